@@ -1,0 +1,110 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// The table of rooms and floors in docs/architecture.md is this file in words; Tests/LayeringTests holds the imports
+// against it. A target may depend only on targets above it in its own list.
+
+let modern: [SwiftSetting] = [
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+/// Numbers are unusable without optimisation: 50 times slower, in tests too.
+let optimised: [SwiftSetting] = modern + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
+func shared(_ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = modern) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/Shared/\(name)", swiftSettings: settings)
+}
+
+func system(_ name: String, _ pkgConfig: String) -> Target {
+  .systemLibrary(name: name, path: "Sources/Shared/\(name)", pkgConfig: pkgConfig)
+}
+
+/// A role is a library, so that tests and `stepwise` run it in process, and a program of one file that starts it.
+func role(_ name: String, program: String, _ dependencies: [Target.Dependency]) -> [Target] {
+  [
+    .target(
+      name: name, dependencies: dependencies, path: "Sources/\(name)", exclude: ["Program"], swiftSettings: modern),
+    .executableTarget(
+      name: program,
+      dependencies: [.byName(name: name), "Configuration", "Engine", arguments], path: "Sources/\(name)/Program",
+      swiftSettings: modern),
+  ]
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: modern)
+}
+
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+let package = Package(
+  name: "stepwise",
+  products: [
+    .executable(name: "stepwise", targets: ["stepwise"]),
+    .executable(name: "stepwise-actor", targets: ["stepwise-actor"]),
+    .executable(name: "stepwise-learner", targets: ["stepwise-learner"]),
+    .executable(name: "stepwise-reward-server", targets: ["stepwise-reward-server"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+  ],
+  targets: [
+    // Floor 0: C
+    system("CHDF5", "hdf5-serial"),
+    system("CZeroMQ", "libzmq"),
+    system("CFreeType", "freetype2"),
+    .target(
+      name: "CMessages", path: "Sources/Shared/CMessages", linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .target(
+      name: "CImaging", dependencies: ["CFreeType"], path: "Sources/Shared/CImaging",
+      linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
+    .target(name: "COpenBLAS", path: "Sources/Shared/COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
+    .target(
+      name: "CKernels", dependencies: ["COpenBLAS"], path: "Sources/Shared/CKernels",
+      cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
+      linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+    // Floors 1 to 5: numbers
+    shared("Engine", ["CKernels", "COpenBLAS"], optimised),
+    shared("Layers", ["Engine"], optimised),
+    shared("Imaging", ["CImaging", "Engine"], optimised),
+    shared("Models", ["Layers"], optimised),
+    shared("Diffusion", ["Models", "Layers", "Engine"], optimised),
+    shared("Algorithms", ["Diffusion", "Layers", "Engine"], optimised),
+    shared("Rewards", ["Models", "Layers", "Engine", "Imaging"], optimised),
+    shared("Pretraining", ["Diffusion", "Models", "Layers", "Engine", "Imaging"], optimised),
+    // To the side: bytes
+    shared("Messages", ["Engine", "CMessages"], optimised),
+    shared("Transport", ["CZeroMQ", logging]),
+    shared("Replay", ["Messages", "Engine", "CHDF5"], optimised),
+    shared("Telemetry", ["Engine", "Imaging"], optimised),
+    shared("Configuration", [yaml]),
+  ]
+    // On top: programs
+    + role(
+      "Actor", program: "stepwise-actor",
+      ["Configuration", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Telemetry", logging])
+    + role(
+      "RewardServer", program: "stepwise-reward-server",
+      ["Configuration", "Rewards", "Models", "Layers", "Engine", "Imaging", "Messages", "Transport", logging])
+    + role(
+      "Learner", program: "stepwise-learner",
+      [
+        "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Replay",
+        "Telemetry", "Imaging", logging,
+      ])
+    + [
+      .executableTarget(
+        name: "stepwise",
+        dependencies: [
+          "Actor", "RewardServer", "Learner", "Configuration", "Pretraining", "Rewards", "Diffusion", "Models",
+          "Layers", "Engine", "Imaging", "Messages", "Transport", "Replay", "Telemetry", arguments, logging,
+        ],
+        path: "Sources/Stepwise", swiftSettings: modern)
+    ],
+  swiftLanguageModes: [.v6]
+)

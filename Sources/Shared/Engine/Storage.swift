@@ -1,0 +1,17 @@
+// The memory of tensors: 64-byte aligned, freed with its last reference. Written only while it has one owner, before
+// the tensor that holds it is handed out; that is what makes sharing it between tasks safe.
+
+internal import CKernels
+
+/// A buffer of float32 values.
+final class Storage: @unchecked Sendable {  // immutable once a Tensor holds it, see above
+  let pointer: UnsafeMutablePointer<Float>
+  let count: Int
+
+  init(count: Int) {
+    self.count = count
+    pointer = sw_allocate(count)
+  }
+
+  deinit { sw_free(pointer) }
+}
