@@ -16,7 +16,7 @@ func shared(_ name: String, _ dependencies: [Target.Dependency], _ settings: [Sw
   .target(name: name, dependencies: dependencies, path: "Sources/Shared/\(name)", swiftSettings: settings)
 }
 
-func system(_ name: String, _ pkgConfig: String) -> Target {
+func system(_ name: String, _ pkgConfig: String? = nil) -> Target {
   .systemLibrary(name: name, path: "Sources/Shared/\(name)", pkgConfig: pkgConfig)
 }
 
@@ -56,7 +56,7 @@ let package = Package(
   targets: [
     // Floor 0: C
     system("CHDF5", "hdf5-serial"),
-    system("CZeroMQ", "libzmq"),
+    system("CZeroMQ"),
     system("CFreeType", "freetype2"),
     .target(
       name: "CMessages", path: "Sources/Shared/CMessages", linkerSettings: [.linkedLibrary("protobuf-c")]),

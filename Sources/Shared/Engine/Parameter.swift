@@ -58,7 +58,7 @@ public struct Gradients {
   /// Sums with another set, for accumulation over minibatches.
   public mutating func add(_ other: Gradients) {
     for (key, gradient) in other.byParameter {
-      byParameter[key] = byParameter[key].map { $0.accumulating(gradient) } ?? gradient
+      Tape.add(gradient, to: &byParameter[key])
     }
   }
 }

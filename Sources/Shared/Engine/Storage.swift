@@ -10,7 +10,7 @@ final class Storage: @unchecked Sendable {  // immutable once a Tensor holds it,
 
   init(count: Int) {
     self.count = count
-    pointer = sw_allocate(count)
+    pointer = sw_allocate(Int64(count))
   }
 
   deinit { sw_free(pointer) }

@@ -26,7 +26,7 @@ public final class Tape {
   private var nodes = 0
   private var leaves: [ObjectIdentifier: (parameter: Parameter, tensor: Tensor)] = [:]
 
-  private init() { identity = sw_next_tape_identity() }
+  private init() { identity = Int(sw_next_tape_identity()) }
 
   /// The tape in force on this thread.
   static var current: Tape? {
@@ -63,11 +63,11 @@ public final class Tape {
       check(value.count == 1, "gradients: the loss must be a scalar, found shape \(value.shape)")
       let found = tape.backward(from: value, seed: Tensor(repeating: 1, shape: value.shape))
       let ofInputs = zip(tracked, inputs).map { leaf, input in
-        found[leaf.node!.index] ?? Tensor.zeros(input.shape)
+        found[leaf.place] ?? Tensor.zeros(input.shape)
       }
       var ofParameters = Gradients()
       for (parameter, tensor) in tape.leaves.values {
-        if let gradient = found[tensor.node!.index] { ofParameters[parameter] = gradient }
+        if let gradient = found[tensor.place] { ofParameters[parameter] = gradient }
       }
       return (value.detached, extra, ofInputs, ofParameters)
     }
@@ -101,24 +101,43 @@ public final class Tape {
   static func record(_ output: Tensor, from inputs: [Tensor], _ pullback: @escaping Pullback) -> Tensor {
     guard let tape = current, inputs.contains(where: { tracks($0) }) else { return output }
     let tracked = tape.leaf(output)
-    let places = inputs.map { tracks($0) ? $0.node!.index : nil }
-    tape.entries.append(Entry(output: tracked.node!.index, inputs: places, pullback: pullback))
+    let places = inputs.map { tracks($0) ? $0.place : nil }
+    tape.entries.append(Entry(output: tracked.place, inputs: places, pullback: pullback))
     return tracked
   }
 
-  private func backward(from value: Tensor, seed: Tensor) -> [Int: Tensor] {
-    var gradients: [Int: Tensor] = [:]
+  private func backward(from value: Tensor, seed: Tensor) -> [Tensor?] {
+    var gradients = [Tensor?](repeating: nil, count: nodes)
     guard Tape.tracks(value) else { return gradients }
-    gradients[value.node!.index] = seed
+    gradients[value.place] = seed
     Tape.withoutGradients {
       while let entry = entries.popLast() {
-        guard let gradient = gradients.removeValue(forKey: entry.output) else { continue }
+        guard let gradient = gradients[entry.output] else { continue }
+        gradients[entry.output] = nil
         for (place, part) in zip(entry.inputs, entry.pullback(gradient)) {
           guard let place, let part else { continue }
-          gradients[place] = gradients[place].map { $0.accumulating(part) } ?? part
+          Tape.add(part, to: &gradients[place])
         }
       }
     }
     return gradients
+  }
+
+  /// Adds in place where possible: taking the value out first leaves it with one owner.
+  static func add(_ part: Tensor, to sum: inout Tensor?) {
+    guard var total = sum.take() else {
+      sum = part
+      return
+    }
+    total.accumulate(part)
+    sum = total
+  }
+}
+
+extension Tensor {
+  /// The index of a tracked value on its tape.
+  fileprivate var place: Int {
+    guard let node else { fatalError("a value that is not on the tape has no place there") }
+    return node.index
   }
 }

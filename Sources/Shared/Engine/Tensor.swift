@@ -5,7 +5,7 @@
 public struct Tensor: Sendable {
   /// Extents, outermost first. A scalar has shape `[]`.
   public let shape: [Int]
-  let storage: Storage
+  var storage: Storage
   let offset: Int
   /// Where the tape in force recorded this value; nil for constants.
   var node: Node?
@@ -82,7 +82,7 @@ extension Array where Element == Int {
 /// Stops the program with what went wrong, in release builds too, where `precondition` says nothing.
 @inline(__always)
 public func check(
-  _ condition: Bool, _ message: @autoclosure () -> String, file: StaticString = #filePath, line: UInt = #line
+  _ condition: Bool, _ message: @autoclosure () -> String, file: StaticString = #file, line: UInt = #line
 ) {
   if !condition { fatalError(message(), file: file, line: line) }
 }

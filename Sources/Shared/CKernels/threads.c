@@ -1,0 +1,147 @@
+#include "kernels.h"
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+// Memory -----------------------------------------------------------------------------------------------------------
+
+static pthread_once_t tuned = PTHREAD_ONCE_INIT;
+
+// Large blocks stay in the process: mapping them anew costs a page fault every 4 KiB, every step.
+static void tune(void) {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+}
+
+float *sw_allocate(int64_t count) {
+  pthread_once(&tuned, tune);
+  void *pointer = NULL;
+  size_t bytes = (size_t)(count > 0 ? count : 1) * sizeof(float);
+  if (posix_memalign(&pointer, 64, bytes) != 0) {
+    fprintf(stderr, "out of memory: %zu bytes for a tensor of %lld elements\n", bytes, (long long)count);
+    abort();
+  }
+  return pointer;
+}
+
+void sw_free(float *pointer) { free(pointer); }
+
+// Threads ----------------------------------------------------------------------------------------------------------
+// A caller hands its work to sleeping workers and takes a share itself. When the workers are busy with another
+// caller's work, or the caller is itself a worker, it runs everything alone.
+
+enum { maximum_threads = 64, spins = 4000 };
+
+static pthread_mutex_t owner = PTHREAD_MUTEX_INITIALIZER; // who may use the workers
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static int threads, started;
+static atomic_long generation;
+static atomic_int unfinished;
+static sw_task task_now;
+static void *context_now;
+static int64_t count_now;
+static int parts_now;
+static _Thread_local int inside;
+
+static void run_part(int part) {
+  int64_t begin = count_now * part / parts_now, end = count_now * (part + 1) / parts_now;
+  if (begin < end) task_now(context_now, begin, end);
+}
+
+static void relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+static void *worker(void *argument) {
+  int index = (int)(intptr_t)argument;
+  long seen = 0;
+  inside = 1;
+  for (;;) {
+    for (int i = 0; i < spins && atomic_load_explicit(&generation, memory_order_acquire) == seen; i++) relax();
+    if (atomic_load_explicit(&generation, memory_order_acquire) == seen) {
+      pthread_mutex_lock(&lock);
+      while (atomic_load_explicit(&generation, memory_order_acquire) == seen) pthread_cond_wait(&wake, &lock);
+      pthread_mutex_unlock(&lock);
+    }
+    seen = atomic_load_explicit(&generation, memory_order_acquire);
+    if (index < parts_now) run_part(index);
+    atomic_fetch_sub_explicit(&unfinished, 1, memory_order_acq_rel);
+  }
+  return NULL;
+}
+
+static int cores(void) {
+  long n = sysconf(_SC_NPROCESSORS_ONLN);
+  return n < 1 ? 1 : n > maximum_threads ? maximum_threads : (int)n;
+}
+
+void sw_set_threads(int count) {
+  pthread_mutex_lock(&owner);
+  threads = count < 1 ? cores() : count > maximum_threads ? maximum_threads : count;
+  pthread_mutex_unlock(&owner);
+}
+
+int sw_threads(void) { return threads ? threads : cores(); }
+
+static void start_workers(void) {
+  if (!threads) threads = cores();
+  while (started < threads - 1) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, worker, (void *)(intptr_t)(started + 1)) != 0) {
+      threads = started + 1;
+      return;
+    }
+    pthread_detach(thread);
+    started++;
+  }
+}
+
+void sw_parallel(int64_t count, int64_t grain, sw_task task, void *context) {
+  if (count <= 0) return;
+  if (inside || count < 2 * grain || (threads == 1) || pthread_mutex_trylock(&owner) != 0) {
+    task(context, 0, count);
+    return;
+  }
+  start_workers();
+  int64_t parts = count / (grain > 0 ? grain : 1);
+  parts = parts > threads ? threads : parts;
+  if (parts < 2) {
+    pthread_mutex_unlock(&owner);
+    task(context, 0, count);
+    return;
+  }
+  inside = 1;
+  task_now = task;
+  context_now = context;
+  count_now = count;
+  parts_now = (int)parts;
+  atomic_store_explicit(&unfinished, started, memory_order_release);
+  pthread_mutex_lock(&lock);
+  atomic_fetch_add_explicit(&generation, 1, memory_order_acq_rel);
+  pthread_cond_broadcast(&wake);
+  pthread_mutex_unlock(&lock);
+  run_part(0);
+  for (int i = 0; atomic_load_explicit(&unfinished, memory_order_acquire) > 0; i++)
+    if (i < spins) relax();
+    else sched_yield();
+  inside = 0;
+  pthread_mutex_unlock(&owner);
+}
+
+// What the tape keeps a thread ---------------------------------------------------------------------------------------
+
+static _Thread_local void *tape;
+static atomic_long tapes;
+
+void *sw_current_tape(void) { return tape; }
+void sw_set_current_tape(void *new_tape) { tape = new_tape; }
+int64_t sw_next_tape_identity(void) { return atomic_fetch_add(&tapes, 1) + 1; }

@@ -1,0 +1,79 @@
+// Functions of one value, element by element. The derivatives stand beside them in CKernels/elementwise.c.
+
+internal import CKernels
+
+extension Tensor {
+  private func unary(_ kind: Int32) -> Tensor {
+    let x = detached
+    let y = withPointers(x) { x in Tensor.make(shape) { sw_unary(kind, Int64(count), x, $0) } }
+    return Tape.record(y, from: [self]) { g in
+      [
+        withPointers(x, y, g) { px, py, pg in
+          Tensor.make(x.shape) { sw_unary_gradient(kind, Int64(x.count), px, py, pg, $0) }
+        }
+      ]
+    }
+  }
+
+  public func exp() -> Tensor { unary(Int32(SW_EXP)) }
+  /// Natural logarithm.
+  public func log() -> Tensor { unary(Int32(SW_LOG)) }
+  public func sqrt() -> Tensor { unary(Int32(SW_SQRT)) }
+  public func squared() -> Tensor { unary(Int32(SW_SQUARE)) }
+  public func tanh() -> Tensor { unary(Int32(SW_TANH)) }
+  /// 1 / (1 + e^-x)
+  public func sigmoid() -> Tensor { unary(Int32(SW_SIGMOID)) }
+  /// log(1 / (1 + e^-x)), without overflow.
+  public func logSigmoid() -> Tensor { unary(Int32(SW_LOG_SIGMOID)) }
+  /// x sigmoid(x)
+  public func silu() -> Tensor { unary(Int32(SW_SILU)) }
+  /// x Phi(x), Phi the normal distribution function (the exact form, by erf).
+  public func gelu() -> Tensor { unary(Int32(SW_GELU)) }
+  /// x sigmoid(1.702 x), CLIP's approximation.
+  public func quickGelu() -> Tensor { unary(Int32(SW_QUICK_GELU)) }
+  public func relu() -> Tensor { unary(Int32(SW_RELU)) }
+  public func abs() -> Tensor { unary(Int32(SW_ABS)) }
+  public static prefix func - (x: Tensor) -> Tensor { x.unary(Int32(SW_NEGATE)) }
+
+  /// Limits every element to lower...upper; no gradient flows where the limit holds it.
+  public func clamped(_ lower: Float, _ upper: Float) -> Tensor {
+    let x = detached
+    let y = withPointers(x) { x in Tensor.make(shape) { sw_clamp(Int64(count), lower, upper, x, $0) } }
+    return Tape.record(y, from: [self]) { g in
+      [
+        withPointers(x, g) { px, pg in
+          Tensor.make(x.shape) { sw_clamp_gradient(Int64(x.count), lower, upper, px, pg, $0) }
+        }
+      ]
+    }
+  }
+
+  /// scale x + shift
+  func affine(_ scale: Float, _ shift: Float) -> Tensor {
+    let y = withPointers(self) { x in Tensor.make(shape) { sw_affine(Int64(count), scale, shift, x, $0) } }
+    return Tape.record(y, from: [self]) { g in [g.affine(scale, 0)] }
+  }
+
+  public static func + (x: Tensor, a: Float) -> Tensor { x.affine(1, a) }
+  public static func + (a: Float, x: Tensor) -> Tensor { x.affine(1, a) }
+  public static func - (x: Tensor, a: Float) -> Tensor { x.affine(1, -a) }
+  public static func - (a: Float, x: Tensor) -> Tensor { x.affine(-1, a) }
+  public static func * (x: Tensor, a: Float) -> Tensor { x.affine(a, 0) }
+  public static func * (a: Float, x: Tensor) -> Tensor { x.affine(a, 0) }
+  public static func / (x: Tensor, a: Float) -> Tensor { x.affine(1 / a, 0) }
+  public static func / (a: Float, x: Tensor) -> Tensor { Tensor(a) / x }
+
+  /// a gelu(b) for x = a | b, halves of the last axis: `[..., 2f]` to `[..., f]` (Shazeer, arXiv 2002.05202).
+  public func geglu() -> Tensor {
+    check(rank > 0 && shape[rank - 1] % 2 == 0, "geglu: the last axis of \(shape) must be even")
+    let x = detached
+    let width = Int64(shape[rank - 1] / 2)
+    let rows = Int64(count) / max(1, 2 * width)
+    let y = withPointers(x) { x in
+      Tensor.make(shape.dropLast() + [Int(width)]) { sw_geglu(rows, width, x, $0) }
+    }
+    return Tape.record(y, from: [self]) { g in
+      [withPointers(x, g) { px, pg in Tensor.make(x.shape) { sw_geglu_gradient(rows, width, px, pg, $0) } }]
+    }
+  }
+}

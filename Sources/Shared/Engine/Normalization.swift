@@ -1,0 +1,72 @@
+// Layer norm and group norm.
+
+internal import CKernels
+
+/// Normalises the last axis: (x - mean) / sqrt(variance + epsilon) weight + bias (Ba et al., arXiv 1607.06450).
+public func layerNorm(_ x: Tensor, _ weight: Tensor, _ bias: Tensor, epsilon: Float) -> Tensor {
+  let columns = x.shape[x.rank - 1]
+  check(weight.shape == [columns] && bias.shape == [columns], "layerNorm: x \(x.shape), weight \(weight.shape)")
+  let rows = x.count / max(1, columns)
+  var statistics = Tensor.zeros([0])
+  let y = withPointers(x, weight, bias) { x_, w_, b_ in
+    Tensor.make(x.shape) { out in
+      statistics = Tensor.make([rows, 2]) { sw_layer_norm(Int64(rows), Int64(columns), epsilon, x_, w_, b_, out, $0) }
+    }
+  }
+  let (px, pw, kept) = (x.detached, weight.detached, statistics)
+  let wantsWeights = Tape.tracks(weight) || Tape.tracks(bias)
+  return Tape.record(y, from: [x, weight, bias]) { g in
+    let weights = wantsWeights ? Storage(count: 2 * columns) : nil
+    let gx = withPointers(px, pw, kept) { x_, w_, s_ in
+      withPointers(g) { g_ in
+        Tensor.make(px.shape) {
+          sw_layer_norm_gradient(
+            Int64(rows), Int64(columns), x_, w_, s_, g_, $0, weights?.pointer, weights.map { $0.pointer + columns })
+        }
+      }
+    }
+    return [gx] + pair(weights, columns)
+  }
+}
+
+/// Normalises groups of channels of x `[B, H, W, C]` over all positions (Wu and He, arXiv 1803.08494), and applies SiLU
+/// in the same pass when asked.
+public func groupNorm(
+  _ x: Tensor, _ weight: Tensor, _ bias: Tensor, groups: Int, epsilon: Float, silu: Bool = false
+) -> Tensor {
+  let channels = x.shape[x.rank - 1], batch = x.shape[0]
+  check(
+    x.rank >= 2 && channels % groups == 0 && weight.shape == [channels] && bias.shape == [channels],
+    "groupNorm: x \(x.shape), \(groups) groups, weight \(weight.shape)")
+  let positions = x.count / max(1, batch * channels)
+  var statistics = Tensor.zeros([0])
+  let y = withPointers(x, weight, bias) { x_, w_, b_ in
+    Tensor.make(x.shape) { out in
+      statistics = Tensor.make([batch, groups, 2]) {
+        sw_group_norm(
+          Int64(batch), Int64(positions), Int64(channels), Int64(groups), epsilon, silu ? 1 : 0, x_, w_, b_, out, $0)
+      }
+    }
+  }
+  let (px, pw, pb, kept) = (x.detached, weight.detached, bias.detached, statistics)
+  let wantsWeights = Tape.tracks(weight) || Tape.tracks(bias)
+  return Tape.record(y, from: [x, weight, bias]) { g in
+    let weights = wantsWeights ? Storage(count: 2 * channels) : nil
+    let gx = withPointers(px, pw, pb) { x_, w_, b_ in
+      withPointers(kept, g) { s_, g_ in
+        Tensor.make(px.shape) {
+          sw_group_norm_gradient(
+            Int64(batch), Int64(positions), Int64(channels), Int64(groups), silu ? 1 : 0, x_, w_, b_, s_, g_, $0,
+            weights?.pointer, weights.map { $0.pointer + channels })
+        }
+      }
+    }
+    return [gx] + pair(weights, channels)
+  }
+}
+
+/// The two halves of the memory that a kernel wrote weight and bias gradients to.
+private func pair(_ storage: Storage?, _ count: Int) -> [Tensor?] {
+  guard let storage else { return [nil, nil] }
+  return [Tensor(storage: storage, shape: [count]), Tensor(storage: storage, offset: count, shape: [count])]
+}
