@@ -1,0 +1,217 @@
+// Reading safetensors: a file is mapped, checked whole (SafetensorsHeader), and its tensors are copied out on demand,
+// float16 and bfloat16 as float32. Sharded checkpoints (`*.safetensors.index.json`) read like one file.
+
+public import Engine
+public import Foundation
+
+/// A safetensors checkpoint: one file, several shards, or bytes in memory.
+public final class SafetensorsFile: Sendable {
+  /// Where it was read from, for errors.
+  public let path: String
+  /// Names of all tensors, sorted.
+  public let names: [String]
+  /// The `__metadata__` of the header (of the first shard, when there are several).
+  public let metadata: [String: String]
+  private let places: [String: (shard: SafetensorsBytes, entry: SafetensorsHeader.Entry)]
+
+  /// Opens and checks a `.safetensors` file, or all shards that a `.safetensors.index.json` names.
+  ///
+  /// - Throws: `SafetensorsError` when a file is missing, cut short, broken, or does not hold what the index says.
+  public convenience init(_ url: URL) throws {
+    if url.path.hasSuffix(".json") {
+      try self.init(index: url)
+    } else {
+      try self.init(path: url.path, shards: [SafetensorsBytes(mapping: url.path)])
+    }
+  }
+
+  /// Checks a whole file's bytes, as policies travel on the wire; `name` stands for the path in errors.
+  ///
+  /// - Throws: `SafetensorsError` when the bytes are no valid safetensors file.
+  public convenience init(bytes: [UInt8], name: String) throws {
+    try self.init(path: name, shards: [SafetensorsBytes(copying: bytes, name: name)])
+  }
+
+  /// Opens `NAME.safetensors`, `NAME.safetensors.index.json` or `NAME.fp16.safetensors` in a folder, the first there is.
+  ///
+  /// - Throws: `SafetensorsError` when there is none of them, or as `init(_:)` does.
+  public convenience init(folder: URL, named name: String) throws {
+    let candidates = ["\(name).safetensors", "\(name).safetensors.index.json", "\(name).fp16.safetensors"]
+    let found = candidates.map { folder.appendingPathComponent($0) }
+      .first { FileManager.default.fileExists(atPath: $0.path) }
+    guard let found else {
+      throw SafetensorsError(
+        folder.path,
+        "expected \(candidates.joined(separator: " or ")), found none; "
+          + "download the model's safetensors files (pickled .bin files are not read)")
+    }
+    try self.init(found)
+  }
+
+  private init(path: String, shards: [SafetensorsBytes]) throws {
+    self.path = path
+    var places: [String: (shard: SafetensorsBytes, entry: SafetensorsHeader.Entry)] = [:]
+    var metadata: [String: String] = [:]
+    for (number, shard) in shards.enumerated() {
+      let header = try SafetensorsHeader(of: shard.bytes, file: shard.name)
+      if number == 0 { metadata = header.metadata }
+      for (name, entry) in header.entries {
+        guard places.updateValue((shard, entry), forKey: name) == nil else {
+          throw SafetensorsError(path, "tensor \(name) is in two shards, expected in one")
+        }
+      }
+    }
+    self.places = places
+    self.metadata = metadata
+    names = places.keys.sorted()
+  }
+
+  private struct Index: Decodable {
+    // The format's own spelling.
+    let weight_map: [String: String]
+  }
+
+  private convenience init(index url: URL) throws {
+    let index: Index
+    do {
+      index = try JSONDecoder().decode(Index.self, from: Data(contentsOf: url))
+    } catch {
+      throw SafetensorsError(url.path, "expected a JSON object with weight_map (tensor name to file): \(error)")
+    }
+    let files = Set(index.weight_map.values).sorted()
+    let folder = url.deletingLastPathComponent()
+    for file in files where file.contains("/") || !file.hasSuffix(".safetensors") {
+      throw SafetensorsError(url.path, "the shard \(file) must be the name of a .safetensors file in the same folder")
+    }
+    try self.init(
+      path: url.path, shards: files.map { try SafetensorsBytes(mapping: folder.appendingPathComponent($0).path) })
+    for (name, file) in index.weight_map where places[name]?.shard.name.hasSuffix("/" + file) != true {
+      throw SafetensorsError(url.path, "expected tensor \(name) in the shard \(file), it is not there")
+    }
+  }
+
+  /// The shape of a tensor; nil when there is none of that name.
+  public func shape(of name: String) -> [Int]? { places[name]?.entry.shape }
+
+  /// A tensor of F32, F16, BF16 or F64 elements, as float32, in its stored shape.
+  ///
+  /// - Throws: `SafetensorsError` when there is no such tensor or it holds integers.
+  public func tensor(_ name: String) throws -> Tensor {
+    let (shard, entry) = try place(name)
+    let source = UnsafeRawBufferPointer(rebasing: shard.bytes[entry.bytes])
+    guard [.float32, .float16, .bfloat16, .float64].contains(entry.type) else {
+      throw SafetensorsError(
+        path, "tensor \(name) is \(entry.type.rawValue), expected F32, F16, BF16 or F64")
+    }
+    return withExtendedLifetime(shard) {
+      Tensor(shape: entry.shape) { target in
+        switch entry.type {
+        case .float16: widenFloat16(source, target)
+        case .bfloat16: widenBfloat16(source, target)
+        case .float64:
+          for index in 0..<target.count {
+            target[index] = Float(source.loadUnaligned(fromByteOffset: index &* 8, as: Double.self))
+          }
+        default: UnsafeMutableRawBufferPointer(target).copyMemory(from: source)
+        }
+      }
+    }
+  }
+
+  /// A tensor of I64, I32, U8 or other integers, in row-major order.
+  ///
+  /// - Throws: `SafetensorsError` when there is no such tensor, or it holds no integers that fit `Int`.
+  public func integers(_ name: String) throws -> [Int] {
+    let (shard, entry) = try place(name)
+    let source = UnsafeRawBufferPointer(rebasing: shard.bytes[entry.bytes])
+    return try withExtendedLifetime(shard) {
+      switch entry.type {
+      case .int64: loaded(source, Int64.self)
+      case .int32: loaded(source, Int32.self)
+      case .uint32: loaded(source, UInt32.self)
+      case .int16: loaded(source, Int16.self)
+      case .uint16: loaded(source, UInt16.self)
+      case .int8: loaded(source, Int8.self)
+      case .uint8, .bool: loaded(source, UInt8.self)
+      default:
+        throw SafetensorsError(
+          path, "tensor \(name) is \(entry.type.rawValue), expected I64, I32, U32, I16, U16, I8, U8 or BOOL")
+      }
+    }
+  }
+
+  private func place(_ name: String) throws -> (shard: SafetensorsBytes, entry: SafetensorsHeader.Entry) {
+    guard let place = places[name] else {
+      throw SafetensorsError(path, "expected a tensor named \(name), found \(names.count) others")
+    }
+    return place
+  }
+}
+
+private func loaded<Value: FixedWidthInteger>(_ source: UnsafeRawBufferPointer, _: Value.Type) -> [Int] {
+  let width = MemoryLayout<Value>.size
+  return (0..<source.count / width).map {
+    Int(Value(littleEndian: source.loadUnaligned(fromByteOffset: $0 * width, as: Value.self)))
+  }
+}
+
+/// Exact, subnormals and infinities too: the bits moved into place are the value times 2^-112.
+private func widenFloat16(_ source: UnsafeRawBufferPointer, _ target: UnsafeMutableBufferPointer<Float>) {
+  let scale = Float(sign: .plus, exponent: 112, significand: 1)
+  for index in 0..<target.count {
+    let half = UInt32(source.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self))
+    let magnitude = Float(bitPattern: (half & 0x7FFF) << 13) * scale
+    let special: UInt32 = (half & 0x7C00) == 0x7C00 ? 0x7F80_0000 : 0
+    target[index] = Float(bitPattern: magnitude.bitPattern | special | (half & 0x8000) << 16)
+  }
+}
+
+private func widenBfloat16(_ source: UnsafeRawBufferPointer, _ target: UnsafeMutableBufferPointer<Float>) {
+  for index in 0..<target.count {
+    let bits = UInt32(source.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self))
+    target[index] = Float(bitPattern: bits << 16)
+  }
+}
+
+/// The bytes of one file, mapped or copied; immutable, unmapped with the last reference.
+final class SafetensorsBytes: @unchecked Sendable {  // the memory is never written after init
+  let name: String
+  let bytes: UnsafeRawBufferPointer
+  private let isMapped: Bool
+
+  init(copying source: [UInt8], name: String) {
+    self.name = name
+    isMapped = false
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 64)
+    copy.copyBytes(from: source)
+    bytes = UnsafeRawBufferPointer(copy)
+  }
+
+  init(mapping path: String) throws {
+    name = path
+    isMapped = true
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw SafetensorsError(path, "expected a readable safetensors file: \(String(cString: strerror(errno)))")
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size >= 8 else {
+      throw SafetensorsError(
+        path, "expected a safetensors file of at least 8 bytes, found \(status.st_size) bytes or no regular file")
+    }
+    let memory = mmap(nil, Int(status.st_size), PROT_READ, MAP_PRIVATE, descriptor, 0)
+    guard let memory, memory != MAP_FAILED else {
+      throw SafetensorsError(path, "could not be mapped into memory: \(String(cString: strerror(errno)))")
+    }
+    bytes = UnsafeRawBufferPointer(start: memory, count: Int(status.st_size))
+  }
+
+  deinit {
+    if isMapped {
+      munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+    } else {
+      bytes.deallocate()
+    }
+  }
+}

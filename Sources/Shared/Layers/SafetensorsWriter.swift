@@ -1,0 +1,136 @@
+// Writing safetensors: the same tensors give the same bytes, whatever the order they were added in; a file appears
+// under its name only when it is complete and on disk.
+
+public import Engine
+public import Foundation
+
+/// Collects tensors and writes them as one safetensors file.
+public struct SafetensorsWriter {
+  /// How float32 values are stored.
+  public enum Precision: Sendable {
+    case float32
+    /// Rounded to the nearest float16; values beyond 65,504 become infinite.
+    case float16
+  }
+
+  private enum Content {
+    case floats(Tensor, Precision)
+    case integers([Int])
+  }
+  private struct Item {
+    let name: String
+    let shape: [Int]
+    let content: Content
+
+    var type: SafetensorsType {
+      switch content {
+      case .floats(_, .float32): .float32
+      case .floats(_, .float16): .float16
+      case .integers: .int64
+      }
+    }
+    var byteCount: Int { shape.product * type.width }
+  }
+
+  private let metadata: [String: String]
+  private var items: [String: Item] = [:]
+
+  /// - Parameter metadata: written as the header's `__metadata__`, as `["format": "pt"]`.
+  public init(metadata: [String: String] = ["format": "pt"]) {
+    self.metadata = metadata
+  }
+
+  /// Adds a tensor; a name must be added once only.
+  public mutating func add(_ name: String, _ tensor: Tensor, as precision: Precision = .float32) {
+    add(Item(name: name, shape: tensor.shape, content: .floats(tensor.detached, precision)))
+  }
+
+  /// Adds integers, stored as I64; their number must be that of the shape.
+  public mutating func add(_ name: String, integers: [Int], shape: [Int]) {
+    check(integers.count == shape.product, "safetensors: \(integers.count) integers do not fill \(name) \(shape)")
+    add(Item(name: name, shape: shape, content: .integers(integers)))
+  }
+
+  private mutating func add(_ item: Item) {
+    check(items[item.name] == nil && item.name != "__metadata__", "safetensors: the name \(item.name) is taken")
+    items[item.name] = item
+  }
+
+  /// The whole file in memory.
+  public func encoded() -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(items.values.reduce(1024) { $0 + $1.byteCount })
+    emit { bytes.append(contentsOf: $0) }
+    return bytes
+  }
+
+  /// Writes beside `url`, syncs, and renames into place.
+  ///
+  /// - Throws: `SafetensorsError` naming the file and the system's reason, as a full disk.
+  public func write(to url: URL) throws {
+    let path = url.path, temporary = path + ".partial-\(getpid())"
+    guard let file = fopen(temporary, "wbe") else { throw Self.failure(temporary) }
+    var intact = true
+    emit { part in
+      if part.count > 0 && intact { intact = fwrite(part.baseAddress, 1, part.count, file) == part.count }
+    }
+    intact = intact && fflush(file) == 0 && fsync(fileno(file)) == 0
+    let reason = errno
+    fclose(file)
+    guard intact, rename(temporary, path) == 0 else {
+      let problem = Self.failure(path, intact ? errno : reason)
+      unlink(temporary)
+      throw problem
+    }
+  }
+
+  private static func failure(_ path: String, _ code: Int32 = errno) -> SafetensorsError {
+    SafetensorsError(path, "could not be written: \(String(cString: strerror(code))); free space or check the folder")
+  }
+
+  /// Widest types first, then by name, as the reference implementation orders them: every tensor is aligned.
+  private func emit(_ sink: (UnsafeRawBufferPointer) -> Void) {
+    let order = items.values.sorted { ($1.type.width, $0.name) < ($0.type.width, $1.name) }
+    var entries: [String] = []
+    if !metadata.isEmpty {
+      let pairs = metadata.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(quoted($0.value))" }
+      entries.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
+    }
+    var offset = 0
+    for item in order {
+      let shape = item.shape.map(String.init).joined(separator: ",")
+      entries.append(
+        "\(quoted(item.name)):{\"dtype\":\"\(item.type.rawValue)\",\"shape\":[\(shape)],"
+          + "\"data_offsets\":[\(offset),\(offset + item.byteCount)]}")
+      offset += item.byteCount
+    }
+    var header = Array("{\(entries.joined(separator: ","))}".utf8)
+    while header.count % 8 != 0 { header.append(UInt8(ascii: " ")) }
+    withUnsafeBytes(of: UInt64(header.count).littleEndian) { sink($0) }
+    header.withUnsafeBytes { sink($0) }
+    for item in order { Self.emit(item.content, sink) }
+  }
+
+  private static func emit(_ content: Content, _ sink: (UnsafeRawBufferPointer) -> Void) {
+    switch content {
+    case .floats(let tensor, .float32): tensor.withUnsafeBuffer { sink(UnsafeRawBufferPointer($0)) }
+    case .floats(let tensor, .float16): tensor.withUnsafeBuffer { $0.map { Float16($0) } }.withUnsafeBytes { sink($0) }
+    case .integers(let values): values.map { Int64($0).littleEndian }.withUnsafeBytes { sink($0) }
+    }
+  }
+}
+
+/// A JSON string.
+private func quoted(_ text: String) -> String {
+  var result = "\""
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "\"", "\\": result += "\\\(scalar)"
+    case let control where control.value < 0x20:
+      let digits = String(control.value, radix: 16)
+      result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+    default: result.unicodeScalars.append(scalar)
+    }
+  }
+  return result + "\""
+}
