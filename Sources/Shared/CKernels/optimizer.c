@@ -1,8 +1,7 @@
-// AdamW, and half-precision storage.
+// AdamW, and the norm that clipping needs.
 #include "dispatch.h"
 #include "kernels.h"
 #include <math.h>
-#include <string.h>
 
 typedef struct {
   float rate, beta1, beta2, epsilon, decay, correction1, correction2_root;
@@ -43,50 +42,4 @@ double sw_sum_of_squares(int64_t n, const float *x) {
   double sum = 0;
   for (int64_t i = 0; i < n; i += 4096) sum += squares(n - i < 4096 ? n - i : 4096, x + i);
   return sum;
-}
-
-void sw_from_bfloat(int64_t n, const uint16_t *x, float *y) {
-  for (int64_t i = 0; i < n; i++) {
-    const uint32_t bits = (uint32_t)x[i] << 16;
-    memcpy(y + i, &bits, 4);
-  }
-}
-
-// Every half is a float: shift the fields, then scale by 2^112, which also makes subnormals right.
-void sw_from_half(int64_t n, const uint16_t *x, float *y) {
-  for (int64_t i = 0; i < n; i++) {
-    uint32_t bits = (uint32_t)(x[i] & 0x7fff) << 13;
-    float value;
-    memcpy(&value, &bits, 4);
-    value *= 0x1p112f;
-    memcpy(&bits, &value, 4);
-    if ((x[i] & 0x7c00) == 0x7c00) bits |= 0x7f800000u;
-    bits |= (uint32_t)(x[i] & 0x8000) << 16;
-    memcpy(y + i, &bits, 4);
-  }
-}
-
-// Rounds to nearest, ties to even; too large becomes infinity.
-void sw_to_half(int64_t n, const float *x, uint16_t *y) {
-  for (int64_t i = 0; i < n; i++) {
-    uint32_t bits;
-    memcpy(&bits, x + i, 4);
-    const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
-    bits &= 0x7fffffff;
-    uint16_t half;
-    if (bits > 0x7f800000) half = 0x7e00;
-    else if (bits >= 0x477ff000) half = 0x7c00;
-    else if (bits < 0x38800000) { // subnormal half: let float addition round at 2^-24
-      float value;
-      memcpy(&value, &bits, 4);
-      value += 0.5f;
-      uint32_t sum;
-      memcpy(&sum, &value, 4);
-      half = (uint16_t)(sum - 0x3f000000);
-    } else {
-      const uint32_t odd = bits >> 13 & 1;
-      half = (uint16_t)((bits - 0x38000000 + 0xfff + odd) >> 13);
-    }
-    y[i] = sign | half;
-  }
 }

@@ -44,3 +44,13 @@ extension Tensor {
     }
   }
 }
+
+extension Tensor {
+  /// Sum of the squares of all elements, in double precision over blocks.
+  public var sumOfSquares: Double { withPointers(self) { sw_sum_of_squares(Int64(count), $0) } }
+
+  /// Makes the memory this tensor's own: values handed out before stay as they were.
+  mutating func makeUnique() {
+    if !isKnownUniquelyReferenced(&storage) { self = Tensor.init(values, shape: shape) }
+  }
+}

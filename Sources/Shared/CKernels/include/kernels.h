@@ -101,10 +101,7 @@ void sw_philox(uint64_t key, uint64_t counter, uint32_t out[4]);
 void sw_philox_normal(uint64_t key, uint64_t counter, int64_t n, float *y);
 void sw_philox_uniform(uint64_t key, uint64_t counter, int64_t n, float *y);
 
-// Optimiser and half precision
+// Optimiser
 void sw_adamw(int64_t n, float rate, float beta1, float beta2, float epsilon, float decay, float correction1,
               float correction2_root, const float *g, float *m, float *v, float *p);
 double sw_sum_of_squares(int64_t n, const float *x);
-void sw_from_half(int64_t n, const uint16_t *x, float *y);
-void sw_to_half(int64_t n, const float *x, uint16_t *y);
-void sw_from_bfloat(int64_t n, const uint16_t *x, float *y);

@@ -1,0 +1,20 @@
+// Activations by the names that configurations use.
+
+public import Engine
+
+/// An element-wise activation.
+public enum Activation: String, Sendable, CaseIterable {
+  case gelu
+  case quickGelu = "quick_gelu"
+  case silu
+  case relu
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    switch self {
+    case .gelu: x.gelu()
+    case .quickGelu: x.quickGelu()
+    case .silu: x.silu()
+    case .relu: x.relu()
+    }
+  }
+}

@@ -1,0 +1,86 @@
+// The optimiser, and the gradient clipping that goes before it.
+
+public import Engine
+internal import Foundation
+
+/// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101), as torch.optim.AdamW computes it:
+///
+///     m = beta1 m + (1 - beta1) g          v = beta2 v + (1 - beta2) g²
+///     p = p (1 - rate decay) - rate / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+public final class AdamW {
+  public let parameters: [Parameter]
+  public var learningRate: Float
+  public let beta1, beta2, epsilon, weightDecay: Float
+  /// Updates made so far (t above).
+  public private(set) var step = 0
+  private var first: [Tensor]
+  private var second: [Tensor]
+
+  public init(
+    parameters: [Parameter], learningRate: Float, beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-8,
+    weightDecay: Float = 1e-2
+  ) {
+    self.parameters = parameters
+    self.learningRate = learningRate
+    self.beta1 = beta1
+    self.beta2 = beta2
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+    first = parameters.map { Tensor.zeros($0.value.shape) }
+    second = first
+  }
+
+  /// One update. A parameter without a gradient stays as it is, as in torch.
+  public func update(_ gradients: Gradients) {
+    step += 1
+    let now = AdamWStep(
+      learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: weightDecay,
+      correction1: Float(1 - pow(Double(beta1), Double(step))),
+      correction2Root: Float((1 - pow(Double(beta2), Double(step))).squareRoot()))
+    for (index, parameter) in parameters.enumerated() {
+      guard let gradient = gradients[parameter] else { continue }
+      now.apply(to: &parameter.value, first: &first[index], second: &second[index], gradient: gradient)
+    }
+  }
+
+  /// The moments of a parameter, in the engine's layout, for checkpoints.
+  public func moments(at index: Int) -> (first: Tensor, second: Tensor) { (first[index], second[index]) }
+
+  /// Puts back what `step` and `moments` gave, so that the next update is the one that would have come.
+  public func restore(step: Int, moments: [(first: Tensor, second: Tensor)]) {
+    check(moments.count == parameters.count, "AdamW: \(moments.count) moments for \(parameters.count) parameters")
+    for (moment, parameter) in zip(moments, parameters) {
+      check(
+        moment.first.shape == parameter.value.shape && moment.second.shape == parameter.value.shape,
+        "AdamW: moments \(moment.first.shape) for \(parameter.name) \(parameter.value.shape)")
+    }
+    self.step = step
+    first = moments.map(\.first)
+    second = moments.map(\.second)
+  }
+}
+
+extension Gradients {
+  /// Scales all gradients by min(1, limit / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ does.
+  ///
+  /// - Returns: the gradients and their norm before.
+  public func clipped(toNorm limit: Float, over parameters: [Parameter]) -> (Gradients, norm: Float) {
+    var sum = 0.0
+    for parameter in parameters {
+      if let gradient = self[parameter] { sum += gradient.sumOfSquares }
+    }
+    let norm = Float(sum.squareRoot())
+    let scale = limit / (norm + 1e-6)
+    guard scale < 1 else { return (self, norm) }
+    return (scaled(by: scale, over: parameters), norm)
+  }
+
+  /// All gradients times a number.
+  public func scaled(by scale: Float, over parameters: [Parameter]) -> Gradients {
+    var result = Gradients()
+    for parameter in parameters {
+      if let gradient = self[parameter] { result[parameter] = gradient * scale }
+    }
+    return result
+  }
+}

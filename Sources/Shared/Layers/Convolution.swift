@@ -1,0 +1,28 @@
+// Two-dimensional convolution of NHWC images.
+
+public import Engine
+
+/// Convolution with a square kernel.
+public final class Conv2d {
+  public let weight: Parameter
+  public let bias: Parameter?
+  private let stride: Int
+  private let padding: Padding
+
+  public init(
+    _ path: ParameterPath, in inputs: Int, out outputs: Int, kernel: Int, stride: Int = 1, padding: Padding? = nil,
+    bias: Bool = true
+  ) throws {
+    let fan = inputs * kernel * kernel
+    weight = try path.parameter(
+      "weight", [outputs, inputs, kernel, kernel], .uniform(fanIn: fan), layout: .convolution)
+    self.bias = try bias ? path.parameter("bias", [outputs], .uniform(fanIn: fan)) : nil
+    self.stride = stride
+    self.padding = padding ?? Padding(kernel / 2)
+  }
+
+  /// `[B, H, W, in]` to `[B, H', W', out]`.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    conv2d(x, weight.tensor, bias?.tensor, stride: stride, padding: padding)
+  }
+}

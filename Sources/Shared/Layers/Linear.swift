@@ -1,0 +1,54 @@
+// The affine layer, and the low-rank adapter that fine-tuning adds to it.
+
+public import Engine
+
+/// y = x W^T + b, plus a low-rank adapter when one is attached.
+public final class Linear {
+  public let weight: Parameter
+  public let bias: Parameter?
+  /// The low-rank adapter in use, if any.
+  public var adapter: LoRA?
+  /// Its place in the checkpoint, as `mid_block.attentions.0.transformer_blocks.0.attn1.to_q`.
+  public let name: String
+
+  public init(_ path: ParameterPath, in inputs: Int, out outputs: Int, bias: Bool = true) throws {
+    name = path.name
+    weight = try path.parameter("weight", [outputs, inputs], .uniform(fanIn: inputs))
+    self.bias = try bias ? path.parameter("bias", [outputs], .uniform(fanIn: inputs)) : nil
+  }
+
+  /// `[..., in]` to `[..., out]`.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let y = linear(x, weight.tensor, bias?.tensor)
+    guard let adapter else { return y }
+    return y + adapter(x)
+  }
+
+  public var inputs: Int { weight.value.shape[1] }
+  public var outputs: Int { weight.value.shape[0] }
+}
+
+/// A low-rank addition to a linear layer (Hu et al., arXiv 2106.09685): scale B A x, scale = alpha / rank.
+public final class LoRA {
+  /// A, `[rank, in]`.
+  public let down: Parameter
+  /// B, `[out, rank]`.
+  public let up: Parameter
+  public let scale: Float
+
+  /// - Parameters:
+  ///   - name: the layer's place as diffusers' LoRA files spell it, with the leading `unet.`.
+  public init(name: String, down: Tensor, up: Tensor, alpha: Float) {
+    self.down = Parameter(name: name + ".lora_A.weight", value: down, isTrainable: true)
+    self.up = Parameter(name: name + ".lora_B.weight", value: up, isTrainable: true)
+    scale = alpha / Float(down.shape[0])
+  }
+
+  /// `[..., in]` to `[..., out]`.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let y = linear(linear(x, down.tensor), up.tensor)
+    return scale == 1 ? y : y * scale
+  }
+
+  public var rank: Int { down.value.shape[0] }
+}

@@ -1,0 +1,39 @@
+// Normalisation layers.
+
+public import Engine
+
+/// Layer norm of the last axis.
+public final class LayerNorm {
+  public let weight: Parameter
+  public let bias: Parameter
+  private let epsilon: Float
+
+  public init(_ path: ParameterPath, _ width: Int, epsilon: Float = 1e-5) throws {
+    weight = try path.parameter("weight", [width], .ones)
+    bias = try path.parameter("bias", [width], .zeros)
+    self.epsilon = epsilon
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    layerNorm(x, weight.tensor, bias.tensor, epsilon: epsilon)
+  }
+}
+
+/// Group norm over NHWC, with SiLU in the same pass when asked.
+public final class GroupNorm {
+  public let weight: Parameter
+  public let bias: Parameter
+  private let groups: Int
+  private let epsilon: Float
+
+  public init(_ path: ParameterPath, _ channels: Int, groups: Int, epsilon: Float) throws {
+    weight = try path.parameter("weight", [channels], .ones)
+    bias = try path.parameter("bias", [channels], .zeros)
+    self.groups = groups
+    self.epsilon = epsilon
+  }
+
+  public func callAsFunction(_ x: Tensor, silu: Bool = false) -> Tensor {
+    groupNorm(x, weight.tensor, bias.tensor, groups: groups, epsilon: epsilon, silu: silu)
+  }
+}

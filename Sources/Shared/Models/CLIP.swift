@@ -1,0 +1,48 @@
+// transformers' CLIPModel: both towers in one folder, and the similarity of images and texts.
+
+public import Engine
+public import Foundation
+public import Layers
+
+/// An image tower and a text tower that meet in one embedding space (Radford et al., arXiv 2103.00020).
+public final class CLIP {
+  public let text: CLIPText
+  public let vision: CLIPVision
+  /// log of the temperature's inverse, a scalar.
+  public let logitScale: Parameter
+  public let parameters: [Parameter]
+
+  /// Builds the model with weights from a source.
+  public init(text: CLIPTextConfiguration, vision: CLIPVisionConfiguration, from source: ParameterSource) throws {
+    let root = source.root
+    self.text = try CLIPText(text, at: root["text_model"], projection: root["text_projection"])
+    self.vision = try CLIPVision(vision, at: root)
+    logitScale = try root.parameter("logit_scale", [], .zeros)
+    try source.finish(ignoring: ["position_ids"])
+    parameters = source.parameters
+  }
+
+  /// Loads a transformers CLIPModel folder: `config.json` with `text_config` and `vision_config`, `model.safetensors`.
+  public convenience init(folder: URL) throws {
+    let whole = try ModelConfiguration(file: folder.appending(path: "config.json"))
+    let weights = try SafetensorsFile(folder: folder, named: "model")
+    try self.init(
+      text: CLIPTextConfiguration(whole.part("text_config", projection: true)),
+      vision: CLIPVisionConfiguration(whole.part("vision_config", projection: true)),
+      from: ParameterSource(checkpoint: weights))
+  }
+}
+
+extension Tensor {
+  /// Rows of the last axis divided by their lengths, `[..., D]`.
+  public var unitLength: Tensor { self / squared().sum(axes: [rank - 1], keepAxes: true).sqrt() }
+}
+
+extension ModelConfiguration {
+  /// A nested configuration, with the outer `projection_dim` where it has precedence, as in transformers' CLIPConfig.
+  func part(_ key: String, projection: Bool) throws -> ModelConfiguration {
+    guard case .object(var values)? = values[key] else { throw wrong(key, expected: "an object") }
+    if projection, let width = self.values["projection_dim"], width != .null { values["projection_dim"] = width }
+    return ModelConfiguration(path: path + " " + key, values: values)
+  }
+}

@@ -1,0 +1,68 @@
+// The transformer that CLIP's text and image towers share.
+
+import Engine
+public import Layers
+
+/// The widths of a CLIP tower.
+public struct CLIPTowerConfiguration: Sendable {
+  public let width, intermediateWidth, layers, heads: Int
+  public let activation: Activation
+  public let epsilon: Float
+
+  init(_ c: ModelConfiguration) throws {
+    width = try c.integer("hidden_size")
+    intermediateWidth = try c.integer("intermediate_size")
+    layers = try c.integer("num_hidden_layers")
+    heads = try c.integer("num_attention_heads")
+    guard heads > 0, width % heads == 0 else {
+      throw c.wrong("num_attention_heads", expected: "a divisor of hidden_size \(width)")
+    }
+    let name = try c.string("hidden_act", "quick_gelu")
+    guard let activation = Activation(rawValue: name) else {
+      throw c.wrong("hidden_act", expected: "one of " + Activation.allCases.map(\.rawValue).joined(separator: ", "))
+    }
+    self.activation = activation
+    epsilon = Float(try c.number("layer_norm_eps", 1e-5))
+    try c.require("attention_dropout", oneOf: .number(0))
+    try c.require("dropout", oneOf: .number(0))
+  }
+}
+
+/// CLIP's transformer: pre-norm layers of self-attention and a two-layer perceptron.
+final class CLIPEncoder {
+  private struct Layer {
+    let norm1, norm2: LayerNorm
+    let query, key, value, out: Linear
+    let expand, contract: Linear
+  }
+
+  private let layers: [Layer]
+  private let c: CLIPTowerConfiguration
+
+  init(_ path: ParameterPath, _ c: CLIPTowerConfiguration) throws {
+    self.c = c
+    layers = try (0..<c.layers).map { i in
+      let layer = path["layers"][i], own = layer["self_attn"], mlp = layer["mlp"]
+      return Layer(
+        norm1: try LayerNorm(layer["layer_norm1"], c.width, epsilon: c.epsilon),
+        norm2: try LayerNorm(layer["layer_norm2"], c.width, epsilon: c.epsilon),
+        query: try Linear(own["q_proj"], in: c.width, out: c.width),
+        key: try Linear(own["k_proj"], in: c.width, out: c.width),
+        value: try Linear(own["v_proj"], in: c.width, out: c.width),
+        out: try Linear(own["out_proj"], in: c.width, out: c.width),
+        expand: try Linear(mlp["fc1"], in: c.width, out: c.intermediateWidth),
+        contract: try Linear(mlp["fc2"], in: c.intermediateWidth, out: c.width))
+    }
+  }
+
+  /// `[B, N, width]` to the same.
+  func callAsFunction(_ x: Tensor, causal: Bool) -> Tensor {
+    var x = x
+    for layer in layers {
+      let h = layer.norm1(x)
+      x = x + layer.out(attention(layer.query(h), layer.key(h), layer.value(h), heads: c.heads, causal: causal))
+      x = x + layer.contract(c.activation(layer.expand(layer.norm2(x))))
+    }
+    return x
+  }
+}

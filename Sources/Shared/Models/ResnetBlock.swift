@@ -1,0 +1,55 @@
+// diffusers' ResnetBlock2D, and the samplers between resolutions.
+
+import Engine
+import Layers
+
+/// norm, SiLU, convolution, twice, with the time embedding added between and a shortcut around.
+final class ResnetBlock {
+  private let norm1, norm2: GroupNorm
+  private let conv1, conv2: Conv2d
+  private let timeProjection: Linear?
+  private let shortcut: Conv2d?
+
+  init(
+    _ path: ParameterPath, in inputs: Int, out outputs: Int, timeWidth: Int?, groups: Int, epsilon: Float
+  ) throws {
+    norm1 = try GroupNorm(path["norm1"], inputs, groups: groups, epsilon: epsilon)
+    conv1 = try Conv2d(path["conv1"], in: inputs, out: outputs, kernel: 3)
+    timeProjection = try timeWidth.map { try Linear(path["time_emb_proj"], in: $0, out: outputs) }
+    norm2 = try GroupNorm(path["norm2"], outputs, groups: groups, epsilon: epsilon)
+    conv2 = try Conv2d(path["conv2"], in: outputs, out: outputs, kernel: 3)
+    shortcut = try inputs == outputs ? nil : Conv2d(path["conv_shortcut"], in: inputs, out: outputs, kernel: 1)
+  }
+
+  /// `[B, H, W, in]` and the activated time embedding `[B, E]` to `[B, H, W, out]`.
+  func callAsFunction(_ x: Tensor, time: Tensor?) -> Tensor {
+    var h = conv1(norm1(x, silu: true))
+    if let timeProjection, let time {
+      h = h + timeProjection(time).reshaped([h.shape[0], 1, 1, h.shape[3]])
+    }
+    h = conv2(norm2(h, silu: true))
+    return (shortcut?(x) ?? x) + h
+  }
+}
+
+/// Nearest-neighbour doubling and a convolution.
+final class Upsampler {
+  private let conv: Conv2d
+
+  init(_ path: ParameterPath, _ channels: Int) throws {
+    conv = try Conv2d(path["upsamplers"][0]["conv"], in: channels, out: channels, kernel: 3)
+  }
+
+  /// `[B, H, W, C]` to `[B, height, width, C]`: twice as large, or one less where the size above was odd.
+  func callAsFunction(_ x: Tensor, height: Int, width: Int) -> Tensor {
+    let (b, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
+    if height == 2 * h && width == 2 * w { return conv(x.upsampled()) }
+    var indices: [Int] = []
+    for image in 0..<b {
+      for row in 0..<height {
+        for column in 0..<width { indices.append((image * h + row * h / height) * w + column * w / width) }
+      }
+    }
+    return conv(x.reshaped([b * h * w, c]).rows(indices).reshaped([b, height, width, c]))
+  }
+}

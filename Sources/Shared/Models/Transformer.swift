@@ -1,0 +1,84 @@
+// diffusers' Transformer2DModel: self-attention, cross-attention and a gated feed-forward layer over an image's positions.
+
+import Engine
+import Layers
+
+/// Multi-head attention with projections, as diffusers' Attention.
+final class CrossAttention {
+  let toQuery, toKey, toValue, toOut: Linear
+  private let heads: Int
+
+  init(_ path: ParameterPath, width: Int, contextWidth: Int, heads: Int) throws {
+    toQuery = try Linear(path["to_q"], in: width, out: width, bias: false)
+    toKey = try Linear(path["to_k"], in: contextWidth, out: width, bias: false)
+    toValue = try Linear(path["to_v"], in: contextWidth, out: width, bias: false)
+    toOut = try Linear(path["to_out"][0], in: width, out: width)
+    self.heads = heads
+  }
+
+  /// x `[B, N, width]`, context `[B, M, contextWidth]`, to `[B, N, width]`.
+  func callAsFunction(_ x: Tensor, context: Tensor) -> Tensor {
+    toOut(attention(toQuery(x), toKey(context), toValue(context), heads: heads))
+  }
+
+  /// The layers that LoRA adapts.
+  var projections: [Linear] { [toQuery, toKey, toValue, toOut] }
+}
+
+/// diffusers' BasicTransformerBlock.
+final class TransformerBlock {
+  private let norm1, norm2, norm3: LayerNorm
+  let selfAttention, crossAttention: CrossAttention
+  private let expand, contract: Linear
+
+  init(_ path: ParameterPath, width: Int, contextWidth: Int, heads: Int) throws {
+    norm1 = try LayerNorm(path["norm1"], width)
+    selfAttention = try CrossAttention(path["attn1"], width: width, contextWidth: width, heads: heads)
+    norm2 = try LayerNorm(path["norm2"], width)
+    crossAttention = try CrossAttention(path["attn2"], width: width, contextWidth: contextWidth, heads: heads)
+    norm3 = try LayerNorm(path["norm3"], width)
+    expand = try Linear(path["ff"]["net"][0]["proj"], in: width, out: 8 * width)
+    contract = try Linear(path["ff"]["net"][2], in: 4 * width, out: width)
+  }
+
+  func callAsFunction(_ x: Tensor, context: Tensor) -> Tensor {
+    let normed = norm1(x)
+    var x = x + selfAttention(normed, context: normed)
+    x = x + crossAttention(norm2(x), context: context)
+    return x + contract(expand(norm3(x)).geglu())
+  }
+}
+
+/// diffusers' Transformer2DModel on NHWC images; the projections are linear (SD 2) or 1x1 convolutions (SD 1), which
+/// are the same arithmetic under two shapes.
+final class Transformer2D {
+  private let norm: GroupNorm
+  private let projectIn, projectOut: (Tensor) -> Tensor
+  let blocks: [TransformerBlock]
+
+  init(_ path: ParameterPath, channels: Int, layers: Int, heads: Int, _ c: UNetConfiguration) throws {
+    norm = try GroupNorm(path["norm"], channels, groups: c.normGroups, epsilon: 1e-6)
+    func projection(_ name: String) throws -> (Tensor) -> Tensor {
+      if c.useLinearProjection {
+        let layer = try Linear(path[name], in: channels, out: channels)
+        return { layer($0) }
+      }
+      let layer = try Conv2d(path[name], in: channels, out: channels, kernel: 1)
+      return { layer($0) }
+    }
+    projectIn = try projection("proj_in")
+    blocks = try (0..<layers).map {
+      try TransformerBlock(
+        path["transformer_blocks"][$0], width: channels, contextWidth: c.crossAttentionWidth, heads: heads)
+    }
+    projectOut = try projection("proj_out")
+  }
+
+  /// `[B, H, W, C]` with context `[B, S, D]` to `[B, H, W, C]`.
+  func callAsFunction(_ x: Tensor, context: Tensor) -> Tensor {
+    let (b, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
+    var tokens = projectIn(norm(x)).reshaped([b, h * w, c])
+    for block in blocks { tokens = block(tokens, context: context) }
+    return x + projectOut(tokens.reshaped([b, h, w, c]))
+  }
+}

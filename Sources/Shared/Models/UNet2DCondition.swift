@@ -1,0 +1,97 @@
+// diffusers' UNet2DConditionModel: the denoiser of Stable Diffusion 1 and 2, SD-Turbo and the embedded model.
+
+public import Engine
+public import Foundation
+public import Layers
+
+/// A denoising UNet conditioned on a text's hidden states.
+public final class UNet2DCondition {
+  public let configuration: UNetConfiguration
+  /// All weights, in the order of construction.
+  public let parameters: [Parameter]
+  private let convIn, convOut: Conv2d
+  private let time1, time2: Linear
+  private let down: [DownBlock]
+  private let mid: MidBlock
+  private let up: [UpBlock]
+  private let normOut: GroupNorm
+
+  /// Builds the model with weights from a source.
+  ///
+  /// - Throws: when a weight is absent or of another shape than the configuration demands.
+  public init(_ c: UNetConfiguration, from source: ParameterSource) throws {
+    let path = source.root
+    configuration = c
+    let channels = c.blockOutChannels
+    let last = channels.count - 1
+    let timeWidth = 4 * channels[0]
+    convIn = try Conv2d(path["conv_in"], in: c.inChannels, out: channels[0], kernel: c.convInKernel)
+    time1 = try Linear(path["time_embedding"]["linear_1"], in: channels[0], out: timeWidth)
+    time2 = try Linear(path["time_embedding"]["linear_2"], in: timeWidth, out: timeWidth)
+    down = try channels.indices.map { i in
+      try DownBlock(path["down_blocks"][i], index: i, in: channels[max(0, i - 1)], out: channels[i], c)
+    }
+    mid = try MidBlock(path["mid_block"], c)
+    up = try channels.indices.map { i in
+      try UpBlock(
+        path["up_blocks"][i], index: last - i, previous: channels[min(last, last - i + 1)], out: channels[last - i],
+        skip: channels[max(0, last - i - 1)], type: c.upBlockTypes[i], c)
+    }
+    normOut = try GroupNorm(path["conv_norm_out"], channels[0], groups: c.normGroups, epsilon: c.normEpsilon)
+    convOut = try Conv2d(path["conv_out"], in: channels[0], out: c.outChannels, kernel: c.convOutKernel)
+    try source.finish()
+    parameters = source.parameters
+  }
+
+  /// Loads `config.json` and the weights of a diffusers `unet` folder.
+  public convenience init(folder: URL) throws {
+    let configuration = try UNetConfiguration(ModelConfiguration(file: folder.appending(path: "config.json")))
+    let weights = try SafetensorsFile(folder: folder, named: "diffusion_pytorch_model")
+    try self.init(configuration, from: ParameterSource(checkpoint: weights))
+  }
+
+  /// The model's output (noise, velocity or sample, as it was trained).
+  ///
+  /// - Parameters:
+  ///   - sample: noisy latents `[B, C, H, W]`.
+  ///   - timesteps: B training timesteps.
+  ///   - encoderHiddenStates: the texts' hidden states `[B, S, D]`.
+  /// - Returns: `[B, C, H, W]`.
+  public func callAsFunction(_ sample: Tensor, timesteps: [Int], encoderHiddenStates: Tensor) -> Tensor {
+    check(
+      sample.rank == 4 && sample.shape[1] == configuration.inChannels && timesteps.count == sample.shape[0]
+        && encoderHiddenStates.shape.first == sample.shape[0]
+        && encoderHiddenStates.shape.last == configuration.crossAttentionWidth,
+      "UNet: sample \(sample.shape), \(timesteps.count) timesteps, text \(encoderHiddenStates.shape)")
+    let time = time2(time1(timeEmbedding(timesteps)).silu()).silu()
+    var x = convIn(sample.channelsLast)
+    var skips = [x]
+    for block in down { x = block(x, time: time, context: encoderHiddenStates, skips: &skips) }
+    x = mid(x, time: time, context: encoderHiddenStates)
+    for block in up { x = block(x, time: time, context: encoderHiddenStates, skips: &skips) }
+    return convOut(normOut(x, silu: true)).channelsFirst
+  }
+
+  /// Sinusoids of the timesteps (diffusers' get_timestep_embedding), `[B, channels[0]]`.
+  private func timeEmbedding(_ timesteps: [Int]) -> Tensor {
+    let width = configuration.blockOutChannels[0], half = width / 2
+    var values: [Float] = []
+    for t in timesteps {
+      let angles = (0..<half).map { i -> Float in
+        let exponent = -Foundation.log(Float(10000)) * Float(i) / (Float(half) - configuration.frequencyShift)
+        return Float(t) * Foundation.exp(exponent)
+      }
+      let sines = angles.map { Foundation.sin($0) }, cosines = angles.map { Foundation.cos($0) }
+      values += configuration.flipSinToCos ? cosines + sines : sines + cosines
+      if width % 2 == 1 { values.append(0) }
+    }
+    return Tensor(values, shape: [timesteps.count, width])
+  }
+
+  /// The attention projections that LoRA adapts, in the order of construction.
+  public var attentionProjections: [Linear] {
+    (down.flatMap(\.transformers) + mid.transformers + up.flatMap(\.transformers)).flatMap { transformer in
+      transformer.blocks.flatMap { $0.selfAttention.projections + $0.crossAttention.projections }
+    }
+  }
+}
