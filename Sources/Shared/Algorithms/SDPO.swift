@@ -1,0 +1,77 @@
+// Stepwise Diffusion Policy Optimization (SDPO), arXiv 2411.11727: pairs of trajectories from one initial state, dense
+// rewards, per-step advantages, and a loss on differences of log-ratios. Conventions where paper and published code
+// differ are the code's.
+
+public import Engine
+public import Foundation
+
+/// The method SDPO.
+public struct SDPO: Algorithm {
+  public static let name = "sdpo"
+  public static let groupSize = 2
+
+  private let options: AlgorithmOptions
+  private var statistics: PromptStatistics
+
+  public init(_ options: AlgorithmOptions) throws {
+    self.options = options
+    statistics = try PromptStatistics(
+      bufferSize: options.statisticsBufferSize, minimumCount: options.statisticsMinimumCount)
+  }
+
+  /// Returns R_i = r_i + γ R_{i+1}, then normalised per (prompt, step), or over the batch when that is switched off.
+  public mutating func advantages(denseRewards: [[Float]], prompts: [String]) -> [[Float]] {
+    let returns = denseRewards.map { discountedReturns($0, discount: options.discount) }
+    guard options.normalizesPerPrompt else { return batchAdvantages(returns: returns) }
+    return statistics.advantages(returns: returns, prompts: prompts)
+  }
+
+  /// The dense reward-difference loss of one denoising step i of each pair.
+  ///
+  ///     L = mean( max( (λ^i/s · Δlog ρ − ΔA)², (λ^i/s · Δlog ρ_clip − ΔA)² ) )
+  ///
+  /// Δ is trajectory 1 minus trajectory 2 of a pair; log ρ = log π − log π_behaviour; log ρ_clip is log ρ limited to
+  /// ± `logRatioClip`; each A is limited to ± `advantageClip` before the difference; s is `logScale`.
+  ///
+  /// - Parameter terms: G = 2.
+  public func loss(_ terms: PolicyTerms) -> (loss: Tensor, metrics: LossMetrics) {
+    check(terms.logProbabilities.shape[0] == 2, "SDPO: expected pairs, found \(terms.logProbabilities.shape)")
+    let weights = Tensor(
+      terms.steps.map { pow(options.temporalWeight, Float($0)) / options.logScale }, shape: [terms.steps.count])
+    let ratios = terms.logProbabilities - terms.behaviour
+    let clippedRatios = ratios.clamped(-options.logRatioClip, options.logRatioClip)
+    let advantage = Self.difference(terms.advantages.clamped(-options.advantageClip, options.advantageClip))
+
+    let free = (weights * Self.difference(ratios) - advantage).squared()
+    let clipped = (weights * Self.difference(clippedRatios) - advantage).squared()
+    let loss = Tensor.maximum(free, clipped).mean()
+
+    let held = zip(free.values, clipped.values).filter { $1 > $0 }.count
+    return (
+      loss,
+      LossMetrics(
+        loss: loss.item, logRatios: ratios.values, clipFraction: Float(held) / Float(max(terms.steps.count, 1)))
+    )
+  }
+
+  /// Trajectory 1 minus trajectory 2: `[2, M]` to `[M]`.
+  private static func difference(_ pairs: Tensor) -> Tensor {
+    (pairs.slice(axis: 0, 0..<1) - pairs.slice(axis: 0, 1..<2)).reshaped([-1])
+  }
+
+  public func state() throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    return try encoder.encode(statistics)
+  }
+
+  public mutating func restore(_ state: Data) throws {
+    let found = try JSONDecoder().decode(PromptStatistics.self, from: state)
+    guard found.bufferSize == statistics.bufferSize, found.minimumCount == statistics.minimumCount else {
+      throw AlgorithmError(
+        "the checkpoint's prompt statistics keep \(found.bufferSize) returns (at least \(found.minimumCount)), the "
+          + "configuration \(statistics.bufferSize) (\(statistics.minimumCount)); resume with the same numbers")
+    }
+    statistics = found
+  }
+}

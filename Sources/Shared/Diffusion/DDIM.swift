@@ -1,0 +1,100 @@
+// The stochastic DDIM step as a Gaussian policy (Song et al., arXiv 2010.02502, equation 12; as a policy: Black et al.,
+// arXiv 2305.13301). Pure functions of tensors; gradients flow through the mean only.
+
+internal import Foundation
+public import Engine
+
+/// DDIM with eta, over one schedule and a number of steps.
+public struct DDIM: Sendable {
+  public let schedule: NoiseSchedule
+  /// The timesteps visited, the noisiest first.
+  public let timesteps: [Int]
+  /// 0: deterministic. 1: as noisy as DDPM.
+  public let eta: Float
+
+  /// What one step gives for a batch of B samples.
+  public struct Step {
+    /// The next, less noisy state, `[B, ...]`.
+    public let previous: Tensor
+    /// The predicted clean state x̂0, `[B, ...]`.
+    public let clean: Tensor
+    /// The Gaussian's mean, `[B, ...]`.
+    public let mean: Tensor
+    /// Mean over a sample's elements of the log-density of `previous`, `[B]`.
+    public let logProbability: Tensor
+  }
+
+  /// - Throws: `ScheduleError` when the schedule has no such timesteps, or eta is not in 0...1.
+  public init(schedule: NoiseSchedule, steps: Int, eta: Float) throws {
+    guard (0...1).contains(eta) else {
+      throw ScheduleError("eta: expected a number from 0 (deterministic) to 1, found \(eta)")
+    }
+    self.schedule = schedule
+    self.eta = eta
+    timesteps = try schedule.timesteps(steps)
+  }
+
+  /// Refuses settings under which a step has no noise, and so no log-probability to learn from.
+  ///
+  /// - Throws: `ScheduleError` naming the step.
+  public func requireNoise() throws {
+    for (index, timestep) in timesteps.enumerated() where !(sigma(at: timestep) > 0) {
+      throw ScheduleError(
+        "step \(index) (timestep \(timestep)) of \(timesteps.count) has no noise, so its log-probability is undefined; "
+          + "expected eta > 0 (found \(eta)) and timesteps above 0 (leading spacing needs steps_offset 1, found "
+          + "\(schedule.configuration.stepsOffset))")
+    }
+  }
+
+  /// σ = η √((1-ᾱ')/(1-ᾱ) · (1-ᾱ/ᾱ')), ᾱ' that of the timestep the step leads to.
+  public func sigma(at timestep: Int) -> Float {
+    let alpha = schedule.cumulativeAlphas[timestep]
+    let next = schedule.cumulativeAlphas[schedule.previous(of: timestep, steps: timesteps.count)]
+    return eta * ((1 - next) / (1 - alpha) * (1 - alpha / next)).squareRoot()
+  }
+
+  /// The Gaussian of the next state given the network's output: mean = √ᾱ' x̂0 + √(1-ᾱ'-σ²) ε̂.
+  ///
+  /// - Parameters:
+  ///   - output: the network's output (guided, where guidance is used), `[B, ...]`.
+  ///   - sample: the noisy states, `[B, ...]`.
+  ///   - timesteps: one a sample; they may differ.
+  /// - Returns: mean and x̂0 `[B, ...]`, σ `[B, 1, ...]`.
+  public func distribution(
+    output: Tensor, sample: Tensor, timesteps: [Int]
+  ) -> (mean: Tensor, sigma: Tensor, clean: Tensor) {
+    let (clean, noise) = schedule.cleanAndNoise(output: output, sample: sample, timesteps: timesteps)
+    let next = schedule.cumulativeAlpha(
+      at: timesteps.map { schedule.previous(of: $0, steps: self.timesteps.count) }, rank: sample.rank)
+    let sigma = Tensor(timesteps.map { self.sigma(at: $0) }, shape: column(timesteps.count, sample.rank))
+    let mean = next.sqrt() * clean + (1 - next - sigma.squared()).sqrt() * noise
+    return (mean, sigma, clean)
+  }
+
+  /// Takes one step: previous = mean + σ noise.
+  ///
+  /// - Parameter noise: standard normal, `[B, ...]`.
+  public func step(output: Tensor, sample: Tensor, timesteps: [Int], noise: Tensor) -> Step {
+    let (mean, sigma, clean) = distribution(output: output, sample: sample, timesteps: timesteps)
+    let previous = (mean + sigma * noise).detached
+    return Step(
+      previous: previous, clean: clean, mean: mean,
+      logProbability: Self.logProbability(of: previous, mean: mean, sigma: sigma))
+  }
+
+  /// The log-probability of a step that was taken, `[B]`; differentiable through `output`.
+  ///
+  /// - Parameter previous: the state that the step led to, `[B, ...]`, taken as a constant.
+  public func logProbability(of previous: Tensor, output: Tensor, sample: Tensor, timesteps: [Int]) -> Tensor {
+    let (mean, sigma, _) = distribution(output: output, sample: sample, timesteps: timesteps)
+    return Self.logProbability(of: previous.detached, mean: mean, sigma: sigma)
+  }
+
+  private static let logRootTwoPi = Float(0.5 * log(2 * Double.pi))
+
+  /// mean over elements of -(x - μ)²/(2σ²) - log σ - log √(2π)
+  private static func logProbability(of x: Tensor, mean: Tensor, sigma: Tensor) -> Tensor {
+    let density = -(x - mean).squared() / (2 * sigma.squared()) - sigma.log() - logRootTwoPi
+    return density.mean(axes: Array(1..<x.rank))
+  }
+}

@@ -1,0 +1,63 @@
+// Rewards for every step of a trajectory from three scored clean states, weighted by similarity in latent space (SDPO,
+// arXiv 2411.11727, section 4.2, and its published code for the order of overwriting).
+
+public import Engine
+
+/// How similar the clean states of one trajectory are to its first, anchor and last.
+public struct LatentSimilarity: Sendable {
+  /// cos(x̂0_i, x̂0_0), N of them.
+  public let first: [Float]
+  /// cos(x̂0_i, x̂0_{N-1})
+  public let last: [Float]
+  /// cos(x̂0_i, x̂0_anchor)
+  public let toAnchor: [Float]
+  /// The step whose clean state is least like the first and the last; the earliest of equals.
+  public let anchor: Int
+
+  /// - Parameters:
+  ///   - cleanStates: one trajectory's, `[N, C, H, W]`.
+  ///   - anchor: takes this step for the anchor, when it was chosen before.
+  public init(cleanStates: Tensor, anchor: Int? = nil) {
+    let count = cleanStates.shape[0]
+    let flat = cleanStates.detached.reshaped([count, -1])
+    let norms = flat.squared().sum(axes: [1], keepAxes: true).sqrt()
+    let unit = flat / Tensor.maximum(norms, Tensor(1e-8))
+    // A state's similarity with itself is 1 by definition; with rounding, chance would decide ties for the anchor.
+    let cosines = unit.matmul(unit.permuted([1, 0])).values
+    func column(_ j: Int) -> [Float] { (0..<count).map { $0 == j ? 1 : cosines[min($0, j) * count + max($0, j)] } }
+    let first = column(0), last = column(count - 1)
+    let sums = zip(first, last).map { $0 + $1 }
+    let chosen = anchor ?? sums.indices.min { sums[$0] < sums[$1] }!
+    self.first = first
+    self.last = last
+    self.anchor = chosen
+    toAnchor = column(chosen)
+  }
+
+  /// The steps whose clean states are to be scored, ascending: one for N = 1, two for N = 2, at most three.
+  public var scoredSteps: [Int] { Array(Set([0, anchor, first.count - 1])).sorted() }
+
+  /// Dense rewards, N of them.
+  ///
+  ///     r_i = (r_first s_first(i) + r_anchor s_anchor(i) + r_last s_last(i)) / (s_first(i) + s_anchor(i) + s_last(i))
+  ///
+  /// and the scores themselves at the first, the last and the anchor step, in this order.
+  ///
+  /// - Parameter scores: by step, one for each of `scoredSteps`; nil where a score is missing.
+  /// - Returns: nil when a score is missing: missing is not zero.
+  public func denseRewards(scores: [Int: Float]) -> [Float]? {
+    guard let head = scores[0], let middle = scores[anchor], let tail = scores[first.count - 1] else { return nil }
+    return denseRewards(first: head, anchor: middle, last: tail)
+  }
+
+  /// Dense rewards from the scores of the first, the anchor and the last clean state, N of them.
+  public func denseRewards(first head: Float, anchor middle: Float, last tail: Float) -> [Float] {
+    var rewards = first.indices.map { i in
+      (head * first[i] + middle * toAnchor[i] + tail * last[i]) / (first[i] + toAnchor[i] + last[i])
+    }
+    rewards[0] = head
+    rewards[rewards.count - 1] = tail
+    rewards[anchor] = middle
+    return rewards
+  }
+}

@@ -1,0 +1,41 @@
+// Classifier-free guidance (Ho and Salimans, arXiv 2207.12598). The scale of sampling is the scale of training.
+
+public import Engine
+
+/// A network that denoises: states `[B, C, H, W]`, one timestep a state, text states `[B, S, D]` to its output, shaped
+/// as the states.
+public typealias Denoiser = (_ sample: Tensor, _ timesteps: [Int], _ encoderHiddenStates: Tensor) -> Tensor
+
+/// The text that a batch is denoised towards, and how strongly.
+public struct Conditioning: Sendable {
+  /// One prompt's states a sample, `[B, S, D]`.
+  public let text: Tensor
+  /// The empty prompt's states, `[1, S, D]`; used only when the scale is greater than 1.
+  public let empty: Tensor?
+  /// 1 and less: no guidance.
+  public let scale: Float
+
+  public init(text: Tensor, empty: Tensor? = nil, scale: Float = 1) {
+    check(scale <= 1 || empty != nil, "Conditioning: a guidance scale of \(scale) needs the empty prompt's states")
+    self.text = text
+    self.empty = empty
+    self.scale = scale
+  }
+
+  /// The states of some of the samples, in the order of the indices.
+  public func rows(_ indices: [Int]) -> Conditioning {
+    Conditioning(text: text.rows(indices), empty: empty, scale: scale)
+  }
+
+  /// The network's output under guidance, `[B, C, H, W]`: uncond + s (text - uncond) when s > 1, or else text alone.
+  public func output(of denoiser: Denoiser, sample: Tensor, timesteps: [Int]) -> Tensor {
+    guard scale > 1, let empty else { return denoiser(sample, timesteps, text) }
+    let count = sample.shape[0]
+    let without = empty.rows([Int](repeating: 0, count: count))
+    let both = denoiser(
+      Tensor.concatenated([sample, sample], axis: 0), timesteps + timesteps,
+      Tensor.concatenated([without, text], axis: 0))
+    let unconditional = both.slice(axis: 0, 0..<count), conditional = both.slice(axis: 0, count..<2 * count)
+    return unconditional + scale * (conditional - unconditional)
+  }
+}

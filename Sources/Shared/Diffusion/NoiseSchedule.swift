@@ -1,0 +1,174 @@
+// The noise of a diffusion model over its training timesteps, and the timesteps that sampling visits: numbers equal to
+// those of diffusers' schedulers. What a scheduler_config.json asks for and this does not do is refused by name.
+
+public import Foundation
+
+/// A diffusion model's noise schedule.
+public struct NoiseSchedule: Sendable {
+  /// What the network's output means.
+  public enum Prediction: String, Sendable, Codable {
+    case epsilon
+    case sample
+    case velocity = "v_prediction"
+  }
+
+  /// Which timesteps sampling visits.
+  public enum Spacing: String, Sendable, Codable {
+    case leading, trailing, linspace
+  }
+
+  /// How betas grow from the first to the last.
+  public enum BetaSchedule: String, Sendable, Codable {
+    case linear
+    /// Linear in the square roots.
+    case scaledLinear = "scaled_linear"
+  }
+
+  /// The fields of a scheduler_config.json that matter here; the defaults are Stable Diffusion's.
+  public struct Configuration: Sendable {
+    public var trainingTimesteps = 1000
+    public var betaStart = 0.00085
+    public var betaEnd = 0.012
+    public var betaSchedule = BetaSchedule.scaledLinear
+    public var prediction = Prediction.epsilon
+    public var spacing = Spacing.leading
+    public var stepsOffset = 1
+
+    public init() {}
+  }
+
+  public let configuration: Configuration
+  /// ᾱ_t for t in 0..<trainingTimesteps.
+  public let cumulativeAlphas: [Float]
+
+  /// - Throws: `ScheduleError` when a number makes no schedule.
+  public init(_ configuration: Configuration) throws {
+    let c = configuration
+    guard c.trainingTimesteps > 1, c.betaStart > 0, c.betaEnd < 1, c.betaStart <= c.betaEnd, c.stepsOffset >= 0 else {
+      throw ScheduleError(
+        "a noise schedule needs at least 2 timesteps, 0 < beta_start <= beta_end < 1 and steps_offset >= 0; found "
+          + "\(c.trainingTimesteps), \(c.betaStart), \(c.betaEnd), \(c.stepsOffset)")
+    }
+    self.configuration = configuration
+    cumulativeAlphas = Self.cumulativeProduct(of: Self.betas(c).map { 1 - $0 })
+  }
+
+  /// Float32 as torch.linspace computes it: from both ends towards the middle.
+  private static func betas(_ c: Configuration) -> [Float] {
+    let rooted = c.betaSchedule == .scaledLinear
+    let start = Float(rooted ? c.betaStart.squareRoot() : c.betaStart)
+    let end = Float(rooted ? c.betaEnd.squareRoot() : c.betaEnd)
+    let last = c.trainingTimesteps - 1, step = (end - start) / Float(last)
+    return (0...last).map { index in
+      let value = index < c.trainingTimesteps / 2 ? start + step * Float(index) : end - step * Float(last - index)
+      return rooted ? value * value : value
+    }
+  }
+
+  /// torch.cumprod on a CPU keeps the running product in double precision and rounds what it stores.
+  private static func cumulativeProduct(of factors: [Float]) -> [Float] {
+    var product = 1.0
+    return factors.map {
+      product *= Double($0)
+      return Float(product)
+    }
+  }
+
+  /// The timesteps of `steps` denoising steps, the noisiest first.
+  ///
+  /// - Throws: `ScheduleError` when `steps` is not in 1...trainingTimesteps, or a timestep falls outside of training.
+  public func timesteps(_ steps: Int) throws -> [Int] {
+    let count = configuration.trainingTimesteps
+    guard (1...count).contains(steps) else {
+      throw ScheduleError("expected 1 to \(count) sampling steps, found \(steps)")
+    }
+    let found: [Int]
+    switch configuration.spacing {
+    case .leading:
+      found = (0..<steps).reversed().map { $0 * (count / steps) + configuration.stepsOffset }
+    case .trailing:
+      // numpy.arange adds the difference of its first two values, which rounding may have changed.
+      let difference = (Double(count) - Double(count) / Double(steps)) - Double(count)
+      found = (0..<steps).map {
+        Int((Double(count) + Double($0) * difference).rounded(.toNearestOrEven)) - 1
+      }
+    case .linspace:
+      let step = steps > 1 ? Double(count - 1) / Double(steps - 1) : 0
+      found = (0..<steps).reversed().map { Int((Double($0) * step).rounded(.toNearestOrEven)) }
+    }
+    guard found.allSatisfy({ (0..<count).contains($0) }) else {
+      throw ScheduleError(
+        "\(steps) steps with \(configuration.spacing.rawValue) spacing and steps_offset \(configuration.stepsOffset) "
+          + "visit timesteps \(found.min() ?? 0)...\(found.max() ?? 0), outside of 0..<\(count); take fewer steps")
+    }
+    return found
+  }
+
+  /// The timestep that a DDIM step from `timestep` leads to. The stride is an integer division, and 0 is the lowest:
+  /// the last step stays noisy, so its log-probability is defined.
+  public func previous(of timestep: Int, steps: Int) -> Int {
+    let count = configuration.trainingTimesteps
+    return min(max(timestep - count / steps, 0), count - 1)
+  }
+}
+
+/// A schedule that cannot be, in words.
+public struct ScheduleError: Error, CustomStringConvertible, Equatable {
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
+extension NoiseSchedule {
+  /// The keys that are read; all values are optional in diffusers.
+  private struct File: Decodable {
+    var num_train_timesteps: Int?
+    var beta_start: Double?
+    var beta_end: Double?
+    var beta_schedule: String?
+    var prediction_type: String?
+    var timestep_spacing: String?
+    var steps_offset: Int?
+    var clip_sample: Bool?
+    var thresholding: Bool?
+    var rescale_betas_zero_snr: Bool?
+    var trained_betas: [Double]?
+  }
+
+  /// Reads a diffusers model folder's `scheduler/scheduler_config.json`; missing keys have diffusers' defaults.
+  ///
+  /// - Throws: `ScheduleError` naming the file and the key when the file is missing or asks for what is not supported.
+  public init(folder: URL) throws {
+    let url = folder.appendingPathComponent("scheduler/scheduler_config.json")
+    let file: File
+    do {
+      file = try JSONDecoder().decode(File.self, from: Data(contentsOf: url))
+    } catch {
+      throw ScheduleError("\(url.path): expected diffusers' scheduler configuration: \(error)")
+    }
+    let refused = [
+      ("clip_sample", file.clip_sample == true), ("thresholding", file.thresholding == true),
+      ("rescale_betas_zero_snr", file.rescale_betas_zero_snr == true), ("trained_betas", file.trained_betas != nil),
+    ]
+    for (key, isSet) in refused where isSet {
+      throw ScheduleError("\(url.path): \(key) is set, which Stepwise does not support; expected false or null")
+    }
+    func choice<Value: RawRepresentable>(_ key: String, _ text: String?, _ standard: Value) throws -> Value
+    where Value.RawValue == String {
+      guard let text else { return standard }
+      guard let value = Value(rawValue: text) else {
+        throw ScheduleError("\(url.path): \(key) is \(text), which Stepwise does not support")
+      }
+      return value
+    }
+    var configuration = Configuration()
+    configuration.trainingTimesteps = file.num_train_timesteps ?? 1000
+    configuration.betaStart = file.beta_start ?? 0.0001
+    configuration.betaEnd = file.beta_end ?? 0.02
+    configuration.betaSchedule = try choice("beta_schedule", file.beta_schedule, .linear)
+    configuration.prediction = try choice("prediction_type", file.prediction_type, .epsilon)
+    configuration.spacing = try choice("timestep_spacing", file.timestep_spacing, .leading)
+    configuration.stepsOffset = file.steps_offset ?? 0
+    try self.init(configuration)
+  }
+}
