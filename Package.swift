@@ -98,7 +98,8 @@ let package = Package(
         "Telemetry", "Imaging", logging,
       ])
     + [
-      tests("TransportTests", ["Transport"])
+      tests("TransportTests", ["Transport"]),
+      tests("ConfigurationTests", ["Configuration"]),
     ]
     + [
       .executableTarget(
