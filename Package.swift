@@ -105,6 +105,9 @@ let package = Package(
           "Layers", "Engine", "Imaging", "Messages", "Transport", "Replay", "Telemetry", arguments, logging,
         ],
         path: "Sources/Stepwise", swiftSettings: modern)
+    ]
+    + [
+      tests("ImagingTests", ["Imaging", "Engine"]),
     ],
   swiftLanguageModes: [.v6]
 )
