@@ -1,3 +1,49 @@
+// The calls of libzmq that Transport makes. Each returns its result, or minus the error code: errno is read in the
+// same call, so that nothing in between can overwrite it. A call broken off by a signal is made again, except
+// sw_zmq_poll, whose caller must look at why it was woken.
 #pragma once
 #include <errno.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 #include <zmq.h>
+
+#define SW_ZMQ_RETRY(call)                        \
+  do {                                            \
+    long sw_result;                               \
+    do {                                          \
+      sw_result = (long)(call);                   \
+    } while (sw_result < 0 && errno == EINTR);    \
+    return sw_result < 0 ? -(long)errno : sw_result; \
+  } while (0)
+
+static inline long sw_zmq_send(void *socket, const void *bytes, size_t count, int flags) {
+  SW_ZMQ_RETRY(zmq_send(socket, bytes, count, flags));
+}
+static inline long sw_zmq_receive(void *socket, zmq_msg_t *message, int flags) {
+  SW_ZMQ_RETRY(zmq_msg_recv(message, socket, flags));
+}
+static inline long sw_zmq_set(void *socket, int option, const void *value, size_t size) {
+  SW_ZMQ_RETRY(zmq_setsockopt(socket, option, value, size));
+}
+static inline long sw_zmq_get(void *socket, int option, void *value, size_t *size) {
+  SW_ZMQ_RETRY(zmq_getsockopt(socket, option, value, size));
+}
+static inline long sw_zmq_bind(void *socket, const char *endpoint) { SW_ZMQ_RETRY(zmq_bind(socket, endpoint)); }
+static inline long sw_zmq_connect(void *socket, const char *endpoint) { SW_ZMQ_RETRY(zmq_connect(socket, endpoint)); }
+static inline long sw_zmq_disconnect(void *socket, const char *endpoint) {
+  SW_ZMQ_RETRY(zmq_disconnect(socket, endpoint));
+}
+static inline long sw_zmq_terminate(void *context) { SW_ZMQ_RETRY(zmq_ctx_term(context)); }
+static inline long sw_zmq_poll(zmq_pollitem_t *items, int count, long milliseconds) {
+  int ready = zmq_poll(items, count, milliseconds);
+  return ready < 0 ? -(long)errno : ready;
+}
+
+// An event descriptor that any thread may ring and a poll may watch; closed with close(2).
+static inline int sw_bell_open(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+static inline void sw_bell_ring(int descriptor) { (void)!eventfd_write(descriptor, 1); }
+static inline int sw_bell_clear(int descriptor) {
+  eventfd_t count = 0;
+  return eventfd_read(descriptor, &count) == 0;
+}

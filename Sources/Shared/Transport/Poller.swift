@@ -1,0 +1,72 @@
+// The only place where a thread waits for sockets.
+
+internal import CZeroMQ
+internal import Glibc
+
+/// What a wait is about: a socket of this thread, to be read or written. Use it only while the socket lives.
+public struct Interest {
+  let handle: UnsafeMutableRawPointer
+  let events: Int16
+}
+
+extension Socket {
+  /// There is a message to receive.
+  public var readable: Interest { Interest(handle: handle, events: Int16(ZMQ_POLLIN)) }
+  /// A message could be handed over; for a ROUTER this means only that some peer can take one.
+  public var writable: Interest { Interest(handle: handle, events: Int16(ZMQ_POLLOUT)) }
+
+  /// Waits for a message at most `timeout`; nil when none came.
+  ///
+  /// - Throws: `TransportError`.
+  public func receive(timeout: Duration) throws -> [[UInt8]]? {
+    if let message = try receive() { return message }
+    let poller = Poller()
+    let end = ContinuousClock.now + timeout
+    while true {
+      let left = end - ContinuousClock.now
+      if try poller.wait(for: [readable], timeout: max(left, .zero))[0] { return try receive() }
+      if left <= .zero { return nil }
+    }
+  }
+}
+
+/// What a wait found.
+public struct Readiness: Sendable {
+  let ready: [Bool]
+  /// Whether the wake-up was rung since the last wait.
+  public let wokenUp: Bool
+
+  /// Whether the interest at this place of the list came true.
+  public subscript(position: Int) -> Bool { ready[position] }
+  /// Whether nothing at all happened.
+  public var isEmpty: Bool { !wokenUp && !ready.contains(true) }
+}
+
+/// Waits for sockets of one thread, and for a `WakeUp` of any thread.
+public struct Poller {
+  private let wakeUp: WakeUp?
+
+  /// - Parameter wakeUp: interrupts the waits of this poller.
+  public init(wakeUp: WakeUp? = nil) { self.wakeUp = wakeUp }
+
+  /// Waits until an interest comes true, the wake-up rings, a signal arrives, or `timeout` has passed.
+  ///
+  /// - Returns: what is ready; nothing after a time-out or a signal.
+  /// - Throws: `TransportError` of kind `.system`.
+  public func wait(for interests: [Interest], timeout: Duration) throws -> Readiness {
+    var items = interests.map { zmq_pollitem_t(socket: $0.handle, fd: 0, events: $0.events, revents: 0) }
+    if let wakeUp {
+      items.append(zmq_pollitem_t(socket: nil, fd: wakeUp.descriptor, events: Int16(ZMQ_POLLIN), revents: 0))
+    }
+    let parts = timeout.components
+    // Rounded up: rounding down would spin through the last millisecond.
+    let milliseconds = max(0, Int(parts.seconds) * 1000 + Int((parts.attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000))
+    let result = sw_zmq_poll(&items, Int32(items.count), milliseconds)
+    guard result >= 0 || -result == Int(EINTR) else {
+      throw TransportError.system(Int32(-result), "waiting for \(interests.count) sockets")
+    }
+    let woken = wakeUp?.clear() ?? false
+    return Readiness(
+      ready: items.prefix(interests.count).map { result > 0 && $0.revents & $0.events != 0 }, wokenUp: woken)
+  }
+}

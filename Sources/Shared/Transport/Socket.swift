@@ -1,0 +1,150 @@
+// One libzmq socket with one owner: made, used and closed on one thread. Nothing here ever blocks: a full or absent
+// peer is a value, and waiting is the Poller's. Every limit is set (see SocketOptions).
+
+internal import CZeroMQ
+internal import Glibc
+
+/// The pattern a socket takes part in.
+public enum SocketKind: Sendable {
+  /// Addresses each peer by the first frame of a message; refuses to send to a peer that is gone.
+  case router
+  /// Talks to a ROUTER, or to several in turn.
+  case dealer
+  /// Sends to every subscriber, losing what a slow one cannot take.
+  case publisher
+  /// Receives from publishers what it subscribed to.
+  case subscriber
+  /// Exactly one peer.
+  case pair
+
+  var code: Int32 {
+    switch self {
+    case .router: ZMQ_ROUTER
+    case .dealer: ZMQ_DEALER
+    case .publisher: ZMQ_PUB
+    case .subscriber: ZMQ_SUB
+    case .pair: ZMQ_PAIR
+    }
+  }
+}
+
+/// What became of a message handed to `Socket.send`.
+public enum SendOutcome: Sendable, Equatable {
+  /// Queued towards the peer. It says nothing about arrival: only the peer's own answer does.
+  case sent
+  /// The peer's queue is full, or nobody is connected: keep the message and try again later.
+  case full
+  /// A ROUTER knows no such peer (any more).
+  case unreachable
+}
+
+/// A messaging socket. Not `Sendable`: the thread that made it is the only one to touch it.
+public struct Socket: ~Copyable {
+  let handle: UnsafeMutableRawPointer
+  private let context: Context
+  private let maximumFrameBytes: Int
+  /// Names this socket in errors.
+  public let label: String
+
+  /// Makes a socket that is neither bound nor connected.
+  ///
+  /// - Throws: `TransportError` when a limit is refused or no descriptor is left.
+  public init(_ context: Context, _ kind: SocketKind, options: SocketOptions = SocketOptions()) throws {
+    handle = try options.open(context, kind)
+    self.context = context
+    maximumFrameBytes = options.maximumFrameBytes
+    label = "\(kind) socket"
+  }
+
+  deinit { zmq_close(handle) }
+
+  /// Opens this socket to peers.
+  ///
+  /// - Parameters:
+  ///   - endpoint: as `tcp://127.0.0.1:5555`; port `*` takes any free one.
+  ///   - insecure: allows an address that other machines can reach.
+  /// - Returns: the endpoint as bound, with the real port.
+  /// - Throws: `TransportError` when the address is in use, malformed, or open to others without `insecure`.
+  @discardableResult
+  public func bind(_ endpoint: String, insecure: Bool = false) throws -> String {
+    try Endpoint.requireLocal(endpoint, insecure: insecure)
+    let result = sw_zmq_bind(handle, endpoint)
+    guard result >= 0 else { throw TransportError.binding(endpoint, Int32(-result)) }
+    var text = [CChar](repeating: 0, count: 1024)
+    var size = text.count
+    let found = sw_zmq_get(handle, ZMQ_LAST_ENDPOINT, &text, &size)
+    guard found >= 0 else { throw TransportError.system(Int32(-found), "reading the bound endpoint of \(endpoint)") }
+    return String(decoding: text.prefix(while: { $0 != 0 }).map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  /// Starts connecting, and reconnecting for ever after; whether anybody is there shows only in answers.
+  ///
+  /// - Throws: `TransportError` when the endpoint is malformed.
+  public func connect(_ endpoint: String) throws {
+    let result = sw_zmq_connect(handle, endpoint)
+    guard result >= 0 else { throw TransportError.malformed(endpoint, Int32(-result)) }
+  }
+
+  /// Ends a connection made by `connect`.
+  ///
+  /// - Throws: `TransportError` when there is no such connection.
+  public func disconnect(_ endpoint: String) throws {
+    let result = sw_zmq_disconnect(handle, endpoint)
+    guard result >= 0 else { throw TransportError.malformed(endpoint, Int32(-result)) }
+  }
+
+  /// Asks publishers for messages whose first frame begins with `prefix`; all of them when empty.
+  ///
+  /// - Throws: `TransportError` on a socket that is no subscriber.
+  public func subscribe(_ prefix: String = "") throws {
+    try SocketOptions.set(handle, ZMQ_SUBSCRIBE, bytes: Array(prefix.utf8))
+  }
+
+  /// Hands over one message of one or more frames without waiting.
+  ///
+  /// - Throws: `TransportError` of kind `.tooLarge` before anything is sent, or `.system`.
+  public func send(_ frames: [[UInt8]]) throws -> SendOutcome {
+    check(!frames.isEmpty, "Socket.send: a message needs at least one frame")
+    if let large = frames.first(where: { $0.count > maximumFrameBytes }) {
+      throw TransportError(
+        .tooLarge,
+        "\(label): expected frames of at most \(maximumFrameBytes) bytes, found one of \(large.count). Send it in "
+          + "pieces.")
+    }
+    for (position, frame) in frames.enumerated() {
+      let flags = ZMQ_DONTWAIT | (position + 1 < frames.count ? ZMQ_SNDMORE : 0)
+      let result = frame.withUnsafeBytes { sw_zmq_send(handle, $0.baseAddress, $0.count, flags) }
+      if result >= 0 { continue }
+      switch Int32(-result) {
+      case EAGAIN where position == 0: return .full
+      case EHOSTUNREACH where position == 0: return .unreachable
+      case let code: throw TransportError.system(code, "\(label): sending frame \(position + 1) of \(frames.count)")
+      }
+    }
+    return .sent
+  }
+
+  /// Takes the next whole message, or nil when none has come yet.
+  ///
+  /// - Throws: `TransportError` of kind `.system`.
+  public func receive() throws -> [[UInt8]]? {
+    var frames: [[UInt8]] = []
+    var message = zmq_msg_t()
+    zmq_msg_init(&message)
+    defer { zmq_msg_close(&message) }
+    repeat {
+      let result = sw_zmq_receive(handle, &message, ZMQ_DONTWAIT)
+      if result < 0 {
+        if -result == Int(EAGAIN), frames.isEmpty { return nil }
+        throw TransportError.system(Int32(-result), "\(label): receiving")
+      }
+      frames.append(
+        Array(UnsafeRawBufferPointer(start: zmq_msg_data(&message), count: zmq_msg_size(&message))))
+    } while zmq_msg_more(&message) != 0
+    return frames
+  }
+}
+
+func check(_ condition: Bool, _ message: @autoclosure () -> String) {
+  if !condition { fatalError(message()) }
+}
