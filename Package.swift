@@ -108,6 +108,7 @@ let package = Package(
     ]
     + [
       tests("ImagingTests", ["Imaging", "Engine"]),
+      tests("TokenizerTests", ["Models"]),
     ],
   swiftLanguageModes: [.v6]
 )
