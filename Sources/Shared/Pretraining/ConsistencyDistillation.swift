@@ -51,7 +51,7 @@ struct ConsistencyDistillation {
     let timesteps = places.map { grid[$0] }
     let (a, b) = schedule.levels(timesteps)
     let noisy = a * clean + b * random.normal(clean.shape)
-    let goal = Tape.withoutGradients { goal(noisy, hidden, empty, grid, places) }
+    let goal = Tape.withoutGradients { self.goal(noisy, hidden, empty, grid, places) }
     let velocity = student(noisy, timesteps: timesteps, encoderHiddenStates: hidden)
     let estimate = a * noisy - b * velocity
     let weight = 1 / (b.squared() + 0.05)

@@ -25,7 +25,7 @@ struct ContrastiveTraining {
       var images = indices.map { pictures.picture($0, .wide, &random) }
       let half = images.count / 2
       let decoded = Tape.withoutGradients { reconstructed(Array(images[..<half]), &random) }
-      images.replaceSubrange(..<half, with: Image.batch(decoded, range: .symmetric))
+      images.replaceSubrange(..<half, with: Image.batch(decoded, range: .signed))
       let prompts = indices.map { PromptTemplates.draw(pictures.captions[$0], &random) }
       return loss(preprocessing(images), try prompts.map(tokenize))
     }
@@ -33,7 +33,7 @@ struct ContrastiveTraining {
 
   /// Through the autoencoder and back, with some noise on the latents.
   private func reconstructed(_ images: [Image], _ random: inout RandomStream) -> Tensor {
-    let mean = autoencoder.encode(Tensor.stacked(images.map { $0.tensor(range: .symmetric) })).mean
+    let mean = autoencoder.encode(Tensor.stacked(images.map { $0.tensor(range: .signed) })).mean
     let noise = random.normal(mean.shape) * (0.15 * random.uniform() / autoencoder.scalingFactor)
     return autoencoder.decode(mean + noise)
   }

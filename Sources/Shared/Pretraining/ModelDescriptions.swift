@@ -2,7 +2,7 @@
 
 import Diffusion
 import Foundation
-import Models
+public import Models
 
 /// The shapes of a new text-to-image model and its CLIP.
 public struct ModelDescription: Sendable {

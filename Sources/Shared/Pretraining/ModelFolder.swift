@@ -2,7 +2,7 @@
 
 public import Engine
 public import Foundation
-public import Layers
+internal import Layers
 public import Models
 
 /// Writes the parts of a model folder.

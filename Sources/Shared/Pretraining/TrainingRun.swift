@@ -1,9 +1,9 @@
 // One stage of pretraining: optimiser steps with a schedule, weight averaging, checkpoints and exact resume. Random
 // numbers of a step are keyed by its number, so a run that was cut goes on as if it never had been.
 
-public import Engine
-public import Foundation
-public import Layers
+internal import Engine
+internal import Foundation
+internal import Layers
 
 /// How long and how fast a stage learns.
 public struct TrainingSchedule: Sendable {

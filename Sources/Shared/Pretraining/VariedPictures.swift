@@ -52,7 +52,7 @@ struct VariedPictures {
 
   /// Pictures as `[n, 3, side, side]` in -1...1.
   func batch(_ indices: [Int], _ variety: Variety, _ random: inout RandomStream) -> Tensor {
-    Tensor.stacked(indices.map { picture($0, variety, &random).tensor(range: .symmetric) })
+    Tensor.stacked(indices.map { picture($0, variety, &random).tensor(range: .signed) })
   }
 }
 
