@@ -98,6 +98,9 @@ let package = Package(
         "Telemetry", "Imaging", logging,
       ])
     + [
+      tests("TransportTests", ["Transport"])
+    ]
+    + [
       .executableTarget(
         name: "stepwise",
         dependencies: [

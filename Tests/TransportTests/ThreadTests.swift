@@ -1,0 +1,77 @@
+// Waiting, waking, and threads that end with an error.
+
+import Foundation
+import Synchronization
+import Testing
+import Transport
+
+@Suite("Poller and service threads")
+struct ThreadTests {
+  struct Stumble: Error, Equatable {}
+
+  @Test("A wake-up ends a long wait, from another thread")
+  func wake() throws {
+    let context = try Context()
+    let bell = try WakeUp()
+    let started = Mutex(false)
+    let thread = ServiceThread(name: "waiter") {
+      let socket = try Socket(context, .router)
+      try socket.bind("inproc://quiet")
+      started.withLock { $0 = true }
+      let found = try Poller(wakeUp: bell).wait(for: [socket.readable], timeout: .seconds(60))
+      #expect(found.wokenUp)
+      #expect(!found[0])
+    }
+    bell.ring()
+    try thread.join()
+    #expect(started.withLock { $0 })
+  }
+
+  @Test("A ring before the wait is not lost, and several count as one")
+  func early() throws {
+    let bell = try WakeUp()
+    bell.ring()
+    bell.ring()
+    let poller = Poller(wakeUp: bell)
+    #expect(try poller.wait(for: [], timeout: .seconds(60)).wokenUp)
+    #expect(try poller.wait(for: [], timeout: .zero).isEmpty)
+  }
+
+  @Test("A time-out finds nothing")
+  func timeOut() throws {
+    let context = try Context()
+    let socket = try Socket(context, .router)
+    try socket.bind("inproc://silence")
+    let found = try Poller().wait(for: [socket.readable], timeout: .milliseconds(5))
+    #expect(found.isEmpty)
+  }
+
+  @Test("A thread's error reaches everybody who waits for it")
+  func error() async throws {
+    let thread = ServiceThread(name: "stumbler") { throw Stumble() }
+    await #expect(throws: Stumble()) { try await thread.ended() }
+    #expect(throws: Stumble()) { try thread.join() }
+    #expect(thread.hasEnded)
+  }
+
+  @Test("Sockets of two threads meet over inproc")
+  func twoThreads() throws {
+    let context = try Context()
+    let echo = ServiceThread(name: "echo") {
+      let socket = try Socket(context, .pair)
+      try socket.bind("inproc://echo")
+      while let message = try socket.receive(timeout: .seconds(10)) {
+        if message == [[]] { return }
+        #expect(try sendPatiently(socket, message) == .sent)
+      }
+    }
+    let socket = try Socket(context, .pair)
+    try socket.connect("inproc://echo")
+    for number in 0..<100 {
+      #expect(try sendPatiently(socket, [[UInt8(number)]]) == .sent)
+      #expect(try socket.receive(timeout: .seconds(10)) == [[UInt8(number)]])
+    }
+    #expect(try sendPatiently(socket, [[]]) == .sent)
+    try echo.join()
+  }
+}
