@@ -98,10 +98,6 @@ let package = Package(
         "Telemetry", "Imaging", logging,
       ])
     + [
-      tests("TransportTests", ["Transport"]),
-      tests("ConfigurationTests", ["Configuration"]),
-    ]
-    + [
       .executableTarget(
         name: "stepwise",
         dependencies: [
@@ -109,6 +105,13 @@ let package = Package(
           "Layers", "Engine", "Imaging", "Messages", "Transport", "Replay", "Telemetry", arguments, logging,
         ],
         path: "Sources/Stepwise", swiftSettings: modern)
+    ]
+    + [
+      tests("EngineTests", ["Engine"]),
+      tests("ImagingTests", ["Imaging", "Engine"]),
+      tests("TransportTests", ["Transport"]),
+      tests("ConfigurationTests", ["Configuration"]),
+      tests("TokenizerTests", ["Models"]),
     ],
   swiftLanguageModes: [.v6]
 )

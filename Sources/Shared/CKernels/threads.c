@@ -1,36 +1,8 @@
 #include "kernels.h"
-#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
-
-// Memory -----------------------------------------------------------------------------------------------------------
-
-static pthread_once_t tuned = PTHREAD_ONCE_INIT;
-
-// Large blocks stay in the process: mapping them anew costs a page fault every 4 KiB, every step.
-static void tune(void) {
-#if defined(__GLIBC__)
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-#endif
-}
-
-float *sw_allocate(int64_t count) {
-  pthread_once(&tuned, tune);
-  void *pointer = NULL;
-  size_t bytes = (size_t)(count > 0 ? count : 1) * sizeof(float);
-  if (posix_memalign(&pointer, 64, bytes) != 0) {
-    fprintf(stderr, "out of memory: %zu bytes for a tensor of %lld elements\n", bytes, (long long)count);
-    abort();
-  }
-  return pointer;
-}
-
-void sw_free(float *pointer) { free(pointer); }
 
 // Threads ----------------------------------------------------------------------------------------------------------
 // A caller hands its work to sleeping workers and takes a share itself. When the workers are busy with another

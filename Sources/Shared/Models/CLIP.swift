@@ -12,9 +12,11 @@ public final class CLIP {
   public let logitScale: Parameter
   public let parameters: [Parameter]
 
-  /// Builds the model with weights from a source.
-  public init(text: CLIPTextConfiguration, vision: CLIPVisionConfiguration, from source: ParameterSource) throws {
+  /// Builds the model that a CLIPModel's configuration describes, with weights from a source.
+  public init(configuration: ModelConfiguration, from source: ParameterSource) throws {
     let root = source.root
+    let text = try CLIPTextConfiguration(configuration.part("text_config", projection: true))
+    let vision = try CLIPVisionConfiguration(configuration.part("vision_config", projection: true))
     self.text = try CLIPText(text, at: root["text_model"], projection: root["text_projection"])
     self.vision = try CLIPVision(vision, at: root)
     logitScale = try root.parameter("logit_scale", [], .zeros)
@@ -26,10 +28,7 @@ public final class CLIP {
   public convenience init(folder: URL) throws {
     let whole = try ModelConfiguration(file: folder.appending(path: "config.json"))
     let weights = try SafetensorsFile(folder: folder, named: "model")
-    try self.init(
-      text: CLIPTextConfiguration(whole.part("text_config", projection: true)),
-      vision: CLIPVisionConfiguration(whole.part("vision_config", projection: true)),
-      from: ParameterSource(checkpoint: weights))
+    try self.init(configuration: whole, from: ParameterSource(checkpoint: weights))
   }
 }
 

@@ -1,0 +1,92 @@
+// Memory for tensors. Every step of a computation asks for the same sizes as the one before, so freed blocks are kept,
+// by size class, and handed out again: fresh memory from the kernel costs a page fault every 4 KiB.
+#include "kernels.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { classes = 512, header = 64, smallest_kept = 4096 };
+
+typedef struct block {
+  int64_t bytes; // with the header
+  int class;     // -1: not kept
+  struct block *next;
+} block;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static block *kept[classes];
+static int64_t kept_bytes, used_bytes, most_used_bytes;
+
+// Eight classes to each doubling: at most an eighth is wasted.
+static int class_of(int64_t bytes, int64_t *rounded) {
+  int octave = 63 - __builtin_clzll((unsigned long long)bytes);
+  int64_t step = (int64_t)1 << (octave - 3);
+  int64_t steps = (bytes + step - 1) / step;
+  *rounded = steps * step;
+  if (steps == 16) return (octave + 1) * 8;
+  return octave * 8 + (int)(steps - 8);
+}
+
+static void release_all(void) {
+  for (int c = 0; c < classes; c++)
+    for (block *b = kept[c]; b;) {
+      block *next = b->next;
+      free(b);
+      b = next;
+    }
+  memset(kept, 0, sizeof kept);
+  kept_bytes = 0;
+}
+
+static block *fresh(int64_t bytes) {
+  void *memory = NULL;
+  if (posix_memalign(&memory, 64, (size_t)bytes) == 0) return memory;
+  pthread_mutex_lock(&lock);
+  release_all();
+  pthread_mutex_unlock(&lock);
+  if (posix_memalign(&memory, 64, (size_t)bytes) == 0) return memory;
+  fprintf(stderr, "out of memory: %lld bytes for a tensor, with %lld in use\n", (long long)bytes, (long long)used_bytes);
+  abort();
+}
+
+float *sw_allocate(int64_t count) {
+  int64_t bytes = header + (count > 0 ? count : 1) * (int64_t)sizeof(float);
+  block *b = NULL;
+  int class = -1;
+  if (bytes >= smallest_kept) {
+    class = class_of(bytes, &bytes);
+    pthread_mutex_lock(&lock);
+    b = kept[class];
+    if (b) {
+      kept[class] = b->next;
+      kept_bytes -= bytes;
+    }
+    used_bytes += bytes;
+    if (used_bytes > most_used_bytes) most_used_bytes = used_bytes;
+    pthread_mutex_unlock(&lock);
+  }
+  if (!b) b = fresh(bytes);
+  b->bytes = bytes;
+  b->class = class;
+  return (float *)((char *)b + header);
+}
+
+void sw_free(float *pointer) {
+  block *b = (block *)((char *)pointer - header);
+  if (b->class < 0) {
+    free(b);
+    return;
+  }
+  pthread_mutex_lock(&lock);
+  used_bytes -= b->bytes;
+  // What is in use and what is kept together never exceed the most that was ever in use.
+  int keep = used_bytes + kept_bytes + b->bytes <= most_used_bytes;
+  if (keep) {
+    b->next = kept[b->class];
+    kept[b->class] = b;
+    kept_bytes += b->bytes;
+  }
+  pthread_mutex_unlock(&lock);
+  if (!keep) free(b);
+}

@@ -1,0 +1,49 @@
+// Colour emoji as pictures: the bitmaps of Debian's Noto Color Emoji (136 x 128), on white.
+
+internal import CImaging
+internal import Foundation
+
+/// Noto Color Emoji. Use it from one task at a time.
+public struct EmojiFont: ~Copyable {
+  private let handle: FontHandle
+  private let path: String
+
+  /// Opens the font of Debian's fonts-noto-color-emoji.
+  ///
+  /// - Throws: `ImagingError` that names the package when the font is missing, or when it has no colour bitmaps.
+  public init() throws {
+    try self.init(path: FontFile.emoji.path)
+  }
+
+  /// Opens another font file with colour bitmaps.
+  ///
+  /// - Throws: as `init()`.
+  public init(path: String) throws {
+    let handle = try FontHandle(path: path, package: FontFile.emoji.package)
+    guard sw_font_bitmap_sizes(handle.face) > 0 else {
+      throw ImagingError(
+        path, "expected a font with colour bitmaps (CBDT), found outlines only; use \(FontFile.emoji.path)")
+    }
+    self.handle = handle
+    self.path = path
+  }
+
+  /// Whether the font has a glyph for the scalar.
+  public func contains(_ scalar: Unicode.Scalar) -> Bool { sw_font_has_glyph(handle.face, scalar.value) != 0 }
+
+  /// The glyph on white, in the font's own size (136 x 128 pixels).
+  ///
+  /// - Throws: `ImagingError` when the font has no colour bitmap for it.
+  public func image(of scalar: Unicode.Scalar) throws -> Image {
+    var pixels: UnsafeMutablePointer<UInt8>?
+    var width: Int32 = 0, height: Int32 = 0
+    let code = "U+" + String(scalar.value, radix: 16, uppercase: true)
+    try withMessage(path, "expected a colour glyph for \(code)") {
+      sw_font_color_glyph(handle.face, scalar.value, &pixels, &width, &height, $0)
+    }
+    defer { free(pixels) }
+    let count = Int(width) * Int(height) * 3
+    return Image(
+      width: Int(width), height: Int(height), pixels: [UInt8](UnsafeBufferPointer(start: pixels, count: count)))
+  }
+}

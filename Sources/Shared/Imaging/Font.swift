@@ -1,0 +1,88 @@
+// Fonts of Debian packages, read with FreeType. A font is owned by one task at a time and closed with its owner.
+
+internal import CImaging
+internal import Foundation
+
+/// Where fonts come from.
+enum FontFile {
+  static let emoji = (
+    path: "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf", package: "fonts-noto-color-emoji"
+  )
+  static let text = (path: "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", package: "fonts-dejavu-core")
+  static let boldText = (
+    path: "/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf", package: "fonts-dejavu-core"
+  )
+}
+
+/// FreeType's face, closed with its owner.
+struct FontHandle: ~Copyable {
+  let face: OpaquePointer
+
+  init(path: String, package: String) throws {
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw ImagingError(path, "expected a font, found no file; install Debian's package \(package)")
+    }
+    var opened: OpaquePointer?
+    try withMessage(path, "expected a font") {
+      opened = sw_font_open(path, $0)
+      return opened == nil ? 1 : 0
+    }
+    guard let opened else { throw ImagingError(path, "expected a font") }
+    face = opened
+  }
+
+  deinit { sw_font_close(face) }
+}
+
+/// Text in DejaVu Sans of one size.
+struct TextFont: ~Copyable {
+  private let handle: FontHandle
+
+  init(pixels: Int, isBold: Bool = false) throws {
+    let file = isBold ? FontFile.boldText : FontFile.text
+    let handle = try FontHandle(path: file.path, package: file.package)
+    let face = handle.face
+    try withMessage(file.path, "expected outlines") { sw_font_set_size(face, Int32(pixels), $0) }
+    self.handle = handle
+  }
+
+  /// In pixels.
+  func width(of text: String) -> Int {
+    text.unicodeScalars.reduce(0) { $0 + Int(sw_font_advance(handle.face, $1.value)) }
+  }
+
+  /// Draws from `x` on; `baseline` is the row that letters stand on.
+  func draw(_ text: String, on image: inout Image, x: Int, baseline: Int, color: Image.Color = .black) {
+    let (width, height) = (Int32(image.width), Int32(image.height))
+    image.pixels.withUnsafeMutableBufferPointer { pixels in
+      var x = Int32(x)
+      for scalar in text.unicodeScalars {
+        x += sw_font_draw(
+          handle.face, scalar.value, x, Int32(baseline), [color.red, color.green, color.blue], pixels.baseAddress,
+          width, height)
+      }
+    }
+  }
+
+  /// The text broken between words into lines of at most `limit` pixels; a last line that is too many ends in "…".
+  func lines(_ text: String, limit: Int, count: Int) -> [String] {
+    var lines: [String] = []
+    for word in text.split(separator: " ") {
+      if let last = lines.last, width(of: last + " " + word) <= limit {
+        lines[lines.count - 1] = last + " " + word
+      } else {
+        lines.append(String(word))
+      }
+    }
+    guard lines.count > count else { return lines.map { shortened($0, limit: limit) } }
+    return lines[..<(count - 1)].map { shortened($0, limit: limit) }
+      + [shortened(lines[(count - 1)...].joined(separator: " ") + "…", limit: limit)]
+  }
+
+  private func shortened(_ line: String, limit: Int) -> String {
+    guard width(of: line) > limit else { return line }
+    var kept = line
+    while !kept.isEmpty && width(of: kept + "…") > limit { kept.removeLast() }
+    return kept + "…"
+  }
+}

@@ -1,0 +1,60 @@
+// Emoji under their Unicode names: real drawings with captions, on every Debian machine, without a download.
+
+/// The named glyphs of the colour emoji font, in the order of their code points; held in memory (52 kB each).
+public struct GlyphDataset: CaptionedPictures {
+  /// Which glyphs.
+  public enum Subset: String, Sendable, CaseIterable {
+    case animals, plants, food
+    /// Animals, plants and food together: what the embedded model learns.
+    case living
+    /// Every scalar of the font with a Unicode name of its own and an emoji's look.
+    case all
+
+    /// Code points that may belong; those without glyph or name are left out.
+    public var ranges: [ClosedRange<UInt32>] {
+      switch self {
+      case .animals:
+        [0x1F400...0x1F43E, 0x1F54A...0x1F54A, 0x1F577...0x1F578, 0x1F980...0x1F9AF]
+      case .plants: [0x1F32D...0x1F344]
+      case .food: [0x1F345...0x1F37F, 0x1F950...0x1F96F]
+      case .living:
+        [0x1F32D...0x1F37F, 0x1F400...0x1F43E, 0x1F54A...0x1F54A, 0x1F577...0x1F578, 0x1F950...0x1F96F,
+          0x1F980...0x1F9AF]
+      case .all: [0x2000...0x3300, 0x1F000...0x1FAFF]
+      }
+    }
+  }
+
+  private let glyphs: [(scalar: Unicode.Scalar, name: String, image: Image)]
+
+  /// Reads the glyphs once.
+  ///
+  /// - Throws: `ImagingError` that names the Debian package when the font is missing.
+  public init(_ subset: Subset) throws {
+    let font = try EmojiFont()
+    var glyphs: [(scalar: Unicode.Scalar, name: String, image: Image)] = []
+    for value in subset.ranges.joined() {
+      guard let scalar = Unicode.Scalar(value), let name = GlyphDataset.name(of: scalar), font.contains(scalar)
+      else { continue }
+      glyphs.append((scalar, name, try font.image(of: scalar)))
+    }
+    self.glyphs = glyphs
+  }
+
+  /// The lower-cased Unicode name of an emoji, as "dolphin"; nil for scalars that are parts of others (skin tones,
+  /// regional letters) or have no name.
+  public static func name(of scalar: Unicode.Scalar) -> String? {
+    let properties = scalar.properties
+    guard properties.isEmoji, !properties.isEmojiModifier, !(0x1F1E6...0x1F1FF).contains(scalar.value),
+      scalar.value > 0xFF
+    else { return nil }
+    return properties.name?.lowercased()
+  }
+
+  public var count: Int { glyphs.count }
+  public func caption(_ index: Int) -> String { glyphs[index].name }
+  /// 136 x 128 pixels on white.
+  public func picture(_ index: Int) -> Image { glyphs[index].image }
+  /// The code point of a picture.
+  public func scalar(_ index: Int) -> Unicode.Scalar { glyphs[index].scalar }
+}

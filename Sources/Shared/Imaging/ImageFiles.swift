@@ -1,0 +1,102 @@
+// PNG and JPEG, in memory and on disk. A file appears under its name only when it is complete; JPEG bytes equal
+// Pillow's for the same quality and the same libjpeg-turbo.
+
+internal import CImaging
+public import Foundation
+
+extension Image {
+  /// Reads a PNG or JPEG file, told apart by its first bytes; transparency is composited on white.
+  ///
+  /// - Throws: `ImagingError` with the path when the file cannot be read or is neither.
+  public init(contentsOf url: URL) throws {
+    let data: Data
+    do {
+      data = try Data(contentsOf: url)
+    } catch {
+      throw ImagingError(url.path, "expected a readable PNG or JPEG file: \(error.localizedDescription)")
+    }
+    try self.init(encoded: [UInt8](data), name: url.path)
+  }
+
+  /// Decodes PNG or JPEG bytes; `name` stands for the path in errors.
+  ///
+  /// - Throws: `ImagingError` when the bytes are neither, broken, or promise more than 2^28 pixels.
+  public init(encoded bytes: [UInt8], name: String) throws {
+    let decode: Decoder
+    if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) {
+      decode = sw_png_decode
+    } else if bytes.starts(with: [0xFF, 0xD8]) {
+      decode = sw_jpeg_decode
+    } else {
+      throw ImagingError(name, "expected a PNG or JPEG picture, found \(bytes.count) bytes of something else")
+    }
+    var pixels: UnsafeMutablePointer<UInt8>?
+    var width: Int32 = 0, height: Int32 = 0
+    try withMessage(name, "expected a whole PNG or JPEG picture") {
+      decode(bytes, bytes.count, &pixels, &width, &height, $0)
+    }
+    defer { free(pixels) }
+    let count = Int(width) * Int(height) * 3
+    self.init(
+      width: Int(width), height: Int(height), pixels: [UInt8](UnsafeBufferPointer(start: pixels, count: count)))
+  }
+
+  private typealias Decoder = (
+    UnsafePointer<UInt8>?, Int, UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?, UnsafeMutablePointer<Int32>?,
+    UnsafeMutablePointer<Int32>?, UnsafeMutablePointer<CChar>?
+  ) -> Int32
+
+  /// The picture as a PNG file's bytes.
+  ///
+  /// - Throws: `ImagingError` when libpng fails, as when memory is short.
+  public func pngBytes() throws -> [UInt8] {
+    try encoded("PNG") { bytes, count, message in
+      sw_png_encode(pixels, Int32(width), Int32(height), &bytes, &count, message)
+    }
+  }
+
+  /// The picture as a JPEG file's bytes, 4:2:0, as Pillow's `save(..., quality=quality)` writes it.
+  ///
+  /// - Parameter quality: 1 to 100.
+  /// - Throws: `ImagingError` when libjpeg fails, as when the picture is wider or higher than 65,500 pixels.
+  public func jpegBytes(quality: Int = 95) throws -> [UInt8] {
+    try encoded("JPEG") { bytes, count, message in
+      sw_jpeg_encode(pixels, Int32(width), Int32(height), Int32(quality), &bytes, &count, message)
+    }
+  }
+
+  private func encoded(
+    _ format: String,
+    _ encode: (inout UnsafeMutablePointer<UInt8>?, inout Int, UnsafeMutablePointer<CChar>) -> Int32
+  ) throws -> [UInt8] {
+    var bytes: UnsafeMutablePointer<UInt8>?
+    var count = 0
+    try withMessage("a \(width) x \(height) picture", "cannot be written as \(format)") {
+      encode(&bytes, &count, $0)
+    }
+    defer { free(bytes) }
+    return [UInt8](UnsafeBufferPointer(start: bytes, count: count))
+  }
+
+  /// Writes a PNG file, beside its place and renamed into it.
+  ///
+  /// - Throws: `ImagingError` with the path when the folder is missing or full.
+  public func writePNG(to url: URL) throws {
+    let bytes = try pngBytes()
+    do {
+      try Data(bytes).write(to: url, options: .atomic)
+    } catch {
+      throw ImagingError(url.path, "the picture cannot be written: \(error.localizedDescription)")
+    }
+  }
+}
+
+/// Calls a C function that returns 0 or fills the message, and throws that.
+func withMessage(_ place: String, _ expectation: String, _ body: (UnsafeMutablePointer<CChar>) -> Int32) throws {
+  let size = Int(SW_MESSAGE_SIZE)
+  let message = try withUnsafeTemporaryAllocation(of: CChar.self, capacity: size) { buffer throws -> String? in
+    buffer.initialize(repeating: 0)
+    return body(buffer.baseAddress!) == 0 ? nil : String(cString: buffer.baseAddress!)
+  }
+  if let message { throw ImagingError(place, "\(expectation): \(message)") }
+}

@@ -1,0 +1,103 @@
+// Resampling and cropping. `resized` is Pillow's antialiased bicubic to the bit, because reward models were trained on
+// pictures that it shrank.
+
+internal import CImaging
+internal import Engine
+internal import Foundation
+
+extension Image {
+  /// Pillow's `resize((width, height), BICUBIC)`.
+  public func resized(width newWidth: Int, height newHeight: Int) -> Image {
+    check(newWidth > 0 && newHeight > 0, "resized: \(newWidth) x \(newHeight) pixels must be positive")
+    if newWidth == width && newHeight == height { return self }
+    let target = [UInt8](unsafeUninitializedCapacity: newWidth * newHeight * 3) { target, count in
+      let status = sw_resize_bicubic(
+        pixels, Int32(width), Int32(height), target.baseAddress, Int32(newWidth), Int32(newHeight))
+      check(status == 0, "resized: out of memory for \(newWidth) x \(newHeight) pixels")
+      count = newWidth * newHeight * 3
+    }
+    return Image(width: newWidth, height: newHeight, pixels: target)
+  }
+
+  /// The part that begins at column `x`, row `y`; it must lie inside.
+  public func cropped(x: Int, y: Int, width newWidth: Int, height newHeight: Int) -> Image {
+    check(
+      x >= 0 && y >= 0 && newWidth > 0 && newHeight > 0 && x + newWidth <= width && y + newHeight <= height,
+      "cropped: \(newWidth) x \(newHeight) at (\(x), \(y)) does not lie inside \(width) x \(height) pixels")
+    var target: [UInt8] = []
+    target.reserveCapacity(newWidth * newHeight * 3)
+    for row in y..<y + newHeight {
+      let start = (row * width + x) * 3
+      target += pixels[start..<start + newWidth * 3]
+    }
+    return Image(width: newWidth, height: newHeight, pixels: target)
+  }
+
+  /// The shorter side resized to `side` (the other rounded down, as transformers does), then the centre square.
+  public func centreSquare(side: Int) -> Image {
+    let shorter = min(width, height)
+    let resized = resized(width: width * side / shorter, height: height * side / shorter)
+    return resized.cropped(
+      x: (resized.width - side) / 2, y: (resized.height - side) / 2, width: side, height: side)
+  }
+
+  /// The whole picture in the middle of a white square, `side` pixels.
+  public func paddedSquare(side: Int) -> Image {
+    let longer = max(width, height)
+    var square = Image(width: longer, height: longer)
+    square.draw(self, x: (longer - width) / 2, y: (longer - height) / 2)
+    return square.resized(width: side, height: side)
+  }
+
+  /// Copies a picture over this one, its top left corner at (`x`, `y`); what lies outside is cut off.
+  public mutating func draw(_ image: Image, x: Int, y: Int) {
+    let (left, right) = (max(0, -x), min(image.width, width - x))
+    let (top, bottom) = (max(0, -y), min(image.height, height - y))
+    guard left < right, top < bottom else { return }
+    for row in top..<bottom {
+      let from = row * image.width * 3
+      let to = ((row + y) * width + x) * 3
+      pixels.replaceSubrange(
+        to + left * 3..<to + right * 3, with: image.pixels[from + left * 3..<from + right * 3])
+    }
+  }
+
+  /// A change of size, angle and place about the centre, for varying training pictures. White comes in from outside.
+  public struct Variation: Sendable, Hashable {
+    /// Larger than 1 enlarges.
+    public var scale: Double = 1
+    /// Radians, clockwise on the screen.
+    public var angle: Double = 0
+    /// To the right and down, as fractions of the width and height.
+    public var shift: (x: Double, y: Double) {
+      get { (shiftX, shiftY) }
+      set { (shiftX, shiftY) = newValue }
+    }
+    private var shiftX = 0.0, shiftY = 0.0
+    /// Left and right change places.
+    public var isMirrored = false
+
+    public init() {}
+  }
+
+  /// The picture under a variation, of the same size; bilinear, so vary the large picture and shrink it afterwards.
+  public func varied(_ variation: Variation) -> Image {
+    let cosine = cos(variation.angle) / variation.scale, sine = sin(variation.angle) / variation.scale
+    let side = variation.isMirrored ? -1.0 : 1.0
+    let centre = (x: Double(width - 1) / 2, y: Double(height - 1) / 2)
+    let moved = (
+      x: centre.x + variation.shift.x * Double(width), y: centre.y + variation.shift.y * Double(height)
+    )
+    // Where a target pixel comes from: back by the shift, turned back, shrunk back, mirrored, about the centre.
+    let matrix = [
+      side * cosine, side * sine, centre.x - side * (cosine * moved.x + sine * moved.y),
+      -sine, cosine, centre.y + sine * moved.x - cosine * moved.y,
+    ]
+    let target = [UInt8](unsafeUninitializedCapacity: pixels.count) { target, count in
+      sw_warp(
+        pixels, Int32(width), Int32(height), target.baseAddress, Int32(width), Int32(height), matrix)
+      count = pixels.count
+    }
+    return Image(width: width, height: height, pixels: target)
+  }
+}

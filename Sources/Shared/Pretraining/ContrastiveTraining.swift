@@ -1,0 +1,51 @@
+// A small CLIP of the same pictures: its similarity is the alignment reward.
+
+import Engine
+import Foundation
+import Imaging
+import Layers
+import Models
+
+/// The symmetric contrastive loss of CLIP (Radford et al., arXiv 2103.00020) over batches of different captions. Half of
+/// the pictures have been through the autoencoder, because that is where those to be judged come from.
+struct ContrastiveTraining {
+  let model: CLIP
+  let autoencoder: AutoencoderKL
+  let pictures: VariedPictures
+  let tokenize: (String) throws -> [Int]
+
+  func train(_ schedule: TrainingSchedule, folder: URL, report: @escaping (TrainingProgress) -> Void) throws {
+    model.logitScale.value = Tensor(2.6592)
+    let run = try TrainingRun(
+      stage: "clip", parameters: model.parameters, schedule: schedule, folder: folder, report: report)
+    let preprocessing = CLIPPreprocessing(size: pictures.side)
+    try run.train { random in
+      var random = random
+      let indices = Array(random.permutation(pictures.count).prefix(schedule.batchSize))
+      var images = indices.map { pictures.picture($0, .wide, &random) }
+      let half = images.count / 2
+      let decoded = Tape.withoutGradients { reconstructed(Array(images[..<half]), &random) }
+      images.replaceSubrange(..<half, with: Image.batch(decoded, range: .signed))
+      let prompts = indices.map { PromptTemplates.draw(pictures.captions[$0], &random) }
+      return loss(preprocessing(images), try prompts.map(tokenize))
+    }
+  }
+
+  /// Through the autoencoder and back, with some noise on the latents.
+  private func reconstructed(_ images: [Image], _ random: inout RandomStream) -> Tensor {
+    let mean = autoencoder.encode(Tensor.stacked(images.map { $0.tensor(range: .signed) })).mean
+    let noise = random.normal(mean.shape) * (0.15 * random.uniform() / autoencoder.scalingFactor)
+    return autoencoder.decode(mean + noise)
+  }
+
+  /// Cross-entropy of naming each picture's text among the batch's, and each text's picture, averaged.
+  func loss(_ pixels: Tensor, _ inputIDs: [[Int]]) -> Tensor {
+    let images = model.vision(pixels).unitLength
+    let texts = model.text.embeddings(inputIDs).unitLength
+    let logits = images.matmul(texts.permuted([1, 0])) * model.logitScale.tensor.clamped(0, 4.6052).exp()
+    let n = pixels.shape[0]
+    let identity = Tensor((0..<n * n).map { $0 % (n + 1) == 0 ? 1 : 0 }, shape: [n, n])
+    let both = logits.logSoftmax() + logits.permuted([1, 0]).logSoftmax()
+    return -(both * identity).sum() / Float(2 * n)
+  }
+}

@@ -1,0 +1,32 @@
+// Latents of a data set's pictures, computed once, in several variations each.
+
+import Engine
+import Imaging
+import Models
+
+/// `[pictures, variations]` latents of unit spread.
+struct LatentTable {
+  private let latents: Tensor
+  let variations: Int
+  /// 1 / standard deviation of the encoder's latents: what multiplies them.
+  let scale: Float
+
+  init(_ pictures: VariedPictures, variations: Int, encoder: AutoencoderKL, random: RandomStream) {
+    self.variations = variations
+    var rows: [Tensor] = []
+    for index in 0..<pictures.count {
+      var random = random.fork("picture", index)
+      let batch = pictures.batch(Array(repeating: index, count: variations), .narrow, &random)
+      rows.append(encoder.encode(batch).mean)
+    }
+    let all = Tensor.concatenated(rows, axis: 0)
+    let mean = all.mean().item
+    scale = 1 / (all - mean).squared().mean().item.squareRoot()
+    latents = all * scale
+  }
+
+  /// Latents of pictures, a random variation of each, `[n, C, h, w]`.
+  func draw(_ indices: [Int], _ random: inout RandomStream) -> Tensor {
+    latents.rows(indices.map { $0 * variations + random.integer(below: variations) })
+  }
+}

@@ -1,0 +1,30 @@
+// Models as diffusers and transformers store them: config.json beside safetensors, whole or not at all.
+
+public import Engine
+public import Foundation
+internal import Layers
+public import Models
+
+/// Writes the parts of a model folder.
+public enum ModelFolder {
+  /// Writes `config.json` and the weights, as float16, under the checkpoint's keys.
+  ///
+  /// - Parameter file: the weights' name, as `model.safetensors`.
+  public static func write(
+    _ parameters: [Parameter], configuration: [String: JSONValue], file: String, to folder: URL
+  ) throws {
+    var writer = SafetensorsWriter()
+    for parameter in parameters { writer.add(parameter.name, parameter.stored, as: .float16) }
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try writer.write(to: folder.appending(path: file))
+    try write(configuration, to: folder.appending(path: "config.json"))
+  }
+
+  /// Writes a JSON object with sorted keys.
+  public static func write(_ values: [String: JSONValue], to file: URL) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try encoder.encode(values).write(to: file, options: .atomic)
+  }
+}

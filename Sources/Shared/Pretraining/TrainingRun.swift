@@ -1,0 +1,176 @@
+// One stage of pretraining: optimiser steps with a schedule, weight averaging, checkpoints and exact resume. Random
+// numbers of a step are keyed by its number, so a run that was cut goes on as if it never had been.
+
+internal import Engine
+internal import Foundation
+internal import Layers
+
+/// How long and how fast a stage learns.
+public struct TrainingSchedule: Sendable {
+  /// Optimiser steps.
+  public var steps: Int
+  /// Pictures a step.
+  public var batchSize: Int
+  /// The highest learning rate; it rises linearly over `warmup` steps and falls to 0 along a cosine.
+  public var learningRate: Float
+  public var warmup = 100
+  public var beta2: Float = 0.99
+  public var weightDecay: Float = 1e-2
+  public var maximumGradientNorm: Float = 1
+  /// Decay of the weights' moving average a step.
+  public var averaging: Float
+
+  public init(steps: Int, batchSize: Int, learningRate: Float, averaging: Float = 0.999) {
+    self.steps = steps
+    self.batchSize = batchSize
+    self.learningRate = learningRate
+    self.averaging = averaging
+  }
+
+  func learningRate(at step: Int) -> Float {
+    let rise = min(1, Float(step + 1) / Float(max(1, warmup)))
+    return learningRate * rise * 0.5 * (1 + cosf(.pi * Float(step) / Float(max(1, steps))))
+  }
+}
+
+/// Where a stage stands, for progress lines.
+public struct TrainingProgress: Sendable {
+  public let stage: String
+  public let step, steps: Int
+  /// Mean since the last report.
+  public let loss: Float
+  public let secondsLeft: Double
+}
+
+/// The optimiser, its averages and its checkpoint, of one stage.
+final class TrainingRun {
+  let stage: String
+  let parameters: [Parameter]
+  private let schedule: TrainingSchedule
+  private let optimizer: AdamW
+  private let checkpoint: URL
+  private let report: (TrainingProgress) -> Void
+  private(set) var averages: [Tensor]
+  private let companions: [Parameter]
+
+  /// - Parameters:
+  ///   - companions: weights that the stage changes by other means than the optimiser, kept in its checkpoint too.
+  ///   - folder: where `<stage>.safetensors` is kept; a run found there is continued.
+  /// - Throws: when a checkpoint there does not belong to these parameters.
+  init(
+    stage: String, parameters: [Parameter], companions: [Parameter] = [], schedule: TrainingSchedule, folder: URL,
+    report: @escaping (TrainingProgress) -> Void
+  ) throws {
+    self.stage = stage
+    self.parameters = parameters
+    self.companions = companions
+    self.schedule = schedule
+    self.report = report
+    for parameter in parameters { parameter.isTrainable = true }
+    optimizer = AdamW(
+      parameters: parameters, learningRate: schedule.learningRate, beta2: schedule.beta2,
+      weightDecay: schedule.weightDecay)
+    averages = parameters.map(\.value)
+    checkpoint = folder.appending(path: stage + ".safetensors")
+    if FileManager.default.fileExists(atPath: checkpoint.path) { try restore() }
+  }
+
+  /// Trains to the end, then leaves the averaged weights in the parameters, frozen.
+  ///
+  /// - Parameter loss: the scalar loss of a step, given its own random numbers.
+  func train(_ loss: (RandomStream) throws -> Tensor) throws {
+    let random = RandomStream(seed: 20).fork(stage)
+    let clock = ContinuousClock()
+    let start = clock.now, first = optimizer.step
+    var sum: Float = 0, counted = 0, saved = clock.now, reported = clock.now
+    for step in first..<max(first, schedule.steps) {
+      optimizer.learningRate = schedule.learningRate(at: step)
+      let result = try Tape.gradients { _ in (try loss(random.fork("step", step)), ()) }
+      guard result.loss.item.isFinite else {
+        throw PretrainingError(
+          description: "\(stage): the loss of step \(step) is \(result.loss.item). The last checkpoint is whole: "
+            + "\(checkpoint.path). Lower the learning rate.")
+      }
+      let clipped = result.parameters.clipped(toNorm: schedule.maximumGradientNorm, over: parameters).0
+      optimizer.update(clipped)
+      average(step)
+      sum += result.loss.item
+      counted += 1
+      if clock.now - reported > .seconds(5) || step + 1 == schedule.steps {
+        let pace = (clock.now - start) / (step + 1 - first)
+        report(
+          TrainingProgress(
+            stage: stage, step: step + 1, steps: schedule.steps, loss: sum / Float(counted),
+            secondsLeft: (pace * (schedule.steps - step - 1)).seconds))
+        (sum, counted, reported) = (0, 0, clock.now)
+      }
+      if clock.now - saved > .seconds(60) {
+        try save()
+        saved = clock.now
+      }
+    }
+    try save()
+    for (parameter, average) in zip(parameters, averages) {
+      parameter.value = average
+      parameter.isTrainable = false
+    }
+  }
+
+  /// The average forgets faster at the beginning, when the weights are still far from anything.
+  private func average(_ step: Int) {
+    let decay = min(schedule.averaging, Float(1 + step) / Float(10 + step))
+    for (index, parameter) in parameters.enumerated() {
+      averages[index] = averages[index] * decay + parameter.value * (1 - decay)
+    }
+  }
+
+  private func save() throws {
+    var writer = SafetensorsWriter(metadata: ["step": String(optimizer.step), "stage": stage])
+    for (index, parameter) in parameters.enumerated() {
+      let moments = optimizer.moments(at: index)
+      writer.add("weight." + parameter.name, parameter.value)
+      writer.add("average." + parameter.name, averages[index])
+      writer.add("first." + parameter.name, moments.first)
+      writer.add("second." + parameter.name, moments.second)
+    }
+    for parameter in companions { writer.add("companion." + parameter.name, parameter.value) }
+    try writer.write(to: checkpoint)
+  }
+
+  private func restore() throws {
+    let file = try SafetensorsFile(checkpoint)
+    let expected = 4 * parameters.count + companions.count
+    guard let step = file.metadata["step"].flatMap(Int.init), file.names.count == expected else {
+      throw PretrainingError(
+        description: "\(checkpoint.path): expected a checkpoint of \(stage) with \(expected) tensors, found "
+          + "\(file.names.count). It belongs to another run: choose another --work folder, or remove it.")
+    }
+    func read(_ part: String, _ parameter: Parameter) throws -> Tensor {
+      let tensor = try file.tensor(part + "." + parameter.name)
+      guard tensor.shape == parameter.value.shape else {
+        throw PretrainingError(
+          description: "\(checkpoint.path): \(parameter.name) is \(tensor.shape), this run's is \(parameter.value.shape). "
+            + "It belongs to another run: choose another --work folder, or remove it.")
+      }
+      return tensor
+    }
+    var moments: [(first: Tensor, second: Tensor)] = []
+    for (index, parameter) in parameters.enumerated() {
+      parameter.value = try read("weight", parameter)
+      averages[index] = try read("average", parameter)
+      moments.append((try read("first", parameter), try read("second", parameter)))
+    }
+    for parameter in companions { parameter.value = try read("companion", parameter) }
+    optimizer.restore(step: step, moments: moments)
+  }
+}
+
+/// Why pretraining cannot go on.
+public struct PretrainingError: Error, CustomStringConvertible {
+  public let description: String
+}
+
+extension Duration {
+  /// As a number of seconds.
+  public var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

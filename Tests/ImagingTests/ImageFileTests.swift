@@ -1,0 +1,77 @@
+// Pictures survive files; JPEG sizes are Pillow's; broken files are explained.
+
+import Engine
+import Foundation
+import Imaging
+import Testing
+
+/// A picture of arithmetic, the same as the script that asked Pillow drew.
+func pattern(width: Int, height: Int) -> Image {
+  var pixels: [UInt8] = []
+  for y in 0..<height {
+    for x in 0..<width {
+      for c in 0..<3 { pixels.append(UInt8((x * x * 7 + y * 13 * (c + 1) + x * y * 3 + c * 50) % 256)) }
+    }
+  }
+  return Image(width: width, height: height, pixels: pixels)
+}
+
+func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
+  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("stepwise-\(UUID().uuidString)")
+  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(at: folder) }
+  return try body(folder)
+}
+
+@Suite struct ImageFileTests {
+  @Test func `a PNG file gives back every pixel`() throws {
+    let picture = pattern(width: 37, height: 11)
+    try withTemporaryFolder { folder in
+      let file = folder.appendingPathComponent("a.png")
+      try picture.writePNG(to: file)
+      #expect(try Image(contentsOf: file) == picture)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["a.png"])
+    }
+  }
+
+  @Test func `a JPEG of quality 95 has Pillow's size and comes back close`() throws {
+    let picture = pattern(width: 40, height: 24)
+    let bytes = try picture.jpegBytes()
+    #expect(bytes.count == 1843)  // Pillow 13 with libjpeg-turbo 3.2; the coder has not changed since 1.2
+    #expect(try picture.jpegBytes() == bytes)
+    let back = try Image(encoded: bytes, name: "memory")
+    #expect(back.width == 40 && back.height == 24)
+    #expect(try picture.jpegBytes(quality: 20).count < bytes.count)
+  }
+
+  @Test func `what is no picture is refused with its name`() throws {
+    let error = #expect(throws: ImagingError.self) { try Image(encoded: [1, 2, 3], name: "notes.txt") }
+    #expect(error?.description == "notes.txt: expected a PNG or JPEG picture, found 3 bytes of something else")
+    let missing = #expect(throws: ImagingError.self) {
+      try Image(contentsOf: URL(fileURLWithPath: "/nowhere/a.png"))
+    }
+    #expect(missing?.description.contains("/nowhere/a.png") == true)
+  }
+
+  @Test(arguments: [4, 10, 40, 100, 600]) func `a picture cut short is refused`(count: Int) throws {
+    let picture = pattern(width: 40, height: 24)
+    for bytes in [try picture.pngBytes(), try picture.jpegBytes()] {
+      #expect(throws: ImagingError.self) { try Image(encoded: Array(bytes.prefix(count)), name: "cut") }
+    }
+  }
+
+  @Test func `a tensor and its picture agree in both ranges`() {
+    let picture = pattern(width: 5, height: 4)
+    for range in [Image.ValueRange.signed, .unit] {
+      let tensor = picture.tensor(range: range)
+      #expect(tensor.shape == [3, 4, 5])
+      #expect(Image(tensor, range: range) == picture)
+      #expect(Image.batch(tensor.reshaped([1, 3, 4, 5]), range: range) == [picture])
+    }
+  }
+
+  @Test func `values beyond the range are clamped, and what is no number is black`() {
+    let picture = Image(Tensor([2, -3, .nan, 0, 0, 0.5], shape: [3, 1, 2]), range: .signed)
+    #expect(picture.pixels == [255, 0, 128, 0, 128, 191])
+  }
+}
