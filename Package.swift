@@ -98,9 +98,6 @@ let package = Package(
         "Telemetry", "Imaging", logging,
       ])
     + [
-      tests("TransportTests", ["Transport"])
-    ]
-    + [
       .executableTarget(
         name: "stepwise",
         dependencies: [
@@ -110,7 +107,10 @@ let package = Package(
         path: "Sources/Stepwise", swiftSettings: modern)
     ]
     + [
+      tests("EngineTests", ["Engine"]),
       tests("ImagingTests", ["Imaging", "Engine"]),
+      tests("TransportTests", ["Transport"]),
+      tests("TokenizerTests", ["Models"]),
     ],
   swiftLanguageModes: [.v6]
 )

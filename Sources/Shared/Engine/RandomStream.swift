@@ -43,10 +43,8 @@ public struct RandomStream: Sendable, Hashable, Codable {
   /// A uniform integer in 0..<limit.
   public mutating func integer(below limit: Int) -> Int {
     check(limit > 0, "integer(below:): the limit \(limit) must be positive")
-    var block: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
-    let start = advance(4), key = key
-    withUnsafeMutableBytes(of: &block) { sw_philox(key, start, $0.bindMemory(to: UInt32.self).baseAddress!) }
-    let wide = UInt64(block.0) << 32 | UInt64(block.1)
+    let block = RandomStream.philoxBlock(key: key, counter: advance(4))
+    let wide = UInt64(block[0]) << 32 | UInt64(block[1])
     return Int(wide.multipliedFullWidth(by: UInt64(limit)).high)
   }
 
@@ -55,6 +53,14 @@ public struct RandomStream: Sendable, Hashable, Codable {
     var order = Array(0..<count)
     for last in stride(from: count - 1, to: 0, by: -1) { order.swapAt(last, integer(below: last + 1)) }
     return order
+  }
+
+  /// One block of Philox 4x32-10: four 32-bit numbers.
+  public static func philoxBlock(key: UInt64, counter: UInt64) -> [UInt32] {
+    [UInt32](unsafeUninitializedCapacity: 4) { block, count in
+      sw_philox(key, counter, block.baseAddress)
+      count = 4
+    }
   }
 
   /// The finaliser of SplitMix64 (Steele et al., OOPSLA 2014).

@@ -1,0 +1,142 @@
+// Every differentiable operation against central differences, over awkward shapes.
+
+import Engine
+import Testing
+
+/// The largest difference between the tape's gradient of sum(weights * f(x)) and a central difference, relative to the
+/// largest gradient.
+func worstGradientError(_ shapes: [[Int]], seed: UInt64 = 1, _ f: ([Tensor]) -> Tensor) throws -> Float {
+  try Compute.start()
+  var random = RandomStream(seed: seed)
+  let inputs = shapes.map { random.normal($0) }
+  let weights = random.normal(f(inputs).shape)
+  let result = Tape.gradients(of: inputs) { ((f($0) * weights).sum(), ()) }
+  func value(_ inputs: [Tensor]) -> Double {
+    zip(f(inputs).values, weights.values).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+  }
+  var worst: Float = 0
+  for (place, input) in inputs.enumerated() {
+    let largest = result.inputs[place].values.map(Swift.abs).max() ?? 1
+    for _ in 0..<12 where input.count > 0 {
+      let element = random.integer(below: input.count), h: Float = 1e-2
+      func moved(_ by: Float) -> Double {
+        var values = input.values
+        values[element] += by
+        var changed = inputs
+        changed[place] = Tensor(values, shape: input.shape)
+        return value(changed)
+      }
+      let expected = Float((moved(h) - moved(-h)) / Double(2 * h))
+      worst = max(worst, Swift.abs(expected - result.inputs[place].values[element]) / max(largest, 1e-3))
+    }
+  }
+  return worst
+}
+
+@Suite("Gradients agree with central differences")
+struct GradientTests {
+  /// A step of 1e-2 leaves an error of its square times the third derivative.
+  static let tolerance: Float = 5e-3
+
+  static let unary: [(String, @Sendable (Tensor) -> Tensor)] = [
+    ("exp", { $0.exp() }), ("log", { ($0.abs() + 1).log() }), ("sqrt", { ($0.abs() + 1).sqrt() }),
+    ("squared", { $0.squared() }), ("tanh", { $0.tanh() }), ("sigmoid", { $0.sigmoid() }),
+    ("logSigmoid", { $0.logSigmoid() }), ("silu", { $0.silu() }), ("gelu", { $0.gelu() }),
+    ("quickGelu", { $0.quickGelu() }), ("negation", { -$0 }), ("affine", { 2 * $0 - 1 }),
+    ("division", { 1 / ($0.abs() + 1) }), ("softmax", { $0.softmax() }), ("logSoftmax", { $0.logSoftmax() }),
+    ("sum", { $0.sum(axes: [0]) }), ("mean", { $0.mean(axes: [1], keepAxes: true) }),
+    ("permuted", { $0.permuted([1, 0]) }), ("slice", { $0.slice(axis: 1, 1..<3) }),
+    ("rows", { $0.rows([2, 0, 2]) }), ("reshaped", { $0.reshaped([-1]) }),
+    ("concatenated", { Tensor.concatenated([$0, $0.squared()], axis: 1) }),
+    ("unit length", { $0 / $0.squared().sum(axes: [1], keepAxes: true).sqrt() }),
+  ]
+
+  static let names: [String] = unary.map(\.0)
+
+  @Test("of one value", arguments: GradientTests.names)
+  func unary(name: String) throws {
+    let f = try #require(Self.unary.first { $0.0 == name }).1
+    #expect(try worstGradientError([[3, 7]]) { f($0[0]) } < Self.tolerance)
+  }
+
+  @Test("of two values under broadcasting", arguments: [[[2, 3, 5], [3, 1]], [[4, 1], [1, 6]], [[5], [2, 5]], [[], [3]]])
+  func binary(shapes: [[Int]]) throws {
+    #expect(try worstGradientError(shapes) { $0[0] + $0[1] } < Self.tolerance)
+    #expect(try worstGradientError(shapes) { $0[0] - $0[1] } < Self.tolerance)
+    #expect(try worstGradientError(shapes) { $0[0] * $0[1] } < Self.tolerance)
+    #expect(try worstGradientError(shapes) { $0[0] / ($0[1].squared() + 1) } < Self.tolerance)
+  }
+
+  @Test("of the larger and the smaller of two")
+  func extrema() throws {
+    #expect(try worstGradientError([[40], [40]]) { Tensor.maximum($0[0], $0[1] * 3) } < 0.05)
+    #expect(try worstGradientError([[40], [40]]) { Tensor.minimum($0[0], $0[1] * 3) } < 0.05)
+  }
+
+  @Test("of a gated linear unit")
+  func geglu() throws { #expect(try worstGradientError([[5, 18]]) { $0[0].geglu() } < Self.tolerance) }
+
+  @Test("of products", arguments: [(1, 1, 1), (7, 9, 8), (33, 17, 40)])
+  func products(m: Int, n: Int, k: Int) throws {
+    #expect(try worstGradientError([[m, k], [n, k], [n]]) { linear($0[0], $0[1], $0[2]) } < Self.tolerance)
+    #expect(try worstGradientError([[2, m, k], [2, k, n]]) { $0[0].matmul($0[1]) } < Self.tolerance)
+    #expect(try worstGradientError([[2, m, k], [k, n]]) { $0[0].matmul($0[1]) } < Self.tolerance)
+  }
+
+  @Test("of convolutions", arguments: [(1, 1, 0, 6), (3, 1, 1, 5), (3, 2, 1, 7), (3, 2, 1, 8), (5, 3, 0, 9)])
+  func convolutions(kernel: Int, stride: Int, padding: Int, side: Int) throws {
+    let shapes = [[2, side, side + 1, 3], [4, kernel, kernel, 3], [4]]
+    let error = try worstGradientError(shapes) {
+      conv2d($0[0], $0[1], $0[2], stride: stride, padding: Padding(padding))
+    }
+    #expect(error < Self.tolerance)
+  }
+
+  @Test("of a convolution padded on two sides only")
+  func lopsided() throws {
+    let error = try worstGradientError([[1, 6, 6, 2], [3, 3, 3, 2]]) {
+      conv2d($0[0], $0[1], nil, stride: 2, padding: Padding(top: 0, left: 0, bottom: 1, right: 1))
+    }
+    #expect(error < Self.tolerance)
+  }
+
+  @Test("of doubling")
+  func upsampled() throws { #expect(try worstGradientError([[2, 3, 4, 5]]) { $0[0].upsampled() } < Self.tolerance) }
+
+  @Test("of norms", arguments: [false, true])
+  func norms(silu: Bool) throws {
+    let group = try worstGradientError([[2, 5, 3, 8], [8], [8]]) {
+      groupNorm($0[0], $0[1], $0[2], groups: 4, epsilon: 1e-5, silu: silu)
+    }
+    #expect(group < Self.tolerance)
+    #expect(try worstGradientError([[6, 9], [9], [9]]) { layerNorm($0[0], $0[1], $0[2], epsilon: 1e-5) } < Self.tolerance)
+  }
+
+  @Test("of attention", arguments: [(1, 1, 1, false), (70, 13, 2, false), (65, 65, 2, true)])
+  func attentions(n: Int, m: Int, heads: Int, causal: Bool) throws {
+    let shapes = [[2, n, 8 * heads], [2, m, 8 * heads], [2, m, 8 * heads]]
+    let error = try worstGradientError(shapes) { attention($0[0], $0[1], $0[2], heads: heads, causal: causal) }
+    #expect(error < Self.tolerance)
+  }
+
+  @Test("stop where values are detached, limited or not recorded")
+  func stopping() throws {
+    try Compute.start()
+    let x = Tensor([-2, 0.5, 3], shape: [3])
+    let result = Tape.gradients(of: [x]) { inputs in
+      let limited = inputs[0].clamped(-1, 1).sum()
+      let constant = Tape.withoutGradients { inputs[0].squared().sum() }
+      return (limited + inputs[0].detached.sum() + constant, ())
+    }
+    #expect(result.inputs[0].values == [0, 1, 0])
+  }
+
+  @Test("add up over every use of a parameter")
+  func parameters() throws {
+    try Compute.start()
+    let w = Parameter(name: "w", value: Tensor([1, 2, 3], shape: [3]), isTrainable: true)
+    let result = Tape.gradients { _ in ((w.tensor * w.tensor).sum() + w.tensor.sum(), ()) }
+    #expect(result.parameters[w]?.values == [3, 5, 7])
+    #expect(w.value.values == [1, 2, 3])
+  }
+}

@@ -1,0 +1,138 @@
+// Each kernel against the slow, obvious way, over awkward sizes.
+
+import Engine
+import Foundation
+import Testing
+
+func worstError(_ a: [Float], _ b: [Float]) -> Float {
+  let largest = b.map(Swift.abs).max() ?? 0
+  return zip(a, b).map { Swift.abs($0 - $1) }.max().map { $0 / Swift.max(largest, 1e-30) } ?? 0
+}
+
+@Suite("Kernels agree with the obvious way")
+struct KernelTests {
+  init() throws { try Compute.start() }
+
+  @Test("element by element", arguments: [0, 1, 7, 8, 9, 4097, 20000])
+  func elements(count: Int) {
+    var random = RandomStream(seed: 3)
+    let x = random.normal([count]) * 4
+    let values = x.values
+    func expect(_ found: Tensor, _ f: (Double) -> Double, _ tolerance: Float = 1e-6) {
+      #expect(worstError(found.values, values.map { Float(f(Double($0))) }) < tolerance)
+    }
+    expect(x.exp(), { exp($0) })
+    expect(x.sigmoid(), { 1 / (1 + exp(-$0)) })
+    expect(x.tanh(), { tanh($0) })
+    expect(x.silu(), { $0 / (1 + exp(-$0)) })
+    expect(x.gelu(), { $0 * 0.5 * (1 + erf($0 / 2.0.squareRoot())) })
+    expect(x.logSigmoid(), { -log1p(exp(-$0)) })
+    expect(x.relu(), { max($0, 0) })
+    expect(x.clamped(-1, 2), { min(max($0, -1), 2) })
+  }
+
+  @Test("sums of long runs keep their precision")
+  func longSums() {
+    let x = Tensor(repeating: 0.1, shape: [1_000_000])
+    #expect(Swift.abs(x.sum().item - 100_000) < 0.2)
+  }
+
+  @Test("products", arguments: [(1, 1, 1), (7, 8, 9), (130, 65, 33), (257, 3, 100)])
+  func products(m: Int, n: Int, k: Int) {
+    var random = RandomStream(seed: 4)
+    let a = random.normal([m, k]), b = random.normal([n, k]), bias = random.normal([n])
+    let (av, bv, cv) = (a.values, b.values, bias.values)
+    var expected = [Float](repeating: 0, count: m * n)
+    for i in 0..<m {
+      for j in 0..<n {
+        var sum = Double(cv[j])
+        for l in 0..<k { sum += Double(av[i * k + l]) * Double(bv[j * k + l]) }
+        expected[i * n + j] = Float(sum)
+      }
+    }
+    #expect(worstError(linear(a, b, bias).values, expected) < 1e-5)
+    #expect(worstError((a.matmul(b.permuted([1, 0])) + bias).values, expected) < 1e-5)
+  }
+
+  @Test("convolution", arguments: [(3, 1, 9, 11, 5, 4), (3, 2, 8, 8, 3, 7), (1, 1, 5, 4, 6, 2), (4, 4, 8, 12, 3, 5)])
+  func convolution(kernel: Int, stride: Int, h: Int, w: Int, inputs: Int, outputs: Int) {
+    var random = RandomStream(seed: 5)
+    let x = random.normal([2, h, w, inputs]), weight = random.normal([outputs, kernel, kernel, inputs])
+    let padding = kernel == 3 ? 1 : 0
+    let y = conv2d(x, weight, nil, stride: stride, padding: Padding(padding))
+    let (xv, wv) = (x.values, weight.values)
+    var expected: [Float] = []
+    for b in 0..<2 {
+      for i in 0..<y.shape[1] {
+        for j in 0..<y.shape[2] {
+          for o in 0..<outputs {
+            var sum = 0.0
+            for di in 0..<kernel {
+              for dj in 0..<kernel {
+                let (r, c) = (i * stride + di - padding, j * stride + dj - padding)
+                guard r >= 0, r < h, c >= 0, c < w else { continue }
+                for l in 0..<inputs {
+                  sum += Double(xv[((b * h + r) * w + c) * inputs + l])
+                    * Double(wv[((o * kernel + di) * kernel + dj) * inputs + l])
+                }
+              }
+            }
+            expected.append(Float(sum))
+          }
+        }
+      }
+    }
+    #expect(y.shape == [2, (h + 2 * padding - kernel) / stride + 1, (w + 2 * padding - kernel) / stride + 1, outputs])
+    #expect(worstError(y.values, expected) < 1e-5)
+  }
+
+  @Test("group norm of values far from zero")
+  func groupNormOffset() {
+    var random = RandomStream(seed: 6)
+    let x = random.normal([2, 6, 5, 8]) + 1000
+    let y = groupNorm(x, Tensor.ones([8]), Tensor.zeros([8]), groups: 2, epsilon: 1e-5)
+    let z = x.reshaped([2, 30, 2, 4])
+    let centred = z - z.mean(axes: [1, 3], keepAxes: true)
+    let expected = centred / (centred.squared().mean(axes: [1, 3], keepAxes: true) + 1e-5).sqrt()
+    #expect(worstError(y.values, expected.values) < 1e-3)
+  }
+
+  @Test("attention, plain and causal", arguments: [(1, 1, false), (9, 77, false), (130, 130, true)])
+  func attention(n: Int, m: Int, causal: Bool) {
+    var random = RandomStream(seed: 7)
+    let q = random.normal([1, n, 16]), k = random.normal([1, m, 16]), v = random.normal([1, m, 16])
+    let y = Engine.attention(q, k, v, heads: 2, causal: causal)
+    for head in 0..<2 {
+      let part = head * 8..<head * 8 + 8
+      var scores = q.slice(axis: 2, part).matmul(k.slice(axis: 2, part).permuted([0, 2, 1])) / Float(8).squareRoot()
+      if causal {
+        let mask = (0..<n * m).map { Float($0 % m > $0 / m ? -1e9 : 0) }
+        scores = scores + Tensor(mask, shape: [1, n, m])
+      }
+      let expected = scores.softmax().matmul(v.slice(axis: 2, part))
+      #expect(worstError(y.slice(axis: 2, part).values, expected.values) < 1e-5)
+    }
+  }
+
+  @Test("random streams: reproducible, independent, of the right mean and spread")
+  func randomness() {
+    var a = RandomStream(seed: 9).fork("x", 1), b = RandomStream(seed: 9).fork("x", 1)
+    var c = RandomStream(seed: 9).fork("x", 2)
+    let (first, second, third) = (a.normal([20000]), b.normal([20000]), c.normal([20000]))
+    #expect(first.values == second.values)
+    #expect(first.values != third.values)
+    #expect(Swift.abs(first.mean().item) < 0.03)
+    #expect(Swift.abs(first.squared().mean().item - 1) < 0.05)
+    #expect(Swift.abs((first * third).mean().item) < 0.03)
+    #expect(a.normal([4]).values != first.slice(axis: 0, 0..<4).values)
+    #expect(Set((0..<1000).map { _ in c.integer(below: 7) }) == Set(0..<7))
+    #expect(c.permutation(50).sorted() == Array(0..<50))
+  }
+
+  @Test("Philox gives the published numbers")
+  func philox() {
+    // Random123's known answers for philox4x32-10 with counter and key 0, as uniforms of their upper 24 bits.
+    let expected: [UInt32] = [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]
+    #expect(RandomStream.philoxBlock(key: 0, counter: 0) == expected)
+  }
+}

@@ -1,0 +1,123 @@
+// The tokenizer cuts, joins, pads and refuses as CLIP's does; a vocabulary of one's own is learnt and read back.
+
+import Foundation
+import Models
+import Testing
+
+private let prompts = ["a dolphin", "a red apple on a table", "two dolphins", "the dolphin eats an apple", "a tiger's face"]
+
+private func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
+  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("stepwise-\(UUID().uuidString)")
+  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(at: folder) }
+  return try body(folder)
+}
+
+private func trained(_ size: Int = 600, pad: String? = nil) throws -> Tokenizer {
+  var files = TokenizerTrainer.train(texts: prompts, vocabularySize: size, maximumLength: 12)
+  if let pad { files.special["pad_token"] = pad }
+  return try Tokenizer(files: files, name: "trained")
+}
+
+@Suite struct TokenizerTests {
+  @Test func `a prompt is opened, closed and padded to the length`() throws {
+    let tokenizer = try trained()
+    let ids = try tokenizer.encode("a dolphin")
+    #expect(ids.count == 12)
+    #expect(ids.first == tokenizer.beginToken)
+    #expect(ids[3...].allSatisfy { $0 == tokenizer.endToken })
+    #expect(try tokenizer.encode("") == [tokenizer.beginToken] + [Int](repeating: tokenizer.endToken, count: 11))
+  }
+
+  @Test func `case, white space and composition of letters do not matter`() throws {
+    let tokenizer = try trained()
+    #expect(tokenizer.tokens("  A\tDOLPHIN\n") == tokenizer.tokens("a dolphin"))
+    #expect(tokenizer.tokens("cafe\u{301}") == tokenizer.tokens("caf\u{E9}"))
+    #expect(tokenizer.tokens("a\u{A0}b\u{85}c") == tokenizer.tokens("a b c"))
+  }
+
+  @Test func `words are cut at contractions, digits and signs`() throws {
+    let tokenizer = try trained(TokenizerTrainer.smallestVocabulary)
+    // Without merges every byte is a token, and the last of a word is another one than the same byte within.
+    let cuts = [
+      ("tiger's", ["tiger", "'s"]), ("we'll've", ["we", "'ll", "'ve"]), ("x12", ["x", "1", "2"]),
+      ("'store", ["'s", "tore"]), ("!'s", ["!'", "s"]), ("a-b_c", ["a", "-", "b", "_", "c"]),
+      ("日本", ["日本"]), ("½", ["½"]), ("fox🦊&", ["fox", "🦊&"]),
+    ]
+    for (text, words) in cuts {
+      let apart = words.flatMap { word -> [Int] in
+        // A word alone is the same word unless it is cut again; these are not.
+        tokenizer.tokens(word)
+      }
+      #expect(tokenizer.tokens(text) == apart, "\(text)")
+      #expect(tokenizer.tokens(text).count == text.utf8.count)
+      let ends = tokenizer.tokens(text).filter { $0 >= 256 }.count
+      #expect(ends == words.count, "\(text) has \(words.count) words")
+    }
+  }
+
+  @Test func `special tokens in a prompt are taken as they are written`() throws {
+    let tokenizer = try trained(pad: "!")
+    #expect(tokenizer.tokens("dolphin<|endoftext|>").last == tokenizer.endToken)
+    #expect(tokenizer.paddingToken == 0)
+    #expect(tokenizer.tokens("dolphin!!").suffix(2) == [0, 0])
+    #expect(try tokenizer.encode("dolphin").suffix(2) == [0, 0])
+    #expect(try trained().tokens("dolphin!!").last != 0)
+  }
+
+  @Test func `a prompt too long is refused with both lengths, or cut when that is allowed`() throws {
+    let tokenizer = try trained()
+    let long = String(repeating: "dolphin ", count: 30)
+    let error = #expect(throws: TokenizerError.self) { try tokenizer.encode(long) }
+    #expect(error?.description.contains("at most 10 tokens, found 30") == true)
+    let cut = try tokenizer.encode(long, truncating: true)
+    #expect(cut.count == 12 && cut.last == tokenizer.endToken && cut[10] == cut[1])
+  }
+
+  @Test func `training joins whole words and depends on the texts alone`() throws {
+    let tokenizer = try trained()
+    for word in ["dolphin", "apple", "tiger", "'s"] { #expect(tokenizer.tokens(word).count == 1, "\(word)") }
+    let again = TokenizerTrainer.train(texts: prompts, vocabularySize: 600, maximumLength: 12)
+    let first = TokenizerTrainer.train(texts: prompts, vocabularySize: 600, maximumLength: 12)
+    #expect(again.vocabulary == first.vocabulary)
+    #expect(again.merges.map(\.left) == first.merges.map(\.left))
+    #expect(tokenizer.endToken == tokenizer.vocabularySize - 1)
+  }
+
+  @Test func `a vocabulary is no larger than asked for`() throws {
+    for size in [514, 515, 530] {
+      #expect(try trained(size).vocabularySize == size)
+    }
+    #expect(try trained(100_000).vocabularySize < 700)
+  }
+
+  @Test func `a folder written is the tokenizer read back`() throws {
+    try withTemporaryFolder { folder in
+      let files = TokenizerTrainer.train(texts: prompts, vocabularySize: 560, maximumLength: 12)
+      try files.write(to: folder)
+      let written = try Tokenizer(folder: folder), direct = try Tokenizer(files: files, name: "direct")
+      #expect(written.maximumLength == 12)
+      for text in prompts + ["\"quoted\" \\ back", "naïve 🦊", "unseen words"] {
+        #expect(written.tokens(text) == direct.tokens(text))
+      }
+      #expect(try Tokenizer(folder: folder, maximumLength: 5).encode("a").count == 5)
+    }
+  }
+
+  @Test func `a folder's faults are named with their file`() throws {
+    try withTemporaryFolder { folder in
+      let missing = #expect(throws: TokenizerError.self) { try Tokenizer(folder: folder) }
+      #expect(missing?.description.contains("vocab.json") == true)
+      try TokenizerTrainer.train(texts: prompts, vocabularySize: 560).write(to: folder)
+      let merges = folder.appendingPathComponent("merges.txt")
+      try Data("#version: 0.2\na b c\n".utf8).write(to: merges)
+      let broken = #expect(throws: TokenizerError.self) { try Tokenizer(folder: folder) }
+      #expect(broken?.description.contains("merges.txt:2") == true)
+      try Data("#version: 0.2\nq q\n".utf8).write(to: merges)
+      let stranger = #expect(throws: TokenizerError.self) { try Tokenizer(folder: folder) }
+      #expect(stranger?.description.contains("do not belong together") == true)
+      try Data("[1]".utf8).write(to: folder.appendingPathComponent("vocab.json"))
+      #expect(throws: TokenizerError.self) { try Tokenizer(folder: folder) }
+    }
+  }
+}
