@@ -111,6 +111,8 @@ let package = Package(
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("TransportTests", ["Transport"]),
       tests("TokenizerTests", ["Models"]),
+      tests(
+        "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),
     ],
   swiftLanguageModes: [.v6]
 )

@@ -4,7 +4,7 @@ public import Engine
 public import Foundation
 internal import Imaging
 internal import Layers
-public import Models
+internal import Models
 
 /// Linear layers one after another, without activations (the published predictor has only dropout between them).
 public final class AestheticHead {

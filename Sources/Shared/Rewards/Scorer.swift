@@ -2,7 +2,7 @@
 // and a line in `ScorerRegistry`.
 
 public import Foundation
-public import Imaging
+internal import Imaging
 
 /// A reward that cannot be set up or computed, in words.
 public struct ScorerError: Error, CustomStringConvertible, Equatable {
@@ -57,7 +57,7 @@ public struct ScorerOptions: Sendable {
 
 /// All rewards, by name.
 public enum ScorerRegistry {
-  private static let makers: [(name: String, make: (ScorerOptions) throws -> any Scorer)] = [
+  private static let makers: [(name: String, make: @Sendable (ScorerOptions) throws -> any Scorer)] = [
     ("jpeg-compressibility", { _ in JPEGSize(compressible: true) }),
     ("jpeg-incompressibility", { _ in JPEGSize(compressible: false) }),
     ("alignment", { try Alignment(folder: folder($0.alignmentModel, for: "alignment")) }),
