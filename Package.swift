@@ -110,6 +110,7 @@ let package = Package(
       tests("EngineTests", ["Engine"]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("TransportTests", ["Transport"]),
+      tests("ConfigurationTests", ["Configuration"]),
       tests("TokenizerTests", ["Models"]),
       tests(
         "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),

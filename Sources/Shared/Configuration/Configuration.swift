@@ -1,0 +1,207 @@
+// One YAML file configures all roles. A section is a flat struct: the default on the line, and above it what a larger
+// value means. Whatever the file does not say keeps its default; what nobody knows is an error (ConfigurationFile).
+
+/// The whole configuration of a run. Every path in it is absolute once it has been read by `Configuration(file:)`.
+public struct Configuration: Codable, Sendable, Equatable {
+  /// Identity and place of the run.
+  public var run = Run()
+  /// How trajectories are sampled.
+  public var sampling = Sampling()
+  /// What is rewarded.
+  public var reward = Reward()
+  /// How the policy is trained.
+  public var training = Training()
+  /// How trajectories are stored.
+  public var replay = Replay()
+  /// Where the roles meet.
+  public var network = Network()
+  /// How often training is saved.
+  public var checkpoint = Checkpoint()
+  /// How often it is measured on prompts it was not trained on.
+  public var evaluation = Evaluation()
+
+  /// All defaults.
+  public init() {}
+}
+
+extension Configuration {
+  /// Identity and place of the run.
+  public struct Run: Codable, Sendable, Equatable {
+    /// Every random number of the run follows from it; any other value gives another run.
+    public var seed: UInt64 = 1
+    /// Folder of checkpoints, replay, metrics and pictures; made when it is not there.
+    public var folder = "runs/run"
+    /// Folder of the text-to-image model, in diffusers format.
+    public var model = "Models/emoji-turbo"
+    /// Worker threads of each process; 0 takes all cores, which is too many where several processes share a machine.
+    public var threads = 0
+
+    /// All defaults.
+    public init() {}
+  }
+
+  /// How trajectories are sampled.
+  public struct Sampling: Codable, Sendable, Equatable {
+    /// Denoising steps a trajectory; more give finer pictures and cost time in proportion, in training too.
+    public var steps = 4
+    /// Classifier-free guidance, in sampling and training alike; only above 1 is it used, and then costs double.
+    public var guidanceScale: Float = 1
+    /// Noise of the DDIM steps; larger explores more, and 0 leaves nothing to learn from.
+    public var eta: Float = 1
+    /// Timestep spacing: `trailing`, `leading`, or `model` for what the model's scheduler says.
+    public var timestepSpacing = "model"
+    /// Trajectory groups between two policies; more give a steadier and slower ascent.
+    public var groupsPerEpoch = 32
+    /// Trajectories that share prompt and beginning; SDPO compares pairs, so 2.
+    public var groupSize = 2
+    /// Groups that an actor samples at once; more are faster and take memory.
+    public var batchSize = 8
+    /// Prompts to train on, beside those of `promptsFile`.
+    public var prompts: [String] = []
+    /// File of prompts to train on, one a line; empty for none. Lines that begin with # are comments.
+    public var promptsFile = ""
+
+    /// All defaults.
+    public init() {}
+  }
+
+  /// What is rewarded.
+  public struct Reward: Codable, Sendable, Equatable {
+    /// Names of rewards and their weights; the sum is what is learned, and a larger weight counts more.
+    public var weights: [String: Float] = ["alignment": 1]
+    /// Folder of the CLIP model (transformers format) that the reward `alignment` asks.
+    public var alignmentModel = "Models/emoji-clip"
+    /// Folder of the CLIP vision model that the reward `aesthetic` asks; empty where it is not used.
+    public var aestheticModel = ""
+    /// File of the linear head of the reward `aesthetic`, safetensors; empty where it is not used.
+    public var aestheticHead = ""
+    /// Images that a reward server scores at once; more are faster and take memory.
+    public var batchSize = 32
+
+    /// All defaults.
+    public init() {}
+  }
+
+  /// How the policy is trained.
+  public struct Training: Codable, Sendable, Equatable {
+    /// The method: `sdpo`.
+    public var algorithm = "sdpo"
+    /// Policies to make; more learn longer.
+    public var epochs = 50
+    /// AdamW's step size; larger learns faster, and too large ruins the pictures.
+    public var learningRate: Float = 1e-4
+    /// AdamW's decay of the mean of gradients; larger remembers longer.
+    public var beta1: Float = 0.9
+    /// AdamW's decay of the mean of squared gradients; larger remembers longer.
+    public var beta2: Float = 0.999
+    /// AdamW's pull of the weights towards zero.
+    public var weightDecay: Float = 1e-4
+    /// AdamW's floor under the root of squared gradients; larger damps steps where gradients are small.
+    public var epsilon: Float = 1e-8
+    /// Gradients longer than this are shortened to it; larger bounds less.
+    public var maximumGradientNorm: Float = 1
+    /// Groups whose gradients are computed at once; more are faster and take memory.
+    public var minibatchSize = 8
+    /// Minibatches to an optimiser step; more make steps fewer and steadier.
+    public var accumulation = 1
+    /// Rank of the LoRA matrices; larger can change more, and is larger to send.
+    public var loraRank = 4
+    /// Numerator of the LoRA scale alpha / rank; larger makes each step count more.
+    public var loraAlpha: Float = 4
+    /// How far a step's log-probability may move before the clipped loss takes over; larger trusts old samples more.
+    public var logRatioClip: Float = 1e-4
+    /// Limit of an advantage's size; larger lets outliers pull harder.
+    public var advantageClip: Float = 5
+    /// Weight of step i is lambda^i; below 1 late steps count less.
+    public var lambda: Float = 0.99
+    /// Divisor of the log-ratio difference; larger lets a given reward difference move the policy further.
+    public var logScale: Float = 1
+    /// Discount of the rewards of later steps; larger looks further ahead.
+    public var discount: Float = 0.99
+    /// Whether advantages are normalised a prompt and step, rather than over the whole batch.
+    public var normalizesPerPrompt = true
+    /// Returns kept for each prompt and step to normalise by; more are steadier and follow more slowly.
+    public var statisticsBufferSize = 32
+    /// Below so many returns of a prompt and step, the whole batch's statistics serve.
+    public var statisticsMinimumCount = 16
+    /// How many policies old the trajectories trained on may be; larger keeps actors busier, 0 is exactly repeatable.
+    public var maximumPolicyLag = 0
+
+    /// All defaults.
+    public init() {}
+  }
+
+  /// How trajectories are stored.
+  public struct Replay: Codable, Sendable, Equatable {
+    /// Trajectories kept; the oldest segments go first.
+    public var maximumTrajectories = 100_000
+    /// Bytes kept; the oldest segments go first.
+    public var maximumBytes = 10_737_418_240
+    /// Groups to a segment; larger files, sealed less often.
+    public var segmentGroups = 256
+    /// Bytes to a segment, whichever limit is met first; a restart reads so much journal.
+    public var segmentBytes = 268_435_456
+
+    /// All defaults.
+    public init() {}
+  }
+
+  /// Where the roles meet. Endpoints are ZeroMQ's: `tcp://ADDRESS:PORT`.
+  public struct Network: Codable, Sendable, Equatable {
+    /// Where the learner takes actors in.
+    public var learner = "tcp://127.0.0.1:5801"
+    /// Where the learner announces new policies.
+    public var notices = "tcp://127.0.0.1:5802"
+    /// Where routers take score requests of actors, one endpoint a router; an actor changes over when one is silent.
+    public var routers = ["tcp://127.0.0.1:5803"]
+    /// Where the same routers take reward servers in, in the same order.
+    public var routerBackends = ["tcp://127.0.0.1:5804"]
+    /// Whether endpoints that other machines can reach may be bound although nothing is encrypted or checked.
+    public var insecure = false
+    /// Seconds for which a role waits for one that is not there yet.
+    public var connectTimeout: Double = 30
+    /// Seconds between two signs of life; larger makes less traffic and notices a silence later.
+    public var heartbeatInterval: Double = 2
+    /// Seconds of silence after which a peer counts as lost; too few count a busy one as lost.
+    public var silenceLimit: Double = 15
+    /// Seconds after which an unanswered score is missing.
+    public var scoreDeadline: Double = 60
+    /// Seconds after which work that an actor took and did not deliver is given to another.
+    public var leaseDuration: Double = 120
+    /// Bytes of the largest message accepted; larger pictures and batches need more.
+    public var maximumMessageBytes = 67_108_864
+    /// Bytes of policy to a message.
+    public var policyChunkBytes = 4_194_304
+    /// Groups that an actor keeps undelivered before it stops sampling; more bear a longer absence of the learner.
+    public var undeliveredGroups = 64
+
+    /// All defaults.
+    public init() {}
+  }
+
+  /// How often training is saved.
+  public struct Checkpoint: Codable, Sendable, Equatable {
+    /// Epochs between two checkpoints; more lose more work when the machine fails.
+    public var every = 5
+    /// Checkpoints kept, the newest ones; more take disk.
+    public var keep = 3
+
+    /// All defaults.
+    public init() {}
+  }
+
+  /// How often training is measured on prompts it was not trained on.
+  public struct Evaluation: Codable, Sendable, Equatable {
+    /// Prompts to measure on, beside those of `promptsFile`.
+    public var prompts: [String] = []
+    /// File of prompts to measure on, one a line; empty for none.
+    public var promptsFile = ""
+    /// Pictures a prompt; more make the standard error smaller.
+    public var seeds = 4
+    /// Epochs between two sheets of samples; 0 makes none.
+    public var every = 10
+
+    /// All defaults.
+    public init() {}
+  }
+}

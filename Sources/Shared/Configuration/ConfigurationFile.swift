@@ -1,0 +1,168 @@
+// YAML to Configuration and back. The defaults, written as YAML, are the list of known keys: the file is laid over
+// them, `--set` options over that, and only then is it decoded. So no key is listed twice in code.
+
+public import Foundation
+internal import Yams
+
+extension Configuration {
+  /// Keys whose values are paths.
+  static let pathKeys: Set<String> = [
+    "run.folder", "run.model", "sampling.promptsFile", "reward.alignmentModel", "reward.aestheticModel",
+    "reward.aestheticHead", "evaluation.promptsFile",
+  ]
+  /// Keys whose value is a whole of its own: keys within it are the user's.
+  static let openKeys: Set<String> = ["reward.weights"]
+
+  /// Reads a file, applies overrides, makes paths absolute and validates.
+  ///
+  /// A relative path in the file is relative to the file's folder, one in an override to the working directory.
+  /// Defaults count as relative to the working directory.
+  ///
+  /// - Parameters:
+  ///   - file: the YAML file; nil takes the defaults.
+  ///   - overrides: as `training.epochs=3`; the value is YAML too.
+  /// - Throws: `ConfigurationError` naming the file, the line, the key, and the nearest known key.
+  public init(file: URL?, overrides: [String] = []) throws {
+    let here = URL(filePath: FileManager.default.currentDirectoryPath, directoryHint: .isDirectory)
+    var tree = try Self.rebased(Self.tree(of: Configuration()), on: here)
+    if let file {
+      let text: String
+      do { text = try String(contentsOf: file, encoding: .utf8) } catch {
+        throw ConfigurationError(
+          "\(file.path): expected a readable YAML file with the run's configuration, found: "
+            + "\(error.localizedDescription) Give the path of one, such as configs/emoji-sdpo-alignment.yaml.")
+      }
+      let folder = file.absoluteURL.deletingLastPathComponent()
+      tree = try Self.overlay(Self.rebased(Self.parse(text, source: file.path), on: folder), over: tree, file.path)
+    }
+    for option in overrides {
+      tree = try Self.overlay(Self.rebased(Self.parse(override: option), on: here), over: tree, "--set \(option)")
+    }
+    self = try Self.decode(tree, source: file?.path ?? "the configuration")
+    try validate(source: file?.path ?? "the configuration")
+  }
+
+  /// Reads YAML text; relative paths stay as they are. For tests and for tools that have no file.
+  ///
+  /// - Throws: `ConfigurationError`.
+  public init(yaml: String, source: String = "the configuration") throws {
+    let tree = try Self.overlay(Self.parse(yaml, source: source), over: Self.tree(of: Configuration()), source)
+    self = try Self.decode(tree, source: source)
+    try validate(source: source)
+  }
+
+  /// The complete configuration as YAML, every key with its value; reading it gives the same configuration.
+  ///
+  /// - Throws: `ConfigurationError`; it does not for a configuration that validates.
+  public func encodeYAML() throws -> String {
+    var tree = try Self.tree(of: self)
+    for key in Self.openKeys {
+      let parts = key.split(separator: ".").map(String.init)
+      guard let entries = tree[parts[0]]?[parts[1]]?.mapping else { continue }
+      tree[parts[0]]?[parts[1]] = Node(entries.sorted { ($0.key.string ?? "") < ($1.key.string ?? "") }.map { ($0.key, $0.value) })
+    }
+    return try Self.explained { try Yams.serialize(node: tree, width: -1, allowUnicode: true) }
+  }
+
+  /// Every key, as `training.epochs`, in the order of the struct.
+  public static var keys: [String] {
+    get throws {
+      try tree(of: Configuration()).mapping?.flatMap { section in
+        section.value.mapping?.map { "\(section.key.string ?? "").\($0.key.string ?? "")" } ?? []
+      } ?? []
+    }
+  }
+
+  private static func tree(of configuration: Configuration) throws -> Node {
+    try explained {
+      guard let node = try Yams.compose(yaml: YAMLEncoder().encode(configuration)) else {
+        throw ConfigurationError("a configuration became empty YAML")
+      }
+      return node
+    }
+  }
+
+  private static func parse(_ text: String, source: String) throws -> Node {
+    do { return try Yams.compose(yaml: text) ?? Node([(Node, Node)]()) } catch {
+      throw ConfigurationError("\(source): expected YAML, found: \(error)")
+    }
+  }
+
+  /// `a.b=value` as the tree `{a: {b: value}}`.
+  private static func parse(override option: String) throws -> Node {
+    let halves = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    let path = halves[0].split(separator: ".").map(String.init)
+    guard halves.count == 2, path.count >= 2 else {
+      throw ConfigurationError(
+        "--set \(option): expected SECTION.KEY=VALUE, such as training.epochs=3, found no "
+          + (halves.count == 2 ? "section." : "value."))
+    }
+    let value = try parse(halves[1], source: "--set \(option)")
+    let leaf = halves[1].allSatisfy(\.isWhitespace) ? Node("", Tag(.str)) : value
+    return path.reversed().reduce(leaf) { inner, key in Node([(Node(key), inner)]) }
+  }
+
+  /// `upper` laid over `lower`: every key of `upper` must be known to `lower`, except within open keys and lists.
+  private static func overlay(_ upper: Node, over lower: Node, _ source: String, path: [String] = []) throws -> Node {
+    let here = path.joined(separator: ".")
+    guard var result = lower.mapping, !openKeys.contains(here) else { return upper }
+    if path.count < 2, upper.null != nil { return lower }
+    guard let changes = upper.mapping else {
+      throw ConfigurationError(
+        "\(source):\(line(of: upper)) \(here.isEmpty ? "expected sections such as run: and training:" : "\(here): expected keys"), "
+          + "found \(upper.string.map { "\"\($0)\"" } ?? "a list"). See docs/configuration.md.")
+    }
+    for (key, value) in changes {
+      let full = (path + [key.string ?? "?"]).joined(separator: ".")
+      guard let known = result[key] else {
+        let candidates = path.isEmpty ? result.keys.compactMap(\.string) + (try keys) : try keys
+        let nearest = nearestKey(to: full, among: candidates)
+        throw ConfigurationError(
+          "\(source):\(line(of: key)) unknown key \(full); the nearest known key is \(nearest ?? "none"). "
+            + "docs/configuration.md lists all.")
+      }
+      if value.null != nil, value.string?.isEmpty != false { continue }
+      result[key] = try overlay(value, over: known, source, path: path + [key.string ?? "?"])
+    }
+    return .mapping(result)
+  }
+
+  private static func line(of node: Node) -> String { node.mark.map { "\($0.line):" } ?? "" }
+
+  /// Relative paths made absolute; empty ones stay empty.
+  private static func rebased(_ tree: Node, on folder: URL) throws -> Node {
+    var tree = tree
+    for key in pathKeys {
+      let parts = key.split(separator: ".").map(String.init)
+      guard let text = tree[parts[0]]?[parts[1]]?.string, !text.isEmpty, !text.hasPrefix("/") else { continue }
+      tree[parts[0]]?[parts[1]] = Node(folder.appending(path: text).standardizedFileURL.path, Tag(.str))
+    }
+    return tree
+  }
+
+  private static func decode(_ tree: Node, source: String) throws -> Configuration {
+    do { return try YAMLDecoder().decode(Configuration.self, from: tree) } catch let error as DecodingError {
+      throw ConfigurationError("\(source): \(explain(error, in: tree)) See docs/configuration.md.")
+    }
+  }
+
+  private static func explain(_ error: DecodingError, in tree: Node) -> String {
+    let (context, expected): (DecodingError.Context, String) =
+      switch error {
+      case .typeMismatch(let type, let context): (context, "\(type)")
+      case .valueNotFound(let type, let context): (context, "\(type)")
+      case .keyNotFound(let key, let context): (context, "the key \(key.stringValue)")
+      case .dataCorrupted(let context): (context, context.debugDescription)
+      @unknown default: (DecodingError.Context(codingPath: [], debugDescription: "\(error)"), "\(error)")
+      }
+    let found = context.codingPath.reduce(Optional(tree)) { node, key in
+      key.intValue.map { node?.sequence?[$0] } ?? node?[key.stringValue]
+    }
+    let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+    return "\(path): expected \(expected), found \(found?.string.map { "\"\($0)\"" } ?? "a list or keys")."
+  }
+
+  private static func explained<Result>(_ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch { throw ConfigurationError("writing the configuration as YAML: \(error)") }
+  }
+}
