@@ -1,0 +1,138 @@
+// From captioned pictures to a text-to-image model and a CLIP of its own: the tokenizer, the autoencoder, the CLIP, then
+// denoiser and text encoder together. Each stage goes on from its checkpoint in the work folder.
+
+internal import Engine
+public import Foundation
+public import Imaging
+internal import Layers
+internal import Models
+
+/// What `stepwise pretrain` does.
+public struct Pretraining {
+  /// The stages' lengths and speeds.
+  public struct Schedules: Sendable {
+    public var vae = TrainingSchedule(steps: 1200, batchSize: 16, learningRate: 1e-3)
+    public var clip = TrainingSchedule(steps: 1200, batchSize: 64, learningRate: 1e-3, averaging: 0.99)
+    public var unet = TrainingSchedule(steps: 3200, batchSize: 32, learningRate: 1.5e-3)
+
+    public init() {}
+  }
+
+  /// Variations of each picture whose latents the denoiser learns from.
+  static let latentVariations = 16
+
+  private let description: ModelDescription
+  private let pictures: VariedPictures
+  private let tokenizer: Tokenizer
+  private let output, clipOutput, work: URL
+  private let schedules: Schedules
+  private let report: (TrainingProgress) -> Void
+
+  /// Prepares a run.
+  ///
+  /// - Parameters:
+  ///   - output: the model folder to write, in diffusers' format.
+  ///   - clipOutput: the CLIP folder to write, in transformers' format.
+  ///   - work: for checkpoints; a run found there is continued.
+  public init(
+    pictures: some CaptionedPictures, side: Int, output: URL, clipOutput: URL, work: URL, schedules: Schedules,
+    report: @escaping (TrainingProgress) -> Void
+  ) throws {
+    let captions = Array(Set((0..<pictures.count).map(pictures.caption))).sorted()
+    let texts = captions.flatMap { name in PromptTemplates.all.indices.map { PromptTemplates.fill($0, name) } }
+    let folder = output.appending(path: "tokenizer")
+    try TokenizerTrainer.train(texts: texts, vocabularySize: 1024, maximumLength: 16).write(to: folder)
+    tokenizer = try Tokenizer(folder: folder)
+    var description = ModelDescription(vocabularySize: tokenizer.vocabularySize)
+    description.side = side
+    self.description = description
+    self.pictures = try VariedPictures(pictures, side: side)
+    self.output = output
+    self.clipOutput = clipOutput
+    self.work = work
+    self.schedules = schedules
+    self.report = report
+    try FileManager.default.createDirectory(at: work, withIntermediateDirectories: true)
+  }
+
+  /// Trains all stages and writes both folders.
+  public func run() throws {
+    let vae = try trainAutoencoder()
+    try trainCLIP(vae)
+    try trainDenoiser(vae)
+    try ModelFolder.write(ModelDescription.modelIndex, to: output.appending(path: "model_index.json"))
+    try ModelFolder.write(
+      ModelDescription.scheduler, to: output.appending(path: "scheduler/scheduler_config.json"))
+  }
+
+  private func trainAutoencoder() throws -> AutoencoderKL {
+    let c = try AutoencoderConfiguration(ModelConfiguration(path: "new vae", values: description.vae))
+    let vae = try AutoencoderKL(c, from: ParameterSource(random: RandomStream(seed: 1).fork("vae")))
+    try AutoencoderTraining(model: vae, pictures: pictures).train(schedules.vae, folder: work, report: report)
+    return vae
+  }
+
+  private func trainCLIP(_ vae: AutoencoderKL) throws {
+    let values = description.clip(endToken: tokenizer.endToken, startToken: tokenizer.beginToken)
+    let clip = try CLIP(
+      configuration: ModelConfiguration(path: "new clip", values: values),
+      from: ParameterSource(random: RandomStream(seed: 1).fork("clip")))
+    try ContrastiveTraining(
+      model: clip, autoencoder: vae, pictures: pictures, tokenize: { try tokenizer.encode($0) }
+    ).train(schedules.clip, folder: work, report: report)
+    try ModelFolder.write(clip.parameters, configuration: values, file: "model.safetensors", to: clipOutput)
+    try ModelFolder.write(
+      CLIPPreprocessorDescription.values(side: description.side),
+      to: clipOutput.appending(path: "preprocessor_config.json"))
+    try copyTokenizer(to: clipOutput)
+  }
+
+  private func trainDenoiser(_ vae: AutoencoderKL) throws {
+    let latents = LatentTable(
+      pictures, variations: Self.latentVariations, encoder: vae, random: RandomStream(seed: 3))
+    var values = description.vae
+    values["scaling_factor"] = .number(Double(latents.scale))
+    try ModelFolder.write(
+      vae.parameters, configuration: values, file: "diffusion_pytorch_model.safetensors",
+      to: output.appending(path: "vae"))
+    let random = RandomStream(seed: 1)
+    let unet = try UNet2DCondition(
+      UNetConfiguration(ModelConfiguration(path: "new unet", values: description.unet)),
+      from: ParameterSource(random: random.fork("unet")))
+    let textValues = description.text(endToken: tokenizer.endToken, startToken: tokenizer.beginToken)
+    let text = try CLIPText(
+      CLIPTextConfiguration(ModelConfiguration(path: "new text encoder", values: textValues)),
+      from: ParameterSource(random: random.fork("text")))
+    try DiffusionTraining(
+      unet: unet, text: text, schedule: ModelDescription.schedule(), latents: latents, captions: pictures.captions,
+      tokenize: { try tokenizer.encode($0) }
+    ).train(schedules.unet, folder: work, report: report)
+    try ModelFolder.write(
+      unet.parameters, configuration: description.unet, file: "diffusion_pytorch_model.safetensors",
+      to: output.appending(path: "unet"))
+    try ModelFolder.write(
+      text.parameters, configuration: textValues, file: "model.safetensors",
+      to: output.appending(path: "text_encoder"))
+  }
+
+  private func copyTokenizer(to folder: URL) throws {
+    let from = output.appending(path: "tokenizer")
+    for name in try FileManager.default.contentsOfDirectory(atPath: from.path) {
+      try Data(contentsOf: from.appending(path: name)).write(to: folder.appending(path: name), options: .atomic)
+    }
+  }
+}
+
+/// transformers' CLIPImageProcessor of the CLIP that pretraining makes.
+enum CLIPPreprocessorDescription {
+  static func values(side: Int) -> [String: JSONValue] {
+    let size = JSONValue.number(Double(side))
+    return [
+      "image_processor_type": "CLIPImageProcessor", "do_resize": true, "do_center_crop": true, "do_rescale": true,
+      "do_normalize": true, "do_convert_rgb": true, "resample": 3, "rescale_factor": .number(1.0 / 255),
+      "size": .object(["shortest_edge": size]), "crop_size": .object(["height": size, "width": size]),
+      "image_mean": .array(CLIPPreprocessing.mean.map { .number(Double($0)) }),
+      "image_std": .array(CLIPPreprocessing.deviation.map { .number(Double($0)) }),
+    ]
+  }
+}
