@@ -1,0 +1,116 @@
+// What the program's two subcommands do, from a configuration to the end of the process; `stepwise` and tests may call
+// the same.
+
+public import Configuration
+internal import Engine
+internal import Foundation
+public import Logging
+internal import Rewards
+public import Transport
+
+/// Runs the reward roles of a configuration until a stop.
+public enum RewardService {
+  /// Limits of sockets as the configuration has them.
+  static func socketOptions(_ network: Configuration.Network) -> SocketOptions {
+    var options = SocketOptions()
+    options.maximumFrameBytes = network.maximumMessageBytes
+    return options
+  }
+
+  /// Starts a router as the configuration has it.
+  ///
+  /// - Parameter index: which of `network.routers` to be.
+  /// - Throws: `TransportError`, or `RewardServiceError` when there is no such router.
+  public static func router(
+    _ context: Context, _ configuration: Configuration, index: Int = 0, logger: Logger
+  ) throws -> Router {
+    let network = configuration.network
+    guard network.routers.indices.contains(index) else {
+      throw RewardServiceError(
+        "--index \(index): expected 0 to \(network.routers.count - 1), because network.routers lists "
+          + "\(network.routers.count); correct one of the two.")
+    }
+    var limits = Dispatcher.Limits()
+    limits.silence = .seconds(network.silenceLimit)
+    return try Router(
+      context, front: network.routers[index], back: network.routerBackends[index], insecure: network.insecure,
+      limits: limits, options: socketOptions(network), beat: .seconds(network.heartbeatInterval), logger: logger)
+  }
+
+  /// Starts a reward server with the configuration's rewards.
+  ///
+  /// - Parameters:
+  ///   - name: names it in logs.
+  ///   - routers: endpoints to offer itself to; nil takes the configuration's.
+  /// - Throws: what loading a scorer throws; an unknown reward is refused with the known names.
+  public static func server(
+    _ context: Context, _ configuration: Configuration, name: String, routers: [String]? = nil, logger: Logger
+  ) throws -> ScoringServer {
+    let network = configuration.network
+    var options = ScoringServerOptions(name: name, routers: routers ?? network.routerBackends)
+    options.batchSize = configuration.reward.batchSize
+    options.beat = .seconds(network.heartbeatInterval)
+    options.patience = .seconds(max(network.scoreDeadline, 2 * network.silenceLimit))
+    options.connectTimeout = .seconds(network.connectTimeout)
+    options.socket = socketOptions(network)
+    return try ScoringServer(context, options, logger: logger) { try scorers(configuration.reward) }
+  }
+
+  /// The scorers of a configuration, by name.
+  private static func scorers(_ reward: Configuration.Reward) throws -> [any Scorer] {
+    func url(_ path: String) -> URL? { path.isEmpty ? nil : URL(filePath: path) }
+    var options = ScorerOptions()
+    options.alignmentModel = url(reward.alignmentModel)
+    options.aestheticModel = url(reward.aestheticModel)
+    options.aestheticHead = url(reward.aestheticHead)
+    return try reward.weights.keys.sorted().map { try ScorerRegistry.make($0, options) }
+  }
+
+  /// Routes until SIGINT or SIGTERM.
+  ///
+  /// - Throws: what ended it.
+  public static func route(_ configuration: Configuration, index: Int, logger: Logger = serviceLogger("router")) async throws {
+    let router = try router(Context(ioThreads: 2), configuration, index: index, logger: logger)
+    let signals = TerminationSignals { signal in
+      logger.info("router: ends on \(signal)")
+      router.stop()
+    }
+    defer { withExtendedLifetime(signals) {} }
+    try await router.ended()
+  }
+
+  /// Scores until SIGINT or SIGTERM.
+  ///
+  /// - Parameter bind: serves actors directly at this endpoint, with a router of its own, instead of offering itself
+  ///   to the configuration's routers.
+  /// - Throws: what ended it.
+  public static func serve(
+    _ configuration: Configuration, name: String, bind: String? = nil, logger: Logger = serviceLogger("reward-server")
+  ) async throws {
+    try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
+    logger.info("reward server \(name): \(Compute.summary)")
+    let context = try Context()
+    var router: Router?
+    if let bind {
+      router = try Router(
+        context, front: bind, back: "inproc://scorers", insecure: configuration.network.insecure,
+        options: socketOptions(configuration.network), logger: logger)
+    }
+    let server = try server(
+      context, configuration, name: name, routers: router.map { [$0.endpoints.back] }, logger: logger)
+    let signals = TerminationSignals { signal in
+      logger.info("reward server \(name): ends on \(signal)")
+      server.stop()
+    }
+    defer { withExtendedLifetime(signals) {} }
+    defer { router?.stop() }
+    try await server.ended()
+  }
+}
+
+/// The reward roles were asked for something that the configuration does not have.
+public struct RewardServiceError: Error, Sendable, CustomStringConvertible {
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+}

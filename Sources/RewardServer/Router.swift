@@ -1,0 +1,55 @@
+// The dispatcher between two ROUTER sockets: actors in front, reward servers behind. One thread owns both. It promises
+// what the dispatcher promises, on real connections: a server that cannot be reached is a lost one.
+
+public import Logging
+public import Transport
+
+/// A running router.
+public final class Router: Sendable {
+  /// Where a router can be reached.
+  public struct Endpoints: Sendable, Equatable {
+    /// For actors.
+    public let front: String
+    /// For reward servers.
+    public let back: String
+  }
+
+  private let service: Service<Endpoints>
+
+  /// Binds both sockets and starts.
+  ///
+  /// - Parameters:
+  ///   - front: endpoint for actors; port `*` takes any free one.
+  ///   - back: endpoint for reward servers.
+  ///   - insecure: allows endpoints that other machines can reach.
+  ///   - beat: time between two signs of life to servers.
+  /// - Throws: `TransportError` when an endpoint is in use, malformed, or open to others.
+  public init(
+    _ context: Context, front: String, back: String, insecure: Bool = false, limits: Dispatcher.Limits = .init(),
+    options: SocketOptions = SocketOptions(), beat: Duration = .seconds(2), logger: Logger
+  ) throws {
+    service = try Service(name: "router") { bell, stop, announce in
+      let frontSocket = try Socket(context, .router, options: options)
+      let backSocket = try Socket(context, .router, options: options)
+      let endpoints = Endpoints(
+        front: try frontSocket.bind(front, insecure: insecure), back: try backSocket.bind(back, insecure: insecure))
+      announce(endpoints)
+      logger.info("router: actors at \(endpoints.front), reward servers at \(endpoints.back)")
+      var loop = RouterLoop(dispatcher: Dispatcher(limits: limits), logger: logger, beat: beat)
+      try loop.run(front: frontSocket, back: backSocket, bell: bell, stop: stop)
+    }
+  }
+
+  /// Where it is bound.
+  public var endpoints: Endpoints { service.address }
+  /// Asks it to end.
+  public func stop() { service.stop() }
+  /// Blocks until it has ended.
+  ///
+  /// - Throws: the error that ended it.
+  public func join() throws { try service.join() }
+  /// Suspends until it has ended.
+  ///
+  /// - Throws: the error that ended it.
+  public func ended() async throws { try await service.ended() }
+}

@@ -1,0 +1,128 @@
+// One thread's loop around a dispatcher: bytes to messages to effects to bytes.
+
+internal import Logging
+internal import Messages
+internal import Transport
+
+struct RouterLoop {
+  private var dispatcher: Dispatcher
+  private let logger: Logger
+  private let beat: Duration
+  /// Answers that a client's full queue has not taken yet; bounded by the dispatcher's limit of requests a client.
+  private var held: [(client: Dispatcher.Peer, bytes: [UInt8])] = []
+  private var servers: Set<Dispatcher.Peer> = []
+  private let start = ContinuousClock.now
+
+  init(dispatcher: Dispatcher, logger: Logger, beat: Duration) {
+    self.dispatcher = dispatcher
+    self.logger = logger
+    self.beat = beat
+  }
+
+  private var now: Duration { ContinuousClock.now - start }
+
+  mutating func run(front: borrowing Socket, back: borrowing Socket, bell: WakeUp, stop: StopFlag) throws {
+    let poller = Poller(wakeUp: bell)
+    var nextBeat = Duration.zero
+    var sequence = 0
+    while !stop.isSet {
+      _ = try poller.wait(for: [front.readable, back.readable], timeout: .milliseconds(held.isEmpty ? 100 : 10))
+      while let frames = try back.receive() { try fromServer(frames, front: front, back: back) }
+      while let frames = try front.receive() { try fromClient(frames, front: front, back: back) }
+      try carryOut(dispatcher.tick(now: now), front: front, back: back)
+      let answers = held
+      held = []
+      for (client, bytes) in answers { try answer(client, bytes, front: front) }
+      if now >= nextBeat {
+        sequence += 1
+        nextBeat = now + beat
+        let bytes = Message.heartbeat(Heartbeat(sequence: sequence)).encode()
+        for peer in servers {
+          // A full queue needs no more beats; a peer that is gone is noticed when it is silent.
+          if try back.send([peer, bytes]) == .unreachable { servers.remove(peer) }
+        }
+      }
+    }
+  }
+
+  private mutating func fromServer(_ frames: [[UInt8]], front: borrowing Socket, back: borrowing Socket) throws {
+    guard let (peer, message) = decode(frames, "reward server") else { return }
+    switch message {
+    case .serverReady(let ready):
+      servers.insert(peer)
+      try carryOut(dispatcher.ready(ready, from: peer, now: now), front: front, back: back)
+    case .scoreReply(let reply):
+      try carryOut(dispatcher.reply(reply, from: peer, now: now), front: front, back: back)
+    case .goodbye:
+      servers.remove(peer)
+      try carryOut(dispatcher.goodbye(peer, now: now), front: front, back: back)
+    case .heartbeat: dispatcher.heard(from: peer, now: now)
+    case .hello(let hello):
+      if let problem = hello.mismatch(runID: "", modelHash: "", roles: [.rewardServer]) {
+        logger.warning("router: refused a peer at the reward servers' endpoint: \(problem)")
+        _ = try back.send([peer, Message.refusal(Refusal(reason: problem)).encode()])
+      }
+    default: logger.warning("router: a reward server sent \(message.name), which is ignored")
+    }
+  }
+
+  private mutating func fromClient(_ frames: [[UInt8]], front: borrowing Socket, back: borrowing Socket) throws {
+    guard let (peer, message) = decode(frames, "actor") else { return }
+    switch message {
+    case .scoreRequest(let request):
+      try carryOut(dispatcher.request(request, from: peer, now: now), front: front, back: back)
+    case .heartbeat(let heartbeat):
+      try answer(peer, Message.heartbeat(heartbeat).encode(), front: front)
+    case .hello(let hello):
+      if let problem = hello.mismatch(runID: "", modelHash: "", roles: [.actor, .learner, .tool]) {
+        logger.warning("router: refused a peer at the actors' endpoint: \(problem)")
+        try answer(peer, Message.refusal(Refusal(reason: problem)).encode(), front: front)
+      }
+    default: logger.warning("router: an actor sent \(message.name), which is ignored")
+    }
+  }
+
+  private func decode(_ frames: [[UInt8]], _ kind: String) -> (Dispatcher.Peer, Message)? {
+    guard frames.count == 2 else {
+      logger.warning("router: expected one frame from a \(kind), found \(frames.count - 1); ignored")
+      return nil
+    }
+    do { return (frames[0], try Message(decoding: frames[1], from: kind)) } catch {
+      logger.warning("router: ignored a broken message: \(error)")
+      return nil
+    }
+  }
+
+  private mutating func carryOut(
+    _ effects: [Dispatcher.Effect], front: borrowing Socket, back: borrowing Socket
+  ) throws {
+    var pending = effects
+    while !pending.isEmpty {
+      let effect = pending.removeFirst()
+      switch effect {
+      case .note(let text): logger.info("router: \(text)")
+      case .answer(let client, let reply):
+        for result in reply.results where !result.error.isEmpty {
+          logger.warning("router: \(result.reward) of request \(reply.id): \(result.error)")
+        }
+        try answer(client, Message.scoreReply(reply).encode(), front: front)
+      case .dispatch(let peer, let request):
+        switch try back.send([peer, Message.scoreRequest(request).encode()]) {
+        case .sent: break
+        case .full: dispatcher.putBack(request.id, from: peer)
+        case .unreachable:
+          servers.remove(peer)
+          pending += dispatcher.lost(peer, reason: "cannot be reached any more", now: now)
+        }
+      }
+    }
+  }
+
+  private mutating func answer(_ client: Dispatcher.Peer, _ bytes: [UInt8], front: borrowing Socket) throws {
+    switch try front.send([client, bytes]) {
+    case .sent: break
+    case .full: held.append((client, bytes))
+    case .unreachable: logger.info("router: an actor left before its answer came")
+    }
+  }
+}

@@ -1,0 +1,44 @@
+// Several connections of one role, such as to several routers, each with a queue of its own.
+
+/// One DEALER socket an endpoint. Not Sendable: the thread that made it owns it.
+public final class DealerSet {
+  /// Holds a socket, which cannot be copied, in a list.
+  private final class Connection {
+    let socket: Socket
+
+    init(_ context: Context, _ endpoint: String, _ options: SocketOptions) throws {
+      socket = try Socket(context, .dealer, options: options)
+      try socket.connect(endpoint)
+    }
+  }
+
+  private let connections: [Connection]
+  /// The endpoints, in order.
+  public let endpoints: [String]
+
+  /// Connects to all endpoints.
+  ///
+  /// - Throws: `TransportError` when an endpoint is malformed.
+  public init(_ context: Context, _ endpoints: [String], options: SocketOptions = SocketOptions()) throws {
+    connections = try endpoints.map { try Connection(context, $0, options) }
+    self.endpoints = endpoints
+  }
+
+  /// Number of connections.
+  public var count: Int { connections.count }
+
+  /// There is a message to receive, an interest a connection.
+  public var readable: [Interest] { connections.map { $0.socket.readable } }
+
+  /// Hands one frame to a peer without waiting.
+  ///
+  /// - Throws: `TransportError`.
+  public func send(_ index: Int, _ frame: [UInt8]) throws -> SendOutcome {
+    try connections[index].socket.send([frame])
+  }
+
+  /// Takes the next frame of a peer, or nil when none has come; frames before a message's last one are dropped.
+  ///
+  /// - Throws: `TransportError`.
+  public func receive(_ index: Int) throws -> [UInt8]? { try connections[index].socket.receive()?.last }
+}

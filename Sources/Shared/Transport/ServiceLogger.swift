@@ -1,0 +1,6 @@
+public import Logging
+
+/// A log of a service: one line an event, to standard error, so that standard output stays for results.
+public func serviceLogger(_ label: String) -> Logger {
+  Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+}

@@ -1,0 +1,238 @@
+// The router's decisions, without sockets or clocks.
+
+import Messages
+import RewardServer
+import Testing
+
+@Suite("Dispatcher")
+struct DispatcherTests {
+  let client: Dispatcher.Peer = [1]
+
+  @Test("A request goes to a server that offers the reward, and the answer back under the client's number")
+  func simple() throws {
+    var dispatcher = Dispatcher()
+    _ = dispatcher.ready(server("a", ["size"]), from: [10], now: .zero)
+    let sent = try #require(dispatches(dispatcher.request(request(77, ["size"]), from: client, now: .zero)).first)
+    #expect(sent.peer == [10])
+    #expect(sent.request.rewards == ["size"])
+    let answer = answers(dispatcher.reply(reply(sent.request.id, "size", [0.5, nil]), from: [10], now: .zero))
+    #expect(answer == [Answer(client: client, reply: reply(77, "size", [0.5, nil]))])
+  }
+
+  @Test("Requests spread over servers by load, and never beyond their credits")
+  func leastLoaded() {
+    var dispatcher = Dispatcher()
+    for peer in 0..<3 { _ = dispatcher.ready(server("s\(peer)", ["size"], credits: 2), from: [UInt8(peer)], now: .zero) }
+    var given: [Dispatcher.Peer: [UInt64]] = [:]
+    for id in 0..<8 {
+      for sent in dispatches(dispatcher.request(request(UInt64(id), ["size"]), from: client, now: .zero)) {
+        given[sent.peer, default: []].append(sent.request.id)
+      }
+    }
+    #expect(given.values.map(\.count) == [2, 2, 2])
+    #expect(dispatcher.load.waiting == 2)
+    let next = dispatches(dispatcher.reply(reply(given[[1]]![0], "size", [1, 1]), from: [1], now: .zero))
+    #expect(next.map(\.peer) == [[1]])
+    #expect(dispatcher.load.waiting == 1)
+  }
+
+  @Test("Several rewards of a request are scored where they are offered, and answered together in order")
+  func severalRewards() throws {
+    var dispatcher = Dispatcher()
+    _ = dispatcher.ready(server("a", ["size"]), from: [10], now: .zero)
+    _ = dispatcher.ready(server("b", ["taste"]), from: [11], now: .zero)
+    let sent = dispatches(dispatcher.request(request(5, ["taste", "size"]), from: client, now: .zero))
+    #expect(Set(sent.map(\.peer)) == [[10], [11]])
+    let size = try #require(sent.first { $0.peer == [10] }), taste = try #require(sent.first { $0.peer == [11] })
+    #expect(answers(dispatcher.reply(reply(size.request.id, "size", [1, 2]), from: [10], now: .zero)).isEmpty)
+    let answer = answers(dispatcher.reply(reply(taste.request.id, "taste", [3, 4]), from: [11], now: .zero))
+    #expect(answer.first?.reply.results.map(\.reward) == ["taste", "size"])
+  }
+
+  @Test("A silent server's work goes to another")
+  func silence() throws {
+    var dispatcher = Dispatcher()
+    _ = dispatcher.ready(server("a", ["size"]), from: [10], now: .zero)
+    let first = try #require(dispatches(dispatcher.request(request(1, ["size"]), from: client, now: .zero)).first)
+    _ = dispatcher.ready(server("b", ["size"]), from: [11], now: .seconds(10))
+    #expect(dispatches(dispatcher.tick(now: .seconds(14))).isEmpty)
+    let second = try #require(dispatches(dispatcher.tick(now: .seconds(16))).first)
+    #expect(second.peer == [11])
+    #expect(second.request.id == first.request.id)
+  }
+
+  @Test("An answer of a server that was given up counts when it is the first, and the later one is dropped")
+  func lateAnswer() throws {
+    var dispatcher = Dispatcher()
+    _ = dispatcher.ready(server("a", ["size"]), from: [10], now: .zero)
+    let sent = try #require(dispatches(dispatcher.request(request(1, ["size"]), from: client, now: .zero)).first)
+    _ = dispatcher.ready(server("b", ["size"]), from: [11], now: .seconds(15))
+    _ = dispatcher.tick(now: .seconds(16))
+    let late = answers(dispatcher.reply(reply(sent.request.id, "size", [1, 1]), from: [10], now: .seconds(17)))
+    #expect(late.count == 1)
+    #expect(answers(dispatcher.reply(reply(sent.request.id, "size", [2, 2]), from: [11], now: .seconds(18))).isEmpty)
+  }
+
+  @Test("A request that loses three servers is given up with their names")
+  func poison() throws {
+    var dispatcher = Dispatcher()
+    for peer in 0..<4 { _ = dispatcher.ready(server("s\(peer)", ["size"]), from: [UInt8(peer)], now: .zero) }
+    var effects = dispatcher.request(request(1, ["size"]), from: client, now: .zero)
+    var lost = 0
+    while let sent = dispatches(effects).first {
+      lost += 1
+      effects = dispatcher.lost(sent.peer, reason: "died", now: .zero)
+    }
+    #expect(lost == 3)
+    let result = try #require(answers(effects).first?.reply.results.first)
+    #expect(result.values == [nil, nil])
+    #expect(result.error.contains("3 reward servers"))
+    #expect(dispatcher.load.servers == 1)
+  }
+
+  @Test("A server that fails at a batch is not asked again while another one can be")
+  func failureElsewhere() throws {
+    var dispatcher = Dispatcher()
+    _ = dispatcher.ready(server("a", ["size"]), from: [10], now: .zero)
+    let first = try #require(dispatches(dispatcher.request(request(1, ["size"]), from: client, now: .zero)).first)
+    _ = dispatcher.ready(server("b", ["size"]), from: [11], now: .zero)
+    let failure = reply(first.request.id, "size", [nil, nil], error: "out of memory")
+    let second = try #require(dispatches(dispatcher.reply(failure, from: [10], now: .zero)).first)
+    #expect(second.peer == [11])
+    #expect(answers(dispatcher.reply(reply(second.request.id, "size", [1, 2]), from: [11], now: .zero)).count == 1)
+  }
+
+  @Test("A single score that is missing is an answer, a batch that failed altogether is tried again, then missing")
+  func failures() throws {
+    var dispatcher = Dispatcher()
+    _ = dispatcher.ready(server("a", ["size"]), from: [10], now: .zero)
+    var effects = dispatcher.request(request(1, ["size"]), from: client, now: .zero)
+    var tries = 0
+    while let sent = dispatches(effects).first {
+      tries += 1
+      effects = dispatcher.reply(reply(sent.request.id, "size", [nil, nil], error: "no model"), from: [10], now: .zero)
+    }
+    #expect(tries == 3)
+    #expect(answers(effects).first?.reply.results.first?.error.contains("no model") == true)
+  }
+
+  @Test("The deadline ends a wait with the reason")
+  func deadline() throws {
+    var dispatcher = Dispatcher()
+    _ = dispatcher.ready(server("a", ["taste"]), from: [10], now: .zero)
+    #expect(dispatcher.request(request(1, ["size"], deadline: 1000), from: client, now: .zero).isEmpty)
+    #expect(answers(dispatcher.tick(now: .milliseconds(999))).isEmpty)
+    let answer = try #require(answers(dispatcher.tick(now: .milliseconds(1000))).first)
+    #expect(answer.reply.id == 1)
+    #expect(answer.reply.results[0].values == [nil, nil])
+    #expect(answer.reply.results[0].error.contains("no reward server offers size"))
+    #expect(answer.reply.results[0].error.contains("taste"))
+  }
+
+  @Test("The same request asked twice is scored once")
+  func duplicates() {
+    var dispatcher = Dispatcher()
+    _ = dispatcher.ready(server("a", ["size"], credits: 5), from: [10], now: .zero)
+    #expect(dispatches(dispatcher.request(request(1, ["size"]), from: client, now: .zero)).count == 1)
+    #expect(dispatcher.request(request(1, ["size"]), from: client, now: .zero).isEmpty)
+    #expect(dispatches(dispatcher.request(request(1, ["size"]), from: [2], now: .zero)).count == 1)
+  }
+
+  @Test("A client cannot fill the router")
+  func bounded() throws {
+    var dispatcher = Dispatcher()
+    for id in 0..<64 { #expect(dispatcher.request(request(UInt64(id), ["size"]), from: client, now: .zero).isEmpty) }
+    let refused = try #require(answers(dispatcher.request(request(64, ["size"]), from: client, now: .zero)).first)
+    #expect(refused.reply.results[0].error.contains("64"))
+    #expect(dispatcher.request(request(1, ["size"]), from: [2], now: .zero).isEmpty)
+  }
+
+  @Test("A goodbye hands work on without counting against it")
+  func goodbye() throws {
+    var dispatcher = Dispatcher()
+    var effects = dispatcher.request(request(1, ["size"]), from: client, now: .zero)
+    for peer in 0..<6 {
+      effects += dispatcher.ready(server("s\(peer)", ["size"]), from: [UInt8(peer)], now: .zero)
+      #expect(dispatches(effects).last?.peer == [UInt8(peer)])
+      effects = dispatcher.goodbye([UInt8(peer)], now: .zero)
+    }
+    #expect(answers(effects).isEmpty)
+    #expect(dispatcher.load.waiting == 1)
+  }
+
+  @Test("Whatever happens, every request is answered exactly once", arguments: 0..<20)
+  func invariant(seed: Int) {
+    var random = Arithmetic(state: UInt64(seed) &* 7919 &+ 1)
+    var dispatcher = Dispatcher()
+    var now = Duration.zero
+    var asked = 0
+    var answered: [UInt64: Int] = [:]
+    var flying: [(peer: Dispatcher.Peer, id: UInt64)] = []
+    func absorb(_ effects: [Dispatcher.Effect]) {
+      for sent in dispatches(effects) { flying.append((sent.peer, sent.request.id)) }
+      for answer in answers(effects) { answered[answer.reply.id, default: 0] += 1 }
+    }
+    for _ in 0..<2000 {
+      now += .milliseconds(random.next(200))
+      switch random.next(10) {
+      case 0, 1, 2:
+        absorb(dispatcher.request(request(UInt64(asked), ["size"], deadline: 20_000), from: client, now: now))
+        asked += 1
+      case 3, 4:
+        absorb(dispatcher.ready(server("s", ["size"], credits: 2), from: [UInt8(random.next(5))], now: now))
+      case 5: absorb(dispatcher.lost([UInt8(random.next(5))], reason: "died", now: now))
+      case 6: absorb(dispatcher.tick(now: now))
+      case 7: absorb(dispatcher.goodbye([UInt8(random.next(5))], now: now))
+      default:
+        guard !flying.isEmpty else { continue }
+        let (peer, id) = flying.remove(at: random.next(flying.count))
+        let broken = random.next(4) == 0
+        absorb(
+          dispatcher.reply(
+            reply(id, "size", broken ? [nil, nil] : [1, 2], error: broken ? "broken" : ""), from: peer, now: now))
+      }
+    }
+    absorb(dispatcher.tick(now: now + .seconds(60)))
+    #expect(answered.count == asked)
+    #expect(answered.values.allSatisfy { $0 == 1 })
+    #expect(dispatcher.load.waiting == 0 && dispatcher.load.inFlight == 0)
+  }
+
+  // MARK: - Vocabulary
+
+  struct Answer: Equatable {
+    let client: Dispatcher.Peer
+    let reply: ScoreReply
+  }
+
+  struct Arithmetic {
+    var state: UInt64
+
+    mutating func next(_ below: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int((state >> 33) % UInt64(below))
+    }
+  }
+
+  func server(_ name: String, _ rewards: [String], credits: Int = 1) -> ServerReady {
+    ServerReady(
+      name: name, rewards: rewards.map { RewardVersion(name: $0, version: "1") }, batchSize: 8, credits: credits)
+  }
+
+  func request(_ id: UInt64, _ rewards: [String], deadline: Int = 60_000) -> ScoreRequest {
+    let images = ImageBatch(count: 2, height: 1, width: 1, pixels: [UInt8](repeating: 7, count: 6))
+    return ScoreRequest(id: id, rewards: rewards, prompts: ["a cat", "a dog"], images: images, deadline: deadline)
+  }
+
+  func reply(_ id: UInt64, _ reward: String, _ values: [Float?], error: String = "") -> ScoreReply {
+    ScoreReply(id: id, results: [ScoreResult(reward: reward, version: "1", values: values, error: error)])
+  }
+
+  func dispatches(_ effects: [Dispatcher.Effect]) -> [(peer: Dispatcher.Peer, request: ScoreRequest)] {
+    effects.compactMap { if case .dispatch(let peer, let request) = $0 { (peer, request) } else { nil } }
+  }
+
+  func answers(_ effects: [Dispatcher.Effect]) -> [Answer] {
+    effects.compactMap { if case .answer(let client, let reply) = $0 { Answer(client: client, reply: reply) } else { nil } }
+  }
+}
