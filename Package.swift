@@ -112,6 +112,8 @@ let package = Package(
       tests("TransportTests", ["Transport"]),
       tests("ConfigurationTests", ["Configuration"]),
       tests("TokenizerTests", ["Models"]),
+      tests(
+        "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),
       tests("TelemetryTests", ["Telemetry", "Imaging"]),
       tests("LayeringTests", []),
     ],

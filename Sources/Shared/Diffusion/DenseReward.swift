@@ -21,7 +21,7 @@ public struct LatentSimilarity: Sendable {
     let count = cleanStates.shape[0]
     let flat = cleanStates.detached.reshaped([count, -1])
     let norms = flat.squared().sum(axes: [1], keepAxes: true).sqrt()
-    let unit = flat / Tensor.maximum(norms, Tensor(1e-8))
+    let unit = flat / norms.clamped(1e-8, .greatestFiniteMagnitude)
     // A state's similarity with itself is 1 by definition; with rounding, chance would decide ties for the anchor.
     let cosines = unit.matmul(unit.permuted([1, 0])).values
     func column(_ j: Int) -> [Float] { (0..<count).map { $0 == j ? 1 : cosines[min($0, j) * count + max($0, j)] } }

@@ -1,0 +1,64 @@
+// Memory for the C structs of one message while it is packed: everything it hands out lives until the arena goes.
+
+internal import CMessages
+
+/// Owns the C side of one message being encoded.
+final class Arena {
+  private var blocks: [UnsafeMutableRawPointer] = []
+
+  deinit { for block in blocks { block.deallocate() } }
+
+  private func block(bytes: Int, alignment: Int) -> UnsafeMutableRawPointer {
+    let block = UnsafeMutableRawPointer.allocate(byteCount: max(bytes, 1), alignment: alignment)
+    blocks.append(block)
+    return block
+  }
+
+  /// A struct that protobuf-c's own initialiser prepared.
+  func make<Struct>(_ initialize: (UnsafeMutablePointer<Struct>?) -> Void) -> UnsafeMutablePointer<Struct> {
+    let pointer = block(bytes: MemoryLayout<Struct>.size, alignment: MemoryLayout<Struct>.alignment)
+      .bindMemory(to: Struct.self, capacity: 1)
+    initialize(pointer)
+    return pointer
+  }
+
+  /// A copy that ends with a zero. A zero inside would end it for the reader, so it stops there here too.
+  func string(_ text: String) -> UnsafeMutablePointer<CChar> {
+    let bytes = Array(text.utf8)
+    let pointer = block(bytes: bytes.count + 1, alignment: 1)
+    pointer.copyMemory(from: bytes, byteCount: bytes.count)
+    pointer.storeBytes(of: 0, toByteOffset: bytes.count, as: UInt8.self)
+    return pointer.bindMemory(to: CChar.self, capacity: bytes.count + 1)
+  }
+
+  /// A copy of trivial elements, as protobuf-c's repeated fields want them.
+  func array<Element>(_ elements: [Element]) -> UnsafeMutablePointer<Element> {
+    let pointer = block(bytes: elements.count * MemoryLayout<Element>.stride, alignment: MemoryLayout<Element>.alignment)
+      .bindMemory(to: Element.self, capacity: elements.count)
+    pointer.initialize(from: elements, count: elements.count)
+    return pointer
+  }
+
+  /// A repeated field of pointers.
+  func pointers<Element>(
+    _ elements: [UnsafeMutablePointer<Element>]
+  ) -> UnsafeMutablePointer<UnsafeMutablePointer<Element>?> {
+    array(elements.map { Optional($0) })
+  }
+
+  /// A copy of bytes.
+  func bytes(_ source: UnsafeRawBufferPointer) -> ProtobufCBinaryData {
+    let pointer = block(bytes: source.count, alignment: 16)
+    if let base = source.baseAddress { pointer.copyMemory(from: base, byteCount: source.count) }
+    return ProtobufCBinaryData(len: source.count, data: pointer.assumingMemoryBound(to: UInt8.self))
+  }
+}
+
+/// A message that has a protobuf-c struct.
+protocol Coded {
+  associatedtype Struct
+  /// Reads what protobuf-c unpacked, and checks it.
+  init(_ message: Struct, _ place: Place) throws
+  /// Fills a struct in the arena.
+  func packed(in arena: Arena) -> UnsafeMutablePointer<Struct>
+}

@@ -1,0 +1,163 @@
+// A message is one frame on the wire: an Envelope of stepwise.v1 that holds exactly one kind. Decoding bytes of any
+// origin gives a checked value or an error that names the peer and the field; it never takes more memory than the
+// bytes explain.
+
+internal import CMessages
+internal import Engine
+
+/// One message of the protocol.
+public enum Message: Sendable {
+  case hello(Hello)
+  case welcome(Welcome)
+  case refusal(Refusal)
+  case heartbeat(Heartbeat)
+  case goodbye(Goodbye)
+  case workRequest(WorkRequest)
+  case work(Work)
+  case runFinished(RunFinished)
+  case group(TrajectoryGroup)
+  case acknowledgement(Acknowledgement)
+  case policyNotice(PolicyNotice)
+  case policyRequest(PolicyRequest)
+  case policyChunk(PolicyChunk)
+  case scoreRequest(ScoreRequest)
+  case scoreReply(ScoreReply)
+  case serverReady(ServerReady)
+
+  /// Most bytes in a message; senders split what is larger, and sockets refuse it.
+  public static let largestByteCount = 256 << 20
+  /// Most bytes of a policy in one chunk.
+  public static let policyChunkByteCount = 1 << 20
+
+  /// The bytes of a frame.
+  ///
+  /// Stops the program when they would be more than `largestByteCount`.
+  public func encode() -> [UInt8] {
+    let arena = Arena()
+    return withExtendedLifetime(arena) {
+      let envelope = packed(in: arena)
+      let count = stepwise__v1__envelope__get_packed_size(envelope)
+      check(count <= Self.largestByteCount, "\(name): \(count) bytes exceed the largest message, \(Self.largestByteCount)")
+      return [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
+        written = stepwise__v1__envelope__pack(envelope, buffer.baseAddress)
+      }
+    }
+  }
+
+  /// Reads a frame.
+  ///
+  /// - Parameters:
+  ///   - bytes: the frame.
+  ///   - peer: who sent it, for errors.
+  /// - Throws: `MessageError` when the bytes are no valid message.
+  public init(decoding bytes: [UInt8], from peer: String) throws {
+    guard bytes.count <= Self.largestByteCount else {
+      throw MessageError(
+        peer: peer, field: "", problem: "expected at most \(Self.largestByteCount) bytes, found \(bytes.count)")
+    }
+    var budget = Budget(forMessageOf: bytes.count)
+    let message: Message? = try budget.withAllocator { allocator in
+      guard let envelope = stepwise__v1__envelope__unpack(allocator, bytes.count, bytes) else { return nil }
+      defer { stepwise__v1__envelope__free_unpacked(envelope, allocator) }
+      return try Message(envelope.pointee, Place(peer: peer, path: ""))
+    }
+    guard let message else {
+      throw MessageError(
+        peer: peer, field: "",
+        problem: budget.isExceeded
+          ? "\(bytes.count) bytes would unpack to more memory than a message of this size may take"
+          : "expected an Envelope of stepwise.v1, found \(bytes.count) bytes that are none; "
+            + "is the peer another program, or another release of Stepwise?")
+    }
+    self = message
+  }
+
+  /// The kind's field in the envelope, for logs and errors.
+  public var name: String {
+    switch self {
+    case .hello: "hello"
+    case .welcome: "welcome"
+    case .refusal: "refusal"
+    case .heartbeat: "heartbeat"
+    case .goodbye: "goodbye"
+    case .workRequest: "work_request"
+    case .work: "work"
+    case .runFinished: "run_finished"
+    case .group: "trajectory_group"
+    case .acknowledgement: "acknowledgement"
+    case .policyNotice: "policy_notice"
+    case .policyRequest: "policy_request"
+    case .policyChunk: "policy_chunk"
+    case .scoreRequest: "score_request"
+    case .scoreReply: "score_reply"
+    case .serverReady: "server_ready"
+    }
+  }
+}
+
+extension Message: Coded {
+  init(_ message: Stepwise__V1__Envelope, _ place: Place) throws {
+    switch message.kind_case {
+    case STEPWISE__V1__ENVELOPE__KIND_HELLO: self = .hello(try place.required(message.hello, "hello"))
+    case STEPWISE__V1__ENVELOPE__KIND_WELCOME: self = .welcome(try place.required(message.welcome, "welcome"))
+    case STEPWISE__V1__ENVELOPE__KIND_REFUSAL: self = .refusal(try place.required(message.refusal, "refusal"))
+    case STEPWISE__V1__ENVELOPE__KIND_HEARTBEAT: self = .heartbeat(try place.required(message.heartbeat, "heartbeat"))
+    case STEPWISE__V1__ENVELOPE__KIND_GOODBYE: self = .goodbye(try place.required(message.goodbye, "goodbye"))
+    case STEPWISE__V1__ENVELOPE__KIND_WORK_REQUEST:
+      self = .workRequest(try place.required(message.work_request, "work_request"))
+    case STEPWISE__V1__ENVELOPE__KIND_WORK: self = .work(try place.required(message.work, "work"))
+    case STEPWISE__V1__ENVELOPE__KIND_RUN_FINISHED:
+      self = .runFinished(try place.required(message.run_finished, "run_finished"))
+    case STEPWISE__V1__ENVELOPE__KIND_TRAJECTORY_GROUP:
+      self = .group(try place.required(message.trajectory_group, "trajectory_group"))
+    case STEPWISE__V1__ENVELOPE__KIND_ACKNOWLEDGEMENT:
+      self = .acknowledgement(try place.required(message.acknowledgement, "acknowledgement"))
+    case STEPWISE__V1__ENVELOPE__KIND_POLICY_NOTICE:
+      self = .policyNotice(try place.required(message.policy_notice, "policy_notice"))
+    case STEPWISE__V1__ENVELOPE__KIND_POLICY_REQUEST:
+      self = .policyRequest(try place.required(message.policy_request, "policy_request"))
+    case STEPWISE__V1__ENVELOPE__KIND_POLICY_CHUNK:
+      self = .policyChunk(try place.required(message.policy_chunk, "policy_chunk"))
+    case STEPWISE__V1__ENVELOPE__KIND_SCORE_REQUEST:
+      self = .scoreRequest(try place.required(message.score_request, "score_request"))
+    case STEPWISE__V1__ENVELOPE__KIND_SCORE_REPLY:
+      self = .scoreReply(try place.required(message.score_reply, "score_reply"))
+    case STEPWISE__V1__ENVELOPE__KIND_SERVER_READY:
+      self = .serverReady(try place.required(message.server_ready, "server_ready"))
+    default:
+      throw MessageError(
+        peer: place.peer, field: "kind",
+        problem: "expected one of the kinds of stepwise.v1, found none; is the peer another release of Stepwise?")
+    }
+  }
+
+  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__V1__Envelope> {
+    let envelope = arena.make(stepwise__v1__envelope__init)
+    func set<Kind: Coded>(
+      _ kind: Stepwise__V1__Envelope__KindCase, _ message: Kind,
+      _ field: WritableKeyPath<Stepwise__V1__Envelope, UnsafeMutablePointer<Kind.Struct>?>
+    ) {
+      envelope.pointee.kind_case = kind
+      envelope.pointee[keyPath: field] = message.packed(in: arena)
+    }
+    switch self {
+    case .hello(let message): set(STEPWISE__V1__ENVELOPE__KIND_HELLO, message, \.hello)
+    case .welcome(let message): set(STEPWISE__V1__ENVELOPE__KIND_WELCOME, message, \.welcome)
+    case .refusal(let message): set(STEPWISE__V1__ENVELOPE__KIND_REFUSAL, message, \.refusal)
+    case .heartbeat(let message): set(STEPWISE__V1__ENVELOPE__KIND_HEARTBEAT, message, \.heartbeat)
+    case .goodbye(let message): set(STEPWISE__V1__ENVELOPE__KIND_GOODBYE, message, \.goodbye)
+    case .workRequest(let message): set(STEPWISE__V1__ENVELOPE__KIND_WORK_REQUEST, message, \.work_request)
+    case .work(let message): set(STEPWISE__V1__ENVELOPE__KIND_WORK, message, \.work)
+    case .runFinished(let message): set(STEPWISE__V1__ENVELOPE__KIND_RUN_FINISHED, message, \.run_finished)
+    case .group(let message): set(STEPWISE__V1__ENVELOPE__KIND_TRAJECTORY_GROUP, message, \.trajectory_group)
+    case .acknowledgement(let message): set(STEPWISE__V1__ENVELOPE__KIND_ACKNOWLEDGEMENT, message, \.acknowledgement)
+    case .policyNotice(let message): set(STEPWISE__V1__ENVELOPE__KIND_POLICY_NOTICE, message, \.policy_notice)
+    case .policyRequest(let message): set(STEPWISE__V1__ENVELOPE__KIND_POLICY_REQUEST, message, \.policy_request)
+    case .policyChunk(let message): set(STEPWISE__V1__ENVELOPE__KIND_POLICY_CHUNK, message, \.policy_chunk)
+    case .scoreRequest(let message): set(STEPWISE__V1__ENVELOPE__KIND_SCORE_REQUEST, message, \.score_request)
+    case .scoreReply(let message): set(STEPWISE__V1__ENVELOPE__KIND_SCORE_REPLY, message, \.score_reply)
+    case .serverReady(let message): set(STEPWISE__V1__ENVELOPE__KIND_SERVER_READY, message, \.server_ready)
+    }
+    return envelope
+  }
+}

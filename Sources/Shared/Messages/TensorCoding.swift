@@ -1,0 +1,72 @@
+// Tensors as bytes, with data type and shape beside them. Both ends are little-endian, as every machine is that Swift
+// and OpenBLAS run on.
+
+internal import CMessages
+internal import Engine
+
+typealias CTensor = Stepwise__V1__Tensor
+
+extension Arena {
+  private func tensor(_ dataType: Stepwise__V1__DataType, _ shape: [Int], _ values: UnsafeRawBufferPointer)
+    -> UnsafeMutablePointer<CTensor>
+  {
+    let tensor = make(stepwise__v1__tensor__init)
+    tensor.pointee.data_type = dataType
+    tensor.pointee.n_shape = shape.count
+    tensor.pointee.shape = array(shape.map { UInt32($0) })
+    tensor.pointee.values = bytes(values)
+    return tensor
+  }
+
+  func tensor(_ tensor: Tensor) -> UnsafeMutablePointer<CTensor> {
+    tensor.withUnsafeBuffer { self.tensor(STEPWISE__V1__DATA_TYPE__FLOAT32, tensor.shape, UnsafeRawBufferPointer($0)) }
+  }
+
+  func tensor(_ images: ImageBatch) -> UnsafeMutablePointer<CTensor> {
+    images.pixels.withUnsafeBytes {
+      tensor(STEPWISE__V1__DATA_TYPE__UINT8, [images.count, images.height, images.width, 3], $0)
+    }
+  }
+}
+
+extension Place {
+  /// A float32 tensor with every extent positive, the given rank, and finite elements.
+  func tensor(_ pointer: UnsafeMutablePointer<CTensor>?, _ name: String, rank: Int) throws -> Tensor {
+    let (shape, bytes) = try content(pointer, name, STEPWISE__V1__DATA_TYPE__FLOAT32, "float32", elementSize: 4, rank)
+    let tensor = Tensor(shape: shape) { UnsafeMutableRawBufferPointer($0).copyMemory(from: bytes) }
+    if let index = tensor.withUnsafeBuffer(\.firstNonFinite) {
+      throw failure(name, "expected finite elements, found \(tensor.values[index]) at index \(index) of shape \(shape)")
+    }
+    return tensor
+  }
+
+  /// A batch of RGB images in 8 bits, `[B, H, W, 3]`.
+  func images(_ pointer: UnsafeMutablePointer<CTensor>?, _ name: String) throws -> ImageBatch {
+    let (shape, bytes) = try content(pointer, name, STEPWISE__V1__DATA_TYPE__UINT8, "uint8", elementSize: 1, 4)
+    try require(shape[3] == 3, name, "expected 3 channels in the last axis, found shape \(shape)")
+    return ImageBatch(count: shape[0], height: shape[1], width: shape[2], pixels: Array(bytes))
+  }
+
+  private func content(
+    _ pointer: UnsafeMutablePointer<CTensor>?, _ name: String, _ dataType: Stepwise__V1__DataType, _ typeName: String,
+    elementSize: Int, _ rank: Int
+  ) throws -> (shape: [Int], bytes: UnsafeRawBufferPointer) {
+    guard let tensor = pointer?.pointee else { throw failure(name, "expected a tensor, found none") }
+    try require(
+      tensor.data_type == dataType, name,
+      "expected data type \(typeName) (\(dataType.rawValue)), found \(tensor.data_type.rawValue)")
+    try require(tensor.n_shape == rank, name, "expected \(rank) axes, found \(tensor.n_shape)")
+    let shape = numbers(tensor.shape, tensor.n_shape)
+    var size = elementSize
+    for extent in shape {
+      try require(extent > 0, name, "expected positive extents, found shape \(shape)")
+      let (product, overflow) = size.multipliedReportingOverflow(by: extent)
+      try require(!overflow, name, "the size of shape \(shape) is beyond every memory")
+      size = product
+    }
+    try require(
+      tensor.values.len == size, name,
+      "expected \(size) bytes for \(typeName) of shape \(shape), found \(tensor.values.len)")
+    return (shape, UnsafeRawBufferPointer(start: tensor.values.data, count: size))
+  }
+}

@@ -1,0 +1,135 @@
+// How work reaches actors: they say how much they can take on, the learner hands out numbered assignments.
+
+internal import CMessages
+
+/// An actor asks for work.
+public struct WorkRequest: Sendable, Equatable {
+  /// Groups it can take on beyond those held.
+  public var capacity: Int
+  /// Numbers of assignments it works on or has delivered without an acknowledgement; their leases are renewed.
+  public var held: [Int]
+
+  public init(capacity: Int, held: [Int] = []) {
+    self.capacity = capacity
+    self.held = held
+  }
+}
+
+/// One trajectory group to be made. All its random numbers follow from the run's seed and `number`.
+public struct Assignment: Sendable, Equatable, Hashable {
+  /// Unique in a run, and consecutive.
+  public var number: Int
+  public var epoch: Int
+  public var prompt: String
+  /// Trajectories in the group.
+  public var groupSize: Int
+  /// The policy to sample from.
+  public var policyVersion: Int
+
+  public init(number: Int, epoch: Int, prompt: String, groupSize: Int, policyVersion: Int) {
+    self.number = number
+    self.epoch = epoch
+    self.prompt = prompt
+    self.groupSize = groupSize
+    self.policyVersion = policyVersion
+  }
+}
+
+/// The learner's answer to a `WorkRequest`.
+public struct Work: Sendable, Equatable {
+  /// None: there is nothing to do now; the learner sends `Work` by itself when there is.
+  public var assignments: [Assignment]
+
+  public init(assignments: [Assignment]) { self.assignments = assignments }
+
+  /// Nothing to do now.
+  public var mustWait: Bool { assignments.isEmpty }
+}
+
+/// The run is over: nothing more will be assigned or accepted.
+public struct RunFinished: Sendable, Equatable {
+  public var reason: String
+
+  public init(reason: String) { self.reason = reason }
+}
+
+/// These groups are on the learner's disk; the actor may forget them.
+public struct Acknowledgement: Sendable, Equatable {
+  public var numbers: [Int]
+
+  public init(numbers: [Int]) { self.numbers = numbers }
+}
+
+extension WorkRequest: Coded {
+  init(_ message: Stepwise__V1__WorkRequest, _ place: Place) throws {
+    self.init(
+      capacity: try place.number(message.capacity, "capacity"),
+      held: try place.numbers(message.held, message.n_held, "held"))
+  }
+
+  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__V1__WorkRequest> {
+    let message = arena.make(stepwise__v1__work_request__init)
+    message.pointee.capacity = UInt32(capacity)
+    message.pointee.n_held = held.count
+    message.pointee.held = arena.array(held.map { UInt64($0) })
+    return message
+  }
+}
+
+extension Assignment: Coded {
+  init(_ message: Stepwise__V1__Assignment, _ place: Place) throws {
+    self.init(
+      number: try place.number(message.number, "number"), epoch: try place.number(message.epoch, "epoch"),
+      prompt: try place.text(message.prompt, "prompt", mayBeEmpty: true),
+      groupSize: try place.number(message.group_size, "group_size", in: 1...TrajectoryGroup.largestSize),
+      policyVersion: try place.number(message.policy_version, "policy_version"))
+  }
+
+  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__V1__Assignment> {
+    let message = arena.make(stepwise__v1__assignment__init)
+    message.pointee.number = UInt64(number)
+    message.pointee.epoch = UInt64(epoch)
+    message.pointee.prompt = arena.string(prompt)
+    message.pointee.group_size = UInt32(groupSize)
+    message.pointee.policy_version = UInt64(policyVersion)
+    return message
+  }
+}
+
+extension Work: Coded {
+  init(_ message: Stepwise__V1__Work, _ place: Place) throws {
+    self.init(assignments: try place.list(message.assignments, message.n_assignments, "assignments"))
+  }
+
+  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__V1__Work> {
+    let message = arena.make(stepwise__v1__work__init)
+    message.pointee.n_assignments = assignments.count
+    message.pointee.assignments = arena.pointers(assignments.map { $0.packed(in: arena) })
+    return message
+  }
+}
+
+extension RunFinished: Coded {
+  init(_ message: Stepwise__V1__RunFinished, _ place: Place) throws {
+    self.init(reason: try place.text(message.reason, "reason", mayBeEmpty: true))
+  }
+
+  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__V1__RunFinished> {
+    let message = arena.make(stepwise__v1__run_finished__init)
+    message.pointee.reason = arena.string(reason)
+    return message
+  }
+}
+
+extension Acknowledgement: Coded {
+  init(_ message: Stepwise__V1__Acknowledgement, _ place: Place) throws {
+    self.init(numbers: try place.numbers(message.numbers, message.n_numbers, "numbers"))
+  }
+
+  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__V1__Acknowledgement> {
+    let message = arena.make(stepwise__v1__acknowledgement__init)
+    message.pointee.n_numbers = numbers.count
+    message.pointee.numbers = arena.array(numbers.map { UInt64($0) })
+    return message
+  }
+}

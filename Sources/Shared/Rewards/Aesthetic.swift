@@ -1,0 +1,74 @@
+// The LAION aesthetic predictor: a linear stack on the unit-length image embedding of CLIP ViT-L/14.
+
+public import Engine
+public import Foundation
+internal import Imaging
+internal import Layers
+internal import Models
+
+/// Linear layers one after another, without activations (the published predictor has only dropout between them).
+public final class AestheticHead {
+  private let layers: [Linear]
+
+  /// Reads `layers.N.weight` `[out, in]` and `layers.N.bias` `[out]`, in ascending N; the last gives one number.
+  ///
+  /// - Throws: when the file cannot be read or its layers do not fit together.
+  public init(file: URL) throws {
+    let weights = try SafetensorsFile(file)
+    let numbers = weights.names.compactMap { name -> Int? in
+      let parts = name.split(separator: ".")
+      return parts.count == 3 && parts[0] == "layers" && parts[2] == "weight" ? Int(parts[1]) : nil
+    }.sorted()
+    let source = ParameterSource(checkpoint: weights)
+    var inputs = numbers.first.flatMap { weights.shape(of: "layers.\($0).weight")?.last }
+    layers = try numbers.map { number in
+      let outputs = weights.shape(of: "layers.\(number).weight")?.first ?? 0
+      let layer = try Linear(source.root["layers"][number], in: inputs ?? 0, out: outputs)
+      inputs = outputs
+      return layer
+    }
+    try source.finish()
+    guard layers.last?.outputs == 1 else {
+      throw ScorerError("\(file.path): expected linear layers that end in one score, found \(numbers.count) layers")
+    }
+  }
+
+  /// Width of the embedding it expects.
+  public var inputs: Int { layers[0].inputs }
+
+  /// Embeddings `[B, D]`, of any length, to scores `[B]`; differentiable.
+  public func callAsFunction(_ embeddings: Tensor) -> Tensor {
+    layers.reduce(embeddings.unitLength) { $1($0) }.reshaped([-1])
+  }
+}
+
+/// How much people like a picture, about 1 to 10.
+public final class Aesthetic: Scorer {
+  public let name = "aesthetic"
+  public let version: String
+  private let vision: CLIPVision
+  private let head: AestheticHead
+  private let preprocessing: CLIPPreprocessing
+
+  /// - Parameters:
+  ///   - model: a transformers CLIPVisionModelWithProjection folder.
+  ///   - head: see `AestheticHead`.
+  /// - Throws: when a file cannot be read, or the head does not fit the model.
+  public init(model: URL, head: URL) throws {
+    vision = try CLIPVision(folder: model)
+    self.head = try AestheticHead(file: head)
+    guard self.head.inputs == vision.configuration.projectionWidth else {
+      throw ScorerError(
+        "\(head.path): expects embeddings of \(self.head.inputs), but \(model.path) gives "
+          + "\(vision.configuration.projectionWidth)")
+    }
+    preprocessing = CLIPPreprocessing(size: vision.configuration.imageSize)
+    version = try "aesthetic/1/" + fingerprint(ofWeightsIn: model) + "/" + fingerprint(of: head)
+  }
+
+  public func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
+    let pictures = try pictures(images, height: height, width: width, count: prompts.count)
+    guard !pictures.isEmpty else { return [] }
+    return Tape.withoutGradients { head(vision(preprocessing(pictures))) }.values.map { $0.isFinite ? $0 : nil }
+  }
+}

@@ -1,0 +1,22 @@
+// The size of a picture as JPEG (DDPO, arXiv 2305.13301): quality 95, in thousands of bytes.
+
+internal import Imaging
+
+/// Bytes/1000 of the JPEG file, negated for compressibility.
+public struct JPEGSize: Scorer {
+  public let name: String
+  public let version = "jpeg-quality-95/1"
+  private let sign: Float
+
+  /// - Parameter compressible: true rewards small files, false large ones.
+  public init(compressible: Bool) {
+    name = compressible ? "jpeg-compressibility" : "jpeg-incompressibility"
+    sign = compressible ? -1 : 1
+  }
+
+  public func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
+    try pictures(images, height: height, width: width, count: prompts.count).map { picture in
+      sign * Float(try picture.jpegBytes(quality: 95).count) / 1000
+    }
+  }
+}

@@ -1,0 +1,88 @@
+// What a reward is: pictures and prompts in, one number a picture out. Rewards are found by name; a new one is a file
+// and a line in `ScorerRegistry`.
+
+public import Foundation
+internal import Imaging
+
+/// A reward that cannot be set up or computed, in words.
+public struct ScorerError: Error, CustomStringConvertible, Equatable {
+  public let description: String
+
+  public init(_ description: String) { self.description = description }
+}
+
+/// Scores pictures. A scorer belongs to the thread that made it.
+public protocol Scorer {
+  /// The name in configurations and trajectories, as `jpeg-compressibility`.
+  var name: String { get }
+  /// Changes whenever the same picture could get another score.
+  var version: String { get }
+
+  /// One score a picture; nil where it could not be scored: missing is not zero.
+  ///
+  /// - Parameters:
+  ///   - images: N pictures of `height` x `width` RGB bytes, row by row.
+  ///   - prompts: N texts.
+  /// - Throws: `ScorerError` when sizes do not agree or nothing can be scored.
+  func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?]
+}
+
+extension Scorer {
+  /// The bytes as pictures.
+  ///
+  /// - Throws: `ScorerError` when the number of bytes is not that of the prompts' pictures.
+  func pictures(_ images: [UInt8], height: Int, width: Int, count: Int) throws -> [Image] {
+    let (row, overflowRow) = width.multipliedReportingOverflow(by: 3)
+    let (size, overflow) = row.multipliedReportingOverflow(by: height)
+    let (total, overflowTotal) = size.multipliedReportingOverflow(by: count)
+    guard height > 0, width > 0, !overflowRow, !overflow, !overflowTotal, total == images.count else {
+      throw ScorerError(
+        "\(name): expected \(count) pictures of \(height) x \(width) x 3 bytes, one a prompt, found \(images.count) bytes")
+    }
+    return (0..<count).map { Image(width: width, height: height, pixels: Array(images[$0 * size..<($0 + 1) * size])) }
+  }
+}
+
+/// Where scorers find their models.
+public struct ScorerOptions: Sendable {
+  /// A transformers CLIPModel folder, with its tokenizer, for `alignment`.
+  public var alignmentModel: URL?
+  /// A transformers CLIPVisionModelWithProjection folder for `aesthetic`.
+  public var aestheticModel: URL?
+  /// The linear stack on that model's embedding, a safetensors file.
+  public var aestheticHead: URL?
+
+  public init() {}
+}
+
+/// All rewards, by name.
+public enum ScorerRegistry {
+  private static let makers: [(name: String, make: @Sendable (ScorerOptions) throws -> any Scorer)] = [
+    ("jpeg-compressibility", { _ in JPEGSize(compressible: true) }),
+    ("jpeg-incompressibility", { _ in JPEGSize(compressible: false) }),
+    ("alignment", { try Alignment(folder: folder($0.alignmentModel, for: "alignment")) }),
+    (
+      "aesthetic",
+      {
+        try Aesthetic(
+          model: folder($0.aestheticModel, for: "aesthetic"), head: folder($0.aestheticHead, for: "aesthetic"))
+      }
+    ),
+  ]
+
+  /// The names that `make` knows.
+  public static var names: [String] { makers.map(\.name) }
+
+  /// - Throws: `ScorerError` when there is no reward of that name, or its model cannot be loaded.
+  public static func make(_ name: String, _ options: ScorerOptions) throws -> any Scorer {
+    guard let maker = makers.first(where: { $0.name == name }) else {
+      throw ScorerError("reward: expected one of \(names.joined(separator: ", ")), found \(name)")
+    }
+    return try maker.make(options)
+  }
+
+  private static func folder(_ url: URL?, for name: String) throws -> URL {
+    guard let url else { throw ScorerError("reward \(name): no path is configured for its model") }
+    return url
+  }
+}

@@ -1,0 +1,101 @@
+// Schedules, the DDIM step, and sampling from a consistency model.
+
+import Diffusion
+import Engine
+import Foundation
+import Layers
+import Models
+
+/// The schedule that a case describes by itself.
+func schedule(of golden: GoldenCase) throws -> NoiseSchedule {
+  let values = golden.values, standard = NoiseSchedule.Configuration()
+  func choice<Value: RawRepresentable>(_ key: String, _ fallback: Value) throws -> Value where Value.RawValue == String {
+    let text = try values.string(key, fallback.rawValue)
+    guard let value = Value(rawValue: text) else { throw GoldenProblem("\(golden): unknown \(key) \(text)") }
+    return value
+  }
+  var configuration = NoiseSchedule.Configuration()
+  configuration.trainingTimesteps = try values.integer("num_train_timesteps", standard.trainingTimesteps)
+  configuration.betaStart = try values.number("beta_start", standard.betaStart)
+  configuration.betaEnd = try values.number("beta_end", standard.betaEnd)
+  configuration.betaSchedule = try choice("beta_schedule", standard.betaSchedule)
+  configuration.prediction = try choice("prediction_type", standard.prediction)
+  configuration.spacing = try choice("spacing", standard.spacing)
+  configuration.stepsOffset = try values.integer("steps_offset", standard.stepsOffset)
+  return try NoiseSchedule(configuration)
+}
+
+/// The schedule of a case's model folder, or Stable Diffusion's where the folder has none.
+func schedule(ofModelOf golden: GoldenCase) throws -> NoiseSchedule {
+  let folder = try golden.file("model")
+  let hasOne = FileManager.default.fileExists(atPath: folder.appending(path: "scheduler").path)
+  return try hasOne ? NoiseSchedule(folder: folder) : NoiseSchedule(NoiseSchedule.Configuration())
+}
+
+@Sendable func ddimSchedule(_ golden: GoldenCase) throws -> Agreement {
+  let tensors = try golden.tensors(), schedule = try schedule(of: golden)
+  var agreement = Agreement()
+  agreement.compare(
+    "timesteps", try schedule.timesteps(golden.values.integer("steps")), try tensors.integers("out.timesteps"))
+  agreement.compare(
+    "alphas_cumprod", schedule.cumulativeAlphas, try tensors.tensor("out.alphas_cumprod").values,
+    tolerance: Agreement.arithmetic)
+  return agreement
+}
+
+@Sendable func ddimStep(_ golden: GoldenCase) throws -> Agreement {
+  let tensors = try golden.tensors(), values = golden.values
+  let process = try DDIM(
+    schedule: schedule(of: golden), steps: values.integer("steps"), eta: Float(values.number("eta")))
+  let (output, sample) = (try tensors.tensor("in.model_output"), try tensors.tensor("in.sample"))
+  let timesteps = try tensors.integers("in.timesteps")
+  let step = process.step(
+    output: output, sample: sample, timesteps: timesteps, noise: try tensors.tensor("in.noise"))
+  let given = process.logProbability(
+    of: try tensors.tensor("in.given_prev_sample"), output: output, sample: sample, timesteps: timesteps)
+  var agreement = Agreement()
+  for (name, found) in [
+    ("prev_sample", step.previous), ("pred_original_sample", step.clean), ("log_prob", step.logProbability),
+    ("log_prob_given", given),
+  ] {
+    agreement.compare(name, found, try tensors.tensor("out." + name), tolerance: Agreement.arithmetic)
+  }
+  return agreement
+}
+
+@Sendable func lcmSampling(_ golden: GoldenCase) throws -> Agreement {
+  let tensors = try golden.tensors(), values = golden.values
+  var configuration = LCM.Configuration()
+  configuration.originalSteps = try values.integer("original_inference_steps")
+  configuration.sigmaData = Float(try values.number("sigma_data"))
+  configuration.timestepScaling = Float(try values.number("timestep_scaling"))
+  let process = try LCM(
+    schedule: schedule(ofModelOf: golden), steps: values.integer("steps"), configuration: configuration)
+  let unet = try UNet2DCondition(folder: golden.model("unet"))
+  let text = try tensors.tensor("in.encoder_hidden_states"), noises = try tensors.tensor("in.noises")
+  var sample = try tensors.tensor("in.initial_latents"), denoised: [Tensor] = []
+  for (index, timestep) in process.timesteps.enumerated() {
+    let output = unet(
+      sample, timesteps: [Int](repeating: timestep, count: sample.shape[0]), encoderHiddenStates: text)
+    let step = process.step(index, output: output, sample: sample, noise: noises.row(index))
+    sample = step.previous
+    denoised.append(step.denoised)
+  }
+  var agreement = Agreement()
+  agreement.compare("timesteps", process.timesteps, try tensors.integers("out.timesteps"))
+  agreement.compare(
+    "denoised", Tensor.stacked(denoised).permuted([1, 0, 2, 3, 4]), try tensors.tensor("out.denoised"),
+    tolerance: Agreement.trajectory)
+  agreement.compare("sample", sample, try tensors.tensor("out.sample"), tolerance: Agreement.trajectory)
+  return agreement
+}
+
+extension Tensor {
+  /// One row of the first axis, without that axis.
+  func row(_ index: Int) -> Tensor { slice(axis: 0, index..<index + 1).reshaped(Array(shape.dropFirst())) }
+
+  /// Column `index` of the second axis, without that axis.
+  func column(_ index: Int) -> Tensor {
+    slice(axis: 1, index..<index + 1).reshaped([shape[0]] + shape.dropFirst(2))
+  }
+}
