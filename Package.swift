@@ -112,13 +112,10 @@ let package = Package(
       tests("TransportTests", ["Transport"]),
       tests("ConfigurationTests", ["Configuration"]),
       tests("TokenizerTests", ["Models"]),
-<<<<<<< HEAD
       tests(
         "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),
-=======
       tests("TelemetryTests", ["Telemetry", "Imaging"]),
       tests("LayeringTests", []),
->>>>>>> images
     ],
   swiftLanguageModes: [.v6]
 )
