@@ -108,6 +108,7 @@ let package = Package(
     ]
     + [
       tests("EngineTests", ["Engine"]),
+      tests("MessagesTests", ["Messages", "Engine"]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("TransportTests", ["Transport"]),
       tests("ConfigurationTests", ["Configuration"]),
