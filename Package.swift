@@ -112,6 +112,8 @@ let package = Package(
       tests("TransportTests", ["Transport"]),
       tests("ConfigurationTests", ["Configuration"]),
       tests("TokenizerTests", ["Models"]),
+      tests("SafetensorsTests", ["Layers", "Engine"]),
+      tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine"]),
       tests(
         "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),
     ],
