@@ -116,6 +116,8 @@ let package = Package(
       tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine"]),
       tests(
         "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),
+      tests("TelemetryTests", ["Telemetry", "Imaging"]),
+      tests("LayeringTests", []),
     ],
   swiftLanguageModes: [.v6]
 )

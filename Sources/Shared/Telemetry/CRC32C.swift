@@ -1,0 +1,20 @@
+// CRC-32C (Castagnoli), which TFRecord files carry.
+
+enum CRC32C {
+  /// Reflected polynomial 0x82F63B78, one table entry a byte.
+  private static let table: [UInt32] = (0..<256).map { byte in
+    (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0x82F6_3B78 : value >> 1 }
+  }
+
+  static func checksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
+    table.withUnsafeBufferPointer { table in
+      ~bytes.reduce(~UInt32(0)) { table[Int(($0 ^ UInt32($1)) & 0xFF)] ^ $0 >> 8 }
+    }
+  }
+
+  /// TFRecord's mask, so that a checksum of data that holds checksums stays good.
+  static func masked(_ bytes: some Sequence<UInt8>) -> UInt32 {
+    let sum = checksum(bytes)
+    return (sum >> 15 | sum << 17) &+ 0xA282_EAD8
+  }
+}

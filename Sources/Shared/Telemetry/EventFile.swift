@@ -1,0 +1,64 @@
+// TensorBoard event files. Every record is handed to the operating system at once, so `tensorboard --logdir` follows a
+// run as it goes; a crash costs at most the record being written.
+
+public import Foundation
+public import Imaging
+internal import Synchronization
+
+/// A TensorBoard event file, open for appending.
+public final class EventFile: Sendable {
+  /// Where it is: `events.out.tfevents.SECONDS.HOST.PROCESS` in the run's folder.
+  public let url: URL
+  private let file: Mutex<FileHandle>
+
+  /// Makes a new file in a folder that exists; TensorBoard reads all files of a folder as one run, later ones over
+  /// earlier ones.
+  ///
+  /// - Throws: `TelemetryError` when it cannot be made.
+  public init(folder: URL, time: Double = Date().timeIntervalSince1970) throws {
+    let process = ProcessInfo.processInfo
+    let name = "events.out.tfevents.\(Int(time)).\(process.hostName).\(process.processIdentifier)"
+    var url = folder.appendingPathComponent(name)
+    var number = 0
+    while FileManager.default.fileExists(atPath: url.path) {
+      number += 1
+      url = folder.appendingPathComponent("\(name).\(number)")
+    }
+    self.url = url
+    do {
+      try Data(EventRecord.encoded(.version, step: 0, time: time)).write(to: url, options: .atomic)
+      let handle = try FileHandle(forWritingTo: url)
+      try handle.seekToEnd()
+      file = Mutex(handle)
+    } catch {
+      throw TelemetryError(url.path, "the event file cannot be made: \(error.localizedDescription)")
+    }
+  }
+
+  /// Appends numbers of one step; a tag with a slash goes to the group before it.
+  ///
+  /// - Throws: `TelemetryError` when the disk is full or gone.
+  public func append(step: Int, scalars: [String: Double], time: Double = Date().timeIntervalSince1970) throws {
+    let records = scalars.sorted { $0.key < $1.key }.map { tag, value in
+      EventRecord.encoded(.scalar(tag: tag, value: Float(value)), step: step, time: time)
+    }
+    try write(Array(records.joined()))
+  }
+
+  /// Appends a picture.
+  ///
+  /// - Throws: `TelemetryError` when the disk is full or gone, `ImagingError` when the PNG cannot be made.
+  public func append(step: Int, tag: String, image: Image, time: Double = Date().timeIntervalSince1970) throws {
+    let png = try image.pngBytes()
+    let content = EventContent.image(tag: tag, width: image.width, height: image.height, png: png)
+    try write(EventRecord.encoded(content, step: step, time: time))
+  }
+
+  private func write(_ bytes: [UInt8]) throws {
+    do {
+      try file.withLock { try $0.write(contentsOf: Data(bytes)) }
+    } catch {
+      throw TelemetryError(url.path, "the event file cannot be written: \(error.localizedDescription)")
+    }
+  }
+}

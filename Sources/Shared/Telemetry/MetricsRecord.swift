@@ -1,0 +1,74 @@
+// One line of metrics.jsonl: a step's numbers, the same on disk and in memory.
+
+public import Foundation
+
+/// The numbers of one step of a run.
+public struct MetricsRecord: Sendable, Equatable {
+  public var step: Int
+  /// Seconds since 1970.
+  public var time: Double
+  /// By name; a value that is not finite is written as null and read back as NaN.
+  public var values: [String: Double]
+
+  public init(step: Int, time: Double, values: [String: Double]) {
+    (self.step, self.time, self.values) = (step, time, values)
+  }
+
+  /// Reads one line; nil when it is no JSON object with a whole number `step`.
+  init?(line: some StringProtocol) {
+    guard
+      let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
+      let step = object["step"] as? Int
+    else { return nil }
+    var values: [String: Double] = [:]
+    for (name, value) in object where name != "step" && name != "time" {
+      if let number = value as? Double { values[name] = number } else if value is NSNull { values[name] = .nan }
+    }
+    self.init(step: step, time: object["time"] as? Double ?? 0, values: values)
+  }
+
+  /// A JSON object in one line: step, time, then the values by name.
+  var line: String {
+    let numbers = values.sorted { $0.key < $1.key }.map { name, value in
+      "\(MetricsRecord.quoted(name)): \(value.isFinite ? "\(value)" : "null")"
+    }
+    return "{" + (["\"step\": \(step)", "\"time\": \(time)"] + numbers).joined(separator: ", ") + "}\n"
+  }
+
+  private static func quoted(_ text: String) -> String {
+    var quoted = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": quoted += "\\\""
+      case "\\": quoted += "\\\\"
+      case _ where scalar.value < 32:
+        let digits = String(scalar.value, radix: 16)
+        quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: quoted.unicodeScalars.append(scalar)
+      }
+    }
+    return quoted + "\""
+  }
+
+  /// All records of a metrics.jsonl, in the order of the file; a last line that a crash cut short is left out.
+  ///
+  /// - Throws: `TelemetryError` when the file cannot be read, or a line that is not the last is broken.
+  public static func read(_ file: URL) throws -> [MetricsRecord] {
+    let text: String
+    do {
+      text = String(decoding: try Data(contentsOf: file), as: UTF8.self)
+    } catch {
+      throw TelemetryError(file.path, "expected a readable metrics.jsonl: \(error.localizedDescription)")
+    }
+    let lines = text.split(separator: "\n")
+    var records: [MetricsRecord] = []
+    for (number, line) in lines.enumerated() {
+      if let record = MetricsRecord(line: line) {
+        records.append(record)
+      } else if number < lines.count - 1 || text.hasSuffix("\n") {
+        throw TelemetryError("\(file.path):\(number + 1)", "expected a JSON object with a step, found \(line)")
+      }
+    }
+    return records
+  }
+}
