@@ -7,6 +7,8 @@ import Testing
 
 @Suite("Diffusion")
 struct DiffusionTests {
+  init() throws { try Compute.start() }
+
   private func process(steps: Int, eta: Float = 1, _ change: (inout NoiseSchedule.Configuration) -> Void = { _ in })
     throws -> DDIM
   {
