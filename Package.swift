@@ -108,17 +108,18 @@ let package = Package(
     ]
     + [
       tests("EngineTests", ["Engine"]),
+      tests("MessagesTests", ["Messages", "Engine"]),
       tests("ImagingTests", ["Imaging", "Engine"]),
+      tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),
       tests("TransportTests", ["Transport"]),
       tests("ConfigurationTests", ["Configuration"]),
       tests("TokenizerTests", ["Models"]),
-<<<<<<< HEAD
+      tests("SafetensorsTests", ["Layers", "Engine"]),
+      tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine"]),
       tests(
         "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),
-=======
       tests("TelemetryTests", ["Telemetry", "Imaging"]),
       tests("LayeringTests", []),
->>>>>>> images
     ],
   swiftLanguageModes: [.v6]
 )

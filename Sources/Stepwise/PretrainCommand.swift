@@ -20,9 +20,9 @@ struct PretrainCommand: ParsableCommand {
   @Option(help: "CLIP folder to write, in transformers' format.") var clipOutput: String
   @Option(help: "Folder for checkpoints.") var work = "runs/pretrain"
   @Option(help: "Side of the pictures in pixels; a multiple of 8.") var side = 64
-  @Option(help: "Optimiser steps of the autoencoder.") var vaeSteps = 1200
+  @Option(help: "Optimiser steps of the autoencoder.") var vaeSteps = 2600
   @Option(help: "Optimiser steps of the CLIP.") var clipSteps = 1200
-  @Option(help: "Optimiser steps of denoiser and text encoder.") var unetSteps = 3200
+  @Option(help: "Optimiser steps of denoiser and text encoder.") var unetSteps = 2700
   @Option(help: "Worker threads; all cores when absent.") var threads: Int?
 
   func validate() throws {

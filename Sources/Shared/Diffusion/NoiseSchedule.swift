@@ -53,14 +53,15 @@ public struct NoiseSchedule: Sendable {
     cumulativeAlphas = Self.cumulativeProduct(of: Self.betas(c).map { 1 - $0 })
   }
 
-  /// Float32 as torch.linspace computes it: from both ends towards the middle.
+  /// Float32 as torch.linspace computes it: from both ends towards the middle, with fused products.
   private static func betas(_ c: Configuration) -> [Float] {
     let rooted = c.betaSchedule == .scaledLinear
     let start = Float(rooted ? c.betaStart.squareRoot() : c.betaStart)
     let end = Float(rooted ? c.betaEnd.squareRoot() : c.betaEnd)
     let last = c.trainingTimesteps - 1, step = (end - start) / Float(last)
     return (0...last).map { index in
-      let value = index < c.trainingTimesteps / 2 ? start + step * Float(index) : end - step * Float(last - index)
+      let value = index < c.trainingTimesteps / 2
+        ? start.addingProduct(step, Float(index)) : end.addingProduct(-step, Float(last - index))
       return rooted ? value * value : value
     }
   }

@@ -11,9 +11,9 @@ internal import Models
 public struct Pretraining {
   /// The stages' lengths and speeds.
   public struct Schedules: Sendable {
-    public var vae = TrainingSchedule(steps: 1200, batchSize: 16, learningRate: 1e-3)
+    public var vae = TrainingSchedule(steps: 2600, batchSize: 8, learningRate: 1.5e-3)
     public var clip = TrainingSchedule(steps: 1200, batchSize: 64, learningRate: 1e-3, averaging: 0.99)
-    public var unet = TrainingSchedule(steps: 3200, batchSize: 32, learningRate: 1.5e-3)
+    public var unet = TrainingSchedule(steps: 2700, batchSize: 32, learningRate: 1.5e-3)
 
     public init() {}
   }
@@ -41,6 +41,7 @@ public struct Pretraining {
     let captions = Array(Set((0..<pictures.count).map(pictures.caption))).sorted()
     let texts = captions.flatMap { name in PromptTemplates.all.indices.map { PromptTemplates.fill($0, name) } }
     let folder = output.appending(path: "tokenizer")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     try TokenizerTrainer.train(texts: texts, vocabularySize: 1024, maximumLength: 16).write(to: folder)
     tokenizer = try Tokenizer(folder: folder)
     var description = ModelDescription(vocabularySize: tokenizer.vocabularySize)

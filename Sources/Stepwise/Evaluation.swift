@@ -1,0 +1,76 @@
+// Measures a policy: the same prompts, seeds and scorers give the same numbers.
+
+import Engine
+import Foundation
+import Imaging
+import Models
+import Rewards
+
+/// Prompts, seeds and scorers to measure with.
+struct Evaluation {
+  let prompts: [String]
+  let firstSeed: UInt64
+  let seeds: Int
+  let scorers: [any Scorer]
+  /// Tells how different pictures are; nil leaves diversity out.
+  let clip: Alignment?
+
+  /// Pictures and scores of one policy, prompt by prompt, seed by seed.
+  struct Result {
+    let report: EvaluationReport
+    let pictures: [Image]
+    /// By reward, a score a picture.
+    let scores: [String: [Double?]]
+  }
+
+  /// Samples and scores `prompts.count * seeds` pictures.
+  ///
+  /// - Parameter done: is told how many pictures are ready, as it goes.
+  func measure(_ generator: PictureGenerator, lora: String?, done: (Int) -> Void) throws -> Result {
+    let texts = prompts.flatMap { [String](repeating: $0, count: seeds) }
+    let noise = prompts.indices.flatMap { prompt in
+      (0..<seeds).map { PictureNoise(seed: firstSeed + UInt64($0), number: prompt) }
+    }
+    let pictures = try generator.pictures(texts, noise: noise, done: done)
+    var scores: [String: [Double?]] = [:]
+    for scorer in scorers { scores[scorer.name] = try score(pictures, texts, scorer) }
+    let rewards = scores.mapValues { values in
+      EvaluationReport.Reward(
+        all: ScoreSummary(values),
+        prompts: Dictionary(
+          zip(prompts, prompts.indices.map { ScoreSummary(Array(values[$0 * seeds..<($0 + 1) * seeds])) })
+            .compactMap { prompt, summary in summary.map { (prompt, $0) } }, uniquingKeysWith: { first, _ in first }))
+    }
+    let report = EvaluationReport(
+      model: generator.model.folder.path, lora: lora, sampling: generator.settings, firstSeed: firstSeed,
+      seeds: seeds, prompts: prompts.count, rewards: rewards, diversity: try diversity(pictures))
+    return Result(report: report, pictures: pictures, scores: scores)
+  }
+
+  private static let batchSize = 32
+
+  private func score(_ pictures: [Image], _ texts: [String], _ scorer: any Scorer) throws -> [Double?] {
+    try stride(from: 0, to: pictures.count, by: Self.batchSize).flatMap { first in
+      let part = first..<min(first + Self.batchSize, pictures.count)
+      return try scorer.scores(
+        images: pictures[part].flatMap(\.pixels), height: pictures[0].height, width: pictures[0].width,
+        prompts: Array(texts[part])
+      ).map { $0.map(Double.init) }
+    }
+  }
+
+  /// Mean pairwise distance within each prompt, averaged over prompts.
+  private func diversity(_ pictures: [Image]) throws -> Double? {
+    guard let clip, seeds > 1 else { return nil }
+    var total = 0.0
+    for prompt in prompts.indices {
+      let part = pictures[prompt * seeds..<(prompt + 1) * seeds]
+      let embeddings = try clip.imageEmbeddings(
+        images: part.flatMap(\.pixels), height: pictures[0].height, width: pictures[0].width, count: seeds)
+      // The cosines of unit vectors: all pairs, less each with itself.
+      let cosines = Double(embeddings.matmul(embeddings.permuted([1, 0])).sum().item)
+      total += 1 - (cosines - Double(seeds)) / Double(seeds * (seeds - 1))
+    }
+    return total / Double(prompts.count)
+  }
+}

@@ -1,0 +1,84 @@
+// Scores of many pictures as numbers to compare: means with standard errors, by prompt and over all; diversity.
+
+import Foundation
+
+/// Mean and standard error of some scores.
+struct ScoreSummary: Codable, Equatable {
+  let mean: Double
+  /// Sample standard deviation over the root of the count; nil for one score.
+  let standardError: Double?
+  /// Scores that exist.
+  let count: Int
+  /// Scores that could not be had.
+  let missing: Int
+
+  /// Nil when no score exists.
+  init?(_ scores: [Double?]) {
+    let known = scores.compactMap { $0 }
+    guard !known.isEmpty else { return nil }
+    let mean = known.reduce(0, +) / Double(known.count)
+    let squares = known.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    self.mean = mean
+    standardError = known.count > 1 ? (squares / Double(known.count - 1) / Double(known.count)).squareRoot() : nil
+    count = known.count
+    missing = scores.count - known.count
+  }
+
+  /// As "0.2512 ± 0.0031".
+  var text: String {
+    String(format: "%.4f", mean) + (standardError.map { String(format: " ± %.4f", $0) } ?? "")
+  }
+}
+
+/// What `stepwise evaluate` finds, and writes as JSON.
+struct EvaluationReport: Codable {
+  struct Reward: Codable {
+    let all: ScoreSummary?
+    let prompts: [String: ScoreSummary]
+  }
+
+  let model: String
+  let lora: String?
+  let sampling: SamplingSettings
+  let firstSeed: UInt64
+  let seeds: Int
+  let prompts: Int
+  let rewards: [String: Reward]
+  /// Mean over prompts of the mean pairwise 1 - cosine of CLIP embeddings between pictures of one prompt, 0 to 2; nil
+  /// with one seed or without a CLIP.
+  let diversity: Double?
+
+  func json() throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return try encoder.encode(self) + Data("\n".utf8)
+  }
+
+  /// A table for people: a line a prompt, a column a reward.
+  func table(prompts order: [String]) -> String {
+    let names = rewards.keys.sorted()
+    var rows = [["prompt"] + names]
+    for prompt in order {
+      rows.append([prompt] + names.map { rewards[$0]?.prompts[prompt]?.text ?? "missing" })
+    }
+    rows.append(["all"] + names.map { rewards[$0]?.all?.text ?? "missing" })
+    var text = TextTable.text(rows)
+    if let diversity { text += "diversity (mean pairwise distance of CLIP embeddings): \(String(format: "%.4f", diversity))\n" }
+    return text
+  }
+}
+
+/// Columns of words in line, a rule under the first row.
+enum TextTable {
+  static func text(_ rows: [[String]]) -> String {
+    let columns = rows.map(\.count).max() ?? 0
+    let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
+    var text = ""
+    for (number, row) in rows.enumerated() {
+      let cells = row.enumerated().map { $1 + String(repeating: " ", count: widths[$0] - $1.count) }
+      text += cells.joined(separator: "  ").trimmingCharacters(in: .whitespaces) + "\n"
+      if number == 0 { text += widths.map { String(repeating: "-", count: $0) }.joined(separator: "  ") + "\n" }
+    }
+    return text
+  }
+}

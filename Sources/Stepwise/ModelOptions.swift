@@ -1,0 +1,50 @@
+// What `generate` and `evaluate` have in common: a model, an adapter, a way to sample; prompts from a file.
+
+import ArgumentParser
+import Engine
+import Foundation
+
+struct ModelOptions: ParsableArguments {
+  @Option(help: "Model folder in diffusers' format.") var model: String
+  @Option(help: "LoRA file in diffusers' format (pytorch_lora_weights.safetensors).") var lora: String?
+  @Option(help: "Denoising steps.") var steps = 4
+  @Option(help: "Classifier-free guidance scale; used above 1.") var guidance: Float = 1
+  @Option(help: "DDIM's noise, 0 (deterministic) to 1.") var eta: Float = 1
+  @Option(help: "Sampler: ddim or lcm.") var scheduler = SamplingSettings.Scheduler.ddim
+  @Option(help: "Worker threads; all cores when absent.") var threads: Int?
+
+  var settings: SamplingSettings {
+    SamplingSettings(steps: steps, guidance: guidance, eta: eta, scheduler: scheduler)
+  }
+
+  /// Starts the arithmetic and loads the model.
+  func load() throws -> PictureGenerator {
+    try Compute.start(threads: threads)
+    FileHandle.standardError.write(Data("\(Compute.summary)\n".utf8))
+    return try PictureGenerator(
+      model: URL(filePath: model), lora: lora.map { URL(filePath: $0) }, settings: settings)
+  }
+}
+
+/// A file with one prompt a line; lines that begin with # are comments.
+///
+/// - Throws: when the file cannot be read or holds no prompt.
+func readPrompts(_ path: String) throws -> [String] {
+  let text: String
+  do {
+    text = try String(contentsOf: URL(filePath: path), encoding: .utf8)
+  } catch {
+    throw CommandError(
+      "\(path): expected a readable text file with one prompt a line: \(error.localizedDescription)")
+  }
+  let prompts = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+    .filter { !$0.isEmpty && !$0.hasPrefix("#") }
+  guard !prompts.isEmpty else { throw CommandError("\(path): expected at least one prompt, found none") }
+  return prompts
+}
+
+/// What ends a command, in words.
+struct CommandError: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}

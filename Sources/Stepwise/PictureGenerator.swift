@@ -1,0 +1,129 @@
+// Pictures of a policy as its user sees them: the last state of the sampler, decoded, as diffusers' pipelines do.
+
+import ArgumentParser
+import Diffusion
+import Engine
+import Foundation
+import Imaging
+import Layers
+import Models
+
+/// How pictures are sampled.
+struct SamplingSettings: Codable, Equatable {
+  enum Scheduler: String, Codable, CaseIterable, ExpressibleByArgument {
+    case ddim, lcm
+  }
+
+  var steps = 4
+  /// Used above 1.
+  var guidance: Float = 1
+  /// DDIM's noise, 0...1.
+  var eta: Float = 1
+  var scheduler = Scheduler.ddim
+}
+
+/// The random numbers of one picture. No training run uses these streams.
+struct PictureNoise {
+  private let stream: RandomStream
+
+  /// - Parameters:
+  ///   - seed: the user's.
+  ///   - number: the picture's, or its prompt's, under that seed.
+  init(seed: UInt64, number: Int) {
+    stream = RandomStream(seed: seed).fork("picture", number)
+  }
+
+  func initial(_ shape: [Int]) -> Tensor {
+    var stream = stream.fork("initial")
+    return stream.normal(shape)
+  }
+
+  func step(_ step: Int, _ shape: [Int]) -> Tensor {
+    var stream = stream.fork("step", step)
+    return stream.normal(shape)
+  }
+}
+
+/// A model and a way to sample from it.
+final class PictureGenerator {
+  let model: TextToImageModel
+  let settings: SamplingSettings
+  private let process: Process
+  private let empty: Tensor?
+
+  private enum Process {
+    case ddim(DDIM)
+    case lcm(LCM)
+  }
+
+  /// Loads a model folder and, when there is one, a LoRA file.
+  ///
+  /// - Throws: an error naming the file or setting that does not fit.
+  init(model folder: URL, lora: URL?, settings: SamplingSettings) throws {
+    model = try TextToImageModel(folder: folder)
+    self.settings = settings
+    let schedule = try NoiseSchedule(folder: folder)
+    switch settings.scheduler {
+    case .ddim: process = .ddim(try DDIM(schedule: schedule, steps: settings.steps, eta: settings.eta))
+    case .lcm: process = .lcm(try LCM(schedule: schedule, steps: settings.steps))
+    }
+    empty = settings.guidance > 1 ? try model.encode([""]) : nil
+    try load(lora: lora)
+  }
+
+  /// Puts an adapter in place of the one before; nil removes it.
+  ///
+  /// - Throws: an error naming the file when it does not fit the model.
+  func load(lora: URL?) throws {
+    if let lora { try model.unet.loadLoRA(SafetensorsFile(lora)) } else { model.unet.removeLoRA() }
+  }
+
+  private static let batchSize = 16
+
+  /// One picture a prompt.
+  ///
+  /// - Parameters:
+  ///   - initial: the noisiest states, `[n, C, h, w]`; nil takes them from `noise`.
+  ///   - done: is told how many pictures are ready, as it goes.
+  /// - Throws: when a prompt is too long, before anything is sampled.
+  func pictures(
+    _ prompts: [String], noise: [PictureNoise], initial: Tensor? = nil, done: (Int) -> Void = { _ in }
+  ) throws -> [Image] {
+    check(noise.count == prompts.count, "pictures: \(noise.count) streams for \(prompts.count) prompts")
+    for prompt in Set(prompts) { _ = try model.tokenizer.encode(prompt) }
+    let initial = initial ?? Tensor.stacked(noise.map { $0.initial(model.latentShape) })
+    var pictures: [Image] = []
+    for first in stride(from: 0, to: prompts.count, by: Self.batchSize) {
+      let part = first..<min(first + Self.batchSize, prompts.count)
+      try Tape.withoutGradients {
+        let text = try model.encode(Array(prompts[part]))
+        let latents = sampled(
+          initial.slice(axis: 0, part), Conditioning(text: text, empty: empty, scale: settings.guidance),
+          Array(noise[part]))
+        pictures += Image.batch(model.decode(latents), range: .signed)
+      }
+      done(part.upperBound)
+    }
+    return pictures
+  }
+
+  private func sampled(_ initial: Tensor, _ conditioning: Conditioning, _ noise: [PictureNoise]) -> Tensor {
+    let shape = Array(initial.shape.dropFirst())
+    let denoiser: Denoiser = { [model] in model.unet($0, timesteps: $1, encoderHiddenStates: $2) }
+    let timesteps = switch process {
+    case .ddim(let ddim): ddim.timesteps
+    case .lcm(let lcm): lcm.timesteps
+    }
+    var state = initial
+    for (index, timestep) in timesteps.enumerated() {
+      let all = [Int](repeating: timestep, count: initial.shape[0])
+      let output = conditioning.output(of: denoiser, sample: state, timesteps: all)
+      let fresh = Tensor.stacked(noise.map { $0.step(index, shape) })
+      switch process {
+      case .ddim(let ddim): state = ddim.step(output: output, sample: state, timesteps: all, noise: fresh).previous
+      case .lcm(let lcm): state = lcm.step(index, output: output, sample: state, noise: fresh).previous
+      }
+    }
+    return state
+  }
+}

@@ -1,0 +1,55 @@
+import Engine
+import Foundation
+import Messages
+import Testing
+
+@Suite("Hostile bytes")
+struct MutationTests {
+  /// Resident memory of this process, in bytes.
+  private func residentMemory() throws -> Int {
+    let fields = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
+    return try #require(Int(fields[1])) * 4096
+  }
+
+  @Test("32,000 mutated messages give a valid message or an error, and memory stays where it was")
+  func mutations() throws {
+    var random = RandomStream(seed: 2).fork("mutations")
+    let originals = examples.map { $0.encode() }
+    var valid = 0, refused = 0
+    let before = try residentMemory()
+    for round in 0..<32_000 {
+      var bytes = originals[round % originals.count]
+      for _ in 0...random.integer(below: 4) { mutate(&bytes, &random) }
+      do {
+        // What is accepted can be sent on.
+        _ = try Message(decoding: bytes, from: "fuzz").encode()
+        valid += 1
+      } catch let error as MessageError {
+        #expect(error.peer == "fuzz")
+        refused += 1
+      }
+    }
+    #expect(valid + refused == 32_000)
+    #expect(valid > 1_000)
+    #expect(refused > 10_000)
+    let after = try residentMemory()
+    #expect(after - before < 64 << 20, "grew by \((after - before) >> 20) MiB")
+  }
+
+  private func mutate(_ bytes: inout [UInt8], _ random: inout RandomStream) {
+    guard !bytes.isEmpty else {
+      bytes = [UInt8(random.integer(below: 256))]
+      return
+    }
+    let place = random.integer(below: bytes.count)
+    switch random.integer(below: 7) {
+    case 0: bytes[place] ^= 1 << UInt8(random.integer(below: 8))
+    case 1: bytes[place] = UInt8(random.integer(below: 256))
+    case 2: bytes.removeSubrange(place...)
+    case 3: bytes.insert(UInt8(random.integer(below: 256)), at: place)
+    case 4: bytes.removeSubrange(place..<min(place + 1 + random.integer(below: 8), bytes.count))
+    case 5: bytes.insert(contentsOf: bytes[place..<min(place + 32, bytes.count)], at: random.integer(below: bytes.count))
+    default: bytes[place] = [0x00, 0x7F, 0x80, 0xFF][random.integer(below: 4)]
+    }
+  }
+}

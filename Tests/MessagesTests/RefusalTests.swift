@@ -1,0 +1,128 @@
+import Engine
+import Messages
+import Testing
+
+/// The error that decoding these bytes gives.
+private func error(decoding bytes: [UInt8]) -> String {
+  do {
+    let message = try Message(decoding: bytes, from: "actor-9")
+    return "no error, but \(message.name)"
+  } catch {
+    return "\(error)"
+  }
+}
+
+private func error(_ change: (inout TrajectoryGroup) -> Void) -> String {
+  var group = exampleGroup()
+  change(&group)
+  return error(decoding: Message.group(group).encode())
+}
+
+@Suite("Bytes that are no valid message are refused with peer, field, expectation and finding")
+struct RefusalTests {
+  @Test("no bytes, foreign bytes, and a cut message")
+  func foreign() {
+    #expect(error(decoding: []) == "message from actor-9, field kind: expected one of the kinds of stepwise.v1, found none; is the peer another release of Stepwise?")
+    #expect(error(decoding: Array("GET / HTTP/1.1\r\n\r\n".utf8)).contains("18 bytes that are none"))
+    let bytes = Message.group(exampleGroup()).encode()
+    #expect(error(decoding: Array(bytes.dropLast())).contains("is the peer another program"))
+  }
+
+  @Test("numbers that are not finite")
+  func notFinite() {
+    #expect(
+      error { $0.trajectories[1].states = Tensor(repeating: .nan, shape: [4, 2, 3, 4]) }
+        == "message from actor-9, field trajectory_group.trajectories[1].states: "
+        + "expected finite elements, found nan at index 0 of shape [4, 2, 3, 4]")
+    #expect(
+      error { $0.trajectories[0].logProbabilities[2] = .infinity }.contains(
+        "trajectories[0].log_probabilities[2]: expected a finite number, found inf"))
+    #expect(error { $0.trajectories[0].denseRewards[1] = .nan }.contains("dense_rewards[1]"))
+    #expect(error { $0.trajectories[0].scores[1].value = -.infinity }.contains("scores[1].value"))
+    #expect(error { $0.eta = .nan }.contains("trajectory_group.eta"))
+    #expect(error { $0.guidanceScale = .infinity }.contains("trajectory_group.guidance_scale"))
+  }
+
+  @Test("counts and shapes that do not fit together")
+  func shapes() {
+    #expect(
+      error { $0.trajectories[0].states = ramp([3, 2, 3, 4]) }.contains(
+        "trajectories[0].states: expected shape [4, 2, 3, 4] beside clean states [3, 2, 3, 4], found [3, 2, 3, 4]"))
+    #expect(error { $0.trajectories[1] = exampleTrajectory(steps: 2) }.contains("expected the shape of the group's first"))
+    #expect(error { $0.timesteps = [1, 2] }.contains("timesteps: expected 3, one a step, found 2"))
+    #expect(error { $0.trajectories = [] }.contains("trajectories: expected 1 to 1024, found 0"))
+    #expect(error { $0.trajectories[0].anchorStep = 3 }.contains("anchor_step: expected a number in 0...2, found 3"))
+    #expect(error { $0.trajectories[0].scores[0].step = 3 }.contains("scores: expected steps below 3, found 3"))
+    #expect(error { $0.trajectories[0].denseRewards = [1] }.contains("dense_rewards: expected 3 or none, found 1"))
+    #expect(error { $0.trajectories[0].logProbabilities = [] }.contains("log_probabilities: expected 3, found 0"))
+    #expect(error { $0.trajectories[0].states = ramp([4, 24]) }.contains("states: expected 4 axes, found 2"))
+    #expect(error { $0.runID = "" }.contains("run_id: expected a text, found an empty one"))
+  }
+
+  @Test("a shape whose product overflows reserves nothing")
+  func overflow() {
+    // score_request { images { data_type: UINT8 shape: [2^32 - 1] * 4 values: "" } }
+    let extent: [UInt8] = [0xFF, 0xFF, 0xFF, 0xFF, 0x0F]
+    let shape = extent + extent + extent + extent
+    let tensor: [UInt8] = [0x08, 2, 0x12, UInt8(shape.count)] + shape
+    let request: [UInt8] = [0x22, UInt8(tensor.count)] + tensor
+    #expect(error(decoding: [0x72, UInt8(request.count)] + request).contains("is beyond every memory"))
+  }
+
+  @Test("bytes that would unpack to far more memory than they are")
+  func amplification() {
+    // work { assignments {} } a million times: 2 bytes each, 72 and more unpacked.
+    let count = 1 << 20
+    var work: [UInt8] = []
+    for _ in 0..<count { work += [0x0A, 0] }
+    var length = work.count, encodedLength: [UInt8] = []
+    while length > 127 {
+      encodedLength.append(UInt8(length & 127) | 128)
+      length >>= 7
+    }
+    encodedLength.append(UInt8(length))
+    #expect(error(decoding: [0x3A] + encodedLength + work).contains("would unpack to more memory"))
+  }
+
+  @Test("policies: a digest that is none, and bytes beyond the total")
+  func policies() {
+    let notice = PolicyNotice(version: 1, digest: "abc", byteCount: 1, tensorCount: 1)
+    #expect(error(decoding: Message.policyNotice(notice).encode()).contains("expected 64 hexadecimal digits"))
+    let chunk = PolicyChunk(version: 1, offset: 2, bytes: [1, 2], total: 3, digest: exampleDigest)
+    #expect(
+      error(decoding: Message.policyChunk(chunk).encode()).contains(
+        "expected bytes within a total of 3, found 2 at offset 2"))
+  }
+
+  @Test("scores: prompts that are not one an image, and no reward")
+  func scoreRequests() {
+    var request = ScoreRequest(id: 1, rewards: ["a"], prompts: ["x"], images: exampleImages, deadline: 5)
+    #expect(
+      error(decoding: Message.scoreRequest(request).encode()).contains("prompts: expected 2, one an image, found 1"))
+    request.prompts = ["x", "y"]
+    request.rewards = []
+    #expect(error(decoding: Message.scoreRequest(request).encode()).contains("expected at least one reward"))
+    let result = ScoreResult(reward: "a", version: "1", values: [.nan])
+    #expect(
+      error(decoding: Message.scoreReply(ScoreReply(id: 1, results: [result])).encode()).contains(
+        "score_reply.results[0].values[0]: expected a finite number, found nan"))
+  }
+
+  @Test("a Hello of another protocol, role, run or model")
+  func hello() {
+    var hello = Hello(role: .actor, runID: "a", modelHash: "m", name: "actor-9", incarnation: 1)
+    func mismatch() -> String { hello.mismatch(runID: "a", modelHash: "m", roles: [.actor, .tool]) ?? "none" }
+    #expect(mismatch() == "none")
+    hello.runID = ""
+    #expect(mismatch() == "none")
+    hello.runID = "b"
+    #expect(mismatch().hasPrefix("actor-9 belongs to run b, expected a;"))
+    hello.runID = "a"
+    hello.modelHash = "n"
+    #expect(mismatch().hasPrefix("actor-9 has the model n, expected m;"))
+    hello.role = .router
+    #expect(mismatch().hasPrefix("actor-9 is a router, expected actor or tool;"))
+    hello.protocolVersion = 2
+    #expect(mismatch().hasPrefix("actor-9 speaks protocol version 2, expected 1;"))
+  }
+}

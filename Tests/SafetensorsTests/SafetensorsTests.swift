@@ -1,0 +1,146 @@
+// Safetensors: what is written is read, and what is broken is refused in words.
+
+import Engine
+import Foundation
+import Layers
+import Testing
+
+@Suite("Safetensors")
+struct SafetensorsTests {
+  private func writer() -> SafetensorsWriter {
+    var writer = SafetensorsWriter(metadata: ["format": "pt", "note": "a \"quoted\"\nline\u{1}"])
+    writer.add("b.weight", Tensor([1, -2.5, 3e-8, 65504], shape: [2, 2]))
+    writer.add("half", Tensor([0.1, -0.0, 6e-8, 70000, .infinity, 1 + 1 / 1024], shape: [6]), as: .float16)
+    writer.add("numbers", integers: [-3, 1 << 40], shape: [2])
+    writer.add("empty", Tensor.zeros([0, 3]))
+    writer.add("scalar", Tensor(7))
+    return writer
+  }
+
+  /// A file of a header as given, with the length before it and data behind it.
+  private func file(_ header: String, data: Int = 0) -> [UInt8] {
+    withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) } + Array(header.utf8)
+      + [UInt8](repeating: 0, count: data)
+  }
+
+  private func problem(_ bytes: [UInt8]) -> String {
+    do {
+      _ = try SafetensorsFile(bytes: bytes, name: "hostile")
+      return "accepted"
+    } catch { return String(describing: error) }
+  }
+
+  @Test("What is written is read back to the bit, with shapes and metadata")
+  func roundTrip() throws {
+    let file = try SafetensorsFile(bytes: writer().encoded(), name: "memory")
+    #expect(file.names == ["b.weight", "empty", "half", "numbers", "scalar"])
+    #expect(file.metadata == ["format": "pt", "note": "a \"quoted\"\nline\u{1}"])
+    #expect(try file.tensor("b.weight").values == [1, -2.5, 3e-8, 65504])
+    #expect(try file.tensor("b.weight").shape == [2, 2])
+    #expect(try file.tensor("empty").shape == [0, 3])
+    #expect(try file.tensor("scalar").shape == [])
+    #expect(try file.integers("numbers") == [-3, 1 << 40])
+    let half = try file.tensor("half").values
+    let rounded: [Float] = [Float(Float16(0.1)), 0, Float(Float16(6e-8)), .infinity, .infinity, 1.0009765625]
+    #expect(half == rounded)
+    #expect(half[1].sign == .minus)
+  }
+
+  @Test("The order of adding does not change the bytes, and the file equals the bytes in memory")
+  func deterministic() throws {
+    var one = SafetensorsWriter(), other = SafetensorsWriter()
+    one.add("x", Tensor(1))
+    one.add("a", Tensor(2), as: .float16)
+    other.add("a", Tensor(2), as: .float16)
+    other.add("x", Tensor(1))
+    #expect(one.encoded() == other.encoded())
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let url = folder.appending(path: "w.safetensors")
+    try one.write(to: url)
+    #expect(try Array(Data(contentsOf: url)) == one.encoded())
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["w.safetensors"])
+    #expect(throws: SafetensorsError.self) { try one.write(to: folder.appending(path: "absent/w.safetensors")) }
+  }
+
+  @Test("All float16 and bfloat16 values widen exactly")
+  func widening() throws {
+    let patterns = (0...UInt16.max).map { $0 }
+    for (type, expected) in [
+      ("F16", patterns.map { Float(Float16(bitPattern: $0)) }),
+      ("BF16", patterns.map { Float(bitPattern: UInt32($0) << 16) }),
+    ] {
+      let header = #"{"x":{"dtype":"\#(type)","shape":[65536],"data_offsets":[0,131072]}}"#
+      var bytes = file(header)
+      patterns.forEach { bytes += [UInt8($0 & 0xFF), UInt8($0 >> 8)] }
+      let found = try SafetensorsFile(bytes: bytes, name: type).tensor("x").values
+      let differing = zip(found, expected).filter { $0 != $1 && !($0.isNaN && $1.isNaN) }
+      #expect(differing.isEmpty, "\(type): \(differing.count) values differ")
+    }
+  }
+
+  @Test("A file cut at any byte is refused")
+  func truncation() {
+    let bytes = writer().encoded()
+    for count in 0..<bytes.count {
+      #expect(problem(Array(bytes[..<count])) != "accepted", "cut at \(count) of \(bytes.count)")
+    }
+  }
+
+  @Test("Headers that lie are refused with the tensor's name")
+  func lies() {
+    let lies: [(String, String)] = [
+      (#"{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, "needs 8 bytes, found 4"),
+      (#"{"t":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, "impossible shape"),
+      (#"{"t":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#, "impossible shape"),
+      (#"{"t":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, "tensor t lies at bytes"),
+      (#"{"t":{"dtype":"F31","shape":[1],"data_offsets":[0,4]}}"#, "dtype F31"),
+      (#"{"t":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}}"#, "expected 0"),
+      (#"{"t":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#, "end with its last tensor"),
+      (#"{"t":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}"#, "not the JSON"),
+      (#"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#, "lies at bytes"),
+      (#"[1]"#, "not the JSON"),
+    ]
+    for (header, expected) in lies {
+      let found = problem(file(header, data: 4))
+      #expect(found.hasPrefix("hostile: ") && found.contains(expected), "\(header): \(found)")
+    }
+    let long = withUnsafeBytes(of: UInt64.max) { Array($0) } + [0, 0]
+    #expect(problem(long).contains("claims"))
+  }
+
+  @Test("A wrong name or type is an error that says what is there")
+  func wrongRequests() throws {
+    let file = try SafetensorsFile(bytes: writer().encoded(), name: "memory")
+    #expect(throws: SafetensorsError.self) { try file.tensor("absent") }
+    #expect(throws: SafetensorsError.self) { try file.tensor("numbers") }
+    #expect(throws: SafetensorsError.self) { try file.integers("half") }
+    #expect(file.shape(of: "absent") == nil)
+  }
+
+  @Test("A sharded checkpoint reads like one file, and an index that lies is refused")
+  func shards() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    for (number, name) in ["a", "b"].enumerated() {
+      var writer = SafetensorsWriter()
+      writer.add(name, Tensor(Float(number)))
+      try writer.write(to: folder.appending(path: "m-\(number).safetensors"))
+    }
+    let index = folder.appending(path: "m.safetensors.index.json")
+    try Data(#"{"weight_map":{"a":"m-0.safetensors","b":"m-1.safetensors"}}"#.utf8).write(to: index)
+    let file = try SafetensorsFile(folder: folder, named: "m")
+    #expect(file.names == ["a", "b"])
+    #expect(try file.tensor("b").item == 1)
+    for lie in [
+      #"{"weight_map":{"a":"m-1.safetensors","b":"m-0.safetensors"}}"#, #"{"weight_map":{"a":"../m-0.safetensors"}}"#,
+      #"{"weight_map":{"a":"m-2.safetensors"}}"#, "{}",
+    ] {
+      try Data(lie.utf8).write(to: index)
+      #expect(throws: SafetensorsError.self) { try SafetensorsFile(index) }
+    }
+    #expect(throws: SafetensorsError.self) { try SafetensorsFile(folder: folder, named: "other") }
+  }
+}
