@@ -113,6 +113,8 @@ let package = Package(
       tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),
       tests("TransportTests", ["Transport"]),
       tests("ConfigurationTests", ["Configuration"]),
+      tests(
+        "RewardServerTests", ["RewardServer", "Rewards", "Configuration", "Messages", "Transport", logging]),
       tests("TokenizerTests", ["Models"]),
       tests("SafetensorsTests", ["Layers", "Engine"]),
       tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine"]),
