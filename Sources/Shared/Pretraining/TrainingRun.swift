@@ -19,6 +19,8 @@ public struct TrainingSchedule: Sendable {
   public var maximumGradientNorm: Float = 1
   /// Decay of the weights' moving average a step.
   public var averaging: Float
+  /// How often progress is reported and the checkpoint written.
+  public var reportInterval = Duration.seconds(5), checkpointInterval = Duration.seconds(60)
 
   public init(steps: Int, batchSize: Int, learningRate: Float, averaging: Float = 0.999) {
     self.steps = steps
@@ -96,17 +98,17 @@ final class TrainingRun {
       average(step)
       sum += result.loss.item
       counted += 1
-      if clock.now - reported > .seconds(5) || step + 1 == schedule.steps {
+      if clock.now - saved >= schedule.checkpointInterval {
+        try save()
+        saved = clock.now
+      }
+      if clock.now - reported >= schedule.reportInterval || step + 1 == schedule.steps {
         let pace = (clock.now - start) / (step + 1 - first)
         report(
           TrainingProgress(
             stage: stage, step: step + 1, steps: schedule.steps, loss: sum / Float(counted),
             secondsLeft: (pace * (schedule.steps - step - 1)).seconds))
         (sum, counted, reported) = (0, 0, clock.now)
-      }
-      if clock.now - saved > .seconds(60) {
-        try save()
-        saved = clock.now
       }
     }
     try save()
