@@ -12,7 +12,7 @@ struct Stepwise: ParsableCommand {
       which starts learner, router, reward server and actors on this machine.
       """,
     subcommands: [
-      GenerateCommand.self, EvaluateCommand.self,
+      QuickstartCommand.self, RunCommand.self, GenerateCommand.self, EvaluateCommand.self,
       PlotCommand.self, PretrainCommand.self, DistillCommand.self,
     ])
 }

@@ -1,3 +1,4 @@
+// Worker threads, shared by every kernel of the process.
 #include "kernels.h"
 #include <pthread.h>
 #include <sched.h>
@@ -65,32 +66,30 @@ void sw_set_threads(int count) {
 int sw_threads(void) { return threads ? threads : cores(); }
 
 static void start_workers(void) {
-  if (!threads) threads = cores();
-  while (started < threads - 1) {
+  while (started < sw_threads() - 1) {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, worker, (void *)(intptr_t)(started + 1)) != 0) {
-      threads = started + 1;
-      return;
-    }
+    if (pthread_create(&thread, NULL, worker, (void *)(intptr_t)(started + 1)) != 0) return;
     pthread_detach(thread);
     started++;
   }
 }
 
+// How the work is cut depends on the number of threads alone and never on who is free: products of other sizes may
+// round differently, and a computation must give the same bits every time.
 void sw_parallel(int64_t count, int64_t grain, sw_task task, void *context) {
   if (count <= 0) return;
-  if (inside || count < 2 * grain || (threads == 1) || pthread_mutex_trylock(&owner) != 0) {
+  const int limit = sw_threads();
+  int64_t parts = count / (grain > 0 ? grain : 1);
+  parts = parts > limit ? limit : parts;
+  if (parts < 2) {
     task(context, 0, count);
+    return;
+  }
+  if (inside || pthread_mutex_trylock(&owner) != 0) {
+    for (int64_t part = 0; part < parts; part++) task(context, count * part / parts, count * (part + 1) / parts);
     return;
   }
   start_workers();
-  int64_t parts = count / (grain > 0 ? grain : 1);
-  parts = parts > threads ? threads : parts;
-  if (parts < 2) {
-    pthread_mutex_unlock(&owner);
-    task(context, 0, count);
-    return;
-  }
   inside = 1;
   task_now = task;
   context_now = context;
@@ -102,6 +101,7 @@ void sw_parallel(int64_t count, int64_t grain, sw_task task, void *context) {
   pthread_cond_broadcast(&wake);
   pthread_mutex_unlock(&lock);
   run_part(0);
+  for (int part = started + 1; part < parts_now; part++) run_part(part); // workers that could not be started
   for (int i = 0; atomic_load_explicit(&unfinished, memory_order_acquire) > 0; i++)
     if (i < spins) relax();
     else sched_yield();

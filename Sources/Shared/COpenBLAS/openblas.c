@@ -1,3 +1,4 @@
+// OpenBLAS behind one function, see openblas.h.
 #include "openblas.h"
 #include <dlfcn.h>
 #include <pthread.h>

@@ -6,8 +6,9 @@ import Imaging
 import Layers
 import Models
 
-/// The symmetric contrastive loss of CLIP (Radford et al., arXiv 2103.00020) over batches of different captions. Half of
-/// the pictures have been through the autoencoder, because that is where those to be judged come from.
+/// The symmetric contrastive loss of CLIP (Radford et al., arXiv 2103.00020) over batches of different captions. An eighth
+/// of the pictures has been through the autoencoder, because that is where those to
+/// be judged come from.
 struct ContrastiveTraining {
   let model: CLIP
   let autoencoder: AutoencoderKL
@@ -23,9 +24,9 @@ struct ContrastiveTraining {
       var random = random
       let indices = Array(random.permutation(pictures.count).prefix(schedule.batchSize))
       var images = indices.map { pictures.picture($0, .wide, &random) }
-      let half = images.count / 2
-      let decoded = Tape.withoutGradients { reconstructed(Array(images[..<half]), &random) }
-      images.replaceSubrange(..<half, with: Image.batch(decoded, range: .signed))
+      let some = max(1, images.count / 8)
+      let decoded = Tape.withoutGradients { reconstructed(Array(images[..<some]), &random) }
+      images.replaceSubrange(..<some, with: Image.batch(decoded, range: .signed))
       let prompts = indices.map { PromptTemplates.draw(pictures.captions[$0], &random) }
       return loss(preprocessing(images), try prompts.map(tokenize))
     }

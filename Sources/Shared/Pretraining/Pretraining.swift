@@ -12,7 +12,7 @@ public struct Pretraining {
   /// The stages' lengths and speeds.
   public struct Schedules: Sendable {
     public var vae = TrainingSchedule(steps: 2600, batchSize: 8, learningRate: 1.5e-3)
-    public var clip = TrainingSchedule(steps: 1200, batchSize: 64, learningRate: 1e-3, averaging: 0.99)
+    public var clip = TrainingSchedule(steps: 800, batchSize: 64, learningRate: 1e-3, averaging: 0.99)
     public var unet = TrainingSchedule(steps: 2700, batchSize: 32, learningRate: 1.5e-3)
 
     public init() {}

@@ -1,0 +1,85 @@
+// One program of a run as a child of this one: its output goes to a log file, its end is an event.
+
+import Foundation
+
+/// What to start.
+struct ChildDescription: Sendable {
+  enum Role: String, Sendable {
+    case router, rewardServer, learner, actor
+  }
+
+  /// As "actor-0"; names the log file too.
+  let name: String
+  let role: Role
+  let program: URL
+  let arguments: [String]
+}
+
+/// How a child ended.
+struct ChildEnd: Sendable {
+  let name: String
+  /// Which start of this child it was, from 0.
+  let start: Int
+  let status: Int32
+  let wasSignalled: Bool
+
+  var text: String { wasSignalled ? "killed by signal \(status)" : "exit status \(status)" }
+}
+
+/// A running child.
+final class ChildProcess {
+  let description: ChildDescription
+  let log: URL
+  let began = Date()
+  private let process = Process()
+
+  /// Starts the program; `ended` is called once, on another thread.
+  ///
+  /// - Throws: `CommandError` when the program or its log cannot be opened.
+  init(
+    _ description: ChildDescription, start: Int, logs: URL, ended: @escaping @Sendable (ChildEnd) -> Void
+  ) throws {
+    self.description = description
+    log = logs.appending(path: "\(description.name).log")
+    if !FileManager.default.fileExists(atPath: log.path) {
+      guard FileManager.default.createFile(atPath: log.path, contents: nil) else {
+        throw CommandError("\(log.path): expected a log file that can be made; is the disk full, or the folder gone?")
+      }
+    }
+    let name = description.name
+    do {
+      let output = try FileHandle(forWritingTo: log)
+      try output.seekToEnd()
+      process.executableURL = description.program
+      process.arguments = description.arguments
+      process.standardOutput = output
+      process.standardError = output
+      process.standardInput = FileHandle.nullDevice
+      process.terminationHandler = { process in
+        ended(
+          ChildEnd(
+            name: name, start: start, status: process.terminationStatus,
+            wasSignalled: process.terminationReason == .uncaughtSignal))
+      }
+      try process.run()
+    } catch {
+      throw CommandError(
+        "\(description.program.path): cannot be started: \(error.localizedDescription) "
+          + "Build all programs with `swift build -c release`.")
+    }
+  }
+
+  var identifier: Int32 { process.processIdentifier }
+
+  func send(_ signal: Int32) { if process.isRunning { kill(process.processIdentifier, signal) } }
+
+  /// What a program said last: from its last error on, or else its last lines.
+  static func lastWords(in log: URL) -> String {
+    guard let handle = try? FileHandle(forReadingFrom: log), let end = try? handle.seekToEnd() else { return "" }
+    let start = end > 8192 ? end - 8192 : 0
+    guard (try? handle.seek(toOffset: start)) != nil, let data = try? handle.readToEnd() else { return "" }
+    let lines = String(decoding: data, as: UTF8.self).split(separator: "\n")
+    let last = lines.lastIndex { $0.contains("Error:") || $0.contains("Fatal error") } ?? max(0, lines.count - 5)
+    return lines[last...].prefix(12).joined(separator: "\n")
+  }
+}

@@ -1,0 +1,26 @@
+// What the supervisor waits for, in the order it happened.
+
+import Foundation
+
+/// A queue between threads: many put, one takes.
+final class EventQueue<Event: Sendable>: @unchecked Sendable {  // its state is guarded by the condition
+  private let condition = NSCondition()
+  private var events: [Event] = []
+
+  func put(_ event: Event) {
+    condition.lock()
+    events.append(event)
+    condition.signal()
+    condition.unlock()
+  }
+
+  /// The oldest event; nil when none came before `deadline`.
+  func take(before deadline: Date) -> Event? {
+    condition.lock()
+    defer { condition.unlock() }
+    while events.isEmpty {
+      if !condition.wait(until: deadline) && events.isEmpty { return nil }
+    }
+    return events.removeFirst()
+  }
+}
