@@ -138,8 +138,9 @@ extension NoiseSchedule {
 
   /// Reads a diffusers model folder's `scheduler/scheduler_config.json`; missing keys have diffusers' defaults.
   ///
+  /// - Parameter spacing: which timesteps to visit, where it is not to be the file's.
   /// - Throws: `ScheduleError` naming the file and the key when the file is missing or asks for what is not supported.
-  public init(folder: URL) throws {
+  public init(folder: URL, spacing: Spacing? = nil) throws {
     let url = folder.appendingPathComponent("scheduler/scheduler_config.json")
     let file: File
     do {
@@ -168,7 +169,7 @@ extension NoiseSchedule {
     configuration.betaEnd = file.beta_end ?? 0.02
     configuration.betaSchedule = try choice("beta_schedule", file.beta_schedule, .linear)
     configuration.prediction = try choice("prediction_type", file.prediction_type, .epsilon)
-    configuration.spacing = try choice("timestep_spacing", file.timestep_spacing, .leading)
+    configuration.spacing = try spacing ?? choice("timestep_spacing", file.timestep_spacing, .leading)
     configuration.stepsOffset = file.steps_offset ?? 0
     try self.init(configuration)
   }

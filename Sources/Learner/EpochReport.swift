@@ -1,0 +1,65 @@
+// What an epoch of training tells: the numbers that show its health (the loss is dominated by the advantages and does
+// not), as metrics.jsonl and TensorBoard name them.
+
+internal import Algorithms
+
+/// One epoch's numbers.
+struct EpochReport {
+  var epoch = 0
+  /// Groups trained on.
+  var groups = 0
+  /// Groups left out because a score is missing.
+  var unscored = 0
+  /// Optimiser steps.
+  var updates = 0
+  /// Reward of the last clean states.
+  var rewardMean = 0.0, rewardDeviation = 0.0, rewardError = 0.0
+  /// Mean of the dense rewards.
+  var denseRewardMean = 0.0
+  var advantageDeviation = 0.0
+  /// How many policies old the groups are.
+  var lagMean = 0.0, lagLargest = 0.0
+  /// Largest |ratio - 1| of fresh data before the first update; nil when none of the data is fresh.
+  var freshRatioError: Double?
+  var losses: [LossMetrics] = []
+  var gradientNorms: [Float] = []
+  /// Seconds waited for groups, and spent on training.
+  var waitSeconds = 0.0, trainSeconds = 0.0
+
+  /// By name.
+  var metrics: [String: Double] {
+    func mean(_ values: [Float]) -> Double { values.reduce(0) { $0 + Double($1) } / Double(max(values.count, 1)) }
+    var values: [String: Double] = [
+      "epoch/groups": Double(groups), "epoch/missing": Double(unscored), "epoch/updates": Double(updates),
+      "time/wait": waitSeconds, "time/train": trainSeconds,
+    ]
+    guard groups > 0 else { return values }
+    values.merge(
+      [
+        "reward/mean": rewardMean, "reward/deviation": rewardDeviation, "reward/error": rewardError,
+        "reward/dense": denseRewardMean, "advantage/deviation": advantageDeviation,
+        "policy/lag": lagMean, "policy/lag_largest": lagLargest,
+        "policy/loss": mean(losses.map(\.loss)), "policy/log_ratio_mean": mean(losses.map(\.logRatioMean)),
+        "policy/log_ratio_deviation": mean(losses.map(\.logRatioDeviation)),
+        "policy/log_ratio_largest": Double(losses.map(\.logRatioLargest).max() ?? 0),
+        "policy/clip_fraction": mean(losses.map(\.clipFraction)),
+        "policy/gradient_norm": mean(gradientNorms),
+        "policy/gradient_norm_largest": Double(gradientNorms.max() ?? 0),
+      ]) { $1 }
+    values["policy/fresh_ratio_error"] = freshRatioError
+    return values
+  }
+
+  /// One line for a person.
+  var summary: String {
+    func short(_ value: Double) -> String { String((value * 10000).rounded() / 10000) }
+    guard groups > 0 else { return "epoch \(epoch): no group has all its scores, \(unscored) were left out" }
+    let values = metrics
+    return "epoch \(epoch): reward \(short(rewardMean)) ± \(short(rewardError)), \(groups) groups"
+      + (unscored > 0 ? " (\(unscored) left out, scores missing)" : "")
+      + ", \(updates) updates, clip fraction \(short(values["policy/clip_fraction"] ?? 0)), gradient norm "
+      + "\(short(values["policy/gradient_norm"] ?? 0))"
+      + (freshRatioError.map { ", fresh ratio 1 ± \(String($0))" } ?? "") + ", waited \(short(waitSeconds)) s, trained "
+      + "\(short(trainSeconds)) s"
+  }
+}

@@ -1,0 +1,28 @@
+// Where training meets the network: it waits for an epoch's groups, and hands out policies. Everything beyond is the
+// intake's, and training runs the same over sockets, over stored trajectories and in a test.
+
+public import Messages
+
+/// Gives training its groups and takes its policies. Called from the training thread only.
+public protocol TrainingIntake: AnyObject {
+  /// Waits until every group of an epoch is durable.
+  ///
+  /// - Returns: the groups, in any order; nil when the run is being stopped.
+  /// - Throws: when groups can no longer be had, as on a disk error.
+  func groups(ofEpoch epoch: Int) throws -> [TrajectoryGroup]?
+
+  /// Makes a policy the one in force; epoch `version` is sampled from it (with no lag).
+  ///
+  /// - Parameters:
+  ///   - version: 0 for the first policy; one more with every epoch trained.
+  ///   - bytes: a safetensors file.
+  ///   - tensorCount: tensors in it, all of which an actor must bind.
+  func publish(version: Int, bytes: [UInt8], tensorCount: Int) throws
+}
+
+/// Training cannot go on, in words.
+public struct TrainingError: Error, CustomStringConvertible, Equatable {
+  public let description: String
+
+  public init(_ description: String) { self.description = description }
+}

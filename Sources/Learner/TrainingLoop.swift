@@ -1,0 +1,117 @@
+// The learner's compute thread: wait for an epoch's groups, train, publish, log, checkpoint. It knows no sockets.
+
+public import Configuration
+internal import Engine
+internal import Foundation
+internal import Imaging
+public import Logging
+internal import Messages
+internal import Models
+internal import Telemetry
+
+/// Trains one run from its beginning or its newest checkpoint to its end.
+///
+/// Not Sendable: make and run it on one thread, as a whole model takes part.
+public final class TrainingLoop {
+  private let configuration: Configuration
+  private let log: Logger
+  private let folder: URL
+  private let trainer: Trainer
+  private let checkpoints: Checkpoints
+  private let metrics: MetricsLog
+  private let events: EventFile
+  /// Version of the newest checkpoint.
+  private var saved: Int?
+
+  /// Loads the model, and the newest checkpoint of the run's folder where there is one.
+  ///
+  /// - Throws: when a part cannot be loaded, the checkpoint belongs to another run, or the folder cannot be written.
+  public init(_ configuration: Configuration, log: Logger) throws {
+    self.configuration = configuration
+    self.log = log
+    folder = URL(filePath: configuration.run.folder)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    trainer = try Trainer(configuration)
+    checkpoints = try Checkpoints(runFolder: folder, keep: configuration.checkpoint.keep)
+    if let latest = try checkpoints.latest() {
+      try checkpoints.restore(trainer, from: latest, seed: configuration.run.seed)
+      saved = trainer.version
+      log.info("resuming at epoch \(trainer.version) from \(latest.path)")
+    }
+    metrics = try MetricsLog(file: folder.appending(path: "metrics.jsonl"), resumingAt: trainer.version)
+    events = try EventFile(folder: folder)
+  }
+
+  /// Epochs trained; the version of the policy.
+  public var version: Int { trainer.version }
+  /// What actors must have loaded too.
+  public var modelFingerprint: String { trainer.model.fingerprint }
+
+  /// Runs until all epochs are trained or the intake says stop; a checkpoint is there at the end in both cases.
+  ///
+  /// - Throws: when training cannot go on; the last checkpoint stays.
+  public func run(_ intake: any TrainingIntake) throws {
+    try publish(to: intake)
+    while trainer.version < configuration.training.epochs {
+      let began = ContinuousClock.now
+      guard let groups = try intake.groups(ofEpoch: trainer.version) else { break }
+      let came = ContinuousClock.now
+      var report = try trainer.train(groups)
+      (report.waitSeconds, report.trainSeconds) = (seconds(came - began), seconds(.now - came))
+      try tell(report, groups)
+      try publish(to: intake)
+      if trainer.version % configuration.checkpoint.every == 0 { try save() }
+    }
+    try save()
+  }
+
+  private func publish(to intake: any TrainingIntake) throws {
+    let (bytes, tensorCount) = trainer.policy()
+    try intake.publish(version: trainer.version, bytes: bytes, tensorCount: tensorCount)
+  }
+
+  private func save() throws {
+    guard saved != trainer.version else { return }
+    let place = try checkpoints.save(trainer, seed: configuration.run.seed)
+    saved = trainer.version
+    log.info("checkpoint \(place.path)")
+  }
+
+  /// Ratios of fresh data further from 1 than this mean that actor and learner do not compute alike.
+  private static let freshRatioTolerance = 1e-4
+
+  private func tell(_ report: EpochReport, _ groups: [TrajectoryGroup]) throws {
+    log.info("\(report.summary)")
+    if let error = report.freshRatioError, !(error <= Self.freshRatioTolerance) {
+      log.warning(
+        "epoch \(report.epoch): before any update the ratio of fresh data is off 1 by \(error), expected at most \(Self.freshRatioTolerance): actors and learner do not compute alike; check that they run one version with one model"
+      )
+    }
+    try metrics.append(step: report.epoch, report.metrics)
+    try events.append(step: report.epoch, scalars: report.metrics)
+    let every = configuration.evaluation.every
+    if every > 0, report.epoch % every == 0 { try drawSamples(report.epoch, groups) }
+  }
+
+  /// Pictures of the first groups' last clean states, in the order of their numbers.
+  private func drawSamples(_ epoch: Int, _ groups: [TrajectoryGroup]) throws {
+    let shown = groups.sorted { $0.number < $1.number }.prefix(8)
+    let cells = shown.flatMap { group in
+      group.trajectories.map { trajectory in
+        let last = trajectory.cleanStates.slice(axis: 0, trajectory.stepCount - 1..<trajectory.stepCount)
+        let picture = Image.batch(Tape.withoutGradients { trainer.model.decode(last) }, range: .signed)[0]
+        return ContactSheet.Cell(picture, caption: group.prompt)
+      }
+    }
+    guard !cells.isEmpty else { return }
+    let sheet = try ContactSheet(title: "epoch \(epoch)", cells, columns: 4).rendered()
+    let samples = folder.appending(path: "samples")
+    try FileManager.default.createDirectory(at: samples, withIntermediateDirectories: true)
+    try sheet.writePNG(to: samples.appending(path: "epoch-\(epoch).png"))
+    try events.append(step: epoch, tag: "samples", image: sheet)
+  }
+
+  private func seconds(_ duration: Duration) -> Double {
+    Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+  }
+}
