@@ -29,7 +29,9 @@ final class GroupSampler {
     settings = configuration.sampling
     loraAlpha = configuration.training.loraAlpha
     sampler = try DualStateSampler(
-      DDIM(schedule: NoiseSchedule(folder: folder), steps: settings.steps, eta: settings.eta))
+      DDIM(
+        schedule: NoiseSchedule(folder: folder, spacing: NoiseSchedule.Spacing(rawValue: settings.timestepSpacing)),
+        steps: settings.steps, eta: settings.eta))
   }
 
   /// Names the model among all.

@@ -48,6 +48,8 @@ extension Configuration {
     public var guidanceScale: Float = 1
     /// Noise of the DDIM steps; larger explores more, and 0 leaves nothing to learn from.
     public var eta: Float = 1
+    /// Timestep spacing: `trailing`, `leading`, or `model` for what the model's scheduler says.
+    public var timestepSpacing = "model"
     /// Trajectory groups between two policies; more give a steadier and slower ascent.
     public var groupsPerEpoch = 32
     /// Trajectories that share prompt and beginning; SDPO compares pairs, so 2.

@@ -31,6 +31,9 @@ extension Configuration {
     require(
       sampling.eta > 0 && sampling.eta <= 1, "sampling.eta",
       "above 0 (without noise there is nothing to learn from) and at most 1", sampling.eta)
+    require(
+      ["model", "trailing", "leading"].contains(sampling.timestepSpacing), "sampling.timestepSpacing",
+      "model, trailing or leading", sampling.timestepSpacing)
     positive(sampling.groupsPerEpoch, "sampling.groupsPerEpoch")
     require(
       sampling.groupSize == 2 || training.algorithm != "sdpo" && sampling.groupSize > 0, "sampling.groupSize",
