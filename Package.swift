@@ -114,6 +114,12 @@ let package = Package(
       tests("TransportTests", ["Transport"]),
       tests("ConfigurationTests", ["Configuration"]),
       tests(
+        "ActorTests",
+        [
+          "Actor", "RewardServer", "Rewards", "Configuration", "Models", "Layers", "Engine", "Messages", "Transport",
+          logging,
+        ]),
+      tests(
         "RewardServerTests", ["RewardServer", "Rewards", "Configuration", "Messages", "Transport", logging]),
       tests("TokenizerTests", ["Models"]),
       tests("SafetensorsTests", ["Layers", "Engine"]),

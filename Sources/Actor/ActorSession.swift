@@ -51,6 +51,8 @@ struct ActorSession: Sendable {
   private var nextHello = Duration.zero
   private var askedAt: Duration?
   private var askedCapacity = 0
+  /// Refusals without a welcome since.
+  private var refusedSince: Duration?
   private var isStopping = false
 
   init(_ options: ActorOptions, modelHash: String) {
@@ -72,7 +74,7 @@ struct ActorSession: Sendable {
     lastHeard = now
     switch message {
     case .welcome(let welcome): return try take(welcome, now: now)
-    case .refusal(let refusal): return try take(refusal)
+    case .refusal(let refusal): return try take(refusal, now: now)
     case .work(let work): return take(work)
     case .acknowledgement(let acknowledgement):
       for number in acknowledgement.numbers { deliveries[number] = nil }
@@ -146,6 +148,7 @@ struct ActorSession: Sendable {
     }
     run = identity
     announce(welcome.policy)
+    refusedSince = nil
     guard phase == .greeting else { return [] }
     phase = .working
     // Whatever was under way when the learner fell silent is said again now, not only after the usual pause.
@@ -154,7 +157,7 @@ struct ActorSession: Sendable {
       + deliveries.sorted { $0.key < $1.key }.map { .send(.group($0.value.group)) }
   }
 
-  private mutating func take(_ refusal: Refusal) throws -> [Effect] {
+  private mutating func take(_ refusal: Refusal, now: Duration) throws -> [Effect] {
     if !refusal.numbers.isEmpty {
       for number in refusal.numbers {
         deliveries[number] = nil
@@ -162,10 +165,13 @@ struct ActorSession: Sendable {
       }
       return [.note("the learner does not want groups \(refusal.numbers): \(refusal.reason)")]
     }
-    guard phase == .working else {
+    // A learner that was restarted refuses what it gets before the next hello; only if hellos do not help is it final.
+    let since = refusedSince ?? now
+    guard run != nil, now - since <= options.connectTimeout else {
       throw ActorError("\(options.learner): the learner refused actor \(options.name): \(refusal.reason)")
     }
-    // A learner that was restarted does not know this actor; the next hello tells whether it is welcome.
+    refusedSince = since
+    guard phase == .working else { return [] }
     phase = .greeting
     askedAt = nil
     download = nil
