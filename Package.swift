@@ -117,6 +117,9 @@ let package = Package(
         "RewardServerTests", ["RewardServer", "Rewards", "Configuration", "Messages", "Transport", logging]),
       tests("TokenizerTests", ["Models"]),
       tests("SafetensorsTests", ["Layers", "Engine"]),
+      tests(
+        "TrainingTests",
+        ["Learner", "Configuration", "Diffusion", "Models", "Layers", "Messages", "Telemetry", "Engine", logging]),
       tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine"]),
       tests(
         "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),
