@@ -33,7 +33,8 @@ struct MutationTests {
     #expect(valid > 1_000)
     #expect(refused > 10_000)
     let after = try residentMemory()
-    #expect(after - before < 64 << 20, "grew by \((after - before) >> 20) MiB")
+    // Other suites run in this process meanwhile; 32,000 messages that each got the megabyte they ask for would be 32 GiB.
+    #expect(after - before < 512 << 20, "grew by \((after - before) >> 20) MiB")
   }
 
   private func mutate(_ bytes: inout [UInt8], _ random: inout RandomStream) {

@@ -13,6 +13,7 @@ public struct PeerWatch: Sendable {
   private let hint: String
   private let timeout: Duration
   private let silence: Duration
+  private let patience: Duration
   private let start: ContinuousClock.Instant
   private var lastHeard: [ContinuousClock.Instant?]
   private var nextWarning: ContinuousClock.Instant
@@ -24,10 +25,11 @@ public struct PeerWatch: Sendable {
   ///   - hint: what to do, a sentence.
   ///   - timeout: for the first sign of life of any of them.
   ///   - silence: after which a warning is due, later on.
+  ///   - patience: for a silence later on.
   ///   - start: now.
   public init(
     who: String, peers: [String], what: String, hint: String, timeout: Duration, silence: Duration = .seconds(15),
-    start: ContinuousClock.Instant = .now
+    patience: Duration = .seconds(86400), start: ContinuousClock.Instant = .now
   ) {
     self.who = who
     self.peers = peers
@@ -35,6 +37,7 @@ public struct PeerWatch: Sendable {
     self.hint = hint
     self.timeout = timeout
     self.silence = silence
+    self.patience = patience
     self.start = start
     lastHeard = peers.map { _ in nil }
     nextWarning = start + .seconds(3)
@@ -49,7 +52,7 @@ public struct PeerWatch: Sendable {
   /// Looks at the clock.
   ///
   /// - Returns: a warning to log, every few seconds while nobody answers.
-  /// - Throws: `AbsentPeer` when nobody has ever answered within the time-out.
+  /// - Throws: `AbsentPeer` when nobody has ever answered within the time-out, or for longer than the patience.
   public mutating func check(now: ContinuousClock.Instant) throws -> String? {
     let endpoints = peers.joined(separator: " or ")
     guard let last = lastHeard.compactMap({ $0 }).max() else {
@@ -61,6 +64,10 @@ public struct PeerWatch: Sendable {
       nextWarning = now + .seconds(5)
       return "\(who): waiting for \(what) at \(endpoints), for \(Int((now - start).seconds)) s of "
         + "\(Int(timeout.seconds)) s"
+    }
+    if now - last >= patience {
+      throw AbsentPeer(
+        description: "\(who): \(what) at \(endpoints) has been silent for \(Int((now - last).seconds)) s. \(hint)")
     }
     guard now - last >= silence, now >= nextWarning else { return nil }
     nextWarning = now + .seconds(15)

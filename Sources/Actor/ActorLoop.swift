@@ -1,0 +1,188 @@
+// The actor's network thread: one poll for the learner, its announcements, the routers and the compute thread, around
+// two pure values, ActorSession and ScoreExchange.
+
+internal import Logging
+internal import Messages
+internal import Transport
+
+/// One thread's loop; made and run on that thread.
+struct ActorLoop {
+  private let options: ActorOptions
+  private let logger: Logger
+  private let compute: ComputeThread
+  private let start = ContinuousClock.now
+  private var session: ActorSession
+  private var exchange: ScoreExchange
+  private var watch: PeerWatch
+  /// Groups that are being scored.
+  private var drafts: [Int: DraftGroup] = [:]
+  /// Groups that the learner's connection did not take yet.
+  private var outbox: [[UInt8]] = []
+  private var nextBeat = Duration.zero
+  private var beats = 0
+  private var delivered = 0
+  private var nextReport = Duration.seconds(10)
+
+  init(_ options: ActorOptions, modelHash: String, compute: ComputeThread, logger: Logger) {
+    self.options = options
+    self.logger = logger
+    self.compute = compute
+    session = ActorSession(options, modelHash: modelHash)
+    exchange = ScoreExchange(routers: options.routers.count, silence: options.silence, deadline: options.scoreDeadline)
+    watch = PeerWatch(
+      who: "actor \(options.name)", peers: [options.learner], what: "the learner",
+      hint: "Start `stepwise-learner` with the same configuration, or correct network.learner (or --learner).",
+      timeout: options.connectTimeout, silence: options.silence, patience: .seconds(600))
+  }
+
+  private var now: Duration { ContinuousClock.now - start }
+
+  /// Runs until the run is finished, or a stop.
+  ///
+  /// - Returns: why it ended.
+  /// - Throws: `ActorError`, `AbsentPeer`, `TransportError`, or what the compute thread threw.
+  mutating func run(_ context: Context, bell: WakeUp, stop: StopFlag) throws -> String {
+    // A name of its own lets a connection that broke take up its place again.
+    var socketOptions = options.socket
+    socketOptions.routingIdentity = "\(options.name)-\(options.incarnation)"
+    let learner = try DealerSet(context, [options.learner], options: socketOptions)
+    let routers = try DealerSet(context, options.routers, options: options.socket)
+    let notices = try Socket(context, .subscriber, options: options.socket)
+    try notices.subscribe()
+    try notices.connect(options.notices)
+    let poller = Poller(wakeUp: bell)
+    var stopAt: Duration?
+    while true {
+      let pause: Duration = outbox.isEmpty ? .milliseconds(200) : .milliseconds(20)
+      _ = try poller.wait(for: learner.readable + [notices.readable] + routers.readable, timeout: pause)
+      try receive(learner, notices, routers)
+      try takeOutcomes(learner, routers)
+      try carryOut(session.tick(now: now), learner)
+      try carryOut(exchange.tick(now: now), learner, routers)
+      try beat(learner, routers)
+      if case .finished(let reason) = session.phase { return "the run is finished: \(reason)" }
+      if stop.isSet {
+        if stopAt == nil {
+          stopAt = now + .seconds(10)
+          session.stop()
+        }
+        // What is made is delivered first, within reason; what is not, the learner gives to others at once.
+        if session.underWay == 0 || now >= stopAt! {
+          try sayGoodbye(learner)
+          return "stopped, \(session.undelivered) groups without an acknowledgement"
+        }
+      }
+    }
+  }
+
+  private mutating func receive(_ learner: DealerSet, _ notices: borrowing Socket, _ routers: DealerSet) throws {
+    while let frame = try learner.receive(0) {
+      watch.heard(0, now: .now)
+      if let message = decode(frame, options.learner) {
+        try carryOut(session.receive(message, now: now), learner)
+      }
+    }
+    while let frames = try notices.receive() {
+      if let message = decode(frames.last ?? [], options.notices), case .policyNotice = message {
+        try carryOut(session.receive(message, now: now), learner)
+      }
+    }
+    for router in 0..<routers.count {
+      while let frame = try routers.receive(router) {
+        exchange.heard(router: router, now: now)
+        guard let message = decode(frame, options.routers[router]) else { continue }
+        switch message {
+        case .scoreReply(let reply):
+          try carryOut(exchange.reply(reply, router: router, now: now), learner, routers)
+        case .refusal(let refusal):
+          throw ActorError("\(options.routers[router]): the router refused actor \(options.name): \(refusal.reason)")
+        default: break
+        }
+      }
+    }
+  }
+
+  private func decode(_ frame: [UInt8], _ peer: String) -> Message? {
+    do { return try Message(decoding: frame, from: peer) } catch {
+      logger.warning("actor \(options.name): ignored a broken message: \(error)")
+      return nil
+    }
+  }
+
+  private mutating func takeOutcomes(_ learner: DealerSet, _ routers: DealerSet) throws {
+    for outcome in compute.finished() {
+      switch outcome {
+      case .ready: break
+      case .bound(let version): logger.info("actor \(options.name): policy \(version) is bound")
+      case .failed(let error):
+        try sayGoodbye(learner)
+        throw error
+      case .sampled(let groups):
+        session.sampled()
+        for draft in groups {
+          drafts[draft.group.number] = draft
+          let request = draft.request(rewards: options.rewards.map(\.name))
+          try carryOut(exchange.submit(request, number: draft.group.number, now: now), learner, routers)
+        }
+      }
+    }
+  }
+
+  private mutating func carryOut(_ effects: [ActorSession.Effect], _ learner: DealerSet) throws {
+    for effect in effects {
+      switch effect {
+      case .note(let text): logger.info("actor \(options.name): \(text)")
+      case .bind(let bytes, let version, let tensorCount):
+        compute.begin(.bind(bytes: bytes, version: version, tensorCount: tensorCount))
+      case .sample(let assignments):
+        if let run = session.run { compute.begin(.sample(assignments, run)) }
+      case .send(let message):
+        let bytes = message.encode()
+        if case .group = message {
+          outbox.append(bytes)
+        } else {
+          // Not taken: the learner is away. Whatever matters is said again in time.
+          _ = try learner.send(0, bytes)
+        }
+      }
+    }
+    while let first = outbox.first, try learner.send(0, first) == .sent { outbox.removeFirst() }
+  }
+
+  private mutating func carryOut(_ effects: [ScoreExchange.Effect], _ learner: DealerSet, _ routers: DealerSet) throws {
+    for effect in effects {
+      switch effect {
+      case .ask(let router, let request):
+        if try routers.send(router, Message.scoreRequest(request).encode()) != .sent {
+          exchange.notTaken(request.id, now: now)
+        }
+      case .scored(let number, let reply):
+        guard let draft = drafts.removeValue(forKey: number) else { continue }
+        for result in reply.results where !result.error.isEmpty {
+          logger.warning("actor \(options.name): group \(number): \(result.reward) is missing: \(result.error)")
+        }
+        delivered += 1
+        try carryOut(session.deliver(draft.scored(by: reply, rewards: options.rewards), now: now), learner)
+      }
+    }
+  }
+
+  private mutating func beat(_ learner: DealerSet, _ routers: DealerSet) throws {
+    if let warning = try watch.check(now: .now) { logger.warning("\(warning)") }
+    if now >= nextBeat {
+      nextBeat = now + options.beat
+      beats += 1
+      let bytes = Message.heartbeat(Heartbeat(sequence: beats, inFlight: session.underWay)).encode()
+      for router in 0..<routers.count { _ = try routers.send(router, bytes) }
+    }
+    if now >= nextReport {
+      nextReport = now + .seconds(10)
+      logger.info(
+        "actor \(options.name): \(delivered) groups made, \(session.unfinished) in work, \(session.undelivered) unacknowledged")
+    }
+  }
+
+  private func sayGoodbye(_ learner: DealerSet) throws {
+    _ = try learner.send(0, Message.goodbye(Goodbye(reason: "stopped")).encode())
+  }
+}

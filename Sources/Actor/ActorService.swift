@@ -1,0 +1,82 @@
+// An actor, from a configuration to its end; the program, `stepwise` and tests call the same.
+
+public import Configuration
+internal import Engine
+internal import Foundation
+public import Logging
+public import Transport
+
+/// A running actor.
+public final class ActorService: Sendable {
+  private let service: Service<String>
+  private let outcome: Mailbox<String>
+
+  /// Starts loading the model and joins the learner.
+  ///
+  /// - Parameters:
+  ///   - configuration: the run's; the model and the settings of sampling come from it.
+  ///   - options: endpoints and limits, from the same configuration unless overridden.
+  /// - Throws: when the model cannot be loaded.
+  public init(_ context: Context, _ configuration: Configuration, _ options: ActorOptions, logger: Logger) throws {
+    let outcome = Mailbox<String>()
+    self.outcome = outcome
+    service = try Service(name: "actor") { bell, stop, announce in
+      let compute = ComputeThread(configuration, bell: bell)
+      let modelHash: String
+      switch compute.next(timeout: .seconds(3600)) {
+      case .ready(let hash): modelHash = hash
+      case .failed(let error): throw error
+      default: throw ActorError("actor \(options.name): the model was not loaded within an hour.")
+      }
+      logger.info("actor \(options.name): model \(configuration.run.model) (\(modelHash))")
+      announce(modelHash)
+      var loop = ActorLoop(options, modelHash: modelHash, compute: compute, logger: logger)
+      let result = Result { try loop.run(context, bell: bell, stop: stop) }
+      try compute.end()
+      outcome.put(try result.get())
+    }
+  }
+
+  /// The model's hash, as it was told to the learner.
+  public var modelHash: String { service.address }
+  /// Asks it to end: it delivers what it has made, and says goodbye.
+  public func stop() { service.stop() }
+  /// Whether it has ended.
+  public var hasEnded: Bool { service.hasEnded }
+
+  /// Blocks until it has ended.
+  ///
+  /// - Returns: why it ended.
+  /// - Throws: the error that ended it.
+  public func join() throws -> String {
+    try service.join()
+    return outcome.take(timeout: .zero) ?? ""
+  }
+
+  /// Suspends until it has ended.
+  ///
+  /// - Returns: why it ended.
+  /// - Throws: the error that ended it.
+  public func ended() async throws -> String {
+    try await service.ended()
+    return outcome.take(timeout: .zero) ?? ""
+  }
+
+  /// Runs an actor until the run is finished, or SIGINT or SIGTERM comes.
+  ///
+  /// - Throws: what ended it.
+  public static func run(
+    _ configuration: Configuration, _ options: ActorOptions, logger: Logger = serviceLogger("actor")
+  ) async throws {
+    try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
+    logger.info("actor \(options.name): \(Compute.summary)")
+    let actor = try ActorService(Context(), configuration, options, logger: logger)
+    let signals = TerminationSignals { signal in
+      logger.info("actor \(options.name): ends on \(signal)")
+      actor.stop()
+    }
+    defer { withExtendedLifetime(signals) {} }
+    let reason = try await actor.ended()
+    logger.info("actor \(options.name): \(reason)")
+  }
+}

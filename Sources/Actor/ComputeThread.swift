@@ -1,0 +1,72 @@
+// The actor's one compute thread: it loads the model, binds policies and samples, job after job.
+
+internal import Configuration
+internal import Messages
+internal import Transport
+
+/// Samples on a thread of its own.
+final class ComputeThread: Sendable {
+  enum Job: Sendable {
+    case bind(bytes: [UInt8], version: Int, tensorCount: Int?)
+    case sample([Assignment], RunIdentity)
+  }
+
+  enum Outcome: Sendable {
+    /// The model is loaded.
+    case ready(modelHash: String)
+    case bound(version: Int)
+    case sampled([DraftGroup])
+    /// Nothing more will come.
+    case failed(any Error)
+  }
+
+  private let jobs = Mailbox<Job>()
+  private let outcomes: Mailbox<Outcome>
+  private let thread: ServiceThread
+
+  /// Starts loading the model.
+  ///
+  /// - Parameter bell: is rung when there is an outcome.
+  init(_ configuration: Configuration, bell: WakeUp) {
+    let outcomes = Mailbox<Outcome>(bell: bell)
+    self.outcomes = outcomes
+    thread = ServiceThread(name: "sampling") { [jobs] in
+      do {
+        let sampler = try GroupSampler(configuration)
+        outcomes.put(.ready(modelHash: sampler.modelHash))
+        while let job = jobs.take() { outcomes.put(try Self.run(job, sampler)) }
+      } catch {
+        outcomes.put(.failed(error))
+      }
+    }
+  }
+
+  private static func run(_ job: Job, _ sampler: GroupSampler) throws -> Outcome {
+    switch job {
+    case .bind(let bytes, let version, let tensorCount):
+      try sampler.bind(bytes, version: version, tensorCount: tensorCount)
+      return .bound(version: version)
+    case .sample(let assignments, let run):
+      let version = assignments[0].policyVersion
+      guard sampler.policyVersion == version else {
+        throw ActorError("expected policy \(version) to be bound, found \(sampler.policyVersion.map(String.init) ?? "none").")
+      }
+      return .sampled(try sampler.sample(assignments, run: run))
+    }
+  }
+
+  /// Adds a job.
+  func begin(_ job: Job) { jobs.put(job) }
+
+  /// What has been done since the last call.
+  func finished() -> [Outcome] { outcomes.takeAll() }
+
+  /// Blocks until the next outcome; nil after `timeout`.
+  func next(timeout: Duration) -> Outcome? { outcomes.take(timeout: timeout) }
+
+  /// Lets the present job end, and then the thread.
+  func end() throws {
+    jobs.close()
+    try thread.join()
+  }
+}
