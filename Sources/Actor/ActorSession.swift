@@ -133,6 +133,9 @@ struct ActorSession: Sendable {
     return effects
   }
 
+  /// Groups that may be under way; two batches at least, so that one can be sampled while another is scored.
+  private var limit: Int { max(options.undeliveredGroups, 2 * options.batchSize) }
+
   private var hello: Hello {
     Hello(
       role: .actor, runID: run?.id ?? "", modelHash: modelHash, name: options.name, incarnation: options.incarnation)
@@ -227,9 +230,14 @@ struct ActorSession: Sendable {
       chunkAskedAt = now
       return [.send(.policyRequest(request(download!)))]
     }
-    guard let first = queue.first, underWay < options.undeliveredGroups else { return [] }
-    let room = min(options.batchSize, options.undeliveredGroups - underWay)
-    let batch = queue.prefix { $0.policyVersion == wanted && $0.groupSize == first.groupSize }.prefix(room)
+    guard let first = queue.first else { return [] }
+    // Sums over another batch round otherwise. So batches are blocks of numbers, and never cut to what room there
+    // happens to be: a run can be repeated bit by bit.
+    let block = first.number / options.batchSize
+    let batch = queue.prefix {
+      $0.number / options.batchSize == block && $0.policyVersion == wanted && $0.groupSize == first.groupSize
+    }
+    guard underWay + batch.count <= limit else { return [] }
     queue.removeFirst(batch.count)
     started.formUnion(batch.map(\.number))
     isSampling = true
@@ -239,7 +247,7 @@ struct ActorSession: Sendable {
   /// Asks for a batch once there is none left; asking again renews the leases of what is under way.
   private mutating func askForWork(now: Duration) -> [Effect] {
     guard !isStopping, queue.isEmpty else { return [] }
-    let capacity = max(0, min(options.batchSize, options.undeliveredGroups - underWay))
+    let capacity = underWay + options.batchSize <= limit ? options.batchSize : 0
     if let askedAt, now - askedAt < .seconds(5), askedCapacity > 0 || capacity == 0 { return [] }
     askedAt = now
     askedCapacity = capacity
