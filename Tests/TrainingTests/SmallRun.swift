@@ -35,6 +35,7 @@ struct SmallRun {
     configuration.training.accumulation = 2
     configuration.training.statisticsMinimumCount = 4
     configuration.training.statisticsBufferSize = 8
+    configuration.sampling.batchSize = 4
     configuration.checkpoint.every = 2
   }
 
@@ -124,6 +125,7 @@ final class SamplingIntake: TrainingIntake {
       shape: model.latentShape,
       conditioning: Conditioning(
         text: try model.encode(texts), empty: scale > 1 ? try model.encode([""]) : nil, scale: scale),
+      batchSize: configuration.sampling.batchSize,
       denoiser: { [model] in model.unet($0, timesteps: $1, encoderHiddenStates: $2) })
     let trajectories = (0..<states.count).map { trajectory(states, $0) }
     return numbers.enumerated().map { index, number in

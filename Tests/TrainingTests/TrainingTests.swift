@@ -1,11 +1,13 @@
 // The learner's training, from groups to policies and checkpoints, on a small random model.
 
 import Configuration
+import Diffusion
 import Engine
 import Foundation
 import Layers
 import Learner
 import Messages
+import Models
 import Telemetry
 import Testing
 
@@ -79,6 +81,25 @@ struct TrainingTests {
     try other.train()
     #expect(try adapter(straight) == adapter(reversed))
     #expect(try adapter(straight) != adapter(other))
+  }
+
+  @Test("A group's content does not depend on the groups it was sampled with")
+  func batchIndependence() throws {
+    let run = try SmallRun()
+    defer { run.remove() }
+    let model = try TextToImageModel(folder: URL(filePath: run.configuration.run.model))
+    let sampler = try DualStateSampler(DDIM(schedule: NoiseSchedule(folder: model.folder), steps: 2, eta: 1))
+    let text = try model.encode(["cat"])
+    func sample(_ numbers: [Int]) -> [[Float]] {
+      let found = sampler.sample(
+        groups: numbers.map { GroupNoise(seed: 1, number: $0) }, groupSize: 2, shape: model.latentShape,
+        conditioning: Conditioning(text: text.rows(numbers.map { _ in 0 })), batchSize: 4,
+        denoiser: { model.unet($0, timesteps: $1, encoderHiddenStates: $2) })
+      return numbers.indices.map { found.states.slice(axis: 0, 2 * $0..<2 * $0 + 2).values }
+    }
+    let together = sample(Array(0..<7))
+    #expect(sample([5])[0] == together[5])
+    #expect(sample([6, 0, 2, 1, 4]) == [6, 0, 2, 1, 4].map { together[$0] })
   }
 
   @Test("A group that misses a score is left out and counted, and an epoch without any group changes nothing")
