@@ -51,8 +51,8 @@ struct ActorSession: Sendable {
   private var nextHello = Duration.zero
   private var askedAt: Duration?
   private var askedCapacity = 0
-  /// Refusals without a welcome since.
-  private var refusedSince: Duration?
+  /// Hellos since the last welcome.
+  private var vainHellos = 0
   private var isStopping = false
 
   init(_ options: ActorOptions, modelHash: String) {
@@ -74,7 +74,7 @@ struct ActorSession: Sendable {
     lastHeard = now
     switch message {
     case .welcome(let welcome): return try take(welcome, now: now)
-    case .refusal(let refusal): return try take(refusal, now: now)
+    case .refusal(let refusal): return try take(refusal)
     case .work(let work): return take(work)
     case .acknowledgement(let acknowledgement):
       for number in acknowledgement.numbers { deliveries[number] = nil }
@@ -112,14 +112,14 @@ struct ActorSession: Sendable {
     var effects: [Effect] = []
     if case .finished = phase { return [] }
     if phase == .working, now - lastHeard > options.silence {
-      phase = .greeting
-      askedAt = nil
+      greetAgain()
       effects.append(.note("the learner has been silent for \(Int(options.silence.components.seconds)) s"))
     }
     if now >= nextHello {
       nextHello = now + options.beat
       // A hello is also the sign of life: its answer names the newest policy, and a learner that was restarted
       // meanwhile learns who this is.
+      vainHellos += 1
       effects.append(.send(.hello(hello)))
     }
     guard phase == .working else { return effects }
@@ -141,6 +141,21 @@ struct ActorSession: Sendable {
       role: .actor, runID: run?.id ?? "", modelHash: modelHash, name: options.name, incarnation: options.incarnation)
   }
 
+  private mutating func greetAgain() {
+    phase = .greeting
+    forgetPlans()
+  }
+
+  /// The learner may have been restarted and gone back to its checkpoint: work not begun and policies are asked for
+  /// anew. What is made already is delivered all the same; the learner knows what it has.
+  private mutating func forgetPlans() {
+    queue = []
+    askedAt = nil
+    notice = nil
+    download = nil
+    boundVersion = nil
+  }
+
   private mutating func take(_ welcome: Welcome, now: Duration) throws -> [Effect] {
     let identity = RunIdentity(
       id: welcome.runID, seed: welcome.runSeed, actor: options.name, incarnation: options.incarnation)
@@ -150,8 +165,13 @@ struct ActorSession: Sendable {
           + "endpoint; start this actor again to join it.")
     }
     run = identity
+    if let notice, welcome.policy.version < notice.version
+      || welcome.policy.version == notice.version && welcome.policy.digest != notice.digest
+    {
+      forgetPlans()
+    }
     announce(welcome.policy)
-    refusedSince = nil
+    vainHellos = 0
     guard phase == .greeting else { return [] }
     phase = .working
     // Whatever was under way when the learner fell silent is said again now, not only after the usual pause.
@@ -160,7 +180,7 @@ struct ActorSession: Sendable {
       + deliveries.sorted { $0.key < $1.key }.map { .send(.group($0.value.group)) }
   }
 
-  private mutating func take(_ refusal: Refusal, now: Duration) throws -> [Effect] {
+  private mutating func take(_ refusal: Refusal) throws -> [Effect] {
     if !refusal.numbers.isEmpty {
       for number in refusal.numbers {
         deliveries[number] = nil
@@ -169,15 +189,11 @@ struct ActorSession: Sendable {
       return [.note("the learner does not want groups \(refusal.numbers): \(refusal.reason)")]
     }
     // A learner that was restarted refuses what it gets before the next hello; only if hellos do not help is it final.
-    let since = refusedSince ?? now
-    guard run != nil, now - since <= options.connectTimeout else {
+    guard run != nil, vainHellos < 3 else {
       throw ActorError("\(options.learner): the learner refused actor \(options.name): \(refusal.reason)")
     }
-    refusedSince = since
     guard phase == .working else { return [] }
-    phase = .greeting
-    askedAt = nil
-    download = nil
+    greetAgain()
     nextHello = .zero
     return [.note("the learner refused a message: \(refusal.reason)")]
   }
