@@ -1,0 +1,191 @@
+// The learner's dealings with actors: hello, work, policies, deliveries. A pure value: no sockets, no disk, no clock.
+// It promises that nothing is acknowledged before the caller says it is on disk, and that a lost actor's work goes to
+// others.
+
+internal import Messages
+
+/// The protocol between the learner and all its actors.
+struct LearnerDesk {
+  /// A connection's routing identity.
+  typealias Peer = [UInt8]
+
+  /// What the caller is to do.
+  enum Effect {
+    case send(Message, to: Peer)
+    /// Store this; then, once it is on disk, call `stored`.
+    case store(TrajectoryGroup, bytes: [UInt8], from: Peer)
+    case note(String)
+    case warn(String)
+  }
+
+  private struct Actor {
+    let name: String
+    let incarnation: Int
+    var lastHeard: Duration
+    /// Groups it would take on, when it was told to wait.
+    var waiting = 0
+    /// What it had then.
+    var held: [Int] = []
+  }
+
+  private let settings: LearnerSettings
+  private let isAcceptable: @Sendable (TrajectoryGroup) -> String?
+  private(set) var plan: WorkPlan
+  private var policies: PolicyStore
+  private var actors: [Peer: Actor] = [:]
+  /// Why actors of this name and incarnation are refused.
+  private var refused: [String: String] = [:]
+  private var finished: String?
+
+  /// - Parameters:
+  ///   - stored: numbers of groups that are on disk from before.
+  ///   - isAcceptable: why a group cannot be trained on; nil: it can.
+  init(
+    _ settings: LearnerSettings, stored: Set<Int>, isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String?
+  ) {
+    self.settings = settings
+    self.isAcceptable = isAcceptable
+    plan = WorkPlan(settings.work, stored: stored)
+    policies = PolicyStore(kept: settings.work.maximumPolicyLag + 2)
+  }
+
+  /// Actors that were heard lately.
+  var actorCount: Int { actors.count }
+
+  /// A peer sent something.
+  mutating func receive(_ message: Message, bytes: [UInt8], from peer: Peer, now: Duration) -> [Effect] {
+    if case .hello(let hello) = message { return greet(hello, peer, now: now) }
+    guard actors[peer] != nil else {
+      return [.send(.refusal(Refusal(reason: "expected a Hello first, found \(message.name)")), to: peer)]
+    }
+    actors[peer]?.lastHeard = now
+    switch message {
+    case .workRequest(let request): return work(request, peer, now: now)
+    case .group(let group): return take(group, bytes, peer)
+    case .policyRequest(let request): return [.send(answer(request), to: peer)]
+    case .goodbye(let goodbye): return remove(peer, "says goodbye: \(goodbye.reason)") + offerWork(now: now)
+    case .heartbeat: return []
+    default:
+      return [.send(.refusal(Refusal(reason: "the learner does not take \(message.name)")), to: peer)]
+    }
+  }
+
+  /// A peer sent bytes that are no message.
+  func refuse(_ error: MessageError, from peer: Peer) -> [Effect] {
+    [.warn("\(error)"), .send(.refusal(Refusal(reason: "\(error)")), to: peer)]
+  }
+
+  private mutating func greet(_ hello: Hello, _ peer: Peer, now: Duration) -> [Effect] {
+    let who = "\(hello.name) incarnation \(hello.incarnation)"
+    let newest = actors.values.filter { $0.name == hello.name }.map(\.incarnation).max()
+    var reason = hello.mismatch(runID: settings.runID, modelHash: settings.modelHash, roles: [.actor])
+    reason = reason ?? refused[who]
+    if let newest, newest > hello.incarnation {
+      reason = reason ?? "\(hello.name) has started again as incarnation \(newest); this one, \(hello.incarnation), ends"
+    }
+    if let reason { return [.warn("refused \(who): \(reason)"), .send(.refusal(Refusal(reason: reason)), to: peer)] }
+    if let finished { return [.send(.runFinished(RunFinished(reason: finished)), to: peer)] }
+    // An answer before there is a policy would be half an answer; the actor greets again.
+    guard let policy = policies.current else { return [] }
+    var effects: [Effect] = []
+    for (old, actor) in actors where actor.name == hello.name && old != peer {
+      effects += remove(old, "was replaced by incarnation \(hello.incarnation)")
+    }
+    if actors[peer] == nil {
+      effects.append(.note("actor \(who) joins, \(actors.count + 1) in all"))
+      actors[peer] = Actor(name: hello.name, incarnation: hello.incarnation, lastHeard: now)
+    }
+    actors[peer]?.lastHeard = now
+    let welcome = Welcome(
+      runID: settings.runID, modelHash: settings.modelHash, runSeed: settings.seed, policy: policy)
+    return effects + [.send(.welcome(welcome), to: peer)] + (effects.isEmpty ? [] : offerWork(now: now))
+  }
+
+  private mutating func work(_ request: WorkRequest, _ peer: Peer, now: Duration) -> [Effect] {
+    let assignments = plan.assign(to: peer, capacity: request.capacity, held: request.held, now: now)
+    actors[peer]?.waiting = assignments.isEmpty ? request.capacity : 0
+    actors[peer]?.held = request.held
+    return [.send(.work(Work(assignments: assignments)), to: peer)]
+  }
+
+  /// Gives work to actors that were told to wait.
+  private mutating func offerWork(now: Duration) -> [Effect] {
+    var effects: [Effect] = []
+    // In the order of names, so that the same events lead to the same offers.
+    for (peer, actor) in actors.filter({ $0.value.waiting > 0 }).sorted(by: { $0.value.name < $1.value.name }) {
+      let assignments = plan.assign(to: peer, capacity: actor.waiting, held: actor.held, now: now)
+      if assignments.isEmpty { break }
+      actors[peer]?.waiting = 0
+      effects.append(.send(.work(Work(assignments: assignments)), to: peer))
+    }
+    return effects
+  }
+
+  private mutating func take(_ group: TrajectoryGroup, _ bytes: [UInt8], _ peer: Peer) -> [Effect] {
+    func refusal(_ reason: String) -> Effect {
+      .send(.refusal(Refusal(reason: reason, numbers: [group.number])), to: peer)
+    }
+    guard group.runID == settings.runID else {
+      return [refusal("group \(group.number): expected run \(settings.runID), found \(group.runID)")]
+    }
+    switch plan.judge(group) {
+    case .duplicate: return [.send(.acknowledgement(Acknowledgement(numbers: [group.number])), to: peer)]
+    case .unwanted(let reason): return [.warn("actor \(group.actor): \(reason)"), refusal(reason)]
+    case .wanted: break
+    }
+    guard let reason = isAcceptable(group) else { return [.store(group, bytes: bytes, from: peer)] }
+    // It would make every group this way: it is sent away, or it would be given the same work for ever.
+    plan.release(number: group.number)
+    if let actor = actors[peer] { refused["\(actor.name) incarnation \(actor.incarnation)"] = reason }
+    return [refusal(reason)] + remove(peer, "is sent away: \(reason)")
+      + [.send(.refusal(Refusal(reason: reason)), to: peer)]
+  }
+
+  private func answer(_ request: PolicyRequest) -> Message {
+    if let chunk = policies.chunk(request, limit: settings.policyChunkBytes) { return .policyChunk(chunk) }
+    // Work for a policy that is gone is done; what is left of it in the actor's queue need not be made.
+    let newest = policies.current?.version ?? 0
+    return .refusal(
+      Refusal(
+        reason: "policy \(request.version) from byte \(request.offset) is not kept any more, the newest is \(newest)",
+        numbers: plan.settled(policyVersion: request.version)))
+  }
+
+  private mutating func remove(_ peer: Peer, _ reason: String) -> [Effect] {
+    guard let actor = actors.removeValue(forKey: peer) else { return [] }
+    plan.release(peer)
+    return [.note("actor \(actor.name) \(reason), \(actors.count) left")]
+  }
+
+  // MARK: What the caller tells
+
+  /// These groups of a peer are on disk.
+  mutating func stored(_ numbers: [Int], from peer: Peer) -> [Effect] {
+    for number in numbers { plan.store(number) }
+    return [.send(.acknowledgement(Acknowledgement(numbers: numbers)), to: peer)]
+  }
+
+  /// A policy is in force.
+  mutating func publish(version: Int, bytes: [UInt8], tensorCount: Int, now: Duration) -> (PolicyNotice, [Effect]) {
+    let notice = policies.publish(version: version, bytes: bytes, tensorCount: tensorCount)
+    plan.published(version)
+    return (notice, offerWork(now: now))
+  }
+
+  /// Time has passed: silent actors count as lost, and their work goes to others.
+  mutating func tick(now: Duration) -> [Effect] {
+    var effects: [Effect] = []
+    for (peer, actor) in actors where now - actor.lastHeard > settings.silence {
+      effects += remove(peer, "has been silent for \(Int((now - actor.lastHeard).components.seconds)) s and counts as lost")
+    }
+    if plan.hasWork(now: now) { effects += offerWork(now: now) }
+    return effects
+  }
+
+  /// The run is over; whoever asks is told.
+  mutating func finish(_ reason: String) -> [Effect] {
+    finished = reason
+    defer { actors = [:] }
+    return actors.keys.map { .send(.runFinished(RunFinished(reason: reason)), to: $0) }
+  }
+}

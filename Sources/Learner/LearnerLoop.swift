@@ -1,0 +1,185 @@
+// The learner's network thread: it owns the sockets and the replay, and does what the desk says. Deliveries are
+// committed together: several groups share one wait for the disk, and are acknowledged after it.
+
+internal import Foundation
+internal import Logging
+internal import Messages
+internal import Replay
+internal import Transport
+
+/// What the training thread asks of the network thread.
+enum LearnerCommand: Sendable {
+  case groups(epoch: Int)
+  case publish(version: Int, bytes: [UInt8], tensorCount: Int)
+  /// Tell all actors, and end.
+  case finish(String)
+}
+
+/// One thread's loop; made and run on that thread.
+struct LearnerLoop {
+  private let settings: LearnerSettings
+  private let logger: Logger
+  private let commands: Mailbox<LearnerCommand>
+  private let answers: Mailbox<[TrajectoryGroup]>
+  private let store: ReplayStore
+  private let start = ContinuousClock.now
+  private var desk: LearnerDesk
+  /// Groups of epochs that are not trained yet, as they came.
+  private var recent: [Int: TrajectoryGroup] = [:]
+  /// Appended, not yet on disk.
+  private var uncommitted: [(peer: LearnerDesk.Peer, group: TrajectoryGroup)] = []
+  /// The epoch that training waits for.
+  private var wanted: Int?
+  private var isFinished = false
+  private var isFull = false
+
+  /// Groups and bytes that share one wait for the disk.
+  private static let commitGroups = 64
+  private static let commitBytes = 4 << 20
+
+  /// Opens the replay.
+  ///
+  /// - Throws: `ReplayError`, or `TrainingError` when the replay holds groups of other settings.
+  init(
+    _ settings: LearnerSettings, commands: Mailbox<LearnerCommand>, answers: Mailbox<[TrajectoryGroup]>,
+    isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String?, logger: Logger
+  ) throws {
+    self.settings = settings
+    self.commands = commands
+    self.answers = answers
+    self.logger = logger
+    store = try ReplayStore(
+      folder: settings.replayFolder,
+      origin: ReplayOrigin(
+        runID: settings.runID, modelHash: settings.modelHash, configuration: settings.configurationText),
+      settings: settings.replay)
+    for damage in store.damage { logger.error("replay: \(damage)") }
+    let stored = try Self.storedNumbers(store, settings)
+    desk = LearnerDesk(settings, stored: stored, isAcceptable: isAcceptable)
+    if !stored.isEmpty { logger.info("replay: \(store.count) groups, \(stored.count) of them not trained on yet") }
+  }
+
+  /// Numbers of stored groups that are still to be trained on.
+  private static func storedNumbers(_ store: ReplayStore, _ settings: LearnerSettings) throws -> Set<Int> {
+    let plan = WorkPlan(settings.work)
+    let waiting = store.entries.filter { $0.epoch >= settings.firstEpoch }
+    for entry in waiting {
+      guard plan.numbers(ofEpoch: entry.epoch).contains(entry.number), entry.prompt == plan.prompt(of: entry.number),
+        entry.trajectoryCount == settings.work.groupSize
+      else {
+        throw TrainingError(
+          "\(settings.replayFolder.path): group \(entry.number) was made with other prompts, group size, seed or "
+            + "groups per epoch; go on with the run's own configuration, or choose another run folder")
+      }
+    }
+    return Set(waiting.map(\.number))
+  }
+
+  private var now: Duration { ContinuousClock.now - start }
+
+  /// Runs until the run is finished, or a stop.
+  ///
+  /// - Throws: `ReplayError` when the disk fails; nothing is acknowledged then that is not on it. `TransportError`.
+  mutating func run(
+    _ router: borrowing Socket, _ notices: borrowing Socket, bell: WakeUp, stop: StopFlag
+  ) throws {
+    let poller = Poller(wakeUp: bell)
+    while !isFinished, !stop.isSet {
+      _ = try poller.wait(for: [router.readable], timeout: .milliseconds(500))
+      for command in commands.takeAll() { try carryOut(command, router, notices) }
+      try receive(router)
+      try commit(router)
+      try carryOut(desk.tick(now: now), router)
+      try answer()
+    }
+  }
+
+  private mutating func receive(_ router: borrowing Socket) throws {
+    var bytesTaken = 0
+    while uncommitted.count < Self.commitGroups, bytesTaken < Self.commitBytes, let frames = try router.receive() {
+      guard frames.count == 2 else {
+        logger.warning("ignored a message of \(frames.count) frames, expected 2")
+        continue
+      }
+      let (peer, bytes) = (frames[0], frames[1])
+      bytesTaken += bytes.count
+      do {
+        let message = try Message(decoding: bytes, from: Self.name(peer))
+        try carryOut(desk.receive(message, bytes: bytes, from: peer, now: now), router)
+      } catch let error as MessageError {
+        try carryOut(desk.refuse(error, from: peer), router)
+      }
+    }
+  }
+
+  /// A routing identity as text.
+  private static func name(_ peer: LearnerDesk.Peer) -> String {
+    peer.first == 0 ? "actor \(peer.map { String($0, radix: 16) }.joined())" : String(decoding: peer, as: UTF8.self)
+  }
+
+  private mutating func carryOut(_ effects: [LearnerDesk.Effect], _ router: borrowing Socket) throws {
+    for effect in effects {
+      switch effect {
+      case .note(let text): logger.info("\(text)")
+      case .warn(let text): logger.warning("\(text)")
+      case .send(let message, let peer):
+        // Not taken: the actor is gone or slow. It asks again, and delivers again what it has no answer for.
+        _ = try router.send([peer, message.encode()])
+      case .store(let group, let bytes, let peer): try append(group, bytes, peer)
+      }
+    }
+  }
+
+  private mutating func append(_ group: TrajectoryGroup, _ bytes: [UInt8], _ peer: LearnerDesk.Peer) throws {
+    do {
+      // A duplicate within one commit is acknowledged with the first.
+      if try store.append(group, bytes: bytes) == .stored { recent[group.number] = group }
+      uncommitted.append((peer, group))
+      if isFull { logger.info("replay: there is room again") }
+      isFull = false
+    } catch let error as ReplayError where error.kind == .full {
+      // Not acknowledged: the actor keeps it and delivers it again.
+      if !isFull { logger.error("\(error)") }
+      isFull = true
+    }
+  }
+
+  private mutating func commit(_ router: borrowing Socket) throws {
+    guard !uncommitted.isEmpty else { return }
+    try store.commit()
+    for (peer, groups) in Dictionary(grouping: uncommitted, by: \.peer) {
+      try carryOut(desk.stored(groups.map(\.group.number).sorted(), from: peer), router)
+    }
+    uncommitted = []
+    do {
+      try store.maintain()
+    } catch let error as ReplayError where error.kind == .full {
+      logger.error("\(error)")
+    }
+  }
+
+  private mutating func carryOut(
+    _ command: LearnerCommand, _ router: borrowing Socket, _ notices: borrowing Socket
+  ) throws {
+    switch command {
+    case .groups(let epoch): wanted = epoch
+    case .publish(let version, let bytes, let tensorCount):
+      let (notice, effects) = desk.publish(version: version, bytes: bytes, tensorCount: tensorCount, now: now)
+      store.oldestNeededEpoch = max(0, version - settings.keptEpochs)
+      recent = recent.filter { $0.value.epoch >= version }
+      // Lost notices cost nothing: every assignment names its policy.
+      _ = try notices.send([Message.policyNotice(notice).encode()])
+      try carryOut(effects, router)
+    case .finish(let reason):
+      try carryOut(desk.finish(reason), router)
+      isFinished = true
+    }
+  }
+
+  /// Gives training the epoch that it waits for, when it is complete.
+  private mutating func answer() throws {
+    guard let epoch = wanted, desk.plan.isComplete(epoch) else { return }
+    wanted = nil
+    answers.put(try desk.plan.numbers(ofEpoch: epoch).map { try recent[$0] ?? store.group($0) })
+  }
+}

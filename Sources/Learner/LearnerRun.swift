@@ -1,0 +1,140 @@
+// A learner, from a configuration to its end: the training thread and the network thread around one run folder. The
+// program, `stepwise` and tests call the same.
+
+public import Configuration
+internal import Diffusion
+internal import Engine
+public import Logging
+internal import Messages
+internal import Synchronization
+public import Transport
+
+/// A running learner.
+public final class LearnerRun: Sendable {
+  private let training: ServiceThread
+  private let control = Control()
+  private let bound = Mailbox<LearnerService.Addresses>()
+
+  /// Starts loading the model, in a thread of its own.
+  ///
+  /// - Parameter resumes: goes on with what the run's folder holds; else it must hold no run.
+  public init(_ context: Context, _ configuration: Configuration, resumes: Bool, logger: Logger) {
+    training = ServiceThread(name: "training") { [control, bound] in
+      defer { bound.close() }
+      try Self.run(context, configuration, resumes: resumes, logger, control, bound)
+    }
+  }
+
+  /// Where it is bound; waits until it is. nil when it ended before.
+  public func addresses() -> LearnerService.Addresses? { bound.take() }
+
+  /// Asks it to end: the epoch in training is finished, a checkpoint written, and actors are left waiting for a learner
+  /// that goes on.
+  public func stop() { control.stop() }
+
+  /// Whether it has ended.
+  public var hasEnded: Bool { training.hasEnded }
+
+  /// Blocks until it has ended.
+  ///
+  /// - Throws: what ended it.
+  public func join() throws { try training.join() }
+
+  /// Suspends until it has ended.
+  ///
+  /// - Throws: what ended it.
+  public func ended() async throws { try await training.ended() }
+
+  private static func run(
+    _ context: Context, _ configuration: Configuration, resumes: Bool, _ logger: Logger, _ control: Control,
+    _ bound: Mailbox<LearnerService.Addresses>
+  ) throws {
+    if !resumes { try RunFolder.requireNew(configuration) }
+    let loop = try TrainingLoop(configuration, log: logger)
+    let folder = try RunFolder(configuration)
+    let settings = try LearnerSettings(
+      configuration, runID: folder.runID, modelHash: loop.modelFingerprint, firstEpoch: loop.version)
+    let service = try LearnerService(
+      context, settings, logger: logger, isAcceptable: configuration.groupObjection())
+    control.begin(service)
+    bound.put(service.addresses)
+    do {
+      try folder.keep(configuration)
+      try loop.run(service)
+    } catch {
+      do { try service.end() } catch let second { logger.error("learner: \(second)") }
+      throw error
+    }
+    if loop.version < configuration.training.epochs {
+      try service.end()
+      logger.info("learner: stopped at policy \(loop.version); --resume goes on")
+    } else {
+      try service.finish("all \(loop.version) epochs are trained")
+      logger.info("learner: all \(loop.version) epochs are trained")
+    }
+  }
+
+  /// Runs a learner until its run is finished, or SIGINT or SIGTERM comes.
+  ///
+  /// - Throws: what ended it.
+  public static func run(
+    _ configuration: Configuration, resumes: Bool, logger: Logger = serviceLogger("learner")
+  ) async throws {
+    try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
+    logger.info("learner: \(Compute.summary)")
+    let learner = LearnerRun(try Context(), configuration, resumes: resumes, logger: logger)
+    let signals = TerminationSignals { signal in
+      logger.info("learner: ends on \(signal)")
+      learner.stop()
+    }
+    defer { withExtendedLifetime(signals) {} }
+    try await learner.ended()
+  }
+
+  /// Carries a stop to the service, whichever comes first.
+  private final class Control: Sendable {
+    private struct State {
+      var service: LearnerService?
+      var isStopping = false
+    }
+    private let state = Mutex(State())
+
+    func begin(_ service: LearnerService) {
+      let isStopping = state.withLock { state in
+        state.service = service
+        return state.isStopping
+      }
+      if isStopping { service.stop() }
+    }
+
+    func stop() {
+      let service = state.withLock { state in
+        state.isStopping = true
+        return state.service
+      }
+      service?.stop()
+    }
+  }
+}
+
+extension Configuration {
+  /// Says why a group cannot be trained on with these settings, nil when it can.
+  ///
+  /// - Throws: `ScheduleError` when the model's scheduler and the sampling settings do not go together.
+  func groupObjection() throws -> @Sendable (TrajectoryGroup) -> String? {
+    let timesteps = try samplingProcess().timesteps
+    let sampling = sampling
+    return { group in
+      func objection(_ what: String, _ expected: some Any, _ found: some Any) -> String {
+        "group \(group.number) of actor \(group.actor): expected \(what) \(expected), found \(found); "
+          + "start the actor with the learner's configuration"
+      }
+      if group.timesteps != timesteps { return objection("timesteps", timesteps, group.timesteps) }
+      if group.eta != sampling.eta { return objection("eta", sampling.eta, group.eta) }
+      if group.guidanceScale != sampling.guidanceScale {
+        return objection("guidance scale", sampling.guidanceScale, group.guidanceScale)
+      }
+      return nil
+    }
+  }
+}

@@ -1,0 +1,98 @@
+// The learner's network side, as training sees it: it waits here for groups, and publishes policies here. The service
+// goes on serving actors while training computes.
+
+public import Logging
+public import Messages
+public import Transport
+
+/// A running learner service, bound to its endpoints.
+public final class LearnerService: TrainingIntake, Sendable {
+  /// Where it can be reached.
+  public struct Addresses: Sendable, Equatable {
+    /// For actors.
+    public let learner: String
+    /// Announcements of policies.
+    public let notices: String
+  }
+
+  /// What the thread tells when it is ready.
+  private struct Started: Sendable {
+    let addresses: Addresses
+    let commands: Mailbox<LearnerCommand>
+  }
+
+  private let service: Service<Started>
+  private let answers = Mailbox<[TrajectoryGroup]>()
+  private let stopping = StopFlag()
+
+  /// Opens the replay, binds the endpoints and starts.
+  ///
+  /// - Parameters:
+  ///   - isAcceptable: says why a group cannot be trained on, nil when it can; its actor is sent away with the reason.
+  /// - Throws: `ReplayError`, `TransportError` when an endpoint is in use, or `TrainingError` when the replay holds
+  ///   groups of other settings.
+  public init(
+    _ context: Context, _ settings: LearnerSettings, logger: Logger,
+    isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String? = { _ in nil }
+  ) throws {
+    let answers = answers
+    service = try Service(name: "learner") { bell, stop, announce in
+      // However this ends, training must not wait for ever.
+      defer { answers.close() }
+      let commands = Mailbox<LearnerCommand>(bell: bell)
+      var loop = try LearnerLoop(
+        settings, commands: commands, answers: answers, isAcceptable: isAcceptable, logger: logger)
+      let router = try Socket(context, .router, options: settings.socket)
+      let notices = try Socket(context, .publisher, options: settings.socket)
+      let addresses = Addresses(
+        learner: try router.bind(settings.endpoint, insecure: settings.insecure),
+        notices: try notices.bind(settings.notices, insecure: settings.insecure))
+      logger.info("learner: run \(settings.runID), actors at \(addresses.learner), notices at \(addresses.notices)")
+      announce(Started(addresses: addresses, commands: commands))
+      try loop.run(router, notices, bell: bell, stop: stop)
+    }
+  }
+
+  /// Where it is bound.
+  public var addresses: Addresses { service.address.addresses }
+
+  /// Waits until every group of an epoch is on disk.
+  ///
+  /// - Returns: the groups in the order of their numbers; nil after `stop`.
+  /// - Throws: what ended the service.
+  public func groups(ofEpoch epoch: Int) throws -> [TrajectoryGroup]? {
+    if stopping.isSet { return nil }
+    service.address.commands.put(.groups(epoch: epoch))
+    if let groups = answers.take() { return groups }
+    if stopping.isSet { return nil }
+    try service.join()
+    return nil
+  }
+
+  /// Makes a policy the one in force.
+  public func publish(version: Int, bytes: [UInt8], tensorCount: Int) throws {
+    service.address.commands.put(.publish(version: version, bytes: bytes, tensorCount: tensorCount))
+  }
+
+  /// Ends the waiting for groups, now and later; actors are served on until `finish` or `end`.
+  public func stop() {
+    stopping.set()
+    answers.close()
+  }
+
+  /// Tells all actors that the run is over, and ends.
+  ///
+  /// - Throws: what ended the service before.
+  public func finish(_ reason: String) throws {
+    service.address.commands.put(.finish(reason))
+    try service.join()
+  }
+
+  /// Ends without a word: actors wait for the learner to come back.
+  ///
+  /// - Throws: what ended the service before.
+  public func end() throws {
+    service.stop()
+    try service.join()
+  }
+}

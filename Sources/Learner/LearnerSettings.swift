@@ -1,0 +1,79 @@
+// What the learner's network side needs to know, taken from the configuration that all roles share.
+
+public import Configuration
+public import Foundation
+public import Replay
+public import Transport
+
+/// Settings of a learner's service.
+public struct LearnerSettings: Sendable {
+  /// The run, as all its groups name it.
+  public var runID: String
+  /// Fingerprint of the model that actors must have too.
+  public var modelHash: String
+  /// Seed of the run's random numbers.
+  public var seed: UInt64
+  /// The complete configuration, kept in every sealed segment.
+  public var configurationText = ""
+  /// Which groups there are to make.
+  public var work: WorkPlan.Settings
+  /// Epochs that were trained before; the first groups wanted are those of this epoch.
+  public var firstEpoch = 0
+  /// Epochs before the current one whose groups the replay keeps, whatever its limits say: what a resume from the last
+  /// checkpoint trains on again.
+  public var keptEpochs = 6
+  /// Where the replay lies.
+  public var replayFolder: URL
+  public var replay = ReplaySettings()
+  /// Endpoint for actors; port `*` takes any free one.
+  public var endpoint = "tcp://127.0.0.1:*"
+  /// Endpoint of the announcements of policies.
+  public var notices = "tcp://127.0.0.1:*"
+  /// Allows endpoints that other machines can reach.
+  public var insecure = false
+  /// Silence after which an actor counts as lost, and its work goes to others.
+  public var silence: Duration = .seconds(15)
+  /// Most bytes of a policy in one message.
+  public var policyChunkBytes = 4 << 20
+  /// Limits of sockets.
+  public var socket = SocketOptions()
+
+  /// - Parameters:
+  ///   - runID: not empty.
+  ///   - work: which groups there are to make.
+  public init(runID: String, modelHash: String, seed: UInt64, work: WorkPlan.Settings, replayFolder: URL) {
+    self.runID = runID
+    self.modelHash = modelHash
+    self.seed = seed
+    self.work = work
+    self.replayFolder = replayFolder
+  }
+
+  /// What the configuration says.
+  ///
+  /// - Throws: `ConfigurationError` when the prompts cannot be read, or the configuration not be written as YAML.
+  public init(_ configuration: Configuration, runID: String, modelHash: String, firstEpoch: Int) throws {
+    let network = configuration.network
+    var work = WorkPlan.Settings(
+      seed: configuration.run.seed, prompts: try configuration.trainingPrompts(),
+      groupsPerEpoch: configuration.sampling.groupsPerEpoch, groupSize: configuration.sampling.groupSize,
+      epochs: configuration.training.epochs)
+    work.maximumPolicyLag = configuration.training.maximumPolicyLag
+    work.leaseDuration = .seconds(network.leaseDuration)
+    self.init(
+      runID: runID, modelHash: modelHash, seed: configuration.run.seed, work: work,
+      replayFolder: URL(filePath: configuration.run.folder).appending(path: "replay"))
+    configurationText = try configuration.encodeYAML()
+    self.firstEpoch = firstEpoch
+    keptEpochs = configuration.checkpoint.every + 1
+    replay = ReplaySettings(
+      segmentGroups: configuration.replay.segmentGroups, segmentBytes: configuration.replay.segmentBytes,
+      maximumTrajectories: configuration.replay.maximumTrajectories, maximumBytes: configuration.replay.maximumBytes)
+    endpoint = network.learner
+    notices = network.notices
+    insecure = network.insecure
+    silence = .seconds(network.silenceLimit)
+    policyChunkBytes = network.policyChunkBytes
+    socket.maximumFrameBytes = network.maximumMessageBytes
+  }
+}

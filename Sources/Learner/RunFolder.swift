@@ -1,0 +1,70 @@
+// A run's folder: who it is, what it was configured with, and whether there is something to resume.
+
+public import Configuration
+public import Foundation
+
+/// The folder of one run.
+public struct RunFolder: Sendable {
+  public let url: URL
+  /// Names the run to its actors and in its replay; chosen when the folder is first used.
+  public let runID: String
+
+  /// Opens a run's folder, which is made and gets its name when it is new.
+  ///
+  /// - Throws: `TrainingError` when it cannot be read or written.
+  public init(_ configuration: Configuration) throws {
+    url = URL(filePath: configuration.run.folder)
+    let identity = Self.identity(url)
+    if FileManager.default.fileExists(atPath: identity.path) {
+      var text = ""
+      try Self.attempt(identity, "read") { text = try String(contentsOf: identity, encoding: .utf8) }
+      runID = text.trimmingCharacters(in: .whitespacesAndNewlines)
+      guard !runID.isEmpty else {
+        throw TrainingError("\(identity.path): expected the run's name, found an empty file; choose another run folder")
+      }
+    } else {
+      var generator = SystemRandomNumberGenerator()
+      runID = "\(url.lastPathComponent)-\(String(generator.next(), radix: 36))"
+      let folder = url
+      try Self.attempt(url, "made") {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      }
+      try Self.write(runID + "\n", to: identity)
+    }
+  }
+
+  private static func identity(_ url: URL) -> URL { url.appending(path: "run-id") }
+
+  /// Refuses a folder that holds a run already.
+  ///
+  /// - Throws: `TrainingError` saying what to do.
+  public static func requireNew(_ configuration: Configuration) throws {
+    let url = URL(filePath: configuration.run.folder)
+    if FileManager.default.fileExists(atPath: identity(url).path) {
+      throw TrainingError(
+        "\(url.path): expected a folder without a run, found one; go on with it (--resume), or choose another "
+          + "(--set run.folder=FOLDER)")
+    }
+  }
+
+  /// Writes the complete configuration into the folder.
+  ///
+  /// - Throws: `TrainingError` when it cannot be written.
+  public func keep(_ configuration: Configuration) throws {
+    try Self.write(configuration.encodeYAML(), to: url.appending(path: "config.yaml"))
+  }
+
+  private static func write(_ text: String, to file: URL) throws {
+    let partial = file.appendingPathExtension("partial")
+    try attempt(file, "written") { try Data(text.utf8).write(to: partial) }
+    try synchronize(partial)
+    try renameDurably(partial, to: file, in: file.deletingLastPathComponent())
+  }
+
+  private static func attempt(_ url: URL, _ verb: String, _ body: () throws -> Void) throws {
+    do { try body() } catch {
+      throw TrainingError(
+        "\(url.path): it could not be \(verb): \(error.localizedDescription); free space, or choose another run folder")
+    }
+  }
+}

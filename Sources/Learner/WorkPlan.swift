@@ -1,0 +1,170 @@
+// Which groups are to be made, by whom, and which are there: a pure value without clock or sockets. What a group is
+// follows from its number alone, so that it makes no difference who makes it or how often it was lent out.
+
+internal import Engine
+internal import Messages
+
+/// The assignments of a run.
+public struct WorkPlan: Sendable {
+  /// What there is to do.
+  public struct Settings: Sendable, Equatable {
+    /// Seed of the run's random numbers.
+    public var seed: UInt64
+    /// Prompts to train on, each used equally often.
+    public var prompts: [String]
+    public var groupsPerEpoch: Int
+    /// Trajectories a group.
+    public var groupSize: Int
+    /// Epochs in the run.
+    public var epochs: Int
+    /// Epochs that may be sampled ahead with an older policy; 0: every epoch waits for its own policy.
+    public var maximumPolicyLag = 0
+    /// Time after which work that was neither delivered nor asked for again goes to others.
+    public var leaseDuration: Duration = .seconds(120)
+
+    public init(seed: UInt64, prompts: [String], groupsPerEpoch: Int, groupSize: Int, epochs: Int) {
+      check(!prompts.isEmpty && groupsPerEpoch > 0 && groupSize > 0, "WorkPlan: expected prompts, groups and trajectories")
+      self.seed = seed
+      self.prompts = prompts
+      self.groupsPerEpoch = groupsPerEpoch
+      self.groupSize = groupSize
+      self.epochs = epochs
+    }
+  }
+
+  /// Who holds a lease: a connection's routing identity.
+  typealias Holder = [UInt8]
+
+  /// What to do with a delivered group.
+  enum Verdict: Equatable {
+    case wanted
+    /// It is there already; its sender may forget it.
+    case duplicate
+    case unwanted(String)
+  }
+
+  private struct Lease {
+    let holder: Holder
+    var expires: Duration
+  }
+
+  private let settings: Settings
+  /// The newest policy; none before the first is published.
+  private(set) var policyVersion: Int?
+  /// Numbers of stored groups of epochs that are not trained yet.
+  private var stored: Set<Int>
+  private var leases: [Int: Lease] = [:]
+
+  /// - Parameter stored: numbers of groups that are there from before.
+  init(_ settings: Settings, stored: Set<Int> = []) {
+    self.settings = settings
+    self.stored = stored
+  }
+
+  /// Numbers of an epoch's groups.
+  func numbers(ofEpoch epoch: Int) -> Range<Int> {
+    epoch * settings.groupsPerEpoch..<(epoch + 1) * settings.groupsPerEpoch
+  }
+
+  /// The prompt of a group: the prompts in a random order, then in another, and so on.
+  func prompt(of number: Int) -> String {
+    let count = settings.prompts.count
+    var random = RandomStream(seed: settings.seed).fork("prompts", number / count)
+    return settings.prompts[random.permutation(count)[number % count]]
+  }
+
+  /// Numbers that may be made now.
+  private var open: Range<Int> {
+    guard let policyVersion else { return 0..<0 }
+    let end = min(policyVersion + settings.maximumPolicyLag + 1, settings.epochs)
+    let start = min(policyVersion, end)
+    return numbers(ofEpoch: start).lowerBound..<(end * settings.groupsPerEpoch)
+  }
+
+  /// The groups of an epoch are all there.
+  func isComplete(_ epoch: Int) -> Bool { numbers(ofEpoch: epoch).allSatisfy { stored.contains($0) } }
+
+  /// How many of an epoch's groups are there.
+  func storedCount(_ epoch: Int) -> Int { numbers(ofEpoch: epoch).count { stored.contains($0) } }
+
+  /// A policy is in force: the epochs before `version` are trained.
+  mutating func published(_ version: Int) {
+    policyVersion = version
+    let first = numbers(ofEpoch: version).lowerBound
+    stored = stored.filter { $0 >= first }
+    leases = leases.filter { $0.key >= first }
+  }
+
+  /// Lends out work, lowest numbers first.
+  ///
+  /// - Parameters:
+  ///   - capacity: groups that the holder can take on.
+  ///   - held: numbers that it has, whose leases begin anew. What it was lent and does not have, it gets again.
+  mutating func assign(to holder: Holder, capacity: Int, held: [Int], now: Duration) -> [Assignment] {
+    let expires = now + settings.leaseDuration
+    for number in held where leases[number]?.holder == holder { leases[number]?.expires = expires }
+    let has = Set(held)
+    var assignments: [Assignment] = []
+    for number in open where assignments.count < capacity {
+      guard !stored.contains(number), !has.contains(number) else { continue }
+      if let lease = leases[number], lease.holder != holder, lease.expires > now { continue }
+      leases[number] = Lease(holder: holder, expires: expires)
+      assignments.append(assignment(number))
+    }
+    return assignments
+  }
+
+  private func assignment(_ number: Int) -> Assignment {
+    let epoch = number / settings.groupsPerEpoch
+    return Assignment(
+      number: number, epoch: epoch, prompt: prompt(of: number), groupSize: settings.groupSize,
+      policyVersion: min(policyVersion ?? 0, epoch))
+  }
+
+  /// Judges a delivered group.
+  func judge(_ group: TrajectoryGroup) -> Verdict {
+    let number = group.number, epoch = number / settings.groupsPerEpoch
+    // What is before the open numbers was trained, hence stored.
+    if number < open.lowerBound || stored.contains(number) { return .duplicate }
+    guard open.contains(number) else { return .unwanted("group \(number) was not assigned") }
+    let prompt = prompt(of: number)
+    if group.prompt != prompt {
+      return .unwanted("group \(number): expected prompt \(prompt.debugDescription), found \(group.prompt.debugDescription)")
+    }
+    if group.epoch != epoch { return .unwanted("group \(number): expected epoch \(epoch), found \(group.epoch)") }
+    if group.trajectories.count != settings.groupSize {
+      return .unwanted("group \(number): expected \(settings.groupSize) trajectories, found \(group.trajectories.count)")
+    }
+    if group.seed != settings.seed {
+      return .unwanted("group \(number): expected run seed \(settings.seed), found \(group.seed)")
+    }
+    let versions = max(0, epoch - settings.maximumPolicyLag)...epoch
+    guard versions.contains(group.policyVersion) else {
+      return .unwanted("group \(number): expected policy \(versions), found \(group.policyVersion)")
+    }
+    return .wanted
+  }
+
+  /// A group is on disk.
+  mutating func store(_ number: Int) {
+    leases[number] = nil
+    stored.insert(number)
+  }
+
+  /// A holder is gone: what it was lent goes to others at once.
+  mutating func release(_ holder: Holder) { leases = leases.filter { $0.value.holder != holder } }
+
+  /// A group could not be taken; it goes to others at once.
+  mutating func release(number: Int) { leases[number] = nil }
+
+  /// There is work for anybody who asks.
+  func hasWork(now: Duration) -> Bool {
+    open.contains { number in !stored.contains(number) && (leases[number].map { $0.expires <= now } ?? true) }
+  }
+
+  /// Numbers that need not be made any more among those sampled from a policy.
+  func settled(policyVersion version: Int) -> [Int] {
+    let range = numbers(ofEpoch: version).lowerBound..<numbers(ofEpoch: version + settings.maximumPolicyLag).upperBound
+    return range.filter { $0 < open.lowerBound || stored.contains($0) }
+  }
+}
