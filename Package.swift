@@ -109,14 +109,24 @@ let package = Package(
     + [
       tests("EngineTests", ["Engine"]),
       tests("MessagesTests", ["Messages", "Engine"]),
+      tests("ReplayTests", ["Replay", "Messages", "Engine"]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),
       tests("TransportTests", ["Transport"]),
       tests("ConfigurationTests", ["Configuration"]),
       tests(
+        "ActorTests",
+        [
+          "Actor", "RewardServer", "Rewards", "Configuration", "Models", "Layers", "Engine", "Messages", "Transport",
+          logging,
+        ]),
+      tests(
         "RewardServerTests", ["RewardServer", "Rewards", "Configuration", "Messages", "Transport", logging]),
       tests("TokenizerTests", ["Models"]),
       tests("SafetensorsTests", ["Layers", "Engine"]),
+      tests(
+        "TrainingTests",
+        ["Learner", "Configuration", "Diffusion", "Models", "Layers", "Messages", "Telemetry", "Engine", logging]),
       tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine"]),
       tests(
         "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),

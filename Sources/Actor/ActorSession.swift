@@ -51,6 +51,8 @@ struct ActorSession: Sendable {
   private var nextHello = Duration.zero
   private var askedAt: Duration?
   private var askedCapacity = 0
+  /// Refusals without a welcome since.
+  private var refusedSince: Duration?
   private var isStopping = false
 
   init(_ options: ActorOptions, modelHash: String) {
@@ -72,7 +74,7 @@ struct ActorSession: Sendable {
     lastHeard = now
     switch message {
     case .welcome(let welcome): return try take(welcome, now: now)
-    case .refusal(let refusal): return try take(refusal)
+    case .refusal(let refusal): return try take(refusal, now: now)
     case .work(let work): return take(work)
     case .acknowledgement(let acknowledgement):
       for number in acknowledgement.numbers { deliveries[number] = nil }
@@ -131,6 +133,9 @@ struct ActorSession: Sendable {
     return effects
   }
 
+  /// Groups that may be under way; two batches at least, so that one can be sampled while another is scored.
+  private var limit: Int { max(options.undeliveredGroups, 2 * options.batchSize) }
+
   private var hello: Hello {
     Hello(
       role: .actor, runID: run?.id ?? "", modelHash: modelHash, name: options.name, incarnation: options.incarnation)
@@ -146,6 +151,7 @@ struct ActorSession: Sendable {
     }
     run = identity
     announce(welcome.policy)
+    refusedSince = nil
     guard phase == .greeting else { return [] }
     phase = .working
     // Whatever was under way when the learner fell silent is said again now, not only after the usual pause.
@@ -154,7 +160,7 @@ struct ActorSession: Sendable {
       + deliveries.sorted { $0.key < $1.key }.map { .send(.group($0.value.group)) }
   }
 
-  private mutating func take(_ refusal: Refusal) throws -> [Effect] {
+  private mutating func take(_ refusal: Refusal, now: Duration) throws -> [Effect] {
     if !refusal.numbers.isEmpty {
       for number in refusal.numbers {
         deliveries[number] = nil
@@ -162,10 +168,13 @@ struct ActorSession: Sendable {
       }
       return [.note("the learner does not want groups \(refusal.numbers): \(refusal.reason)")]
     }
-    guard phase == .working else {
+    // A learner that was restarted refuses what it gets before the next hello; only if hellos do not help is it final.
+    let since = refusedSince ?? now
+    guard run != nil, now - since <= options.connectTimeout else {
       throw ActorError("\(options.learner): the learner refused actor \(options.name): \(refusal.reason)")
     }
-    // A learner that was restarted does not know this actor; the next hello tells whether it is welcome.
+    refusedSince = since
+    guard phase == .working else { return [] }
     phase = .greeting
     askedAt = nil
     download = nil
@@ -221,9 +230,14 @@ struct ActorSession: Sendable {
       chunkAskedAt = now
       return [.send(.policyRequest(request(download!)))]
     }
-    guard let first = queue.first, underWay < options.undeliveredGroups else { return [] }
-    let room = min(options.batchSize, options.undeliveredGroups - underWay)
-    let batch = queue.prefix { $0.policyVersion == wanted && $0.groupSize == first.groupSize }.prefix(room)
+    guard let first = queue.first else { return [] }
+    // Sums over another batch round otherwise. So batches are blocks of numbers, and never cut to what room there
+    // happens to be: a run can be repeated bit by bit.
+    let block = first.number / options.batchSize
+    let batch = queue.prefix {
+      $0.number / options.batchSize == block && $0.policyVersion == wanted && $0.groupSize == first.groupSize
+    }
+    guard underWay + batch.count <= limit else { return [] }
     queue.removeFirst(batch.count)
     started.formUnion(batch.map(\.number))
     isSampling = true
@@ -233,7 +247,7 @@ struct ActorSession: Sendable {
   /// Asks for a batch once there is none left; asking again renews the leases of what is under way.
   private mutating func askForWork(now: Duration) -> [Effect] {
     guard !isStopping, queue.isEmpty else { return [] }
-    let capacity = max(0, min(options.batchSize, options.undeliveredGroups - underWay))
+    let capacity = underWay + options.batchSize <= limit ? options.batchSize : 0
     if let askedAt, now - askedAt < .seconds(5), askedCapacity > 0 || capacity == 0 { return [] }
     askedAt = now
     askedCapacity = capacity

@@ -67,7 +67,8 @@ final class GroupSampler {
       let groupSize = assignments[0].groupSize
       let states = sampler.sample(
         groups: assignments.map { GroupNoise(seed: run.seed, number: $0.number) }, groupSize: groupSize,
-        shape: model.latentShape, conditioning: try conditioning(assignments.map(\.prompt)), denoiser: denoiser)
+        shape: model.latentShape, conditioning: try conditioning(assignments.map(\.prompt)),
+        batchSize: settings.batchSize, denoiser: denoiser)
       return assignments.indices.map { index in
         draft(assignments[index], states, index * groupSize..<(index + 1) * groupSize, run: run)
       }

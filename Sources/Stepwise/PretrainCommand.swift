@@ -22,7 +22,7 @@ struct PretrainCommand: ParsableCommand {
   @Option(help: "Side of the pictures in pixels; a multiple of 8.") var side = 64
   @Option(help: "Optimiser steps of the autoencoder.") var vaeSteps = 2600
   @Option(help: "Optimiser steps of the CLIP.") var clipSteps = 800
-  @Option(help: "Optimiser steps of denoiser and text encoder.") var unetSteps = 2700
+  @Option(help: "Optimiser steps of denoiser and text encoder.") var unetSteps = 2000
   @Option(help: "Worker threads; all cores when absent.") var threads: Int?
 
   func validate() throws {

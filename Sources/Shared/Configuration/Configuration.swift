@@ -54,7 +54,8 @@ extension Configuration {
     public var groupsPerEpoch = 32
     /// Trajectories that share prompt and beginning; SDPO compares pairs, so 2.
     public var groupSize = 2
-    /// Groups that an actor samples at once; more are faster and take memory.
+    /// Groups that an actor samples at once; more are faster and take memory. Another number rounds otherwise, so runs
+    /// that are to agree bit by bit need the same.
     public var batchSize = 8
     /// Prompts to train on, beside those of `promptsFile`.
     public var prompts: [String] = []

@@ -92,20 +92,52 @@ public struct GroupNoise: Sendable {
 extension DualStateSampler {
   /// Samples groups of trajectories that share prompt and initial state and differ by later noise.
   ///
+  /// The network sees `batchSize` groups at a time, always: the last batch is filled up with its last group. Products of
+  /// another size may round another way, and so a group's content does not depend on those it was sampled with.
+  ///
   /// - Parameters:
   ///   - groups: the groups' random numbers, G of them.
   ///   - groupSize: trajectories a group.
   ///   - shape: a state's, `[C, H, W]`.
   ///   - conditioning: one prompt a group, `[G, S, D]`.
+  ///   - batchSize: groups at a time; nil takes all of them at once.
   ///   - denoiser: the network.
   /// - Returns: `G * groupSize` trajectories, those of a group side by side.
   public func sample(
-    groups: [GroupNoise], groupSize: Int, shape: [Int], conditioning: Conditioning, denoiser: Denoiser
+    groups: [GroupNoise], groupSize: Int, shape: [Int], conditioning: Conditioning, batchSize: Int? = nil,
+    denoiser: Denoiser
   ) -> DualStates {
-    let repeated = groups.indices.flatMap { [Int](repeating: $0, count: groupSize) }
-    let initial = Tensor.stacked(groups.map { $0.initial(shape) }).rows(repeated)
-    return sample(initial: initial, conditioning: conditioning.rows(repeated), denoiser: denoiser) { step in
-      Tensor.stacked(groups.flatMap { group in (0..<groupSize).map { group.step(step, trajectory: $0, shape) } })
+    let size = batchSize ?? groups.count
+    check(!groups.isEmpty && size > 0, "sample: \(groups.count) groups, batches of \(size)")
+    let parts = stride(from: 0, to: groups.count, by: size).map { first -> DualStates in
+      let filled = (first..<first + size).map { min($0, groups.count - 1) }
+      let found = sample(
+        batch: filled.map { groups[$0] }, groupSize: groupSize, shape: shape, conditioning: conditioning.rows(filled),
+        denoiser: denoiser)
+      return found.prefix(min(size, groups.count - first) * groupSize)
     }
+    return DualStates(
+      states: Tensor.concatenated(parts.map(\.states), axis: 0),
+      cleanStates: Tensor.concatenated(parts.map(\.cleanStates), axis: 0),
+      logProbabilities: Tensor.concatenated(parts.map(\.logProbabilities), axis: 0))
+  }
+
+  private func sample(
+    batch: [GroupNoise], groupSize: Int, shape: [Int], conditioning: Conditioning, denoiser: Denoiser
+  ) -> DualStates {
+    let repeated = batch.indices.flatMap { [Int](repeating: $0, count: groupSize) }
+    let initial = Tensor.stacked(batch.map { $0.initial(shape) }).rows(repeated)
+    return sample(initial: initial, conditioning: conditioning.rows(repeated), denoiser: denoiser) { step in
+      Tensor.stacked(batch.flatMap { group in (0..<groupSize).map { group.step(step, trajectory: $0, shape) } })
+    }
+  }
+}
+
+extension DualStates {
+  /// The first `count` trajectories.
+  fileprivate func prefix(_ count: Int) -> DualStates {
+    DualStates(
+      states: states.slice(axis: 0, 0..<count), cleanStates: cleanStates.slice(axis: 0, 0..<count),
+      logProbabilities: logProbabilities.slice(axis: 0, 0..<count))
   }
 }

@@ -13,7 +13,7 @@ public struct Pretraining {
   public struct Schedules: Sendable {
     public var vae = TrainingSchedule(steps: 2600, batchSize: 8, learningRate: 1.5e-3)
     public var clip = TrainingSchedule(steps: 800, batchSize: 64, learningRate: 1e-3, averaging: 0.99)
-    public var unet = TrainingSchedule(steps: 2700, batchSize: 32, learningRate: 1.5e-3)
+    public var unet = TrainingSchedule(steps: 2000, batchSize: 32, learningRate: 1.5e-3)
 
     public init() {}
   }

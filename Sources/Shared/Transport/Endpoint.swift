@@ -21,7 +21,7 @@ public enum Endpoint {
         .refusedInsecure,
         "\(endpoint): expected an address of this machine only, such as tcp://127.0.0.1:5555, found one that other "
           + "machines can reach. Without keys anybody there could read and insert data. Use a loopback address, or "
-          + "set network.insecure: true (or pass --insecure) on a network where everybody is trusted.")
+          + "set network.insecure: true on a network where everybody is trusted.")
     }
   }
 }

@@ -1,0 +1,137 @@
+// The system calls of the replay, each with its error: what is written is written whole, and a rename is durable.
+
+internal import Foundation
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
+/// A file descriptor and the calls on it; closes it when it goes.
+struct OpenFile: ~Copyable {
+  let path: String
+  private let descriptor: Int32
+
+  /// - Parameter flags: of open(2).
+  init(_ path: String, _ flags: Int32) throws {
+    self.path = path
+    descriptor = try Disk.call("open", path) { open(path, flags | O_CLOEXEC, 0o644) }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Writes all bytes at an offset.
+  func write(_ bytes: [UInt8], at offset: Int) throws {
+    var written = 0
+    while written < bytes.count {
+      written += try Disk.call("write", path) {
+        bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress! + written, $0.count - written, off_t(offset + written)) }
+      }
+    }
+  }
+
+  /// Reads exactly this range.
+  func read(_ range: Range<Int>) throws -> [UInt8] {
+    var failure: ReplayError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
+      do {
+        while count < range.count {
+          let got = try Disk.call("read", path) {
+            pread(descriptor, buffer.baseAddress! + count, range.count - count, off_t(range.lowerBound + count))
+          }
+          if got == 0 { throw ReplayError(.damaged, path: path, "expected \(range.upperBound) bytes, found a shorter file") }
+          count += got
+        }
+      } catch let error as ReplayError {
+        failure = error
+      } catch {
+        failure = ReplayError(.system, path: path, "\(error)")
+      }
+    }
+    if let failure { throw failure }
+    return bytes
+  }
+
+  func byteCount() throws -> Int {
+    Int(try Disk.call("lseek", path) { lseek(descriptor, 0, SEEK_END) })
+  }
+
+  func truncate(to count: Int) throws { _ = try Disk.call("ftruncate", path) { ftruncate(descriptor, off_t(count)) } }
+
+  /// Waits until what was written is on disk.
+  func synchronize() throws { _ = try Disk.call("fdatasync", path) { fdatasync(descriptor) } }
+
+  /// Waits until what was written, and the file's size and times, are on disk.
+  func synchronizeAll() throws { _ = try Disk.call("fsync", path) { fsync(descriptor) } }
+
+  /// Keeps other processes out, for as long as this file is open.
+  func lock() throws {
+    if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+      throw ReplayError(
+        .locked, path: (path as NSString).deletingLastPathComponent,
+        "another process writes to this folder; end it, or choose another run folder")
+    }
+  }
+}
+
+/// Durable changes of folders.
+enum Disk {
+  /// Repeats interrupted calls; a negative result becomes an error that says which call failed on which path.
+  static func call<Result: SignedInteger>(_ name: String, _ path: String, _ body: () -> Result) throws -> Result {
+    while true {
+      let result = body(), code = errno
+      if result >= 0 { return result }
+      if code == EINTR { continue }
+      let text = "\(name): \(String(cString: strerror(code)))"
+      if code == ENOSPC || code == EDQUOT {
+        throw ReplayError(.full, path: path, "\(text); free some room, the intake goes on by itself")
+      }
+      throw ReplayError(.system, path: path, text)
+    }
+  }
+
+  static func synchronizeFolder(_ path: String) throws {
+    let folder = try OpenFile(path, O_RDONLY | O_DIRECTORY)
+    try folder.synchronizeAll()
+  }
+
+  /// Replaces `to` by `from` in one instant, and waits until that is on disk.
+  static func rename(_ from: String, to: String) throws {
+    _ = try call("rename", from) { Glibc.rename(from, to) }
+    try synchronizeFolder((to as NSString).deletingLastPathComponent)
+  }
+
+  /// A file that is either there with all its bytes on disk, or not there.
+  static func writeWhole(_ bytes: [UInt8], to path: String) throws {
+    let partial = path + ".partial"
+    do {
+      let file = try OpenFile(partial, O_WRONLY | O_CREAT | O_TRUNC)
+      try file.write(bytes, at: 0)
+      try file.synchronizeAll()
+    } catch {
+      unlink(partial)
+      throw error
+    }
+    try rename(partial, to: path)
+  }
+
+  static func remove(_ path: String) throws {
+    _ = try call("unlink", path) { unlink(path) }
+    try synchronizeFolder((path as NSString).deletingLastPathComponent)
+  }
+
+  static func makeFolder(_ path: String) throws {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw ReplayError(.system, path: path, "the folder cannot be made: \(error.localizedDescription)")
+    }
+  }
+
+  /// Names in a folder, sorted.
+  static func names(in path: String) throws -> [String] {
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+    } catch {
+      throw ReplayError(.system, path: path, "the folder cannot be read: \(error.localizedDescription)")
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// What can go wrong with a replay folder, and what to do about it.
+
+/// The replay cannot do what was asked.
+public struct ReplayError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// What kind of failure, for those who go on after some of them.
+  public enum Kind: Sendable, Equatable {
+    /// No room; the store is as it was before, and works again when there is.
+    case full
+    /// A system call failed. After a failed `commit` nothing may be acknowledged: end, and recover from disk.
+    case system
+    /// Data on disk is not what was written.
+    case damaged
+    /// Another process has the folder.
+    case locked
+    /// What was asked for is not stored.
+    case absent
+    /// What is stored belongs elsewhere, or is of another version.
+    case foreign
+  }
+
+  public let kind: Kind
+  public let path: String
+  /// What was expected, what was found, what to do.
+  public let problem: String
+
+  public init(_ kind: Kind, path: String, _ problem: String) {
+    self.kind = kind
+    self.path = path
+    self.problem = problem
+  }
+
+  public var description: String { "replay \(path): \(problem)" }
+}
+
+/// Damage found and set aside; everything else works on.
+public struct ReplayDamage: Sendable, Equatable, CustomStringConvertible {
+  /// The file that holds or held the damage.
+  public let path: String
+  /// What was found, and what was done with it.
+  public let problem: String
+  /// A write that a crash cut short, at the journal's end. What was never committed is no loss.
+  public let isTornTail: Bool
+
+  public var description: String { "\(path): \(problem)" }
+}

@@ -1,0 +1,78 @@
+// What a replay gives back: groups by number, by epoch, or drawn at random, always whole and checked.
+
+public import Engine
+internal import Foundation
+public import Messages
+
+extension ReplayStore {
+  /// All stored groups, ascending by number.
+  public var entries: [ReplayEntry] { index.numbers.compactMap { index.entry($0) } }
+  /// Stored groups.
+  public var count: Int { index.numbers.count }
+  /// Trajectories in them.
+  public var trajectoryCount: Int { index.trajectoryCount }
+  /// Bytes on disk.
+  public var byteCount: Int { segmentByteCounts.values.reduce(journal.end, +) }
+  /// Paths of the sealed segments, oldest first.
+  public var segmentPaths: [String] { segments.sorted { $0.key < $1.key }.map(\.value.path) }
+  /// Run of the groups; nil in an empty replay opened for reading.
+  public var runID: String? { origin?.runID }
+
+  /// A group of this number is or was stored, so another is a duplicate.
+  public func contains(_ number: Int) -> Bool { index.contains(number) }
+
+  /// The group of a number.
+  ///
+  /// - Throws: `ReplayError`: `.absent`, or `.damaged` when it cannot be read.
+  public func group(_ number: Int) throws -> TrajectoryGroup {
+    switch index.location(number) {
+    case .segment(let segment, let row): return try segments[segment]!.group(row)
+    case .journal(let record):
+      let bytes = try journal.file.read(record.range)
+      let content = bytes.withUnsafeBytes { JournalContent($0) }
+      guard content.records.first?.number == number, content.records.first?.range == 0..<bytes.count,
+        case .group(let group) = try Message(
+          decoding: Array(bytes[JournalRecord.headerSize..<bytes.count - 4]), from: journal.file.path)
+      else {
+        throw ReplayError(
+          .damaged, path: journal.file.path, "expected group \(number) at byte \(record.range.lowerBound), found other bytes")
+      }
+      return group
+    case nil:
+      throw ReplayError(
+        .absent, path: folder.path,
+        index.dropped.contains(number)
+          ? "group \(number) was dropped, as the replay's limits ask" : "group \(number) is not stored")
+    }
+  }
+
+  /// The groups of an epoch, ascending by number.
+  public func groups(epoch: Int) throws -> [TrajectoryGroup] {
+    try entries.filter { $0.epoch == epoch }.map { try group($0.number) }
+  }
+
+  /// Draws different groups, every one with the same chance, in random order.
+  ///
+  /// - Parameters:
+  ///   - count: how many, at most `self.count`.
+  ///   - random: the stream to draw from.
+  public func sample(_ count: Int, from random: inout RandomStream) throws -> [TrajectoryGroup] {
+    check(count <= self.count, "sample: \(count) different groups of \(self.count)")
+    return try random.permutation(self.count).prefix(count).map { try group(index.numbers[$0]) }
+  }
+
+  /// Reads every group.
+  ///
+  /// - Returns: what is damaged; empty when all is well.
+  public func verify() -> [ReplayDamage] {
+    index.numbers.compactMap { number in
+      do {
+        _ = try group(number)
+        return nil
+      } catch {
+        let path = (error as? ReplayError)?.path ?? folder.path
+        return ReplayDamage(path: path, problem: "group \(number): \(error)", isTornTail: false)
+      }
+    }
+  }
+}

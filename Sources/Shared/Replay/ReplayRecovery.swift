@@ -1,0 +1,180 @@
+// Opening a replay after anything: what a crash cut short is removed, what is damaged is set aside in `quarantine` and
+// reported, everything else is taken in.
+
+internal import Engine
+internal import Foundation
+internal import Messages
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
+/// Names of a replay folder's files.
+enum ReplayFolder {
+  static func journal(_ folder: String, _ number: Int) -> String { "\(folder)/journal-\(padded(number))" }
+  static func segment(_ folder: String, _ number: Int) -> String { "\(folder)/segment-\(padded(number)).h5" }
+
+  private static func padded(_ number: Int) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+  }
+
+  /// Numbers of the journals, ascending.
+  static func journals(_ folder: String) throws -> [Int] { try numbers(folder, "journal-", "") }
+  /// Numbers of the sealed segments, ascending.
+  static func segments(_ folder: String) throws -> [Int] { try numbers(folder, "segment-", ".h5") }
+
+  private static func numbers(_ folder: String, _ prefix: String, _ suffix: String) throws -> [Int] {
+    try Disk.names(in: folder).compactMap { name in
+      guard name.hasPrefix(prefix), name.hasSuffix(suffix) else { return nil }
+      return Int(name.dropFirst(prefix.count).dropLast(suffix.count))
+    }.sorted()
+  }
+
+  /// Removes what was never finished, and returns the number of the journal to go on in, made when there is none.
+  static func prepare(_ folder: String) throws -> Int {
+    for name in try Disk.names(in: folder) where name.hasSuffix(".partial") { try Disk.remove("\(folder)/\(name)") }
+    if let last = try journals(folder).last { return last }
+    let number = (try segments(folder).last ?? 0) + 1
+    try Disk.writeWhole(JournalRecord.encode(.marks, number: 0, payload: []), to: journal(folder, number))
+    return number
+  }
+}
+
+extension ReplayStore {
+  /// Builds the index from the files, and repairs what can be repaired.
+  func recover() throws {
+    for number in try ReplayFolder.segments(folder.path) {
+      do {
+        try adopt(segment: number)
+      } catch let error as ReplayError where error.kind == .damaged {
+        try setAside(error, ReplayFolder.segment(folder.path, number))
+      }
+    }
+    // A journal before the last remains when a crash came between sealing it and removing it, or when its segment was
+    // damaged meanwhile.
+    let last = journal.number
+    for number in try ReplayFolder.journals(folder.path) where number < last { try recover(older: number) }
+    try load(isLast: true)
+    if segments[last] != nil, !isReadOnly {
+      // Sealed, but the crash came before the next journal.
+      try beginJournal(last + 1)
+      try Disk.remove(ReplayFolder.journal(folder.path, last))
+    }
+  }
+
+  /// Takes in a journal before the last: seals it where its segment is missing, then removes it.
+  private func recover(older number: Int) throws {
+    if isReadOnly { return }
+    let current = journal.number
+    let path = ReplayFolder.journal(folder.path, number)
+    journal = try OpenJournal(number: number, file: OpenFile(path, O_RDWR), end: 0)
+    try load(isLast: false)
+    if segments[number] == nil, !journal.numbers.isEmpty, let origin {
+      let numbers = journal.numbers.sorted()
+      try SegmentWriter.seal(
+        ReplayFolder.segment(folder.path, number), origin: origin, count: numbers.count, level: settings.compression
+      ) { row in (try self.group(numbers[row]), self.index.entry(numbers[row])!.byteCount) }
+      try adopt(segment: number)
+    }
+    journal = try OpenJournal(
+      number: current, file: OpenFile(ReplayFolder.journal(folder.path, current), O_RDWR), end: 0)
+    // What it said of dropped numbers is lost with it unless the next journal says it too.
+    let content = try Self.content(journal.file)
+    journal.end = content.end
+    let marks = JournalRecord.encode(.marks, number: 0, payload: index.dropped.encoded)
+    try journal.file.write(marks, at: journal.end)
+    try journal.file.synchronize()
+    journal.end = 0
+    try Disk.remove(path)
+  }
+
+  private static func content(_ file: borrowing OpenFile) throws -> JournalContent {
+    let bytes = try file.read(0..<file.byteCount())
+    return bytes.withUnsafeBytes { JournalContent($0) }
+  }
+
+  /// Reads the open journal's records into the index.
+  private func load(isLast: Bool) throws {
+    let size = try journal.file.byteCount()
+    let bytes = try journal.file.read(0..<size)
+    let content = bytes.withUnsafeBytes { JournalContent($0) }
+    var bad = content.damaged, good: [JournalRecord] = []
+    for record in content.records {
+      let payload = Array(bytes[record.payload])
+      if take(record, payload) { good.append(record) } else { bad.append(record.range) }
+    }
+    if content.end < size {
+      damage.append(
+        ReplayDamage(
+          path: journal.file.path,
+          problem: "the last \(size - content.end) of \(size) bytes are no whole record, as a crash or a bad disk leaves; "
+            + (isReadOnly ? "they are not read" : "they were cut off"), isTornTail: true))
+      if !isReadOnly {
+        try journal.file.truncate(to: content.end)
+        try journal.file.synchronizeAll()
+      }
+    }
+    journal.end = content.end
+    if !bad.isEmpty { try rewriteJournal(without: bad, bytes, good) }
+  }
+
+  /// Takes a record into the index; false when its payload is not what its type says.
+  private func take(_ record: JournalRecord, _ payload: [UInt8]) -> Bool {
+    switch record.type {
+    case .marks:
+      guard let marks = NumberSet(encoded: payload) else { return false }
+      for range in marks.ranges { index.dropped.insert(range) }
+      return true
+    case .group:
+      guard case .group(let group)? = try? Message(decoding: payload, from: journal.file.path),
+        group.number == record.number, origin == nil || group.runID == origin?.runID
+      else { return false }
+      origin = origin ?? ReplayOrigin(runID: group.runID, modelHash: "", configuration: "")
+      if !index.contains(group.number) {
+        note(ReplayEntry(group, byteCount: payload.count), record, group.trajectories[0].states.shape)
+      }
+      return true
+    }
+  }
+
+  /// Sets the damaged parts aside and keeps the rest under the journal's name.
+  private func rewriteJournal(without bad: [Range<Int>], _ bytes: [UInt8], _ good: [JournalRecord]) throws {
+    let path = journal.file.path
+    for range in bad {
+      let name = "\((path as NSString).lastPathComponent)-at-\(range.lowerBound)"
+      var problem = "\(range.count) bytes at \(range.lowerBound) are damaged, and the group they held is lost"
+      if !isReadOnly {
+        try Disk.makeFolder(folder.path + "/quarantine")
+        try Disk.writeWhole(Array(bytes[range]), to: "\(folder.path)/quarantine/\(name)")
+        problem += "; they are kept in quarantine/\(name)"
+      }
+      damage.append(ReplayDamage(path: path, problem: problem, isTornTail: false))
+    }
+    if isReadOnly { return }
+    var rewritten = JournalRecord.encode(.marks, number: 0, payload: index.dropped.encoded)
+    for record in good where record.type == .group {
+      let start = rewritten.count
+      rewritten += bytes[record.range]
+      guard case .journal(record)? = index.location(record.number), let entry = index.entry(record.number) else { continue }
+      index.insert(
+        entry,
+        at: .journal(JournalRecord(type: .group, number: record.number, range: start..<rewritten.count)))
+    }
+    try Disk.writeWhole(rewritten, to: path)
+    journal.file = try OpenFile(path, O_RDWR)
+    journal.end = rewritten.count
+  }
+
+  /// Moves a damaged segment to `quarantine`.
+  private func setAside(_ error: ReplayError, _ path: String) throws {
+    let name = (path as NSString).lastPathComponent
+    var problem = error.problem
+    if !isReadOnly {
+      try Disk.makeFolder(folder.path + "/quarantine")
+      try Disk.rename(path, to: "\(folder.path)/quarantine/\(name)")
+      try Disk.synchronizeFolder(folder.path)
+      problem += "; the file is kept in quarantine/\(name)"
+    }
+    damage.append(ReplayDamage(path: path, problem: problem, isTornTail: false))
+  }
+}

@@ -1,0 +1,30 @@
+// How much a replay keeps, and in what portions.
+
+internal import Engine
+
+/// Sizes and limits of a replay.
+public struct ReplaySettings: Sendable, Equatable {
+  /// Groups after which the open segment is sealed. Larger: fewer files, a longer journal to read after a crash.
+  public var segmentGroups: Int
+  /// Bytes of journal after which the open segment is sealed.
+  public var segmentBytes: Int
+  /// Trajectories kept; the oldest sealed segments go when there are more.
+  public var maximumTrajectories: Int
+  /// Bytes kept on disk; the oldest sealed segments go when there are more.
+  public var maximumBytes: Int
+  /// Level of deflate for states in sealed segments, 0 to 9; 0: none. Larger: smaller files, slower sealing.
+  public var compression: Int
+
+  public init(
+    segmentGroups: Int = 256, segmentBytes: Int = 128 << 20, maximumTrajectories: Int = 100_000,
+    maximumBytes: Int = 16 << 30, compression: Int = 1
+  ) {
+    check(segmentGroups > 0 && segmentBytes > 0, "ReplaySettings: a segment holds at least one group and one byte")
+    check((0...9).contains(compression), "ReplaySettings: compression \(compression) is not 0 to 9")
+    self.segmentGroups = segmentGroups
+    self.segmentBytes = segmentBytes
+    self.maximumTrajectories = maximumTrajectories
+    self.maximumBytes = maximumBytes
+    self.compression = compression
+  }
+}

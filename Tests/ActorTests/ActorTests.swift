@@ -1,0 +1,243 @@
+// A whole actor against a learner, a router and a reward server, all on real sockets.
+
+import Actor
+import Configuration
+import Engine
+import Foundation
+import Layers
+import Logging
+import Messages
+import Models
+import RewardServer
+import Rewards
+import Testing
+import Transport
+
+@Suite("Actor", .serialized)
+final class ActorTests {
+  let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+  let folder: URL
+  let context: Context
+
+  init() throws {
+    folder = try TinyModel.make()
+    context = try Context()
+    try Compute.start(threads: 1)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
+
+  @Test("An actor samples what it was assigned, has it scored, and delivers it", arguments: [
+    "tcp://127.0.0.1:*", "inproc://learner",
+  ])
+  func delivers(endpoint: String) throws {
+    let groups = try run(wanted: 12, faults: .init(chunkBytes: 1000), endpoint: endpoint).groups
+    #expect(Set(groups.map(\.number)) == Set(0..<12))
+    for group in groups {
+      #expect(group.runID == "run" && group.seed == 42 && group.actor == "ada" && group.incarnation == 3)
+      #expect(group.prompt == ["a cat", "a dog", "bee"][group.number % 3])
+      #expect(group.timesteps == [999, 749, 499, 249])
+      #expect(group.trajectories.count == 2)
+      #expect(group.trajectories[0].states.values.prefix(256) == group.trajectories[1].states.values.prefix(256))
+      #expect(group.trajectories[0].states.values != group.trajectories[1].states.values)
+      for trajectory in group.trajectories {
+        #expect(trajectory.states.shape == [5, 4, 8, 8] && trajectory.cleanStates.shape == [4, 4, 8, 8])
+        #expect(trajectory.logProbabilities.count == 4 && trajectory.logProbabilities.allSatisfy(\.isFinite))
+        #expect(Set(trajectory.scores.map(\.step)) == [0, trajectory.anchorStep, 3])
+        for score in trajectory.scores {
+          #expect(score.reward == "jpeg-compressibility" && !score.version.isEmpty)
+          #expect(trajectory.denseRewards[score.step] == 2 * score.value!)
+        }
+      }
+    }
+  }
+
+  @Test("The same assignments give the same groups, whoever makes them")
+  func repeatable() throws {
+    let one = try run(wanted: 8).groups.sorted { $0.number < $1.number }
+    let other = try run(wanted: 8, name: "bob").groups.sorted { $0.number < $1.number }
+    for (a, b) in zip(one, other) {
+      #expect(a.trajectories.map(\.states.values) == b.trajectories.map(\.states.values))
+      #expect(a.trajectories.map(\.denseRewards) == b.trajectories.map(\.denseRewards))
+    }
+  }
+
+  @Test("A group is delivered again until it is acknowledged")
+  func redelivers() throws {
+    let seen = try run(wanted: 4, faults: .init(forgotten: 3)) { $0.redelivery = .milliseconds(100) }
+    #expect(Set(seen.groups.map(\.number)) == Set(0..<4))
+  }
+
+  @Test("A learner that was restarted is greeted again, and nothing is lost")
+  func restart() throws {
+    let seen = try run(wanted: 12, faults: .init(restartAfter: 5)) { $0.redelivery = .milliseconds(100) }
+    #expect(Set(seen.groups.map(\.number)) == Set(0..<12))
+    #expect(seen.hellos >= 2)
+  }
+
+  @Test("Work of a newer policy is sampled with the newer policy")
+  func newerPolicy() throws {
+    let groups = try run(wanted: 16, policies: [policy(0, scale: 0), policy(1, scale: 3)]).groups
+    let old = try run(wanted: 16).groups
+    for group in groups {
+      let same = try #require(old.first { $0.number == group.number })
+      let equal = same.trajectories[0].states.values == group.trajectories[0].states.values
+      #expect(group.policyVersion == (group.number < 8 ? 0 : 1))
+      #expect(equal == (group.number < 8))
+    }
+  }
+
+  @Test("A score that is missing leaves the trajectory without dense rewards, never with zeros")
+  func missingScore() throws {
+    let groups = try run(wanted: 2, rewards: ["jpeg-compressibility": 2, "first-byte": 1]).groups
+    for trajectory in groups.flatMap(\.trajectories) {
+      #expect(trajectory.denseRewards.isEmpty)
+      #expect(trajectory.scores.contains { $0.reward == "first-byte" && $0.value == nil })
+      #expect(trajectory.scores.contains { $0.reward == "jpeg-compressibility" && $0.value != nil })
+    }
+  }
+
+  @Test("A policy of which not every tensor was announced, or whose bytes are not those announced, is refused loudly")
+  func wrongPolicy() throws {
+    var few = policy(0, scale: 0)
+    few.notice.tensorCount += 1
+    #expect(try failure(policies: [few]).contains("tensors"))
+    var damaged = policy(0, scale: 0)
+    damaged.bytes[damaged.bytes.count - 1] ^= 1
+    #expect(try failure(policies: [damaged]).contains("SHA-256"))
+    var foreign = policy(0, scale: 0)
+    foreign.bytes = Array("nothing like a safetensors file".utf8)
+    foreign.notice = PolicyNotice(version: 0, bytes: foreign.bytes, tensorCount: 2)
+    #expect(try failure(policies: [foreign]).contains("policy 0"))
+  }
+
+  @Test("A refused actor says why")
+  func refused() throws {
+    #expect(try failure(faults: .init(refusal: "this run has another model")).contains("this run has another model"))
+  }
+
+  @Test("An actor without a learner ends, and says where it looked and what to do")
+  func nobody() throws {
+    var options = ActorOptions(configuration(), name: "ada", incarnation: 1)
+    options.learner = "tcp://127.0.0.1:1"
+    options.connectTimeout = .milliseconds(100)
+    let actor = try ActorService(context, configuration(), options, logger: logger)
+    let error = #expect(throws: AbsentPeer.self) { try actor.join() }
+    #expect(error?.description.contains("tcp://127.0.0.1:1") == true)
+    #expect(error?.description.contains("stepwise-learner") == true)
+  }
+
+  @Test("A model folder that is not there is named")
+  func noModel() throws {
+    var wrong = configuration()
+    wrong.run.model = "/nowhere/model"
+    do {
+      _ = try ActorService(context, wrong, ActorOptions(wrong, name: "ada", incarnation: 1), logger: logger)
+      Issue.record("expected an error")
+    } catch { #expect("\(error)".contains("/nowhere/model")) }
+  }
+
+  @Test("A stopped actor says goodbye")
+  func goodbye() throws {
+    let learner = try FakeLearner(
+      context, wanted: 1000, prompts: ["a cat"], policies: [policy(0, scale: 0)], faults: .init(finishes: false))
+    let (router, server) = try rewardRoles(["jpeg-compressibility": 2])
+    let actor = try start(learner, router, name: "ada")
+    while learner.found.groups.isEmpty, !actor.hasEnded { _ = Mailbox<Int>().take(timeout: .milliseconds(5)) }
+    actor.stop()
+    #expect(try actor.join().hasPrefix("stopped, 0 groups"))
+    server.stop()
+    try server.join()
+    router.stop()
+    try router.join()
+    try learner.stop()
+    #expect(learner.found.goodbyes == 1)
+  }
+
+  // MARK: - Vocabulary
+
+  func configuration(rewards: [String: Float] = ["jpeg-compressibility": 2]) -> Configuration {
+    var configuration = Configuration()
+    configuration.run.model = folder.path
+    configuration.sampling.batchSize = 4
+    configuration.reward.weights = rewards
+    return configuration
+  }
+
+  /// A policy whose B matrices are all `scale` / 100.
+  func policy(_ version: Int, scale: Float) -> FakeLearner.Policy {
+    do {
+      let unet = try UNet2DCondition(folder: folder.appending(path: "unet"))
+      unet.addLoRA(rank: 2, alpha: 2, random: RandomStream(seed: 5))
+      for parameter in unet.loraParameters where parameter.name.contains("lora_B") {
+        parameter.value = Tensor(repeating: scale / 100, shape: parameter.value.shape)
+      }
+      let bytes = unet.loraWriter().encoded()
+      let notice = PolicyNotice(version: version, bytes: bytes, tensorCount: unet.loraParameters.count)
+      return FakeLearner.Policy(bytes: bytes, notice: notice)
+    } catch { fatalError("\(error)") }
+  }
+
+  func rewardRoles(_ rewards: [String: Float]) throws -> (Router, ScoringServer) {
+    let router = try Router(
+      context, front: "tcp://127.0.0.1:*", back: "tcp://127.0.0.1:*", beat: .milliseconds(50), logger: logger)
+    var options = ScoringServerOptions(name: "scorer", routers: [router.endpoints.back])
+    options.beat = .milliseconds(50)
+    let server = try ScoringServer(context, options, logger: logger) {
+      try rewards.keys.sorted().map { $0 == "first-byte" ? Unable() : try ScorerRegistry.make($0, ScorerOptions()) }
+    }
+    return (router, server)
+  }
+
+  /// Can score nothing.
+  struct Unable: Scorer {
+    let name = "first-byte"
+    let version = "1"
+
+    func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
+      prompts.map { _ in nil }
+    }
+  }
+
+  func start(
+    _ learner: FakeLearner, _ router: Router, name: String, rewards: [String: Float] = ["jpeg-compressibility": 2],
+    _ change: (inout ActorOptions) -> Void = { _ in }
+  ) throws -> ActorService {
+    var options = ActorOptions(configuration(rewards: rewards), name: name, incarnation: 3)
+    options.learner = learner.endpoints.learner
+    options.notices = learner.endpoints.notices
+    options.routers = [router.endpoints.front]
+    options.beat = .milliseconds(50)
+    change(&options)
+    return try ActorService(context, configuration(rewards: rewards), options, logger: logger)
+  }
+
+  func run(
+    wanted: Int, policies: [FakeLearner.Policy]? = nil, faults: FakeLearner.Faults = .init(),
+    endpoint: String = "tcp://127.0.0.1:*", name: String = "ada",
+    rewards: [String: Float] = ["jpeg-compressibility": 2], _ change: (inout ActorOptions) -> Void = { _ in }
+  ) throws -> FakeLearner.Seen {
+    let learner = try FakeLearner(
+      context, wanted: wanted, prompts: ["a cat", "a dog", "bee"], policies: policies ?? [policy(0, scale: 0)],
+      faults: faults, endpoint: endpoint)
+    let (router, server) = try rewardRoles(rewards)
+    let actor = try start(learner, router, name: name, rewards: rewards, change)
+    let result = Result { try actor.join() }
+    server.stop()
+    try server.join()
+    router.stop()
+    try router.join()
+    try learner.stop()
+    #expect(try result.get().contains("enough"))
+    return learner.found
+  }
+
+  func failure(
+    policies: [FakeLearner.Policy]? = nil, faults: FakeLearner.Faults = .init()
+  ) throws -> String {
+    do {
+      _ = try run(wanted: 2, policies: policies, faults: faults)
+      return "no failure"
+    } catch { return "\(error)" }
+  }
+}

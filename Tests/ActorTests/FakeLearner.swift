@@ -1,0 +1,143 @@
+// A learner that hands out work and keeps what it gets in memory, with faults on request.
+
+import Messages
+import Synchronization
+import Transport
+
+final class FakeLearner: Sendable {
+  struct Endpoints: Sendable {
+    let learner: String
+    let notices: String
+  }
+
+  struct Policy: Sendable {
+    var bytes: [UInt8]
+    var notice: PolicyNotice
+  }
+
+  /// What it does wrong.
+  struct Faults: Sendable {
+    var refusal: String?
+    /// Deliveries it forgets before it acknowledges one.
+    var forgotten = 0
+    /// After so many groups it acts like a learner that was restarted, and knows nobody.
+    var restartAfter: Int?
+    /// Bytes to a chunk, whatever was asked for.
+    var chunkBytes = 1 << 20
+    var finishes = true
+  }
+
+  struct Seen: Sendable {
+    var groups: [TrajectoryGroup] = []
+    var hellos = 0
+    var goodbyes = 0
+    var duplicates = 0
+  }
+
+  private let box: Box
+  private let service: Service<Endpoints>
+
+  /// - Parameter wanted: groups to hand out, numbers 0..<wanted, prompts in turn.
+  init(
+    _ context: Context, wanted: Int, prompts: [String], policies: [Policy], faults: Faults = Faults(),
+    endpoint: String = "tcp://127.0.0.1:*"
+  ) throws {
+    let box = Box(Seen())
+    self.box = box
+    service = try Service(name: "fake learner") { bell, stop, announce in
+      let socket = try Socket(context, .router)
+      let publisher = try Socket(context, .publisher)
+      let notices = endpoint.hasPrefix("inproc") ? endpoint + "-notices" : endpoint
+      announce(Endpoints(learner: try socket.bind(endpoint), notices: try publisher.bind(notices)))
+      var loop = Loop(wanted: wanted, prompts: prompts, policies: policies, faults: faults, box: box)
+      while !stop.isSet {
+        _ = try Poller(wakeUp: bell).wait(for: [socket.readable], timeout: .milliseconds(50))
+        while let frames = try socket.receive() {
+          for answer in try loop.answers(to: Message(decoding: frames[1], from: "actor")) {
+            _ = try socket.send([frames[0], answer.encode()])
+          }
+        }
+      }
+    }
+  }
+
+  var endpoints: Endpoints { service.address }
+  var found: Seen { box.value.withLock { $0 } }
+
+  func stop() throws {
+    service.stop()
+    try service.join()
+  }
+
+  final class Box: Sendable {
+    let value: Mutex<Seen>
+    init(_ seen: Seen) { value = Mutex(seen) }
+  }
+
+  struct Loop {
+    let wanted: Int
+    let prompts: [String]
+    let policies: [Policy]
+    var faults: Faults
+    let box: Box
+    var next = 0
+    var knowsActor = false
+
+    mutating func answers(to message: Message) -> [Message] {
+      switch message {
+      case .hello:
+        box.value.withLock { $0.hellos += 1 }
+        if let refusal = faults.refusal { return [.refusal(Refusal(reason: refusal))] }
+        knowsActor = true
+        return [.welcome(Welcome(runID: "run", modelHash: "", runSeed: 42, policy: policies[0].notice))]
+      case .goodbye:
+        box.value.withLock { $0.goodbyes += 1 }
+        return []
+      case _ where !knowsActor: return [.refusal(Refusal(reason: "say hello first"))]
+      case .workRequest(let request):
+        let numbers = next..<min(wanted, next + request.capacity)
+        next = numbers.upperBound
+        return [.work(Work(assignments: numbers.map(assignment)))]
+      case .policyRequest(let request):
+        guard let policy = policies.first(where: { $0.notice.version == request.version }) else { return [] }
+        let range = request.offset..<min(policy.bytes.count, request.offset + min(request.byteCount, faults.chunkBytes))
+        return [
+          .policyChunk(
+            PolicyChunk(
+              version: request.version, offset: request.offset, bytes: Array(policy.bytes[range]),
+              total: policy.bytes.count, digest: policy.notice.digest))
+        ]
+      case .group(let group): return take(group)
+      default: return []
+      }
+    }
+
+    func assignment(_ number: Int) -> Assignment {
+      Assignment(
+        number: number, epoch: 0, prompt: prompts[number % prompts.count], groupSize: 2,
+        policyVersion: policies[number * policies.count / wanted].notice.version)
+    }
+
+    mutating func take(_ group: TrajectoryGroup) -> [Message] {
+      if faults.forgotten > 0 {
+        faults.forgotten -= 1
+        return []
+      }
+      let count = box.value.withLock { seen in
+        if seen.groups.contains(where: { $0.number == group.number }) {
+          seen.duplicates += 1
+        } else {
+          seen.groups.append(group)
+        }
+        return seen.groups.count
+      }
+      if let limit = faults.restartAfter, count >= limit {
+        faults.restartAfter = nil
+        knowsActor = false
+        return []
+      }
+      let done: [Message] = count == wanted && faults.finishes ? [.runFinished(RunFinished(reason: "enough"))] : []
+      return [.acknowledgement(Acknowledgement(numbers: [group.number]))] + done
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import Engine
+import Foundation
+import Messages
+import Replay
+import Testing
+
+/// What a Python prints, or nil when it fails.
+private func run(_ python: String, _ script: String, _ arguments: String...) -> String? {
+  let process = Process()
+  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+  process.arguments = [python, "-c", script] + arguments
+  let output = Pipe()
+  process.standardOutput = output
+  process.standardError = FileHandle.nullDevice
+  do { try process.run() } catch { return nil }
+  let data = output.fileHandleForReading.readDataToEndOfFile()
+  process.waitUntilExit()
+  return process.terminationStatus == 0 ? String(decoding: data, as: UTF8.self) : nil
+}
+
+/// The first Python that has h5py: the one of the path, or the system's.
+private let python = ["python3", "/usr/bin/python3"].first { run($0, "import h5py") != nil }
+
+@Suite("Other tools read a sealed segment")
+struct ForeignReaderTests {
+  @Test("h5py", .enabled(if: python != nil, "no python3 here has h5py (Debian: python3-h5py)"))
+  func h5py() throws {
+    let script = """
+      import h5py, sys
+      with h5py.File(sys.argv[1], "r") as f:
+          print(f.attrs["schema_version"], *[f.attrs[k].decode() for k in ("run_id", "model_hash")])
+          print(repr(f.attrs["configuration"].decode()))
+          g, t, s = f["groups"], f["trajectories"], f["scores"]
+          print(list(g["number"][:]), g["prompt"].asstr()[2], list(g["timesteps"][1]), list(g["first_trajectory"][:]))
+          print(t["states"].shape, t["states"].dtype, t["clean_states"].shape, t["states"].fletcher32)
+          print(repr(float(t["states"][3, 0, 0, 0, 1])), repr(float(t["log_probabilities"][3, 2])))
+          print(s["reward"].asstr()[0], list(s["value"][:3]))
+      """
+    try withFolder { folder in
+      let store = try ReplayStore(folder: folder, origin: exampleOrigin)
+      for number in 0..<3 { try store.add(number) }
+      try store.seal()
+      let python = try #require(python)
+      let output = try #require(run(python, script, store.segmentPaths[0]))
+      let printed = output.split(separator: "\n").map { String($0) }
+      try #require(printed.count == 6)
+      #expect(printed[0] == "1 run-1 abc")
+      #expect(printed[1] == "'run:\\n  seed: 1\\n'")
+      #expect(printed[2].contains("prompt 2 🐸"))
+      #expect(printed[3] == "(6, 4, 2, 4, 4) float32 (6, 3, 2, 4, 4) True")
+      let group = exampleGroup(1)
+      let numbers = printed[4].split(separator: " ").compactMap { Float($0) }
+      #expect(numbers == [group.trajectories[1].states.values[1], group.trajectories[1].logProbabilities[2]])
+      #expect(printed[5].hasPrefix("alignment"))
+    }
+  }
+}

@@ -1,0 +1,155 @@
+// A run small enough for a test: the golden set's random model with a tokenizer of letters, and an intake that samples
+// by itself what actors would.
+
+import Configuration
+import Diffusion
+import Engine
+import Foundation
+import Layers
+import Learner
+import Logging
+import Messages
+import Models
+
+/// A temporary folder with a model and a run in it; removed with the value's last use by `remove`.
+struct SmallRun {
+  let folder: URL
+  var configuration: Configuration
+
+  init() throws {
+    try Compute.start()
+    folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-training-" + UUID().uuidString)
+    let model = folder.appending(path: "model")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try FileManager.default.copyItem(at: Self.golden.appending(path: "models/sd2"), to: model)
+    try Self.writeTokenizer(to: model.appending(path: "tokenizer"))
+    configuration = Configuration()
+    configuration.run.folder = folder.appending(path: "run").path
+    configuration.run.model = model.path
+    configuration.sampling.steps = 2
+    configuration.sampling.groupsPerEpoch = 6
+    configuration.sampling.prompts = ["cat", "dog"]
+    configuration.training.epochs = 4
+    configuration.training.learningRate = 1e-3
+    configuration.training.minibatchSize = 2
+    configuration.training.accumulation = 2
+    configuration.training.statisticsMinimumCount = 4
+    configuration.training.statisticsBufferSize = 8
+    configuration.sampling.batchSize = 4
+    configuration.checkpoint.every = 2
+  }
+
+  private static let golden = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Golden")
+
+  /// Letters alone, with the ids of the special tokens that the text encoder's configuration has.
+  private static func writeTokenizer(to folder: URL) throws {
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    var vocabulary = ["<|startoftext|>": 398, "<|endoftext|>": 399]
+    for (number, letter) in "abcdefghijklmnopqrstuvwxyz".enumerated() {
+      vocabulary[String(letter)] = number
+      vocabulary["\(letter)</w>"] = 100 + number
+    }
+    // Sorted, so that every run's model has the same fingerprint.
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    try encoder.encode(vocabulary).write(to: folder.appending(path: "vocab.json"))
+    try Data("#version: 0.2\n".utf8).write(to: folder.appending(path: "merges.txt"))
+    try Data(#"{"model_max_length": 12}"#.utf8).write(to: folder.appending(path: "tokenizer_config.json"))
+  }
+
+  var runFolder: URL { URL(filePath: configuration.run.folder) }
+
+  func remove() { try? FileManager.default.removeItem(at: folder) }
+
+  /// Trains from where the run's folder is to the configured end.
+  @discardableResult
+  func train(_ change: (SamplingIntake) -> Void = { _ in }) throws -> SamplingIntake {
+    let loop = try TrainingLoop(configuration, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    let intake = try SamplingIntake(configuration)
+    change(intake)
+    try loop.run(intake)
+    return intake
+  }
+}
+
+/// Samples an epoch's groups from the published policy, as an actor would, with a network of its own.
+final class SamplingIntake: TrainingIntake {
+  private let configuration: Configuration
+  private let model: TextToImageModel
+  private let sampler: DualStateSampler
+  /// Policies as they were published, in order.
+  private(set) var published: [(version: Int, bytes: [UInt8])] = []
+  /// Scores of the last clean states of every epoch given out.
+  private(set) var rewards: [[Float]] = []
+  /// Changes groups before they are handed over.
+  var change: ([TrajectoryGroup]) -> [TrajectoryGroup] = { $0 }
+  /// Says stop before this epoch.
+  var stopsBefore: Int?
+
+  init(_ configuration: Configuration) throws {
+    self.configuration = configuration
+    model = try TextToImageModel(folder: URL(filePath: configuration.run.model))
+    sampler = try DualStateSampler(
+      DDIM(
+        schedule: NoiseSchedule(folder: model.folder), steps: configuration.sampling.steps,
+        eta: configuration.sampling.eta))
+  }
+
+  func publish(version: Int, bytes: [UInt8], tensorCount: Int) throws {
+    let file = try SafetensorsFile(bytes: bytes, name: "policy \(version)")
+    check(file.names.count == tensorCount, "\(file.names.count) tensors, \(tensorCount) were promised")
+    try model.unet.loadLoRA(file)
+    published.append((version, bytes))
+  }
+
+  func groups(ofEpoch epoch: Int) throws -> [TrajectoryGroup]? {
+    if epoch == stopsBefore { return nil }
+    let groups = try sample(epoch)
+    rewards.append(groups.flatMap { $0.trajectories.map { $0.denseRewards.last! } })
+    return change(groups)
+  }
+
+  /// Scores of an epoch's last clean states, sampled with the policy now in force.
+  func rewards(ofEpoch epoch: Int) throws -> [Float] {
+    try sample(epoch).flatMap { $0.trajectories.map { $0.denseRewards.last! } }
+  }
+
+  private func sample(_ epoch: Int) throws -> [TrajectoryGroup] {
+    let count = configuration.sampling.groupsPerEpoch, prompts = configuration.sampling.prompts
+    let numbers = Array(epoch * count..<(epoch + 1) * count)
+    let texts = numbers.map { prompts[$0 % prompts.count] }
+    let scale = configuration.sampling.guidanceScale
+    let states = sampler.sample(
+      groups: numbers.map { GroupNoise(seed: configuration.run.seed, number: $0) }, groupSize: 2,
+      shape: model.latentShape,
+      conditioning: Conditioning(
+        text: try model.encode(texts), empty: scale > 1 ? try model.encode([""]) : nil, scale: scale),
+      batchSize: configuration.sampling.batchSize,
+      denoiser: { [model] in model.unet($0, timesteps: $1, encoderHiddenStates: $2) })
+    let trajectories = (0..<states.count).map { trajectory(states, $0) }
+    return numbers.enumerated().map { index, number in
+      TrajectoryGroup(
+        runID: "test", number: number, epoch: epoch, actor: "test", incarnation: 1,
+        policyVersion: published.last!.version, prompt: texts[index], seed: configuration.run.seed,
+        timesteps: sampler.process.timesteps, eta: configuration.sampling.eta, guidanceScale: scale,
+        trajectories: Array(trajectories[2 * index...2 * index + 1]))
+    }
+  }
+
+  /// The reward: the mean of a clean state's first channel.
+  private func trajectory(_ states: DualStates, _ index: Int) -> Trajectory {
+    func row(_ tensor: Tensor) -> Tensor {
+      tensor.slice(axis: 0, index..<index + 1).reshaped(Array(tensor.shape.dropFirst()))
+    }
+    let clean = row(states.cleanStates), similarity = LatentSimilarity(cleanStates: clean)
+    let scores = Dictionary(
+      uniqueKeysWithValues: similarity.scoredSteps.map { step in
+        (step, clean.slice(axis: 0, step..<step + 1).slice(axis: 1, 0..<1).mean().item)
+      })
+    return Trajectory(
+      states: row(states.states), cleanStates: clean, logProbabilities: row(states.logProbabilities).values,
+      scores: scores.sorted { $0.key < $1.key }.map { Score(step: $0, reward: "channel", version: "1", value: $1) },
+      denseRewards: similarity.denseRewards(scores: scores)!, anchorStep: similarity.anchor)
+  }
+}

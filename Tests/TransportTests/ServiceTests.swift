@@ -1,0 +1,100 @@
+// Mailboxes, services, and peers who are not there.
+
+import Testing
+import Transport
+
+@Suite("Services")
+struct ServiceTests {
+  struct Stumble: Error, Equatable {}
+
+  @Test("A mailbox keeps the order, across threads, and ends when it is closed")
+  func mailbox() throws {
+    let mailbox = Mailbox<Int>()
+    let sender = ServiceThread(name: "sender") {
+      for number in 0..<1000 { mailbox.put(number) }
+      mailbox.close()
+      mailbox.put(-1)
+    }
+    var found: [Int] = []
+    while let number = mailbox.take() { found.append(number) }
+    try sender.join()
+    #expect(found == Array(0..<1000))
+    #expect(mailbox.take(timeout: .seconds(60)) == nil)
+  }
+
+  @Test("A mailbox rings its bell, and gives up after a time-out")
+  func bell() throws {
+    let bell = try WakeUp()
+    let mailbox = Mailbox<String>(bell: bell)
+    #expect(mailbox.take(timeout: .milliseconds(5)) == nil)
+    mailbox.put("a")
+    mailbox.put("b")
+    #expect(try Poller(wakeUp: bell).wait(for: [], timeout: .seconds(60)).wokenUp)
+    #expect(mailbox.count == 2)
+    #expect(mailbox.takeAll() == ["a", "b"])
+  }
+
+  @Test("A service tells where it is, and ends when it is asked to")
+  func service() throws {
+    let context = try Context()
+    let service = try Service(name: "echo") { bell, stop, announce in
+      let socket = try Socket(context, .router)
+      announce(try socket.bind("tcp://127.0.0.1:*"))
+      while !stop.isSet {
+        _ = try Poller(wakeUp: bell).wait(for: [socket.readable], timeout: .seconds(60))
+        while let message = try socket.receive() { _ = try socket.send(message) }
+      }
+    }
+    let dealers = try DealerSet(context, [service.address, service.address])
+    for index in 0..<dealers.count {
+      let end = ContinuousClock.now + .seconds(10)
+      while try dealers.send(index, [UInt8(index)]) == .full, ContinuousClock.now < end {
+        _ = try Poller().wait(for: [], timeout: .milliseconds(1))
+      }
+      _ = try Poller().wait(for: [dealers.readable[index]], timeout: .seconds(10))
+      #expect(try dealers.receive(index) == [UInt8(index)])
+    }
+    service.stop()
+    try service.join()
+    #expect(service.hasEnded)
+  }
+
+  @Test("A service that fails before it is ready throws its own error")
+  func failure() async throws {
+    #expect(throws: Stumble()) { _ = try Service<Int>(name: "stumbler") { _, _, _ in throw Stumble() } }
+    let later = try Service<Int>(name: "stumbler") { _, _, announce in
+      announce(1)
+      throw Stumble()
+    }
+    await #expect(throws: Stumble()) { try await later.ended() }
+  }
+
+  @Test("Somebody absent is warned about, then given up with the place and the remedy")
+  func absent() throws {
+    let start = ContinuousClock.now
+    var watch = watch(start)
+    #expect(try watch.check(now: start + .seconds(2)) == nil)
+    #expect(try watch.check(now: start + .seconds(4))?.contains("tcp://a:1 or tcp://b:2") == true)
+    #expect(try watch.check(now: start + .seconds(5)) == nil)
+    let error = #expect(throws: AbsentPeer.self) { _ = try watch.check(now: start + .seconds(30)) }
+    #expect(error?.description.contains("tcp://a:1") == true && error?.description.contains("Start it.") == true)
+  }
+
+  @Test("Somebody who fell silent is warned about, and waited for longer")
+  func silent() throws {
+    let start = ContinuousClock.now
+    var watch = watch(start)
+    watch.heard(1, now: start + .seconds(20))
+    #expect(try watch.check(now: start + .seconds(31)) == nil)
+    #expect(try watch.check(now: start + .seconds(40))?.contains("silent") == true)
+    #expect(throws: AbsentPeer.self) { _ = try watch.check(now: start + .seconds(121)) }
+    watch.heard(0, now: start + .seconds(122))
+    #expect(try watch.check(now: start + .seconds(123)) == nil)
+  }
+
+  private func watch(_ start: ContinuousClock.Instant) -> PeerWatch {
+    PeerWatch(
+      who: "ada", peers: ["tcp://a:1", "tcp://b:2"], what: "a router", hint: "Start it.", timeout: .seconds(30),
+      silence: .seconds(15), patience: .seconds(100), start: start)
+  }
+}
