@@ -132,6 +132,7 @@ let package = Package(
         "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),
       tests("TelemetryTests", ["Telemetry", "Imaging"]),
       tests("LayeringTests", []),
+      tests("StepwiseTests", ["stepwise", "Imaging", "Layers"]),
     ],
   swiftLanguageModes: [.v6]
 )

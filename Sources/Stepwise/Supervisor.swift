@@ -2,7 +2,6 @@
 // learner's end is the run's end.
 
 import Foundation
-import Transport
 
 /// Starts and watches the programs of a run.
 final class Supervisor {
@@ -47,7 +46,7 @@ final class Supervisor {
   /// - Throws: `CommandError` with a child's own last words when one failed for good.
   func run(until deadline: Date? = nil, tick: () -> Void = {}) throws -> Outcome {
     let events = events
-    let signals = TerminationSignals { events.put(.signal($0)) }
+    let signals = try SignalListener { events.put(.signal($0)) }
     defer { withExtendedLifetime(signals) {} }
     do {
       for description in descriptions { try start(description) }

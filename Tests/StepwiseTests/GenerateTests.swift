@@ -1,0 +1,120 @@
+// `generate`, `evaluate` and `plot` do what they say, the same every time, and explain what they cannot do.
+
+import Foundation
+import Imaging
+import Layers
+import Testing
+
+@Suite struct GenerateTests {
+  @Test func `the same seed gives the same files, and saved latents give the same pictures`() throws {
+    try withTemporaryFolder { folder in
+      let model = try makeModel(in: folder)
+      let common = ["generate", "--model", model.path, "--prompt", "a cat", "dog", "--steps", "2", "--eta", "0"]
+      let first = try Program.built.run(
+        common + ["--seed", "7", "--out", "one", "--save-latents", "noise.safetensors"], in: folder)
+      #expect(first.status == 0, "\(first.errors)")
+      let one = folder.appending(path: "one")
+      #expect(FileManager.default.names(in: one) == ["0000.png", "0001.png", "sheet.png"])
+      let latents = try SafetensorsFile(folder.appending(path: "noise.safetensors"))
+      #expect(latents.names == ["latents"] && latents.shape(of: "latents") == [2, 4, 8, 8])
+      for (options, out, isSame) in [
+        (["--seed", "7"], "two", true), (["--seed", "8", "--latents", "noise.safetensors"], "three", true),
+        (["--seed", "8"], "four", false),
+      ] {
+        let again = try Program.built.run(common + options + ["--out", out], in: folder)
+        #expect(again.status == 0, "\(again.errors)")
+        let files = [one, folder.appending(path: out)].map { $0.appending(path: "0001.png") }
+        #expect(try (Data(contentsOf: files[0]) == Data(contentsOf: files[1])) == isSame, "\(out)")
+      }
+    }
+  }
+
+  @Test(arguments: [["--scheduler", "lcm"], ["--guidance", "2"], ["--eta", "0.5", "--images", "3"]])
+  func `every way of sampling makes pictures`(options: [String]) throws {
+    try withTemporaryFolder { folder in
+      let model = try makeModel(in: folder)
+      let result = try Program.built.run(
+        ["generate", "--model", model.path, "--prompt", "a cat", "--steps", "2", "--out", "out"] + options, in: folder)
+      #expect(result.status == 0, "\(result.errors)")
+      let picture = try Image(contentsOf: folder.appending(path: "out/0000.png"))
+      #expect(picture.width == picture.height && picture.width >= 8)
+    }
+  }
+
+  @Test(arguments: [
+    (["--model", "none"], "none/model_index.json"),
+    (["--prompt", "abcdefghijklm"], "expected at most 10 tokens, found 13"),
+    (["--lora", "none.safetensors"], "none.safetensors"),
+    (["--latents", "short.safetensors"], "short.safetensors"),
+    (["--steps", "0"], "sampling steps, found 0"),
+    (["--eta", "2"], "eta"),
+    (["--scheduler", "euler"], "euler"),
+    (["--images", "0"], "--images"),
+  ])
+  func `what cannot be done is explained, and nothing is written`(options: [String], text: String) throws {
+    try withTemporaryFolder { folder in
+      let model = try makeModel(in: folder)
+      try Data("not safetensors".utf8).write(to: folder.appending(path: "short.safetensors"))
+      var arguments = ["generate", "--out", "out"]
+      for (name, value) in [("--model", model.path), ("--prompt", "a cat"), ("--steps", "2")]
+      where !options.contains(name) { arguments += [name, value] }
+      let result = try Program.built.run(arguments + options, in: folder)
+      #expect(result.status != 0)
+      #expect(result.errors.contains(text), "\(result.errors)")
+      #expect(!FileManager.default.fileExists(atPath: folder.appending(path: "out").path))
+    }
+  }
+
+  @Test func `an evaluation has means, standard errors and every prompt, and repeats itself`() throws {
+    try withTemporaryFolder { folder in
+      let model = try makeModel(in: folder)
+      try Data("# held out\ncat\n\ndog\n".utf8).write(to: folder.appending(path: "prompts.txt"))
+      let arguments = [
+        "evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "jpeg-compressibility",
+        "jpeg-incompressibility", "--seeds", "3", "--steps", "2", "--json",
+      ]
+      for name in ["a.json", "b.json"] {
+        let result = try Program.built.run(arguments + [name], in: folder)
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.output.contains("cat") && result.output.contains("±"))
+      }
+      let data = try Data(contentsOf: folder.appending(path: "a.json"))
+      #expect(try data == Data(contentsOf: folder.appending(path: "b.json")))
+      struct Report: Decodable {
+        struct Summary: Decodable { let mean, standardError: Double, count: Int }
+        struct Reward: Decodable { let all: Summary, prompts: [String: Summary] }
+        let rewards: [String: Reward], seeds: Int
+      }
+      let report = try JSONDecoder().decode(Report.self, from: data)
+      let small = try #require(report.rewards["jpeg-compressibility"])
+      let large = try #require(report.rewards["jpeg-incompressibility"])
+      #expect(report.seeds == 3 && small.all.count == 6 && Set(small.prompts.keys) == ["cat", "dog"])
+      #expect(small.all.mean < 0 && abs(small.all.mean + large.all.mean) < 1e-6)
+      #expect(small.all.standardError >= 0)
+    }
+  }
+
+  @Test func `a reward that does not exist is answered with those that do`() throws {
+    try withTemporaryFolder { folder in
+      let model = try makeModel(in: folder)
+      try Data("cat\n".utf8).write(to: folder.appending(path: "prompts.txt"))
+      let result = try Program.built.run(
+        ["evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "beauty"], in: folder)
+      #expect(result.status != 0 && result.errors.contains("jpeg-compressibility"))
+    }
+  }
+
+  @Test func `a curve is drawn as PNG and SVG, and an unknown metric is named`() throws {
+    try withTemporaryFolder { folder in
+      let lines = (0..<5).map { "{\"step\": \($0), \"time\": \($0), \"reward/mean\": \(0.1 * Double($0))}\n" }
+      try Data(lines.joined().utf8).write(to: folder.appending(path: "metrics.jsonl"))
+      for name in ["curve.png", "curve.svg"] {
+        let result = try Program.built.run(["plot", ".", "--out", name], in: folder)
+        #expect(result.status == 0, "\(result.errors)")
+      }
+      #expect(try Image(contentsOf: folder.appending(path: "curve.png")).width == 720)
+      let unknown = try Program.built.run(["plot", ".", "--metric", "loss", "--out", "x.png"], in: folder)
+      #expect(unknown.status != 0 && unknown.errors.contains("reward/mean"))
+    }
+  }
+}
