@@ -1,3 +1,5 @@
+// Logs of all services look alike.
+
 public import Logging
 
 /// A log of a service: one line an event, to standard error, so that standard output stays for results.
