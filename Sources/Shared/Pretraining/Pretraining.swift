@@ -19,7 +19,7 @@ public struct Pretraining {
   }
 
   /// Variations of each picture whose latents the denoiser learns from.
-  static let latentVariations = 16
+  static let latentVariations = 4
 
   private let description: ModelDescription
   private let pictures, subjects: VariedPictures
