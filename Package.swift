@@ -124,6 +124,7 @@ let package = Package(
       tests(
         "RewardServerTests", ["RewardServer", "Rewards", "Configuration", "Messages", "Transport", logging]),
       tests("TokenizerTests", ["Models"]),
+      tests("RewardsTests", ["Rewards", "Imaging", "Engine"]),
       tests("SafetensorsTests", ["Layers", "Engine"]),
       tests(
         "TrainingTests",
