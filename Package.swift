@@ -110,6 +110,7 @@ let package = Package(
       tests("EngineTests", ["Engine"]),
       tests("MessagesTests", ["Messages", "Engine"]),
       tests("ReplayTests", ["Replay", "Messages", "Engine"]),
+      tests("LearnerTests", ["Learner", "Replay", "Messages", "Transport", "Engine", logging]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),
       tests("TransportTests", ["Transport"]),
