@@ -110,6 +110,7 @@ let package = Package(
       tests("EngineTests", ["Engine"]),
       tests("MessagesTests", ["Messages", "Engine"]),
       tests("ReplayTests", ["Replay", "Messages", "Engine"]),
+      tests("LearnerTests", ["Learner", "Replay", "Messages", "Transport", "Engine", logging]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),
       tests("TransportTests", ["Transport"]),
@@ -123,6 +124,7 @@ let package = Package(
       tests(
         "RewardServerTests", ["RewardServer", "Rewards", "Configuration", "Messages", "Transport", logging]),
       tests("TokenizerTests", ["Models"]),
+      tests("RewardsTests", ["Rewards", "Imaging", "Engine"]),
       tests("SafetensorsTests", ["Layers", "Engine"]),
       tests(
         "TrainingTests",

@@ -6,6 +6,40 @@ internal import Diffusion
 internal import Engine
 internal import Messages
 
+/// What a group must have been sampled with to be trained on.
+struct SamplingTerms: Sendable {
+  let process: DDIM
+  let guidanceScale: Float
+  /// Trajectories a group.
+  let groupSize: Int
+  /// A state's shape, `[C, H, W]`.
+  let shape: [Int]
+
+  /// Says why a group cannot be trained on, nil when it can.
+  func objection(to group: TrajectoryGroup) -> String? {
+    let steps = process.timesteps.count
+    func unlike(_ what: String, _ expected: some Any, _ found: some Any) -> String {
+      "group \(group.number) of actor \(group.actor): expected \(what) \(expected), found \(found); "
+        + "start the actor with the learner's configuration"
+    }
+    if group.timesteps != process.timesteps { return unlike("timesteps", process.timesteps, group.timesteps) }
+    if group.eta != process.eta { return unlike("eta", process.eta, group.eta) }
+    if group.guidanceScale != guidanceScale { return unlike("guidance scale", guidanceScale, group.guidanceScale) }
+    if group.trajectories.count != groupSize { return unlike("trajectories", groupSize, group.trajectories.count) }
+    for trajectory in group.trajectories {
+      let expected = [steps + 1] + shape, found = trajectory.states.shape
+      if found != expected { return unlike("states", expected, found) }
+      if trajectory.logProbabilities.count != steps {
+        return unlike("log-probabilities", steps, trajectory.logProbabilities.count)
+      }
+      if trajectory.isScored, trajectory.denseRewards.count != steps {
+        return unlike("dense rewards", steps, trajectory.denseRewards.count)
+      }
+    }
+    return nil
+  }
+}
+
 /// The groups of one epoch that can be trained on.
 struct EpochBatch {
   /// In the order of their numbers.
@@ -13,39 +47,14 @@ struct EpochBatch {
   /// Groups left out because a score is missing: missing is not zero.
   let unscored: Int
 
-  /// - Parameters:
-  ///   - received: all groups of the epoch, in any order.
-  ///   - process: what they must have been sampled with.
-  ///   - groupSize: trajectories a group.
-  ///   - shape: a state's, `[C, H, W]`.
+  /// - Parameter received: all groups of the epoch, in any order.
   /// - Throws: `TrainingError` naming the group that was sampled otherwise.
-  init(_ received: [TrajectoryGroup], process: DDIM, guidanceScale: Float, groupSize: Int, shape: [Int]) throws {
+  init(_ received: [TrajectoryGroup], _ terms: SamplingTerms) throws {
+    for group in received {
+      if let objection = terms.objection(to: group) { throw TrainingError(objection) }
+    }
     groups = received.filter(\.isScored).sorted { $0.number < $1.number }
     unscored = received.count - groups.count
-    let steps = process.timesteps.count
-    for group in groups {
-      func require(_ condition: Bool, _ expected: String, _ found: String) throws {
-        guard condition else {
-          throw TrainingError(
-            "group \(group.number) of actor \(group.actor): expected \(expected), found \(found); "
-              + "actors and learner must run with one configuration")
-        }
-      }
-      try require(group.timesteps == process.timesteps, "timesteps \(process.timesteps)", "\(group.timesteps)")
-      try require(group.eta == process.eta, "eta \(process.eta)", "\(group.eta)")
-      try require(
-        group.guidanceScale == guidanceScale, "guidance scale \(guidanceScale)", "\(group.guidanceScale)")
-      try require(
-        group.trajectories.count == groupSize, "\(groupSize) trajectories", "\(group.trajectories.count)")
-      for trajectory in group.trajectories {
-        try require(
-          trajectory.states.shape == [steps + 1] + shape, "states \([steps + 1] + shape)", "\(trajectory.states.shape)")
-        try require(
-          trajectory.logProbabilities.count == steps && trajectory.denseRewards.count == steps,
-          "\(steps) log-probabilities and rewards",
-          "\(trajectory.logProbabilities.count) and \(trajectory.denseRewards.count)")
-      }
-    }
   }
 
   /// All trajectories, those of a group side by side.

@@ -2,10 +2,8 @@
 // program, `stepwise` and tests call the same.
 
 public import Configuration
-internal import Diffusion
 internal import Engine
 public import Logging
-internal import Messages
 internal import Synchronization
 public import Transport
 
@@ -55,7 +53,7 @@ public final class LearnerRun: Sendable {
     let settings = try LearnerSettings(
       configuration, runID: folder.runID, modelHash: loop.modelFingerprint, firstEpoch: loop.version)
     let service = try LearnerService(
-      context, settings, logger: logger, isAcceptable: configuration.groupObjection())
+      context, settings, logger: logger, isAcceptable: loop.objection)
     control.begin(service)
     bound.put(service.addresses)
     do {
@@ -113,28 +111,6 @@ public final class LearnerRun: Sendable {
         return state.service
       }
       service?.stop()
-    }
-  }
-}
-
-extension Configuration {
-  /// Says why a group cannot be trained on with these settings, nil when it can.
-  ///
-  /// - Throws: `ScheduleError` when the model's scheduler and the sampling settings do not go together.
-  func groupObjection() throws -> @Sendable (TrajectoryGroup) -> String? {
-    let timesteps = try samplingProcess().timesteps
-    let sampling = sampling
-    return { group in
-      func objection(_ what: String, _ expected: some Any, _ found: some Any) -> String {
-        "group \(group.number) of actor \(group.actor): expected \(what) \(expected), found \(found); "
-          + "start the actor with the learner's configuration"
-      }
-      if group.timesteps != timesteps { return objection("timesteps", timesteps, group.timesteps) }
-      if group.eta != sampling.eta { return objection("eta", sampling.eta, group.eta) }
-      if group.guidanceScale != sampling.guidanceScale {
-        return objection("guidance scale", sampling.guidanceScale, group.guidanceScale)
-      }
-      return nil
     }
   }
 }

@@ -22,24 +22,27 @@ final class Trainer {
   var groupsTrained = 0, groupsUnscored = 0
 
   private let settings: Configuration.Training
-  private let sampling: Configuration.Sampling
   private let seed: RandomStream
   private var prompts: PromptStates
   private let groupSize: Int
+  /// What groups must have been sampled with.
+  let terms: SamplingTerms
 
   /// Loads the model and gives it a new adapter that changes nothing yet.
   ///
   /// - Throws: when the model cannot be loaded or the settings do not go together.
   init(_ configuration: Configuration) throws {
     settings = configuration.training
-    sampling = configuration.sampling
     seed = RandomStream(seed: configuration.run.seed)
     process = try configuration.samplingProcess()
     algorithm = try AlgorithmRegistry.make(settings.algorithm, configuration.algorithmOptions)
     groupSize = type(of: algorithm).groupSize
     model = try TextToImageModel(folder: URL(filePath: configuration.run.model))
     model.unet.addLoRA(rank: settings.loraRank, alpha: settings.loraAlpha, random: seed.fork("lora"))
-    prompts = PromptStates(model: model, guidanceScale: sampling.guidanceScale)
+    let guidanceScale = configuration.sampling.guidanceScale
+    prompts = PromptStates(model: model, guidanceScale: guidanceScale)
+    terms = SamplingTerms(
+      process: process, guidanceScale: guidanceScale, groupSize: groupSize, shape: model.latentShape)
     optimizer = AdamW(
       parameters: model.unet.loraParameters, learningRate: settings.learningRate, beta1: settings.beta1,
       beta2: settings.beta2, epsilon: settings.epsilon, weightDecay: settings.weightDecay)
@@ -54,8 +57,7 @@ final class Trainer {
   ///
   /// - Throws: `TrainingError` when a group was sampled with other settings, or a gradient is not finite.
   func train(_ received: [TrajectoryGroup]) throws -> EpochReport {
-    let batch = try EpochBatch(
-      received, process: process, guidanceScale: sampling.guidanceScale, groupSize: groupSize, shape: model.latentShape)
+    let batch = try EpochBatch(received, terms)
     var report = EpochReport()
     report.epoch = version
     report.groups = batch.groups.count

@@ -47,6 +47,12 @@ public final class TrainingLoop {
   /// What actors must have loaded too.
   public var modelFingerprint: String { trainer.model.fingerprint }
 
+  /// Says why a group cannot be trained on, nil when it can; to be asked before a group is stored.
+  var objection: @Sendable (TrajectoryGroup) -> String? {
+    let terms = trainer.terms
+    return { terms.objection(to: $0) }
+  }
+
   /// Runs until all epochs are trained or the intake says stop; a checkpoint is there at the end in both cases.
   ///
   /// - Throws: when training cannot go on; the last checkpoint stays.

@@ -2,7 +2,7 @@
 // follows from its number alone, so that it makes no difference who makes it or how often it was lent out.
 
 internal import Engine
-internal import Messages
+public import Messages
 
 /// The assignments of a run.
 public struct WorkPlan: Sendable {
@@ -12,6 +12,7 @@ public struct WorkPlan: Sendable {
     public var seed: UInt64
     /// Prompts to train on, each used equally often.
     public var prompts: [String]
+    /// Groups whose trajectories are trained on together.
     public var groupsPerEpoch: Int
     /// Trajectories a group.
     public var groupSize: Int
@@ -22,6 +23,7 @@ public struct WorkPlan: Sendable {
     /// Time after which work that was neither delivered nor asked for again goes to others.
     public var leaseDuration: Duration = .seconds(120)
 
+    /// Stops the program when there is nothing to do in it.
     public init(seed: UInt64, prompts: [String], groupsPerEpoch: Int, groupSize: Int, epochs: Int) {
       check(!prompts.isEmpty && groupsPerEpoch > 0 && groupSize > 0, "WorkPlan: expected prompts, groups and trajectories")
       self.seed = seed
@@ -33,13 +35,15 @@ public struct WorkPlan: Sendable {
   }
 
   /// Who holds a lease: a connection's routing identity.
-  typealias Holder = [UInt8]
+  public typealias Holder = [UInt8]
 
   /// What to do with a delivered group.
-  enum Verdict: Equatable {
+  public enum Verdict: Sendable, Equatable {
+    /// It is to be stored.
     case wanted
     /// It is there already; its sender may forget it.
     case duplicate
+    /// It is to be refused, for this reason.
     case unwanted(String)
   }
 
@@ -50,24 +54,24 @@ public struct WorkPlan: Sendable {
 
   private let settings: Settings
   /// The newest policy; none before the first is published.
-  private(set) var policyVersion: Int?
+  public private(set) var policyVersion: Int?
   /// Numbers of stored groups of epochs that are not trained yet.
   private var stored: Set<Int>
   private var leases: [Int: Lease] = [:]
 
   /// - Parameter stored: numbers of groups that are there from before.
-  init(_ settings: Settings, stored: Set<Int> = []) {
+  public init(_ settings: Settings, stored: Set<Int> = []) {
     self.settings = settings
     self.stored = stored
   }
 
   /// Numbers of an epoch's groups.
-  func numbers(ofEpoch epoch: Int) -> Range<Int> {
+  public func numbers(ofEpoch epoch: Int) -> Range<Int> {
     epoch * settings.groupsPerEpoch..<(epoch + 1) * settings.groupsPerEpoch
   }
 
   /// The prompt of a group: the prompts in a random order, then in another, and so on.
-  func prompt(of number: Int) -> String {
+  public func prompt(of number: Int) -> String {
     let count = settings.prompts.count
     var random = RandomStream(seed: settings.seed).fork("prompts", number / count)
     return settings.prompts[random.permutation(count)[number % count]]
@@ -82,13 +86,10 @@ public struct WorkPlan: Sendable {
   }
 
   /// The groups of an epoch are all there.
-  func isComplete(_ epoch: Int) -> Bool { numbers(ofEpoch: epoch).allSatisfy { stored.contains($0) } }
-
-  /// How many of an epoch's groups are there.
-  func storedCount(_ epoch: Int) -> Int { numbers(ofEpoch: epoch).count { stored.contains($0) } }
+  public func isComplete(_ epoch: Int) -> Bool { numbers(ofEpoch: epoch).allSatisfy { stored.contains($0) } }
 
   /// A policy is in force: the epochs before `version` are trained.
-  mutating func published(_ version: Int) {
+  public mutating func published(_ version: Int) {
     policyVersion = version
     let first = numbers(ofEpoch: version).lowerBound
     stored = stored.filter { $0 >= first }
@@ -100,7 +101,7 @@ public struct WorkPlan: Sendable {
   /// - Parameters:
   ///   - capacity: groups that the holder can take on.
   ///   - held: numbers that it has, whose leases begin anew. What it was lent and does not have, it gets again.
-  mutating func assign(to holder: Holder, capacity: Int, held: [Int], now: Duration) -> [Assignment] {
+  public mutating func assign(to holder: Holder, capacity: Int, held: [Int], now: Duration) -> [Assignment] {
     let expires = now + settings.leaseDuration
     for number in held where leases[number]?.holder == holder { leases[number]?.expires = expires }
     let has = Set(held)
@@ -122,7 +123,7 @@ public struct WorkPlan: Sendable {
   }
 
   /// Judges a delivered group.
-  func judge(_ group: TrajectoryGroup) -> Verdict {
+  public func judge(_ group: TrajectoryGroup) -> Verdict {
     let number = group.number, epoch = number / settings.groupsPerEpoch
     // What is before the open numbers was trained, hence stored.
     if number < open.lowerBound || stored.contains(number) { return .duplicate }
@@ -146,24 +147,24 @@ public struct WorkPlan: Sendable {
   }
 
   /// A group is on disk.
-  mutating func store(_ number: Int) {
+  public mutating func store(_ number: Int) {
     leases[number] = nil
     stored.insert(number)
   }
 
   /// A holder is gone: what it was lent goes to others at once.
-  mutating func release(_ holder: Holder) { leases = leases.filter { $0.value.holder != holder } }
+  public mutating func release(_ holder: Holder) { leases = leases.filter { $0.value.holder != holder } }
 
   /// A group could not be taken; it goes to others at once.
-  mutating func release(number: Int) { leases[number] = nil }
+  public mutating func release(number: Int) { leases[number] = nil }
 
   /// There is work for anybody who asks.
-  func hasWork(now: Duration) -> Bool {
+  public func hasWork(now: Duration) -> Bool {
     open.contains { number in !stored.contains(number) && (leases[number].map { $0.expires <= now } ?? true) }
   }
 
   /// Numbers that need not be made any more among those sampled from a policy.
-  func settled(policyVersion version: Int) -> [Int] {
+  public func settled(policyVersion version: Int) -> [Int] {
     let range = numbers(ofEpoch: version).lowerBound..<numbers(ofEpoch: version + settings.maximumPolicyLag).upperBound
     return range.filter { $0 < open.lowerBound || stored.contains($0) }
   }

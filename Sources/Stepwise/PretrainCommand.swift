@@ -16,13 +16,15 @@ struct PretrainCommand: ParsableCommand {
       """)
 
   @OptionGroup var data: PictureOptions
+  @Option(help: "Let the denoiser learn only this subset of the glyphs; few good subjects beat many.")
+  var subjects: String?
   @Option(help: "Model folder to write, in diffusers' format.") var output: String
   @Option(help: "CLIP folder to write, in transformers' format.") var clipOutput: String
   @Option(help: "Folder for checkpoints.") var work = "runs/pretrain"
   @Option(help: "Side of the pictures in pixels; a multiple of 8.") var side = 64
   @Option(help: "Optimiser steps of the autoencoder.") var vaeSteps = 2600
   @Option(help: "Optimiser steps of the CLIP.") var clipSteps = 800
-  @Option(help: "Optimiser steps of denoiser and text encoder.") var unetSteps = 2000
+  @Option(help: "Optimiser steps of denoiser and text encoder.") var unetSteps = 3800
   @Option(help: "Worker threads; all cores when absent.") var threads: Int?
 
   func validate() throws {
@@ -43,7 +45,7 @@ struct PretrainCommand: ParsableCommand {
     schedules.unet.steps = unetSteps
     let reporter = StageReporter()
     try Pretraining(
-      pictures: data.load(), side: side, output: URL(fileURLWithPath: output),
+      pictures: data.load(), subjects: subjects.map(PictureOptions.glyphs), side: side, output: URL(fileURLWithPath: output),
       clipOutput: URL(fileURLWithPath: clipOutput), work: URL(fileURLWithPath: work), schedules: schedules,
       report: reporter.report
     ).run()
@@ -61,10 +63,14 @@ struct PictureOptions: ParsableArguments {
 
   func load() throws -> any CaptionedPictures {
     if let pictures { return try ImageFolderDataset(folder: URL(fileURLWithPath: pictures)) }
-    guard let subset = GlyphDataset.Subset(rawValue: glyphs) else {
+    return try Self.glyphs(glyphs)
+  }
+
+  /// The glyphs of a subset's name.
+  static func glyphs(_ name: String) throws -> GlyphDataset {
+    guard let subset = GlyphDataset.Subset(rawValue: name) else {
       throw ValidationError(
-        "--glyphs: expected one of \(GlyphDataset.Subset.allCases.map(\.rawValue).joined(separator: ", ")), "
-          + "found \(glyphs)")
+        "glyphs: expected one of \(GlyphDataset.Subset.allCases.map(\.rawValue).joined(separator: ", ")), found \(name)")
     }
     return try GlyphDataset(subset)
   }

@@ -13,16 +13,16 @@ public struct Pretraining {
   public struct Schedules: Sendable {
     public var vae = TrainingSchedule(steps: 2600, batchSize: 8, learningRate: 1.5e-3)
     public var clip = TrainingSchedule(steps: 800, batchSize: 64, learningRate: 1e-3, averaging: 0.99)
-    public var unet = TrainingSchedule(steps: 2000, batchSize: 32, learningRate: 1.5e-3)
+    public var unet = TrainingSchedule(steps: 3800, batchSize: 16, learningRate: 1.2e-3)
 
     public init() {}
   }
 
   /// Variations of each picture whose latents the denoiser learns from.
-  static let latentVariations = 16
+  static let latentVariations = 4
 
   private let description: ModelDescription
-  private let pictures: VariedPictures
+  private let pictures, subjects: VariedPictures
   private let tokenizer: Tokenizer
   private let output, clipOutput, work: URL
   private let schedules: Schedules
@@ -31,11 +31,12 @@ public struct Pretraining {
   /// Prepares a run.
   ///
   /// - Parameters:
+  ///   - subjects: what the denoiser learns, among the pictures; nil for all. Few good subjects beat many.
   ///   - output: the model folder to write, in diffusers' format.
   ///   - clipOutput: the CLIP folder to write, in transformers' format.
   ///   - work: for checkpoints; a run found there is continued.
   public init(
-    pictures: some CaptionedPictures, side: Int, output: URL, clipOutput: URL, work: URL, schedules: Schedules,
+    pictures: some CaptionedPictures, subjects: (any CaptionedPictures)? = nil, side: Int, output: URL, clipOutput: URL, work: URL, schedules: Schedules,
     report: @escaping (TrainingProgress) -> Void
   ) throws {
     let captions = Array(Set((0..<pictures.count).map(pictures.caption))).sorted()
@@ -48,6 +49,7 @@ public struct Pretraining {
     description.side = side
     self.description = description
     self.pictures = try VariedPictures(pictures, side: side)
+    self.subjects = try subjects.map { try VariedPictures($0, side: side) } ?? self.pictures
     self.output = output
     self.clipOutput = clipOutput
     self.work = work
@@ -90,7 +92,7 @@ public struct Pretraining {
 
   private func trainDenoiser(_ vae: AutoencoderKL) throws {
     let latents = LatentTable(
-      pictures, variations: Self.latentVariations, encoder: vae, random: RandomStream(seed: 3))
+      subjects, variations: Self.latentVariations, encoder: vae, random: RandomStream(seed: 3))
     var values = description.vae
     values["scaling_factor"] = .number(Double(latents.scale))
     try ModelFolder.write(
@@ -105,7 +107,7 @@ public struct Pretraining {
       CLIPTextConfiguration(ModelConfiguration(path: "new text encoder", values: textValues)),
       from: ParameterSource(random: random.fork("text")))
     try DiffusionTraining(
-      unet: unet, text: text, schedule: ModelDescription.schedule(), latents: latents, captions: pictures.captions,
+      unet: unet, text: text, schedule: ModelDescription.schedule(), latents: latents, captions: subjects.captions,
       tokenize: { try tokenizer.encode($0) }
     ).train(schedules.unet, folder: work, report: report)
     try ModelFolder.write(

@@ -17,7 +17,7 @@ struct Variety: Sendable {
   static let wide = Variety(smallest: 0.75, largest: 1.1, rotation: 12, shift: 0.07, mirrors: true)
   /// For the denoiser: few good subjects beat many blurred ones, but reinforcement learning needs something to choose
   /// between.
-  static let narrow = Variety(smallest: 0.84, largest: 1.0, rotation: 0, shift: 0.016, mirrors: true)
+  static let narrow = Variety(smallest: 0.92, largest: 1.0, rotation: 0, shift: 0.016, mirrors: false)
 
   func draw(_ random: inout RandomStream) -> Image.Variation {
     var variation = Image.Variation()

@@ -1,4 +1,4 @@
-// Logs of all services look alike.
+// One logger for all services, so that every line has the same form.
 
 public import Logging
 
