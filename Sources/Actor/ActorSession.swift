@@ -51,8 +51,8 @@ struct ActorSession: Sendable {
   private var nextHello = Duration.zero
   private var askedAt: Duration?
   private var askedCapacity = 0
-  /// Hellos since the last welcome.
-  private var vainHellos = 0
+  /// Hellos said since the first refusal; nil: welcome.
+  private var refusedHellos: Int?
   private var isStopping = false
 
   init(_ options: ActorOptions, modelHash: String) {
@@ -119,7 +119,7 @@ struct ActorSession: Sendable {
       nextHello = now + options.beat
       // A hello is also the sign of life: its answer names the newest policy, and a learner that was restarted
       // meanwhile learns who this is.
-      vainHellos += 1
+      refusedHellos = refusedHellos.map { $0 + 1 }
       effects.append(.send(.hello(hello)))
     }
     guard phase == .working else { return effects }
@@ -171,7 +171,7 @@ struct ActorSession: Sendable {
       forgetPlans()
     }
     announce(welcome.policy)
-    vainHellos = 0
+    refusedHellos = nil
     guard phase == .greeting else { return [] }
     phase = .working
     // Whatever was under way when the learner fell silent is said again now, not only after the usual pause.
@@ -189,9 +189,11 @@ struct ActorSession: Sendable {
       return [.note("the learner does not want groups \(refusal.numbers): \(refusal.reason)")]
     }
     // A learner that was restarted refuses what it gets before the next hello; only if hellos do not help is it final.
-    guard run != nil, vainHellos < 3 else {
+    let hellos = refusedHellos ?? 0
+    guard run != nil, hellos < 3 else {
       throw ActorError("\(options.learner): the learner refused actor \(options.name): \(refusal.reason)")
     }
+    refusedHellos = hellos
     guard phase == .working else { return [] }
     greetAgain()
     nextHello = .zero
@@ -247,12 +249,8 @@ struct ActorSession: Sendable {
       return [.send(.policyRequest(request(download!)))]
     }
     guard let first = queue.first else { return [] }
-    // Sums over another batch round otherwise. So batches are blocks of numbers, and never cut to what room there
-    // happens to be: a run can be repeated bit by bit.
-    let block = first.number / options.batchSize
-    let batch = queue.prefix {
-      $0.number / options.batchSize == block && $0.policyVersion == wanted && $0.groupSize == first.groupSize
-    }
+    let batch = queue.prefix { $0.policyVersion == wanted && $0.groupSize == first.groupSize }
+      .prefix(options.batchSize)
     guard underWay + batch.count <= limit else { return [] }
     queue.removeFirst(batch.count)
     started.formUnion(batch.map(\.number))

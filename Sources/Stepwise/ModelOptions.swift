@@ -1,6 +1,7 @@
 // What `generate` and `evaluate` have in common: a model, an adapter, a way to sample; prompts from a file.
 
 import ArgumentParser
+import Diffusion
 import Engine
 import Foundation
 
@@ -11,10 +12,18 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Classifier-free guidance scale; used above 1.") var guidance: Float = 1
   @Option(help: "DDIM's noise, 0 (deterministic) to 1.") var eta: Float = 1
   @Option(help: "Sampler: ddim or lcm.") var scheduler = SamplingSettings.Scheduler.ddim
+  @Option(help: "Timesteps that ddim visits: leading, trailing or linspace; the model's own when absent.")
+  var spacing: String?
   @Option(help: "Worker threads; all cores when absent.") var threads: Int?
 
+  func validate() throws {
+    if let spacing, NoiseSchedule.Spacing(rawValue: spacing) == nil {
+      throw ValidationError("--spacing: expected leading, trailing or linspace, found \(spacing)")
+    }
+  }
+
   var settings: SamplingSettings {
-    SamplingSettings(steps: steps, guidance: guidance, eta: eta, scheduler: scheduler)
+    SamplingSettings(steps: steps, guidance: guidance, eta: eta, scheduler: scheduler, spacing: spacing.flatMap { .init(rawValue: $0) })
   }
 
   /// Starts the arithmetic and loads the model.

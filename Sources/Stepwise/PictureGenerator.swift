@@ -20,6 +20,8 @@ struct SamplingSettings: Codable, Equatable {
   /// DDIM's noise, 0...1.
   var eta: Float = 1
   var scheduler = Scheduler.ddim
+  /// Which timesteps DDIM visits; nil for what the model's scheduler says.
+  var spacing: NoiseSchedule.Spacing?
 }
 
 /// The random numbers of one picture. No training run uses these streams.
@@ -62,7 +64,7 @@ final class PictureGenerator {
   init(model folder: URL, lora: URL?, settings: SamplingSettings) throws {
     model = try TextToImageModel(folder: folder)
     self.settings = settings
-    let schedule = try NoiseSchedule(folder: folder)
+    let schedule = try NoiseSchedule(folder: folder, spacing: settings.spacing)
     switch settings.scheduler {
     case .ddim: process = .ddim(try DDIM(schedule: schedule, steps: settings.steps, eta: settings.eta))
     case .lcm: process = .lcm(try LCM(schedule: schedule, steps: settings.steps))

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Configuration
+import Diffusion
 import Engine
 import Foundation
 import Imaging
@@ -143,7 +144,7 @@ struct Comparison {
       model: URL(filePath: configuration.run.model), lora: nil,
       settings: SamplingSettings(
         steps: configuration.sampling.steps, guidance: configuration.sampling.guidanceScale,
-        eta: configuration.sampling.eta))
+        eta: configuration.sampling.eta, spacing: .init(rawValue: configuration.sampling.timestepSpacing)))
     evaluation = Evaluation(
       prompts: prompts, firstSeed: 1000, seeds: seeds, scorers: scorers,
       clip: hasCLIP ? try Alignment(folder: URL(filePath: configuration.reward.alignmentModel)) : nil)

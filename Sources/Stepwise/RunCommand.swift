@@ -63,7 +63,8 @@ enum RunFolder {
   }
 
   static func holdsRun(_ folder: URL) -> Bool {
-    [metrics(folder), checkpoints(folder)].contains { FileManager.default.fileExists(atPath: $0.path) }
+    // The learner's first act is to name the run.
+    FileManager.default.fileExists(atPath: folder.appending(path: "run-id").path)
   }
 
   /// Makes the folder and its logs/.
@@ -74,8 +75,8 @@ enum RunFolder {
       throw CommandError(
         "\(folder.path): expected a new folder, found a run; go on with it by --resume, or give another folder")
     }
-    if resumes && latestAdapter(folder) == nil {
-      throw CommandError("\(folder.path): expected a run with a checkpoint to resume, found none")
+    if resumes && !holdsRun(folder) {
+      throw CommandError("\(folder.path): expected a run to resume, found none")
     }
     do {
       try FileManager.default.createDirectory(at: logs(folder), withIntermediateDirectories: true)

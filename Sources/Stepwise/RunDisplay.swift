@@ -62,12 +62,12 @@ final class RunDisplay {
     func add(_ name: String, _ format: (Double) -> String) {
       if let value = last.values[name], value.isFinite { parts.append(format(value)) }
     }
-    add("updates") { "\(Int($0)) updates" }
+    add("epoch/updates") { "\(Int($0)) updates" }
     add("reward/mean") { mean in
       let spread = last.values["reward/deviation"].map { String(format: " ± %.4f", $0) } ?? ""
       return String(format: "reward %.4f", mean) + spread
     }
-    add("staleness/mean") { String(format: "lag %.1f", $0) }
+    add("policy/lag") { String(format: "lag %.1f", $0) }
     parts.append(timeLeft(last, elapsed))
     return parts.joined(separator: ", ")
   }

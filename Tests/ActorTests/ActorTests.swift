@@ -75,6 +75,12 @@ final class ActorTests {
     #expect(seen.hellos >= 2)
   }
 
+  @Test("A learner that takes its time to start again, and then refuses what it does not know, is greeted again")
+  func slowRestart() throws {
+    let seen = try run(wanted: 12, faults: .init(restartAfter: 5, deafness: 10)) { $0.redelivery = .milliseconds(100) }
+    #expect(Set(seen.groups.map(\.number)) == Set(0..<12))
+  }
+
   @Test("Work of a newer policy is sampled with the newer policy")
   func newerPolicy() throws {
     let groups = try run(wanted: 16, policies: [policy(0, scale: 0), policy(1, scale: 3)]).groups
@@ -143,15 +149,15 @@ final class ActorTests {
       context, wanted: 1000, prompts: ["a cat"], policies: [policy(0, scale: 0)], faults: .init(finishes: false))
     let (router, server) = try rewardRoles(["jpeg-compressibility": 2])
     let actor = try start(learner, router, name: "ada")
-    while learner.found.groups.isEmpty, !actor.hasEnded { _ = Mailbox<Int>().take(timeout: .milliseconds(5)) }
+    #expect(learner.wait(for: .group))
     actor.stop()
     #expect(try actor.join().hasPrefix("stopped, 0 groups"))
+    #expect(learner.wait(for: .goodbye))
     server.stop()
     try server.join()
     router.stop()
     try router.join()
     try learner.stop()
-    #expect(learner.found.goodbyes == 1)
   }
 
   // MARK: - Vocabulary

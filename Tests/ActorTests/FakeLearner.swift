@@ -22,6 +22,8 @@ final class FakeLearner: Sendable {
     var forgotten = 0
     /// After so many groups it acts like a learner that was restarted, and knows nobody.
     var restartAfter: Int?
+    /// Messages that it does not hear after that, as while it starts.
+    var deafness = 0
     /// Bytes to a chunk, whatever was asked for.
     var chunkBytes = 1 << 20
     var finishes = true
@@ -32,6 +34,11 @@ final class FakeLearner: Sendable {
     var hellos = 0
     var goodbyes = 0
     var duplicates = 0
+  }
+
+  /// What happened, for tests that wait for it.
+  enum Event: Sendable {
+    case group, goodbye
   }
 
   private let box: Box
@@ -61,6 +68,12 @@ final class FakeLearner: Sendable {
     }
   }
 
+  /// Waits for an event; false when it did not come in time.
+  func wait(for event: Event) -> Bool {
+    while let found = box.events.take(timeout: .seconds(60)) { if found == event { return true } }
+    return false
+  }
+
   var endpoints: Endpoints { service.address }
   var found: Seen { box.value.withLock { $0 } }
 
@@ -71,6 +84,7 @@ final class FakeLearner: Sendable {
 
   final class Box: Sendable {
     let value: Mutex<Seen>
+    let events = Mailbox<Event>()
     init(_ seen: Seen) { value = Mutex(seen) }
   }
 
@@ -82,8 +96,18 @@ final class FakeLearner: Sendable {
     let box: Box
     var next = 0
     var knowsActor = false
+    var isStarting = false
 
     mutating func answers(to message: Message) -> [Message] {
+      if isStarting, faults.deafness > 0 {
+        faults.deafness -= 1
+        return []
+      }
+      // Hellos alone would bring the two together; what counts is that other messages come first and are refused.
+      if isStarting {
+        isStarting = false
+        return [.refusal(Refusal(reason: "say hello first"))]
+      }
       switch message {
       case .hello:
         box.value.withLock { $0.hellos += 1 }
@@ -92,6 +116,7 @@ final class FakeLearner: Sendable {
         return [.welcome(Welcome(runID: "run", modelHash: "", runSeed: 42, policy: policies[0].notice))]
       case .goodbye:
         box.value.withLock { $0.goodbyes += 1 }
+        box.events.put(.goodbye)
         return []
       case _ where !knowsActor: return [.refusal(Refusal(reason: "say hello first"))]
       case .workRequest(let request):
@@ -131,9 +156,11 @@ final class FakeLearner: Sendable {
         }
         return seen.groups.count
       }
+      box.events.put(.group)
       if let limit = faults.restartAfter, count >= limit {
         faults.restartAfter = nil
         knowsActor = false
+        isStarting = true
         return []
       }
       let done: [Message] = count == wanted && faults.finishes ? [.runFinished(RunFinished(reason: "enough"))] : []

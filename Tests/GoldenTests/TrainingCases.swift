@@ -46,7 +46,7 @@ private func conditioning(of golden: GoldenCase, _ tensors: SafetensorsFile) thr
   let empty = "in.negative_hidden_states"
   return Conditioning(
     text: try tensors.tensor("in.encoder_hidden_states"),
-    empty: try tensors.shape(of: empty) == nil ? nil : tensors.tensor(empty).slice(axis: 0, 0..<1),
+    empty: try tensors.shape(of: empty) == nil ? nil : tensors.tensor(empty),
     scale: Float(try golden.values.number("guidance_scale", 1)))
 }
 

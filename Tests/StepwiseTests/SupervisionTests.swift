@@ -95,12 +95,12 @@ private func withPrograms(
 
   @Test func `a folder that holds a run is not overwritten, and one without is not resumed`() throws {
     try withPrograms(learner: "exit 0") { folder, program in
-      try FileManager.default.createDirectory(
-        at: folder.appending(path: "work/checkpoints"), withIntermediateDirectories: true)
-      let taken = try program.run(["run", "--config", "run.yaml"], in: folder)
-      #expect(taken.status != 0 && taken.errors.contains("--resume"))
       let empty = try program.run(["run", "--config", "run.yaml", "--resume"], in: folder)
       #expect(empty.status != 0 && empty.errors.contains("found none"))
+      try FileManager.default.createDirectory(at: folder.appending(path: "work"), withIntermediateDirectories: true)
+      try Data("a-run\n".utf8).write(to: folder.appending(path: "work/run-id"))
+      let taken = try program.run(["run", "--config", "run.yaml"], in: folder)
+      #expect(taken.status != 0 && taken.errors.contains("--resume"))
     }
   }
 

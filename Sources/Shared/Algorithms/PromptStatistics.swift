@@ -1,6 +1,8 @@
 // Per-prompt, per-step normalisation of returns (SDPO, arXiv 2411.11727, section 4.3; per-prompt statistics after DDPO,
 // arXiv 2305.13301). The statistics belong to the run's exact state: they are saved with every checkpoint.
 
+internal import Engine
+
 /// The latest returns of every (prompt, step).
 public struct PromptStatistics: Codable, Sendable, Equatable {
   /// Returns kept for a (prompt, step).
@@ -49,7 +51,9 @@ public struct PromptStatistics: Codable, Sendable, Equatable {
 
   private mutating func append(_ row: [Float], to prompt: String) {
     var steps = rings.removeValue(forKey: prompt) ?? [[Float]](repeating: [], count: row.count)
-    precondition(steps.count == row.count, "prompt statistics: the number of steps changed within a run")
+    check(
+      steps.count == row.count,
+      "prompt statistics: \(row.count) steps, but \(steps.count) before; the number of steps changed within a run")
     for (step, value) in row.enumerated() {
       steps[step].append(value)
       if steps[step].count > bufferSize { steps[step].removeFirst() }

@@ -1,3 +1,5 @@
+// Elementwise kernels and their gradients: one pass, no allocation, any length, every CPU by function multi-versioning.
+
 #include "functions.h"
 #include "kernels.h"
 #include <math.h>

@@ -102,8 +102,8 @@ struct SafetensorsHeader {
 
   private static func checkContiguous(_ entries: [String: Entry], from start: Int, size: Int, file: String) throws {
     var end = start
-    let order = entries.sorted { ($0.value.bytes.lowerBound, $0.value.bytes.upperBound) < ($1.value.bytes.lowerBound, $1.value.bytes.upperBound) }
-    for (name, entry) in order {
+    func place(_ entry: Entry) -> (Int, Int) { (entry.bytes.lowerBound, entry.bytes.upperBound) }
+    for (name, entry) in entries.sorted(by: { place($0.value) < place($1.value) }) {
       guard entry.bytes.lowerBound == end else {
         throw SafetensorsError(
           file,

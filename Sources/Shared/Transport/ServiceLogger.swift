@@ -1,3 +1,5 @@
+// One logger for all services, so that every line has the same form.
+
 public import Logging
 
 /// A log of a service: one line an event, to standard error, so that standard output stays for results.
