@@ -3,7 +3,9 @@
 
 public import Configuration
 internal import Engine
+public import Foundation
 public import Logging
+internal import Replay
 internal import Synchronization
 public import Transport
 
@@ -48,6 +50,8 @@ public final class LearnerRun: Sendable {
     _ bound: Mailbox<LearnerService.Addresses>
   ) throws {
     if !resumes { try RunFolder.requireNew(configuration) }
+    // Before anything in the folder is touched.
+    try ReplayStore.requireFree(RunFolder.replay(configuration))
     let loop = try TrainingLoop(configuration, log: logger)
     let folder = try RunFolder(configuration)
     let settings = try LearnerSettings(
@@ -87,6 +91,29 @@ public final class LearnerRun: Sendable {
     }
     defer { withExtendedLifetime(signals) {} }
     try await learner.ended()
+  }
+
+  /// Trains on stored trajectories, epoch after epoch, without actors or a network.
+  ///
+  /// - Parameter replay: a folder of journals and segments, of this or another run; it is only read.
+  /// - Throws: when training cannot go on, or the replay cannot be read.
+  public static func runOffline(
+    _ configuration: Configuration, replay: URL, resumes: Bool, logger: Logger = serviceLogger("learner")
+  ) async throws {
+    try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
+    if !resumes { try RunFolder.requireNew(configuration) }
+    let intake = try OfflineIntake(replay, logger: logger)
+    let signals = TerminationSignals { signal in
+      logger.info("learner: ends on \(signal)")
+      intake.stop()
+    }
+    defer { withExtendedLifetime(signals) {} }
+    try await ServiceThread(name: "training") {
+      let loop = try TrainingLoop(configuration, log: logger)
+      try RunFolder(configuration).keep(configuration)
+      try loop.run(intake)
+      logger.info("learner: policy \(loop.version) is trained from \(replay.path)")
+    }.ended()
   }
 
   /// Carries a stop to the service, whichever comes first.

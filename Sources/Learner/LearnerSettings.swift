@@ -62,7 +62,7 @@ public struct LearnerSettings: Sendable {
     work.leaseDuration = .seconds(network.leaseDuration)
     self.init(
       runID: runID, modelHash: modelHash, seed: configuration.run.seed, work: work,
-      replayFolder: URL(filePath: configuration.run.folder).appending(path: "replay"))
+      replayFolder: RunFolder.replay(configuration))
     configurationText = try configuration.encodeYAML()
     self.firstEpoch = firstEpoch
     keptEpochs = configuration.checkpoint.every + 1

@@ -33,6 +33,11 @@ public struct RunFolder: Sendable {
     }
   }
 
+  /// Where a run keeps its trajectories.
+  static func replay(_ configuration: Configuration) -> URL {
+    URL(filePath: configuration.run.folder).appending(path: "replay")
+  }
+
   private static func identity(_ url: URL) -> URL { url.appending(path: "run-id") }
 
   /// Refuses a folder that holds a run already.

@@ -30,8 +30,9 @@ public final class TrainingLoop {
     self.configuration = configuration
     self.log = log
     folder = URL(filePath: configuration.run.folder)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    // A model that cannot be loaded leaves no folder behind.
     trainer = try Trainer(configuration)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     checkpoints = try Checkpoints(runFolder: folder, keep: configuration.checkpoint.keep)
     if let latest = try checkpoints.latest() {
       try checkpoints.restore(trainer, from: latest, seed: configuration.run.seed)

@@ -16,7 +16,8 @@ func policyBytes(_ version: Int, count: Int = 1000) -> [UInt8] { (0..<count).map
 /// A folder for a replay, and the settings of a learner that uses it.
 struct Bench {
   let folder: URL
-  let context: Context
+  /// Sockets are closed in the background, so a second learner at the same address needs a context of its own.
+  var context: Context
   var settings: LearnerSettings
 
   init(groupsPerEpoch: Int = 4, epochs: Int = 3) throws {
@@ -66,7 +67,7 @@ func groups(_ learner: LearnerService, ofEpoch epoch: Int) -> Mailbox<Result<[Tr
 }
 
 /// One connection to the learner. Used on the thread that made it.
-struct FakeActor: ~Copyable {
+final class FakeActor {
   let name: String
   let incarnation: Int
   private let socket: Socket

@@ -185,6 +185,7 @@ struct LearnerServiceTests {
       try ada.deliver(kept.prefix(3).map { bench.group($0) })
       try learner.end()
     }
+    bench.context = try Context()
     do {
       let learner = try bench.learner()
       let wanted = groups(learner, ofEpoch: 0)
@@ -198,6 +199,7 @@ struct LearnerServiceTests {
       #expect(received.map(\.incarnation) == [1, 1, 1, 2])
       try learner.end()
     }
+    bench.context = try Context()
     bench.settings.work.prompts = ["cow"]
     #expect { _ = try bench.learner() } throws: { "\($0)".contains("was made with other prompts") }
   }

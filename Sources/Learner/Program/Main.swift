@@ -19,8 +19,15 @@ struct Program: AsyncParsableCommand {
   @Flag(help: "Go on with the run that run.folder holds; without this it must hold none.")
   var resume = false
 
+  @Option(help: "Train on the trajectories in this replay folder instead, without actors; run.folder must be another.")
+  var offline: String?
+
   func run() async throws {
     let configuration = try Configuration(file: config.map { URL(filePath: $0) }, overrides: overrides)
-    try await LearnerRun.run(configuration, resumes: resume)
+    if let offline {
+      try await LearnerRun.runOffline(configuration, replay: URL(filePath: offline), resumes: resume)
+    } else {
+      try await LearnerRun.run(configuration, resumes: resume)
+    }
   }
 }
