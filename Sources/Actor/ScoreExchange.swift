@@ -69,7 +69,8 @@ public struct ScoreExchange: Sendable {
   /// A router is not connected, or its queue is full: another one, where there is one, is asked in a moment.
   public mutating func notTaken(_ id: UInt64, now: Duration) {
     guard let asked = pending[id] else { return }
-    pending[id]?.router = nextRouter(besides: asked.router, now: now)
+    let router = nextRouter(besides: asked.router, now: now)
+    pending[id]?.router = router
     pending[id]?.retryAt = now + .milliseconds(50)
   }
 
