@@ -25,6 +25,8 @@ final class Supervisor {
   private let events = EventQueue<Event>()
   private var children: [String: ChildProcess] = [:]
   private var starts: [String: Int] = [:]
+  /// How children ended that were being stopped.
+  private var ends: [String: ChildEnd] = [:]
   private var restarts = RestartPolicy()
   private let report: (String) -> Void
 
@@ -104,43 +106,47 @@ final class Supervisor {
     }
   }
 
-  /// Time for the learner to write its checkpoint.
-  private static let learnerPatience: TimeInterval = 90
+  /// Time for the learner to end its epoch and write its checkpoint.
+  private static let learnerPatience: TimeInterval = 120
   /// Time for the others to finish what they do.
-  private static let patience: TimeInterval = 10
+  private static let patience: TimeInterval = 15
 
+  /// Actors first: what they have made is delivered and stored while the learner still listens.
   private func stopLearner(_ reason: String) throws {
-    report("\(reason); the learner writes a checkpoint")
-    let learners = descriptions.filter { $0.role == .learner }.map(\.name)
-    for name in learners { children[name]?.send(SIGTERM) }
-    for end in waitForEnd(of: Set(learners), patience: Self.learnerPatience) where end.status != 0 || end.wasSignalled {
+    report("\(reason); the actors finish, the learner writes a checkpoint")
+    stop(.actor)
+    stop(.learner)
+    for description in descriptions where description.role == .learner {
+      guard let end = ends[description.name], end.status != 0 || end.wasSignalled else { continue }
       let log = logs.appending(path: "\(end.name).log")
       throw CommandError(
         "\(end.name) failed while stopping (\(end.text)); it said:\n\(ChildProcess.lastWords(in: log))\nSee \(log.path)")
     }
   }
 
-  /// Those who ask before those who answer: actors, then reward servers, then routers; the learner is first or gone.
+  /// Those who ask before those who answer.
   private func stopAll() {
-    for role in [ChildDescription.Role.learner, .actor, .rewardServer, .router] {
-      let names = children.values.filter { $0.description.role == role }.map(\.description.name)
-      for name in names { children[name]?.send(SIGTERM) }
-      _ = waitForEnd(of: Set(names), patience: role == .learner ? Self.learnerPatience : Self.patience)
-    }
+    for role in [ChildDescription.Role.actor, .learner, .rewardServer, .router] { stop(role) }
+  }
+
+  private func stop(_ role: ChildDescription.Role) {
+    let names = children.values.filter { $0.description.role == role }.map(\.description.name)
+    for name in names { children[name]?.send(SIGTERM) }
+    waitForEnd(of: Set(names), patience: role == .learner ? Self.learnerPatience : Self.patience)
   }
 
   /// Waits for children that were asked to end; those that do not are killed.
-  private func waitForEnd(of names: Set<String>, patience: TimeInterval) -> [ChildEnd] {
+  private func waitForEnd(of names: Set<String>, patience: TimeInterval) {
     var deadline = Date(timeIntervalSinceNow: patience)
-    var ends: [ChildEnd] = [], killed = false
+    var killed = false
     while names.contains(where: { children[$0] != nil }) {
       switch events.take(before: deadline) {
       case .ended(let end):
         children.removeValue(forKey: end.name)
-        if names.contains(end.name) { ends.append(end) }
+        ends[end.name] = end
       case .signal: break
       case .none:
-        guard !killed else { return ends }
+        guard !killed else { return }
         for name in names where children[name] != nil {
           report("\(name) did not end in \(Int(patience)) s; it is killed")
           children[name]?.send(SIGKILL)
@@ -149,6 +155,5 @@ final class Supervisor {
         deadline = Date(timeIntervalSinceNow: 5)
       }
     }
-    return ends
   }
 }
