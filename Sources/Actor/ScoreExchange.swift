@@ -66,8 +66,13 @@ public struct ScoreExchange: Sendable {
   /// A router gave a sign of life.
   public mutating func heard(router: Int, now: Duration) { lastHeard[router] = now }
 
-  /// A router did not take the request; it is asked again soon.
-  public mutating func notTaken(_ id: UInt64, now: Duration) { pending[id]?.retryAt = now + .milliseconds(50) }
+  /// A router is not connected, or its queue is full: another one, where there is one, is asked in a moment.
+  public mutating func notTaken(_ id: UInt64, now: Duration) {
+    guard let asked = pending[id] else { return }
+    let router = nextRouter(besides: asked.router, now: now)
+    pending[id]?.router = router
+    pending[id]?.retryAt = now + .milliseconds(50)
+  }
 
   /// A router answers.
   public mutating func reply(_ reply: ScoreReply, router: Int, now: Duration) -> [Effect] {

@@ -93,6 +93,12 @@ final class ActorTests {
     }
   }
 
+  @Test("A router that is not there is passed over")
+  func absentRouter() throws {
+    let seen = try run(wanted: 8) { $0.routers.insert("tcp://127.0.0.1:1", at: 0) }
+    #expect(seen.groups.allSatisfy(\.isScored))
+  }
+
   @Test("A score that is missing leaves the trajectory without dense rewards, never with zeros")
   func missingScore() throws {
     let groups = try run(wanted: 2, rewards: ["jpeg-compressibility": 2, "first-byte": 1]).groups

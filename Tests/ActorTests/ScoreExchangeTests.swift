@@ -37,6 +37,15 @@ struct ScoreExchangeTests {
     #expect(exchange.tick(now: .seconds(17)).isEmpty)
   }
 
+  @Test("A request that a router did not take goes to another in a moment")
+  func notTaken() throws {
+    var exchange = exchange(routers: 2)
+    let first = try #require(asks(exchange.submit(request, number: 0, now: .zero)).first)
+    exchange.notTaken(first.request.id, now: .zero)
+    #expect(exchange.tick(now: .milliseconds(49)).isEmpty)
+    #expect(asks(exchange.tick(now: .milliseconds(50))).map(\.router) == [1])
+  }
+
   @Test("A batch that failed altogether is tried twice more, after a pause")
   func failure() throws {
     var exchange = exchange(routers: 1)

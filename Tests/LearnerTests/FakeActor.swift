@@ -75,8 +75,13 @@ final class FakeActor {
   init(_ bench: Bench, _ name: String = "ada", incarnation: Int = 1) throws {
     self.name = name
     self.incarnation = incarnation
-    socket = try Socket(bench.context, .dealer, options: SocketOptions(routingIdentity: "\(name)-\(incarnation)"))
+    socket = try Self.connected(bench, "\(name)-\(incarnation)")
+  }
+
+  private static func connected(_ bench: Bench, _ identity: String) throws -> Socket {
+    let socket = try Socket(bench.context, .dealer, options: SocketOptions(routingIdentity: identity))
     try socket.connect(bench.settings.endpoint)
+    return socket
   }
 
   func send(_ message: Message) throws { try send(bytes: message.encode()) }

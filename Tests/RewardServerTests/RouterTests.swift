@@ -51,7 +51,7 @@ struct RouterTests {
 
   @Test("A server that vanishes in the middle loses nothing: others take over")
   func killed() throws {
-    try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*") { context, endpoints in
+    try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*", silence: .seconds(1)) { context, endpoints in
       let fake = try Socket(context, .dealer)
       try fake.connect(endpoints.back)
       let ready = ServerReady(
@@ -149,10 +149,13 @@ struct RouterTests {
 
   // MARK: - Vocabulary
 
-  func withRouter(_ front: String, _ back: String, _ body: (Context, Router.Endpoints) throws -> Void) throws {
+  func withRouter(
+    _ front: String, _ back: String, silence: Duration = .seconds(15),
+    _ body: (Context, Router.Endpoints) throws -> Void
+  ) throws {
     let context = try Context()
     var limits = Dispatcher.Limits()
-    limits.silence = .milliseconds(500)
+    limits.silence = silence
     let router = try Router(
       context, front: front, back: back, limits: limits, beat: .milliseconds(50), logger: logger)
     defer { router.stop() }
