@@ -111,6 +111,9 @@ let package = Package(
       tests("MessagesTests", ["Messages", "Engine"]),
       tests("ReplayTests", ["Replay", "Messages", "Engine"]),
       tests("LearnerTests", ["Learner", "Replay", "Messages", "Transport", "Engine", logging]),
+      tests(
+        "RunTests",
+        ["Learner", "Actor", "RewardServer", "Configuration", "Replay", "Messages", "Transport", "Engine", logging]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),
       tests("TransportTests", ["Transport"]),

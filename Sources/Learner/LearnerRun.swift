@@ -52,12 +52,14 @@ public final class LearnerRun: Sendable {
     if !resumes { try RunFolder.requireNew(configuration) }
     // Before anything in the folder is touched.
     try ReplayStore.requireFree(RunFolder.replay(configuration))
-    let loop = try TrainingLoop(configuration, log: logger)
-    let folder = try RunFolder(configuration)
-    let settings = try LearnerSettings(
-      configuration, runID: folder.runID, modelHash: loop.modelFingerprint, firstEpoch: loop.version)
-    let service = try LearnerService(
-      context, settings, logger: logger, isAcceptable: loop.objection)
+    let (loop, folder, service) = try RunFolder.leavingNothing(configuration) {
+      let loop = try TrainingLoop(configuration, log: logger)
+      let folder = try RunFolder(configuration)
+      let settings = try LearnerSettings(
+        configuration, runID: folder.runID, modelHash: loop.modelFingerprint, firstEpoch: loop.version)
+      let service = try LearnerService(context, settings, logger: logger, isAcceptable: loop.objection)
+      return (loop, folder, service)
+    }
     control.begin(service)
     bound.put(service.addresses)
     do {

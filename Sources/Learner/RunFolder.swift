@@ -33,6 +33,20 @@ public struct RunFolder: Sendable {
     }
   }
 
+  /// Starts a run; one that cannot start leaves no folder behind where there was none.
+  ///
+  /// - Throws: what `start` throws.
+  static func leavingNothing<Result>(_ configuration: Configuration, _ start: () throws -> Result) throws -> Result {
+    let url = URL(filePath: configuration.run.folder), files = FileManager.default
+    let wasThere = files.fileExists(atPath: url.path)
+    do { return try start() } catch {
+      if !wasThere, files.fileExists(atPath: url.path) {
+        try attempt(url, "removed") { try files.removeItem(at: url) }
+      }
+      throw error
+    }
+  }
+
   /// Where a run keeps its trajectories.
   static func replay(_ configuration: Configuration) -> URL {
     URL(filePath: configuration.run.folder).appending(path: "replay")

@@ -1,0 +1,80 @@
+// A whole run in one process: router, reward server, learner and actors of the embedded model, over inproc. The code
+// is that of the programs.
+
+import Actor
+import Configuration
+import Engine
+import Foundation
+import Learner
+import Logging
+import RewardServer
+import Transport
+
+/// A run of two epochs or more, in a folder of its own.
+struct InProcessRun {
+  let folder: URL
+  var configuration = Configuration()
+
+  init() throws {
+    try Compute.start(threads: 1)
+    folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-run-" + UUID().uuidString)
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    configuration.run.folder = folder.appending(path: "run").path
+    configuration.run.model = root.appending(path: "Models/emoji-turbo").path
+    configuration.run.seed = 11
+    configuration.sampling.steps = 2
+    configuration.sampling.groupsPerEpoch = 4
+    configuration.sampling.batchSize = 2
+    configuration.sampling.prompts = ["cat", "dog", "frog"]
+    configuration.reward.weights = ["jpeg-compressibility": 1]
+    configuration.training.epochs = 3
+    configuration.training.learningRate = 1e-3
+    configuration.training.minibatchSize = 2
+    configuration.checkpoint.every = 1
+    configuration.evaluation.every = 0
+    configuration.replay.segmentGroups = 5
+    configuration.network.learner = "inproc://learner"
+    configuration.network.notices = "inproc://notices"
+    configuration.network.routers = ["inproc://router"]
+    configuration.network.routerBackends = ["inproc://router-backend"]
+    configuration.network.heartbeatInterval = 0.1
+  }
+
+  func remove() { try? FileManager.default.removeItem(at: folder) }
+
+  /// Runs with some actors until the learner ends.
+  ///
+  /// - Parameter during: is called once all is started.
+  func run(
+    actors count: Int, resumes: Bool = false, during: (LearnerRun, Context) throws -> Void = { _, _ in }
+  ) throws {
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let context = try Context()
+    let router = try RewardService.router(context, configuration, logger: logger)
+    let server = try RewardService.server(context, configuration, name: "scorer", logger: logger)
+    let learner = LearnerRun(context, configuration, resumes: resumes, logger: logger)
+    let actors = try (0..<(learner.addresses() == nil ? 0 : count)).map { index in
+      try ActorService(
+        context, configuration, ActorOptions(configuration, name: "actor-\(index)", incarnation: 1), logger: logger)
+    }
+    if !actors.isEmpty { try during(learner, context) }
+    let outcome = Result { try learner.join() }
+    for actor in actors { actor.stop() }
+    for actor in actors { _ = try actor.join() }
+    server.stop()
+    router.stop()
+    try server.join()
+    try router.join()
+    try outcome.get()
+  }
+
+  /// The adapter and the optimiser's state of a checkpoint.
+  func weights(_ version: Int) throws -> [Data] {
+    let name = "step-" + String(repeating: "0", count: 6 - "\(version)".count) + "\(version)"
+    let checkpoint = URL(filePath: configuration.run.folder).appending(path: "checkpoints/\(name)")
+    return try ["pytorch_lora_weights.safetensors", "optimizer.safetensors"].map {
+      try Data(contentsOf: checkpoint.appending(path: $0))
+    }
+  }
+}
