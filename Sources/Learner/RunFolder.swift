@@ -5,6 +5,7 @@ public import Foundation
 
 /// The folder of one run.
 public struct RunFolder: Sendable {
+  /// The folder.
   public let url: URL
   /// Names the run to its actors and in its replay; chosen when the folder is first used.
   public let runID: String

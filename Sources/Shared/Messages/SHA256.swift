@@ -9,6 +9,7 @@ public struct SHA256: Sendable {
   private var pending: [UInt8] = []
   private var byteCount: UInt64 = 0
 
+  /// The state before any byte.
   public init() {}
 
   /// The digest of bytes in one piece, 64 lower-case hexadecimal digits.

@@ -13,7 +13,9 @@ public import Messages
 
 /// A folder of trajectory groups.
 public final class ReplayStore {
+  /// Where it is.
   public let folder: URL
+  /// Its sizes and limits.
   public let settings: ReplaySettings
   /// What was found damaged when the folder was opened, and set aside.
   public internal(set) var damage: [ReplayDamage] = []
