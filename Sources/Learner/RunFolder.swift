@@ -38,7 +38,8 @@ public struct RunFolder: Sendable {
   ///
   /// - Throws: what `start` throws.
   static func leavingNothing<Result>(_ configuration: Configuration, _ start: () throws -> Result) throws -> Result {
-    let url = URL(filePath: configuration.run.folder), files = FileManager.default
+    let url = URL(filePath: configuration.run.folder)
+    let files = FileManager.default
     let wasThere = files.fileExists(atPath: url.path)
     do { return try start() } catch {
       if !wasThere, files.fileExists(atPath: url.path) {

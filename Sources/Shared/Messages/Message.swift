@@ -53,7 +53,8 @@ public enum Message: Sendable {
     return withExtendedLifetime(arena) {
       let envelope = packed(in: arena)
       let count = stepwise__v1__envelope__get_packed_size(envelope)
-      check(count <= Self.largestByteCount, "\(name): \(count) bytes exceed the largest message, \(Self.largestByteCount)")
+      check(
+        count <= Self.largestByteCount, "\(name): \(count) bytes exceed the largest message, \(Self.largestByteCount)")
       return [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
         written = stepwise__v1__envelope__pack(envelope, buffer.baseAddress)
       }

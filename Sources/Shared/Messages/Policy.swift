@@ -115,7 +115,8 @@ extension PolicyRequest: Coded {
 
 extension PolicyChunk: Coded {
   init(_ message: Stepwise__V1__PolicyChunk, _ place: Place) throws {
-    let offset = try place.number(message.offset, "offset"), total = try place.number(message.total, "total")
+    let offset = try place.number(message.offset, "offset")
+    let total = try place.number(message.total, "total")
     // Both are below 2^54, so the sum is exact.
     try place.require(
       offset + message.bytes.len <= total, "bytes",

@@ -43,7 +43,8 @@ public struct ScoreRequest: Sendable, Equatable {
 
   /// A request with all it says.
   public init(
-    id: UInt64, rewards: [String], prompts: [String], images: ImageBatch, deadline: Int, metadata: [String: String] = [:]
+    id: UInt64, rewards: [String], prompts: [String], images: ImageBatch, deadline: Int,
+    metadata: [String: String] = [:]
   ) {
     self.id = id
     self.rewards = rewards

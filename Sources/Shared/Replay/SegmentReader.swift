@@ -149,7 +149,9 @@ private struct Columns: Sendable {
 
     let states = try file.shape(SegmentSchema.Trajectory.states)
     let cleanStates = try file.shape(SegmentSchema.Trajectory.cleanStates)
-    let groups = number.count, trajectories = isScored.count, scores = step.count
+    let groups = number.count
+    let trajectories = isScored.count
+    let scores = step.count
     stepCount = cleanStates.count == 5 ? cleanStates[1] : 0
     let steps = stepCount
     let groupColumns = [
@@ -164,7 +166,8 @@ private struct Columns: Sendable {
       Self.divides(firstScore, rows: trajectories, into: scores), step.allSatisfy({ $0 >= 0 && $0 < steps }),
       anchorStep.allSatisfy({ $0 >= 0 && $0 < steps })
     else {
-      throw ReplayError(.damaged, path: file.path, "its datasets do not fit together, expected the sizes of one segment")
+      throw ReplayError(
+        .damaged, path: file.path, "its datasets do not fit together, expected the sizes of one segment")
     }
   }
 
