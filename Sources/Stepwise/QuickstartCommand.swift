@@ -49,7 +49,7 @@ struct QuickstartCommand: ParsableCommand {
   func run() throws {
     let cores = ProcessInfo.processInfo.activeProcessorCount
     try Compute.start(threads: cores)
-    print(Compute.summary)
+    say(Compute.summary)
     let folder = try chooseFolder()
     let preset = try Self.preset(reward.preset)
     let settings = try settings(folder)
@@ -57,7 +57,7 @@ struct QuickstartCommand: ParsableCommand {
     try RunFolder.prepare(folder, resumes: resume)
     let comparison = try Comparison(configuration)
 
-    print("\nBefore training: \(comparison.size)")
+    say("\nBefore training: \(comparison.size)")
     let before = try comparison.measure(lora: nil)
     let plan = RunPlan(
       file: preset, overrides: settings, actors: actors, rewardServers: 1, resumes: resume, cores: cores)
@@ -70,12 +70,18 @@ struct QuickstartCommand: ParsableCommand {
     guard let adapter = RunFolder.latestAdapter(folder) else {
       throw CommandError("\(folder.path): expected a checkpoint after the training, found none; see logs/learner.log")
     }
-    print("\nAfter training:")
+    say("\nAfter training:")
     let after = try comparison.measure(lora: adapter)
     try QuickstartReport(
       reward: reward.rawValue, folder: folder, adapter: adapter, prompts: comparison.prompts, seeds: comparison.seeds,
       before: before, after: after
     ).write()
+  }
+
+  /// Prints at once: progress lines go past the buffer of standard output.
+  private func say(_ text: String) {
+    print(text)
+    fflush(nil)
   }
 
   /// A preset changed for this run: where it lives, free ports, how long.
@@ -89,7 +95,7 @@ struct QuickstartCommand: ParsableCommand {
   }
 
   private func train(_ configuration: Configuration, _ plan: RunPlan, _ folder: URL) throws -> Supervisor.Outcome {
-    print("\nTraining for at most \(ProgressLine.clock(60 * minutes)) minutes with \(actors) actors:")
+    say("\nTraining for at most \(ProgressLine.clock(60 * minutes)) minutes with \(actors) actors:")
     let display = RunDisplay(folder: folder, configuration: configuration, minutes: minutes)
     let supervisor = Supervisor(
       try plan.children(configuration, programs: RunPlan.programs), logs: RunFolder.logs(folder), report: display.say)

@@ -41,7 +41,7 @@ final class RunDisplay {
     if firstRecord == nil { firstRecord = records.first { $0.time >= began.timeIntervalSince1970 } }
     guard isTerminal || last.step != shownEpoch else { return }
     shownEpoch = last.step
-    let line = text(last)
+    let line = text(last, updates: records.reduce(0) { $0 + ($1.values["epoch/updates"] ?? 0) })
     if isTerminal { renew(line) } else { say(line) }
   }
 
@@ -52,17 +52,17 @@ final class RunDisplay {
     fflush(nil)
   }
 
-  private func text(_ last: MetricsRecord) -> String {
+  private func text(_ last: MetricsRecord, updates: Double) -> String {
     var parts = ["epoch \(last.step + 1)"]
     let elapsed = Date().timeIntervalSince(began)
     if let first = firstRecord, last.step > first.step, last.time > first.time {
       let epochSeconds = (last.time - first.time) / Double(last.step - first.step)
       parts.append(String(format: "%.1f trajectories/s", Double(trajectoriesPerEpoch) / epochSeconds))
     }
+    parts.append("\(Int(updates)) updates")
     func add(_ name: String, _ format: (Double) -> String) {
       if let value = last.values[name], value.isFinite { parts.append(format(value)) }
     }
-    add("epoch/updates") { "\(Int($0)) updates" }
     add("reward/mean") { mean in
       let spread = last.values["reward/deviation"].map { String(format: " ± %.4f", $0) } ?? ""
       return String(format: "reward %.4f", mean) + spread
