@@ -81,7 +81,8 @@ struct LearnerDesk {
     var reason = hello.mismatch(runID: settings.runID, modelHash: settings.modelHash, roles: [.actor])
     reason = reason ?? refused[who]
     if let newest, newest > hello.incarnation {
-      reason = reason ?? "\(hello.name) has started again as incarnation \(newest); this one, \(hello.incarnation), ends"
+      reason =
+        reason ?? "\(hello.name) has started again as incarnation \(newest); this one, \(hello.incarnation), ends"
     }
     if let reason { return [.warn("refused \(who): \(reason)"), .send(.refusal(Refusal(reason: reason)), to: peer)] }
     if let finished { return [.send(.runFinished(RunFinished(reason: finished)), to: peer)] }
@@ -176,7 +177,8 @@ struct LearnerDesk {
   mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
     for (peer, actor) in actors where now - actor.lastHeard > settings.silence {
-      effects += remove(peer, "has been silent for \(Int((now - actor.lastHeard).components.seconds)) s and counts as lost")
+      effects += remove(
+        peer, "has been silent for \(Int((now - actor.lastHeard).components.seconds)) s and counts as lost")
     }
     if plan.hasWork(now: now) { effects += offerWork(now: now) }
     return effects

@@ -24,6 +24,7 @@ public struct LearnerSettings: Sendable {
   public var keptEpochs = 6
   /// Where the replay lies.
   public var replayFolder: URL
+  /// Sizes and limits of the replay.
   public var replay = ReplaySettings()
   /// Endpoint for actors; port `*` takes any free one.
   public var endpoint = "tcp://127.0.0.1:*"

@@ -5,6 +5,7 @@ public import Foundation
 
 /// The folder of one run.
 public struct RunFolder: Sendable {
+  /// The folder.
   public let url: URL
   /// Names the run to its actors and in its replay; chosen when the folder is first used.
   public let runID: String
@@ -37,7 +38,8 @@ public struct RunFolder: Sendable {
   ///
   /// - Throws: what `start` throws.
   static func leavingNothing<Result>(_ configuration: Configuration, _ start: () throws -> Result) throws -> Result {
-    let url = URL(filePath: configuration.run.folder), files = FileManager.default
+    let url = URL(filePath: configuration.run.folder)
+    let files = FileManager.default
     let wasThere = files.fileExists(atPath: url.path)
     do { return try start() } catch {
       if !wasThere, files.fileExists(atPath: url.path) {

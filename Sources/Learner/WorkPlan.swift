@@ -25,7 +25,8 @@ public struct WorkPlan: Sendable {
 
     /// Stops the program when there is nothing to do in it.
     public init(seed: UInt64, prompts: [String], groupsPerEpoch: Int, groupSize: Int, epochs: Int) {
-      check(!prompts.isEmpty && groupsPerEpoch > 0 && groupSize > 0, "WorkPlan: expected prompts, groups and trajectories")
+      check(
+        !prompts.isEmpty && groupsPerEpoch > 0 && groupSize > 0, "WorkPlan: expected prompts, groups and trajectories")
       self.seed = seed
       self.prompts = prompts
       self.groupsPerEpoch = groupsPerEpoch
@@ -124,17 +125,20 @@ public struct WorkPlan: Sendable {
 
   /// Judges a delivered group.
   public func judge(_ group: TrajectoryGroup) -> Verdict {
-    let number = group.number, epoch = number / settings.groupsPerEpoch
+    let number = group.number
+    let epoch = number / settings.groupsPerEpoch
     // What is before the open numbers was trained, hence stored.
     if number < open.lowerBound || stored.contains(number) { return .duplicate }
     guard open.contains(number) else { return .unwanted("group \(number) was not assigned") }
     let prompt = prompt(of: number)
     if group.prompt != prompt {
-      return .unwanted("group \(number): expected prompt \(prompt.debugDescription), found \(group.prompt.debugDescription)")
+      return .unwanted(
+        "group \(number): expected prompt \(prompt.debugDescription), found \(group.prompt.debugDescription)")
     }
     if group.epoch != epoch { return .unwanted("group \(number): expected epoch \(epoch), found \(group.epoch)") }
     if group.trajectories.count != settings.groupSize {
-      return .unwanted("group \(number): expected \(settings.groupSize) trajectories, found \(group.trajectories.count)")
+      return .unwanted(
+        "group \(number): expected \(settings.groupSize) trajectories, found \(group.trajectories.count)")
     }
     if group.seed != settings.seed {
       return .unwanted("group \(number): expected run seed \(settings.seed), found \(group.seed)")

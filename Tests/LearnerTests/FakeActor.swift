@@ -11,7 +11,9 @@ import Transport
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 /// A policy's bytes.
-func policyBytes(_ version: Int, count: Int = 1000) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 + version) } }
+func policyBytes(_ version: Int, count: Int = 1000) -> [UInt8] {
+  (0..<count).map { UInt8(truncatingIfNeeded: $0 + version) }
+}
 
 /// A folder for a replay, and the settings of a learner that uses it.
 struct Bench {
@@ -50,7 +52,8 @@ struct Bench {
       Trajectory(
         states: Tensor(repeating: Float(assignment.number), shape: [3, 1, 2, 2]),
         cleanStates: Tensor(repeating: Float(index), shape: [2, 1, 2, 2]), logProbabilities: [-1, -2],
-        scores: [Score(step: 1, reward: "alignment", version: "1", value: 0.5)], denseRewards: [0.25, 0.5], anchorStep: 0)
+        scores: [Score(step: 1, reward: "alignment", version: "1", value: 0.5)], denseRewards: [0.25, 0.5],
+        anchorStep: 0)
     }
     return TrajectoryGroup(
       runID: settings.runID, number: assignment.number, epoch: assignment.epoch, actor: actor, incarnation: incarnation,

@@ -14,12 +14,14 @@ struct LearnerServiceTests {
     defer { bench.remove() }
     let learner = try bench.learner()
     let wanted = groups(learner, ofEpoch: 0)
-    let ada = try FakeActor(bench), ben = try FakeActor(bench, "ben")
+    let ada = try FakeActor(bench)
+    let ben = try FakeActor(bench, "ben")
     let welcome = try ada.join()
     #expect(welcome.runID == "run-1" && welcome.runSeed == 7)
     #expect(welcome.policy == PolicyNotice(version: 0, bytes: policyBytes(0), tensorCount: 3))
     try ben.join()
-    let first = try ada.work(capacity: 3), second = try ben.work(capacity: 3)
+    let first = try ada.work(capacity: 3)
+    let second = try ben.work(capacity: 3)
     #expect(first.map(\.number) == [0, 1, 2])
     #expect(second.map(\.number) == [3])
     #expect(try ben.work(capacity: 2, held: [3]).isEmpty)
@@ -83,7 +85,8 @@ struct LearnerServiceTests {
     let bench = try Bench()
     defer { bench.remove() }
     let learner = try bench.learner { $0.actor == "ada" ? "other timesteps" : nil }
-    let ada = try FakeActor(bench), ben = try FakeActor(bench, "ben")
+    let ada = try FakeActor(bench)
+    let ben = try FakeActor(bench, "ben")
     try ada.join()
     try ben.join()
     let assignments = try ada.work(capacity: 4)
@@ -103,7 +106,8 @@ struct LearnerServiceTests {
     bench.settings.silence = .milliseconds(700)
     defer { bench.remove() }
     let learner = try bench.learner()
-    let ada = try FakeActor(bench), ben = try FakeActor(bench, "ben")
+    let ada = try FakeActor(bench)
+    let ben = try FakeActor(bench, "ben")
     try ada.join()
     try ben.join()
     let assignments = try ada.work(capacity: 4)
@@ -163,7 +167,8 @@ struct LearnerServiceTests {
       Issue.record("something else was announced")
       return
     }
-    #expect(announced == PolicyNotice(version: announced.version, bytes: policyBytes(announced.version), tensorCount: 3))
+    #expect(
+      announced == PolicyNotice(version: announced.version, bytes: policyBytes(announced.version), tensorCount: 3))
     try learner.publish(version: 200, bytes: policyBytes(1), tensorCount: 3)
     try ada.send(.policyRequest(PolicyRequest(version: 0, offset: 0, byteCount: 10)))
     let refusal = try ada.receiveRefusal()

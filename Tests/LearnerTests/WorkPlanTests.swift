@@ -46,7 +46,8 @@ struct WorkPlanTests {
 
   @Test("prompts follow from the number alone, and come equally often")
   func prompts() {
-    let plan = WorkPlan(settings()), other = WorkPlan(settings(lag: 2, groups: 3))
+    let plan = WorkPlan(settings())
+    let other = WorkPlan(settings(lag: 2, groups: 3))
     let prompts = (0..<400).map { plan.prompt(of: $0) }
     #expect(prompts == (0..<400).map { other.prompt(of: $0) })
     for prompt in ["a", "b", "c", "d"] { #expect(prompts.count { $0 == prompt } == 100) }
@@ -105,7 +106,10 @@ struct WorkPlanTests {
   func randomDeaths() {
     var random = RandomStream(seed: 9).fork("deaths")
     let settings = settings(lag: 1, epochs: 6, groups: 5)
-    var plan = WorkPlan(settings), now = Duration.zero, stored: Set<Int> = [], version = 0
+    var plan = WorkPlan(settings)
+    var now = Duration.zero
+    var stored: Set<Int> = []
+    var version = 0
     var held: [[UInt8]: [Int]] = [:]
     plan.published(0)
     for _ in 0..<20_000 where version < 6 {

@@ -15,7 +15,8 @@ struct MutationTests {
   func mutations() throws {
     var random = RandomStream(seed: 2).fork("mutations")
     let originals = examples.map { $0.encode() }
-    var valid = 0, refused = 0
+    var valid = 0
+    var refused = 0
     let before = try residentMemory()
     for round in 0..<32_000 {
       var bytes = originals[round % originals.count]
@@ -49,7 +50,8 @@ struct MutationTests {
     case 2: bytes.removeSubrange(place...)
     case 3: bytes.insert(UInt8(random.integer(below: 256)), at: place)
     case 4: bytes.removeSubrange(place..<min(place + 1 + random.integer(below: 8), bytes.count))
-    case 5: bytes.insert(contentsOf: bytes[place..<min(place + 32, bytes.count)], at: random.integer(below: bytes.count))
+    case 5:
+      bytes.insert(contentsOf: bytes[place..<min(place + 32, bytes.count)], at: random.integer(below: bytes.count))
     default: bytes[place] = [0x00, 0x7F, 0x80, 0xFF][random.integer(below: 4)]
     }
   }

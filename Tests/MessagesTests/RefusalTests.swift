@@ -22,7 +22,10 @@ private func error(_ change: (inout TrajectoryGroup) -> Void) -> String {
 struct RefusalTests {
   @Test("no bytes, foreign bytes, and a cut message")
   func foreign() {
-    #expect(error(decoding: []) == "message from actor-9, field kind: expected one of the kinds of stepwise.v1, found none; is the peer another release of Stepwise?")
+    #expect(
+      error(decoding: [])
+        == "message from actor-9, field kind: expected one of the kinds of stepwise.v1, found none; is the peer another release of Stepwise?"
+    )
     #expect(error(decoding: Array("GET / HTTP/1.1\r\n\r\n".utf8)).contains("18 bytes that are none"))
     let bytes = Message.group(exampleGroup()).encode()
     #expect(error(decoding: Array(bytes.dropLast())).contains("is the peer another program"))
@@ -48,7 +51,8 @@ struct RefusalTests {
     #expect(
       error { $0.trajectories[0].states = ramp([3, 2, 3, 4]) }.contains(
         "trajectories[0].states: expected shape [4, 2, 3, 4] beside clean states [3, 2, 3, 4], found [3, 2, 3, 4]"))
-    #expect(error { $0.trajectories[1] = exampleTrajectory(steps: 2) }.contains("expected the shape of the group's first"))
+    #expect(
+      error { $0.trajectories[1] = exampleTrajectory(steps: 2) }.contains("expected the shape of the group's first"))
     #expect(error { $0.timesteps = [1, 2] }.contains("timesteps: expected 3, one a step, found 2"))
     #expect(error { $0.trajectories = [] }.contains("trajectories: expected 1 to 1024, found 0"))
     #expect(error { $0.trajectories[0].anchorStep = 3 }.contains("anchor_step: expected a number in 0...2, found 3"))
@@ -75,7 +79,8 @@ struct RefusalTests {
     let count = 1 << 20
     var work: [UInt8] = []
     for _ in 0..<count { work += [0x0A, 0] }
-    var length = work.count, encodedLength: [UInt8] = []
+    var length = work.count
+    var encodedLength: [UInt8] = []
     while length > 127 {
       encodedLength.append(UInt8(length & 127) | 128)
       length >>= 7

@@ -74,7 +74,9 @@ struct RoundTripTests {
     #expect(
       SHA256.digest(of: million) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
     var pieces = SHA256()
-    for start in stride(from: 0, to: million.count, by: 977) { pieces.update(million[start..<min(start + 977, 1_000_000)]) }
+    for start in stride(from: 0, to: million.count, by: 977) {
+      pieces.update(million[start..<min(start + 977, 1_000_000)])
+    }
     #expect(pieces.digest() == SHA256.digest(of: million))
     for length in [55, 56, 63, 64, 65, 119, 120] {
       var split = SHA256()

@@ -17,7 +17,8 @@ func exampleGroup(_ number: Int, epoch: Int = 0, steps: Int = 3, runID: String =
       logProbabilities: random.normal([steps]).values,
       scores: [
         Score(step: 0, reward: "alignment", version: "1", value: Float(number)),
-        Score(step: steps - 1, reward: "alignment", version: "1", value: scored || index == 0 ? Float(number + index) : nil),
+        Score(
+          step: steps - 1, reward: "alignment", version: "1", value: scored || index == 0 ? Float(number + index) : nil),
       ], denseRewards: scored || index == 0 ? random.normal([steps]).values : [], anchorStep: steps - 1)
   }
   return TrajectoryGroup(

@@ -89,7 +89,8 @@ struct RecoveryTests {
       #expect(try names(folder) == ["journal-000002", "segment-000001.h5"])
       let next = folder.appendingPathComponent("journal-000002")
       let segment = folder.appendingPathComponent("segment-000001.h5")
-      let sealed = try Data(contentsOf: segment), begun = try Data(contentsOf: next)
+      let sealed = try Data(contentsOf: segment)
+      let begun = try Data(contentsOf: next)
 
       // Which files a crash left; the last name is a half-written segment.
       for (hasSegment, hasNext) in [(false, false), (true, false), (true, true), (false, true)] {

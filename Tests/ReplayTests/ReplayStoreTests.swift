@@ -122,7 +122,8 @@ struct ReplayStoreTests {
         try store.commit()
         try store.maintain()
       }
-      var one = RandomStream(seed: 4), other = RandomStream(seed: 4)
+      var one = RandomStream(seed: 4)
+      var other = RandomStream(seed: 4)
       let drawn = try store.sample(7, from: &one).map(\.number)
       #expect(Set(drawn).count == 7)
       #expect(try store.sample(7, from: &other).map(\.number) == drawn)

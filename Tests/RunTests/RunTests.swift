@@ -10,7 +10,9 @@ import Transport
 struct RunTests {
   @Test("gives the same weights whether one actor works or three, and when the learner is stopped and goes on")
   func sameWeights() throws {
-    let one = try InProcessRun(), three = try InProcessRun(), stopped = try InProcessRun()
+    let one = try InProcessRun()
+    let three = try InProcessRun()
+    let stopped = try InProcessRun()
     defer { for run in [one, three, stopped] { run.remove() } }
     try one.run(actors: 1)
     let expected = try one.weights(3)

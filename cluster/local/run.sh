@@ -6,7 +6,7 @@
 #   cluster/local/run.sh configs/emoji-sdpo-alignment.yaml [--set training.epochs=3 ...]
 #
 # ACTORS (2) and SERVERS (2) are their numbers, LOGS (runs/local/logs) is where each role's log goes, BIN
-# (.build/release) is where the programs are.
+# (.build/release) is where the programs are. RESUME=1 goes on with the run that the folder holds.
 set -u
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
@@ -68,7 +68,7 @@ start router "$bin/stepwise-reward-server" route "${common[@]}"
 for ((i = 1; i <= servers; i++)); do
   start "server-$i" "$bin/stepwise-reward-server" serve "${common[@]}" --name "server-$i"
 done
-start learner "$bin/stepwise-learner" "${common[@]}"
+start learner "$bin/stepwise-learner" "${common[@]}" ${RESUME:+--resume}
 for ((i = 1; i <= actors; i++)); do
   start "actor-$i" "$bin/stepwise-actor" "${common[@]}" --name "actor-$i"
 done

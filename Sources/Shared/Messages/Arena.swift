@@ -33,8 +33,10 @@ final class Arena {
 
   /// A copy of trivial elements, as protobuf-c's repeated fields want them.
   func array<Element>(_ elements: [Element]) -> UnsafeMutablePointer<Element> {
-    let pointer = block(bytes: elements.count * MemoryLayout<Element>.stride, alignment: MemoryLayout<Element>.alignment)
-      .bindMemory(to: Element.self, capacity: elements.count)
+    let pointer = block(
+      bytes: elements.count * MemoryLayout<Element>.stride, alignment: MemoryLayout<Element>.alignment
+    )
+    .bindMemory(to: Element.self, capacity: elements.count)
     pointer.initialize(from: elements, count: elements.count)
     return pointer
   }

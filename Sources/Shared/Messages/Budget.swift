@@ -2,6 +2,7 @@
 // that knows how much one message may take in all, and says no beyond that.
 
 internal import CMessages
+
 #if canImport(Glibc)
   internal import Glibc
 #endif

@@ -7,6 +7,7 @@ public let protocolVersion = 1
 
 /// What a process does in a run.
 public enum Role: String, Sendable, CaseIterable {
+  /// As the wire names them.
   case actor, rewardServer, router, learner, tool
 
   var code: Stepwise__V1__Role {
@@ -24,15 +25,18 @@ public enum Role: String, Sendable, CaseIterable {
 public struct Hello: Sendable, Equatable {
   /// The sender's `protocolVersion`.
   public var protocolVersion: Int
+  /// What the sender does in the run.
   public var role: Role
   /// The run it belongs to; empty: whichever it meets.
   public var runID: String
   /// Digest of its model folder; empty: it holds none.
   public var modelHash: String
+  /// The sender's, unique in the run.
   public var name: String
   /// Larger in every later life of the same name.
   public var incarnation: Int
 
+  /// A greeting; by default of this program's protocol, to whichever run.
   public init(
     protocolVersion: Int = Messages.protocolVersion, role: Role, runID: String = "", modelHash: String = "",
     name: String, incarnation: Int
@@ -68,13 +72,16 @@ public struct Hello: Sendable, Equatable {
 
 /// The learner's answer to a `Hello` that fits.
 public struct Welcome: Sendable, Equatable {
+  /// The run that the learner leads.
   public var runID: String
+  /// Fingerprint of its model folder.
   public var modelHash: String
   /// Seed of all of the run's random numbers.
   public var runSeed: UInt64
   /// The policy in force.
   public var policy: PolicyNotice
 
+  /// The answer with all it says.
   public init(runID: String, modelHash: String, runSeed: UInt64, policy: PolicyNotice) {
     self.runID = runID
     self.modelHash = modelHash
@@ -85,10 +92,12 @@ public struct Welcome: Sendable, Equatable {
 
 /// The answer to a message that cannot be accepted.
 public struct Refusal: Sendable, Equatable {
+  /// What was expected, what was found, what to do.
   public var reason: String
   /// Groups it concerns, which are not to be sent again; none: it concerns the connection itself.
   public var numbers: [Int]
 
+  /// A refusal of groups, or of the connection.
   public init(reason: String, numbers: [Int] = []) {
     self.reason = reason
     self.numbers = numbers
@@ -104,6 +113,7 @@ public struct Heartbeat: Sendable, Equatable {
   /// Requests it would take beyond those.
   public var credits: Int
 
+  /// A beat; by default of somebody with nothing to do and no room.
   public init(sequence: Int, inFlight: Int = 0, credits: Int = 0) {
     self.sequence = sequence
     self.inFlight = inFlight
@@ -113,8 +123,10 @@ public struct Heartbeat: Sendable, Equatable {
 
 /// The sender leaves on purpose; what it held may go to others at once.
 public struct Goodbye: Sendable, Equatable {
+  /// Why; may be empty.
   public var reason: String
 
+  /// A farewell.
   public init(reason: String = "") { self.reason = reason }
 }
 

@@ -7,21 +7,37 @@ internal import Engine
 
 /// One message of the protocol.
 public enum Message: Sendable {
+  /// Actor to learner, reward server to router: who I am.
   case hello(Hello)
+  /// Learner to actor: come in.
   case welcome(Welcome)
+  /// Anybody to anybody: not so.
   case refusal(Refusal)
+  /// Anybody to anybody: alive.
   case heartbeat(Heartbeat)
+  /// Anybody to anybody: leaving.
   case goodbye(Goodbye)
+  /// Actor to learner: give me work.
   case workRequest(WorkRequest)
+  /// Learner to actor: make these.
   case work(Work)
+  /// Learner to actor: nothing more is wanted.
   case runFinished(RunFinished)
+  /// Actor to learner: a made group.
   case group(TrajectoryGroup)
+  /// Learner to actor: on disk.
   case acknowledgement(Acknowledgement)
+  /// Learner to actors: a new policy.
   case policyNotice(PolicyNotice)
+  /// Actor to learner: a part of a policy, please.
   case policyRequest(PolicyRequest)
+  /// Learner to actor: that part.
   case policyChunk(PolicyChunk)
+  /// Actor to router to reward server: score these.
   case scoreRequest(ScoreRequest)
+  /// Reward server to router to actor: the scores.
   case scoreReply(ScoreReply)
+  /// Reward server to router: I score these rewards, this many at once.
   case serverReady(ServerReady)
 
   /// Most bytes in a message; senders split what is larger, and sockets refuse it.
@@ -37,7 +53,8 @@ public enum Message: Sendable {
     return withExtendedLifetime(arena) {
       let envelope = packed(in: arena)
       let count = stepwise__v1__envelope__get_packed_size(envelope)
-      check(count <= Self.largestByteCount, "\(name): \(count) bytes exceed the largest message, \(Self.largestByteCount)")
+      check(
+        count <= Self.largestByteCount, "\(name): \(count) bytes exceed the largest message, \(Self.largestByteCount)")
       return [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
         written = stepwise__v1__envelope__pack(envelope, buffer.baseAddress)
       }

@@ -9,6 +9,7 @@ public struct MessageError: Error, Sendable, Equatable, CustomStringConvertible 
   /// What was expected and what was found.
   public let problem: String
 
+  /// An error in a field; `field` is empty for the whole message.
   public init(peer: String, field: String, problem: String) {
     self.peer = peer
     self.field = field

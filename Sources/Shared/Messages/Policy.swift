@@ -5,13 +5,16 @@ internal import CMessages
 
 /// A policy exists: its version, and what its bytes must prove to be.
 public struct PolicyNotice: Sendable, Equatable {
+  /// Epochs trained; 0 is the untrained policy.
   public var version: Int
   /// SHA-256 of all bytes, 64 lower-case hexadecimal digits.
   public var digest: String
+  /// Bytes of the safetensors file.
   public var byteCount: Int
   /// Tensors in the file, all of which must be bound.
   public var tensorCount: Int
 
+  /// A notice of bytes that are elsewhere.
   public init(version: Int, digest: String, byteCount: Int, tensorCount: Int) {
     self.version = version
     self.digest = digest
@@ -27,11 +30,14 @@ public struct PolicyNotice: Sendable, Equatable {
 
 /// Asks for a part of a policy's bytes.
 public struct PolicyRequest: Sendable, Equatable {
+  /// Which policy.
   public var version: Int
+  /// The first byte wanted.
   public var offset: Int
   /// At most this many; the learner may send fewer.
   public var byteCount: Int
 
+  /// A request for bytes from `offset` on.
   public init(version: Int, offset: Int, byteCount: Int) {
     self.version = version
     self.offset = offset
@@ -41,14 +47,18 @@ public struct PolicyRequest: Sendable, Equatable {
 
 /// A part of a policy's bytes.
 public struct PolicyChunk: Sendable, Equatable {
+  /// Which policy.
   public var version: Int
+  /// Place of the first byte in the whole.
   public var offset: Int
+  /// The part.
   public var bytes: [UInt8]
   /// Bytes of the whole policy.
   public var total: Int
   /// SHA-256 of the whole policy, as in its notice.
   public var digest: String
 
+  /// A part of a whole of `total` bytes.
   public init(version: Int, offset: Int, bytes: [UInt8], total: Int, digest: String) {
     self.version = version
     self.offset = offset
@@ -105,7 +115,8 @@ extension PolicyRequest: Coded {
 
 extension PolicyChunk: Coded {
   init(_ message: Stepwise__V1__PolicyChunk, _ place: Place) throws {
-    let offset = try place.number(message.offset, "offset"), total = try place.number(message.total, "total")
+    let offset = try place.number(message.offset, "offset")
+    let total = try place.number(message.total, "total")
     // Both are below 2^54, so the sum is exact.
     try place.require(
       offset + message.bytes.len <= total, "bytes",

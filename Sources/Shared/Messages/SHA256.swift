@@ -9,6 +9,7 @@ public struct SHA256: Sendable {
   private var pending: [UInt8] = []
   private var byteCount: UInt64 = 0
 
+  /// The state before any byte.
   public init() {}
 
   /// The digest of bytes in one piece, 64 lower-case hexadecimal digits.
@@ -61,7 +62,8 @@ public struct SHA256: Sendable {
       schedule[index] = UInt32(bigEndian: block.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
     }
     for index in 16..<64 {
-      let w15 = schedule[index - 15], w2 = schedule[index - 2]
+      let w15 = schedule[index - 15]
+      let w2 = schedule[index - 2]
       let s0 = rotated(w15, 7) ^ rotated(w15, 18) ^ (w15 >> 3)
       let s1 = rotated(w2, 17) ^ rotated(w2, 19) ^ (w2 >> 10)
       schedule[index] = schedule[index - 16] &+ s0 &+ schedule[index - 7] &+ s1

@@ -5,8 +5,11 @@ internal import Engine
 
 /// RGB images in 8 bits, row-major `[count, height, width, 3]`.
 public struct ImageBatch: Sendable, Equatable {
+  /// Number of images.
   public let count: Int
+  /// Rows of each.
   public let height: Int
+  /// Pixels a row.
   public let width: Int
   /// `count * height * width * 3` bytes.
   public let pixels: [UInt8]
@@ -31,14 +34,17 @@ public struct ScoreRequest: Sendable, Equatable {
   public var rewards: [String]
   /// One an image.
   public var prompts: [String]
+  /// What is to be scored.
   public var images: ImageBatch
   /// Milliseconds from arrival after which nobody waits for the reply.
   public var deadline: Int
   /// Free text for rewards that want more than prompts.
   public var metadata: [String: String]
 
+  /// A request with all it says.
   public init(
-    id: UInt64, rewards: [String], prompts: [String], images: ImageBatch, deadline: Int, metadata: [String: String] = [:]
+    id: UInt64, rewards: [String], prompts: [String], images: ImageBatch, deadline: Int,
+    metadata: [String: String] = [:]
   ) {
     self.id = id
     self.rewards = rewards
@@ -51,6 +57,7 @@ public struct ScoreRequest: Sendable, Equatable {
 
 /// The scores of all images by one reward.
 public struct ScoreResult: Sendable, Equatable {
+  /// Name of the reward.
   public var reward: String
   /// Version of the scorer; empty when none ran.
   public var version: String
@@ -59,6 +66,7 @@ public struct ScoreResult: Sendable, Equatable {
   /// Why values are missing; empty when none is.
   public var error: String
 
+  /// The scores of one reward, `error` saying why any is missing.
   public init(reward: String, version: String, values: [Float?], error: String = "") {
     self.reward = reward
     self.version = version
@@ -69,9 +77,12 @@ public struct ScoreResult: Sendable, Equatable {
 
 /// The answer to a `ScoreRequest`.
 public struct ScoreReply: Sendable, Equatable {
+  /// The request's.
   public var id: UInt64
+  /// One a reward that was asked for.
   public var results: [ScoreResult]
 
+  /// The answer to request `id`.
   public init(id: UInt64, results: [ScoreResult]) {
     self.id = id
     self.results = results
@@ -80,9 +91,12 @@ public struct ScoreReply: Sendable, Equatable {
 
 /// A scorer's name and version.
 public struct RewardVersion: Sendable, Equatable, Hashable {
+  /// Name of the reward.
   public var name: String
+  /// Version of its scorer.
   public var version: String
 
+  /// A reward's scorer.
   public init(name: String, version: String) {
     self.name = name
     self.version = version
@@ -91,13 +105,16 @@ public struct RewardVersion: Sendable, Equatable, Hashable {
 
 /// A reward server offers itself to a router.
 public struct ServerReady: Sendable, Equatable {
+  /// Names it in logs.
   public var name: String
+  /// What it can score.
   public var rewards: [RewardVersion]
   /// Images it likes in a request.
   public var batchSize: Int
   /// Requests it takes at once.
   public var credits: Int
 
+  /// An offer with all it says.
   public init(name: String, rewards: [RewardVersion], batchSize: Int, credits: Int) {
     self.name = name
     self.rewards = rewards

@@ -62,7 +62,8 @@ extension ScoreResult: Coded {
     var values = try place.finite(message.values, message.n_values, "values").map { Optional($0) }
     for index in place.numbers(message.missing, message.n_missing) {
       try place.require(
-        index < values.count, "missing", "expected an index below \(values.count), the number of values, found \(index)")
+        index < values.count, "missing", "expected an index below \(values.count), the number of values, found \(index)"
+      )
       values[index] = nil
     }
     self.init(

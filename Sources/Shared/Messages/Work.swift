@@ -9,6 +9,7 @@ public struct WorkRequest: Sendable, Equatable {
   /// Numbers of assignments it works on or has delivered without an acknowledgement; their leases are renewed.
   public var held: [Int]
 
+  /// A request for up to `capacity` more.
   public init(capacity: Int, held: [Int] = []) {
     self.capacity = capacity
     self.held = held
@@ -19,13 +20,16 @@ public struct WorkRequest: Sendable, Equatable {
 public struct Assignment: Sendable, Equatable, Hashable {
   /// Unique in a run, and consecutive.
   public var number: Int
+  /// The epoch that it is trained in.
   public var epoch: Int
+  /// What is to be seen.
   public var prompt: String
   /// Trajectories in the group.
   public var groupSize: Int
   /// The policy to sample from.
   public var policyVersion: Int
 
+  /// An assignment with all it says.
   public init(number: Int, epoch: Int, prompt: String, groupSize: Int, policyVersion: Int) {
     self.number = number
     self.epoch = epoch
@@ -40,6 +44,7 @@ public struct Work: Sendable, Equatable {
   /// None: there is nothing to do now; the learner sends `Work` by itself when there is.
   public var assignments: [Assignment]
 
+  /// An answer; empty: wait.
   public init(assignments: [Assignment]) { self.assignments = assignments }
 
   /// Nothing to do now.
@@ -48,15 +53,19 @@ public struct Work: Sendable, Equatable {
 
 /// The run is over: nothing more will be assigned or accepted.
 public struct RunFinished: Sendable, Equatable {
+  /// Why it is over.
   public var reason: String
 
+  /// The end, and why.
   public init(reason: String) { self.reason = reason }
 }
 
 /// These groups are on the learner's disk; the actor may forget them.
 public struct Acknowledgement: Sendable, Equatable {
+  /// Numbers of groups.
   public var numbers: [Int]
 
+  /// What is on disk.
   public init(numbers: [Int]) { self.numbers = numbers }
 }
 

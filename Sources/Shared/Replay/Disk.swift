@@ -1,6 +1,7 @@
 // The system calls of the replay, each with its error: what is written is written whole, and a rename is durable.
 
 internal import Foundation
+
 #if canImport(Glibc)
   internal import Glibc
 #endif
@@ -23,7 +24,9 @@ struct OpenFile: ~Copyable {
     var written = 0
     while written < bytes.count {
       written += try Disk.call("write", path) {
-        bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress! + written, $0.count - written, off_t(offset + written)) }
+        bytes.withUnsafeBytes {
+          pwrite(descriptor, $0.baseAddress! + written, $0.count - written, off_t(offset + written))
+        }
       }
     }
   }
@@ -37,7 +40,9 @@ struct OpenFile: ~Copyable {
           let got = try Disk.call("read", path) {
             pread(descriptor, buffer.baseAddress! + count, range.count - count, off_t(range.lowerBound + count))
           }
-          if got == 0 { throw ReplayError(.damaged, path: path, "expected \(range.upperBound) bytes, found a shorter file") }
+          if got == 0 {
+            throw ReplayError(.damaged, path: path, "expected \(range.upperBound) bytes, found a shorter file")
+          }
           count += got
         }
       } catch let error as ReplayError {
@@ -77,7 +82,8 @@ enum Disk {
   /// Repeats interrupted calls; a negative result becomes an error that says which call failed on which path.
   static func call<Result: SignedInteger>(_ name: String, _ path: String, _ body: () -> Result) throws -> Result {
     while true {
-      let result = body(), code = errno
+      let result = body()
+      let code = errno
       if result >= 0 { return result }
       if code == EINTR { continue }
       let text = "\(name): \(String(cString: strerror(code)))"

@@ -109,7 +109,8 @@ struct HDF5File: ~Copyable {
 
   /// Writes a dataset row by row, one row a chunk, so that memory holds one row.
   func write(
-    _ name: String, rows: Int, rowShape: [Int], level: Int, _ row: (Int, (UnsafePointer<Float>) throws -> Void) throws -> Void
+    _ name: String, rows: Int, rowShape: [Int], level: Int,
+    _ row: (Int, (UnsafePointer<Float>) throws -> Void) throws -> Void
   ) throws {
     let dataset = try create(name, Float.type, [rows] + rowShape, chunk: 1, level: level)
     defer { H5Dclose(dataset) }

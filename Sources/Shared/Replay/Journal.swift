@@ -89,7 +89,8 @@ struct JournalContent {
     guard header.prefix(4).elementsEqual("SWJ1".utf8), CRC32C.checksum(header) == number(24) as UInt32,
       let type = JournalRecordType(rawValue: number(4))
     else { return nil }
-    let length: UInt64 = number(8), key: UInt64 = number(16)
+    let length: UInt64 = number(8)
+    let key: UInt64 = number(16)
     guard length <= UInt64(available - JournalRecord.headerSize - 4), key <= UInt64(Int.max) else { return nil }
     let record = JournalRecord(
       type: type, number: Int(key), range: offset..<offset + JournalRecord.headerSize + Int(length) + 4)
@@ -120,7 +121,9 @@ struct NumberSet: Equatable {
   }
 
   var encoded: [UInt8] {
-    ranges.flatMap { JournalRecord.littleEndian(UInt64($0.lowerBound)) + JournalRecord.littleEndian(UInt64($0.upperBound)) }
+    ranges.flatMap {
+      JournalRecord.littleEndian(UInt64($0.lowerBound)) + JournalRecord.littleEndian(UInt64($0.upperBound))
+    }
   }
 
   init() {}
@@ -143,7 +146,8 @@ struct NumberSet: Equatable {
 extension Array {
   /// Index of the first element for which the condition holds, when it holds for all after that too.
   fileprivate func partitioningIndex(where condition: (Element) -> Bool) -> Int {
-    var low = 0, high = count
+    var low = 0
+    var high = count
     while low < high {
       let middle = (low + high) / 2
       if condition(self[middle]) { high = middle } else { low = middle + 1 }

@@ -18,11 +18,14 @@ public struct ReplayError: Error, Sendable, Equatable, CustomStringConvertible {
     case foreign
   }
 
+  /// What kind of failure.
   public let kind: Kind
+  /// The folder or file it is about.
   public let path: String
   /// What was expected, what was found, what to do.
   public let problem: String
 
+  /// A failure; `problem` says what was expected, what was found, what to do.
   public init(_ kind: Kind, path: String, _ problem: String) {
     self.kind = kind
     self.path = path

@@ -35,7 +35,8 @@ extension ReplayStore {
           decoding: Array(bytes[JournalRecord.headerSize..<bytes.count - 4]), from: journal.file.path)
       else {
         throw ReplayError(
-          .damaged, path: journal.file.path, "expected group \(number) at byte \(record.range.lowerBound), found other bytes")
+          .damaged, path: journal.file.path,
+          "expected group \(number) at byte \(record.range.lowerBound), found other bytes")
       }
       return group
     case nil:

@@ -4,6 +4,7 @@
 internal import Engine
 internal import Foundation
 internal import Messages
+
 #if canImport(Glibc)
   internal import Glibc
 #endif
@@ -98,7 +99,8 @@ extension ReplayStore {
     let size = try journal.file.byteCount()
     let bytes = try journal.file.read(0..<size)
     let content = bytes.withUnsafeBytes { JournalContent($0) }
-    var bad = content.damaged, good: [JournalRecord] = []
+    var bad = content.damaged
+    var good: [JournalRecord] = []
     for record in content.records {
       let payload = Array(bytes[record.payload])
       if take(record, payload) { good.append(record) } else { bad.append(record.range) }
@@ -107,7 +109,8 @@ extension ReplayStore {
       damage.append(
         ReplayDamage(
           path: journal.file.path,
-          problem: "the last \(size - content.end) of \(size) bytes are no whole record, as a crash or a bad disk leaves; "
+          problem:
+            "the last \(size - content.end) of \(size) bytes are no whole record, as a crash or a bad disk leaves; "
             + (isReadOnly ? "they are not read" : "they were cut off"), isTornTail: true))
       if !isReadOnly {
         try journal.file.truncate(to: content.end)
@@ -155,7 +158,9 @@ extension ReplayStore {
     for record in good where record.type == .group {
       let start = rewritten.count
       rewritten += bytes[record.range]
-      guard case .journal(record)? = index.location(record.number), let entry = index.entry(record.number) else { continue }
+      guard case .journal(record)? = index.location(record.number), let entry = index.entry(record.number) else {
+        continue
+      }
       index.insert(
         entry,
         at: .journal(JournalRecord(type: .group, number: record.number, range: start..<rewritten.count)))

@@ -15,6 +15,7 @@ public struct ReplaySettings: Sendable, Equatable {
   /// Level of deflate for states in sealed segments, 0 to 9; 0: none. Larger: smaller files, slower sealing.
   public var compression: Int
 
+  /// Sizes and limits. Stops the program where they make no sense.
   public init(
     segmentGroups: Int = 256, segmentBytes: Int = 128 << 20, maximumTrajectories: Int = 100_000,
     maximumBytes: Int = 16 << 30, compression: Int = 1

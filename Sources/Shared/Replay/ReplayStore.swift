@@ -7,13 +7,16 @@
 internal import Engine
 public import Foundation
 public import Messages
+
 #if canImport(Glibc)
   internal import Glibc
 #endif
 
 /// A folder of trajectory groups.
 public final class ReplayStore {
+  /// Where it is.
   public let folder: URL
+  /// Its sizes and limits.
   public let settings: ReplaySettings
   /// What was found damaged when the folder was opened, and set aside.
   public internal(set) var damage: [ReplayDamage] = []
@@ -125,7 +128,9 @@ public final class ReplayStore {
       throw error
     }
     let range = journal.end..<journal.end + record.count
-    note(ReplayEntry(group, byteCount: bytes.count), JournalRecord(type: .group, number: group.number, range: range), shape)
+    note(
+      ReplayEntry(group, byteCount: bytes.count), JournalRecord(type: .group, number: group.number, range: range), shape
+    )
     return .stored
   }
 
@@ -174,7 +179,8 @@ public final class ReplayStore {
     try requireWriting()
     guard let origin, !journal.numbers.isEmpty else { return }
     try commit()
-    let number = journal.number, path = ReplayFolder.segment(folder.path, number)
+    let number = journal.number
+    let path = ReplayFolder.segment(folder.path, number)
     let numbers = journal.numbers.sorted()
     try SegmentWriter.seal(path, origin: origin, count: numbers.count, level: settings.compression) { row in
       let group = try self.group(numbers[row])

@@ -6,10 +6,15 @@ public import Messages
 
 /// What the index knows of a stored group.
 public struct ReplayEntry: Sendable, Equatable {
+  /// Unique in the run.
   public let number: Int
+  /// The epoch it was assigned for.
   public let epoch: Int
+  /// The policy it was sampled from.
   public let policyVersion: Int
+  /// What it was to show.
   public let prompt: String
+  /// Trajectories in the group.
   public let trajectoryCount: Int
   /// Of the encoded message.
   public let byteCount: Int
@@ -55,7 +60,9 @@ public struct ReplayEntry: Sendable, Equatable {
 
 /// A sealed segment. Any thread may read it.
 public struct SegmentReader: Sendable {
+  /// The file.
   public let path: String
+  /// Whose trajectories it holds.
   public let origin: ReplayOrigin
   /// What it holds, in the order of its rows.
   public let entries: [ReplayEntry]
@@ -142,7 +149,9 @@ private struct Columns: Sendable {
 
     let states = try file.shape(SegmentSchema.Trajectory.states)
     let cleanStates = try file.shape(SegmentSchema.Trajectory.cleanStates)
-    let groups = number.count, trajectories = isScored.count, scores = step.count
+    let groups = number.count
+    let trajectories = isScored.count
+    let scores = step.count
     stepCount = cleanStates.count == 5 ? cleanStates[1] : 0
     let steps = stepCount
     let groupColumns = [
@@ -157,7 +166,8 @@ private struct Columns: Sendable {
       Self.divides(firstScore, rows: trajectories, into: scores), step.allSatisfy({ $0 >= 0 && $0 < steps }),
       anchorStep.allSatisfy({ $0 >= 0 && $0 < steps })
     else {
-      throw ReplayError(.damaged, path: file.path, "its datasets do not fit together, expected the sizes of one segment")
+      throw ReplayError(
+        .damaged, path: file.path, "its datasets do not fit together, expected the sizes of one segment")
     }
   }
 

@@ -51,12 +51,14 @@ enum SegmentSchema {
 
 /// Whose trajectories a replay holds; kept in every segment.
 public struct ReplayOrigin: Sendable, Equatable {
+  /// The run that they were made for.
   public let runID: String
   /// Digest of the model folder that made them.
   public let modelHash: String
   /// The run's complete configuration, YAML.
   public let configuration: String
 
+  /// An origin; the configuration is YAML.
   public init(runID: String, modelHash: String, configuration: String) {
     self.runID = runID
     self.modelHash = modelHash

@@ -4,6 +4,7 @@
 internal import Engine
 internal import Foundation
 internal import Messages
+
 #if canImport(Glibc)
   internal import Glibc
 #endif
