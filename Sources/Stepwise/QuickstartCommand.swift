@@ -99,7 +99,9 @@ struct QuickstartCommand: ParsableCommand {
     let display = RunDisplay(folder: folder, configuration: configuration, minutes: minutes)
     let supervisor = Supervisor(
       try plan.children(configuration, programs: RunPlan.programs), logs: RunFolder.logs(folder), report: display.say)
-    let outcome = try supervisor.run(until: Date(timeIntervalSinceNow: 60 * minutes), tick: display.update)
+    let outcome = try RunFolder.clearingFailedStart(folder) {
+      try supervisor.run(until: Date(timeIntervalSinceNow: 60 * minutes), tick: display.update)
+    }
     display.finish()
     return outcome
   }

@@ -41,7 +41,9 @@ struct RunCommand: ParsableCommand {
     let display = RunDisplay(folder: folder, configuration: whole, minutes: minutes)
     let supervisor = Supervisor(
       try plan.children(whole, programs: RunPlan.programs), logs: RunFolder.logs(folder), report: display.say)
-    let outcome = try supervisor.run(until: minutes.map { Date(timeIntervalSinceNow: 60 * $0) }, tick: display.update)
+    let outcome = try RunFolder.clearingFailedStart(folder) {
+      try supervisor.run(until: minutes.map { Date(timeIntervalSinceNow: 60 * $0) }, tick: display.update)
+    }
     display.finish()
     switch outcome {
     case .finished: print("finished; everything is in \(folder.path)")
@@ -82,6 +84,21 @@ enum RunFolder {
       try FileManager.default.createDirectory(at: logs(folder), withIntermediateDirectories: true)
     } catch {
       throw CommandError("\(folder.path): expected a folder that can be made: \(error.localizedDescription)")
+    }
+  }
+
+  /// Does `body`; when it fails before the learner has begun, only the logs stay, so that the folder can be used again.
+  ///
+  /// - Throws: what `body` throws.
+  static func clearingFailedStart<Result>(_ folder: URL, _ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch {
+      // The learner keeps its configuration once it has loaded everything and is bound.
+      if !FileManager.default.fileExists(atPath: folder.appending(path: "config.yaml").path) {
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) where name != "logs" {
+          try FileManager.default.removeItem(at: folder.appending(path: name))
+        }
+      }
+      throw error
     }
   }
 }

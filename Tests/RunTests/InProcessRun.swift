@@ -16,7 +16,8 @@ struct InProcessRun {
   var configuration = Configuration()
 
   init() throws {
-    try Compute.start(threads: 1)
+    // One setting for all suites of the process: products cut for another number of threads may round differently.
+    try Compute.start()
     folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-run-" + UUID().uuidString)
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()

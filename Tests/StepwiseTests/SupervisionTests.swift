@@ -46,12 +46,14 @@ private func withPrograms(
     }
   }
 
-  @Test func `a learner that fails ends the run with its own words`() throws {
-    try withPrograms(learner: "echo working; echo 'Error: the model has grown wings' >&2; exit 3") { folder, program in
+  @Test func `a learner that fails ends the run with its own words, and the folder can be used again`() throws {
+    let failing = "touch work/run-id; echo working; echo 'Error: the model has grown wings' >&2; exit 3"
+    try withPrograms(learner: failing) { folder, program in
       let result = try program.run(["run", "--config", "run.yaml"], in: folder)
       #expect(result.status != 0)
       #expect(result.errors.contains("learner failed (exit status 3)"), "\(result.errors)")
       #expect(result.errors.contains("the model has grown wings") && !result.errors.contains("working"))
+      #expect(FileManager.default.names(in: folder.appending(path: "work")) == ["logs"])
     }
   }
 
