@@ -56,6 +56,10 @@ const char *sw_blas_core(void) { return core; }
 void sw_blas_sgemm(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
                    int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
   enum { row_major = 101, plain = 111, transposed = 112 };
+  if (!sgemm && sw_blas_load() != 0) { // a product before Compute.start(), which would have thrown
+    fprintf(stderr, "OpenBLAS cannot be loaded: %s\n", message);
+    abort();
+  }
   sgemm(row_major, transpose_a ? transposed : plain, transpose_b ? transposed : plain, (int)m, (int)n, (int)k, alpha, a,
         (int)lda, b, (int)ldb, beta, c, (int)ldc);
 }

@@ -64,18 +64,21 @@ extension Tensor {
     return sum(axes: axes, keepAxes: true).reshaped(target)
   }
 
+  /// Sum under broadcasting.
   public static func + (a: Tensor, b: Tensor) -> Tensor {
     Tape.record(raw(Int32(SW_ADD), a, b, "+"), from: [a, b]) { [p = a.shape, q = b.shape] g in
       [g.summed(to: p), g.summed(to: q)]
     }
   }
 
+  /// Difference under broadcasting.
   public static func - (a: Tensor, b: Tensor) -> Tensor {
     Tape.record(raw(Int32(SW_SUBTRACT), a, b, "-"), from: [a, b]) { [p = a.shape, q = b.shape] g in
       [g.summed(to: p), (-g).summed(to: q)]
     }
   }
 
+  /// Product, element by element, under broadcasting.
   public static func * (a: Tensor, b: Tensor) -> Tensor {
     let (p, q) = (a.detached, b.detached)
     let (wantsA, wantsB) = (Tape.tracks(a), Tape.tracks(b))
@@ -84,6 +87,7 @@ extension Tensor {
     }
   }
 
+  /// Quotient, element by element, under broadcasting.
   public static func / (a: Tensor, b: Tensor) -> Tensor {
     let (p, q) = (a.detached, b.detached)
     let (wantsA, wantsB) = (Tape.tracks(a), Tape.tracks(b))

@@ -15,11 +15,15 @@ extension Tensor {
     }
   }
 
+  /// e^x
   public func exp() -> Tensor { unary(Int32(SW_EXP)) }
   /// Natural logarithm.
   public func log() -> Tensor { unary(Int32(SW_LOG)) }
+  /// Square root.
   public func sqrt() -> Tensor { unary(Int32(SW_SQRT)) }
+  /// x²
   public func squared() -> Tensor { unary(Int32(SW_SQUARE)) }
+  /// Hyperbolic tangent.
   public func tanh() -> Tensor { unary(Int32(SW_TANH)) }
   /// 1 / (1 + e^-x)
   public func sigmoid() -> Tensor { unary(Int32(SW_SIGMOID)) }
@@ -31,8 +35,11 @@ extension Tensor {
   public func gelu() -> Tensor { unary(Int32(SW_GELU)) }
   /// x sigmoid(1.702 x), CLIP's approximation.
   public func quickGelu() -> Tensor { unary(Int32(SW_QUICK_GELU)) }
+  /// max(x, 0)
   public func relu() -> Tensor { unary(Int32(SW_RELU)) }
+  /// |x|
   public func abs() -> Tensor { unary(Int32(SW_ABS)) }
+  /// -x
   public static prefix func - (x: Tensor) -> Tensor { x.unary(Int32(SW_NEGATE)) }
 
   /// Limits every element to lower...upper; no gradient flows where the limit holds it.
@@ -54,13 +61,21 @@ extension Tensor {
     return Tape.record(y, from: [self]) { g in [g.affine(scale, 0)] }
   }
 
+  /// x + a, element by element.
   public static func + (x: Tensor, a: Float) -> Tensor { x.affine(1, a) }
+  /// a + x, element by element.
   public static func + (a: Float, x: Tensor) -> Tensor { x.affine(1, a) }
+  /// x - a, element by element.
   public static func - (x: Tensor, a: Float) -> Tensor { x.affine(1, -a) }
+  /// a - x, element by element.
   public static func - (a: Float, x: Tensor) -> Tensor { x.affine(-1, a) }
+  /// a x, element by element.
   public static func * (x: Tensor, a: Float) -> Tensor { x.affine(a, 0) }
+  /// a x, element by element.
   public static func * (a: Float, x: Tensor) -> Tensor { x.affine(a, 0) }
+  /// x / a, element by element.
   public static func / (x: Tensor, a: Float) -> Tensor { x.affine(1 / a, 0) }
+  /// a / x, element by element.
   public static func / (a: Float, x: Tensor) -> Tensor { Tensor(a) / x }
 
   /// a gelu(b) for x = a | b, halves of the last axis: `[..., 2f]` to `[..., f]` (Shazeer, arXiv 2002.05202).

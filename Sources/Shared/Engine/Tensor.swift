@@ -40,7 +40,9 @@ public struct Tensor: Sendable {
     self.init(storage: storage, shape: shape)
   }
 
+  /// 0 everywhere.
   public static func zeros(_ shape: [Int]) -> Tensor { Tensor(repeating: 0, shape: shape) }
+  /// 1 everywhere.
   public static func ones(_ shape: [Int]) -> Tensor { Tensor(repeating: 1, shape: shape) }
 
   /// Number of elements.
