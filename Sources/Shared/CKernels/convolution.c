@@ -3,7 +3,6 @@
 #include "dispatch.h"
 #include "kernels.h"
 #include "openblas.h"
-#include <pthread.h>
 #include <string.h>
 
 enum { patch_floats = 1 << 17 }; // half a megabyte a thread
@@ -35,7 +34,6 @@ typedef struct {
   const float *x, *w, *bias, *g;
   float *y;
   int64_t rows;
-  pthread_mutex_t *lock;
 } convolution_work;
 
 static int64_t positions(const sw_convolution *s) { return s->batch * s->out_height * s->out_width; }
@@ -76,7 +74,7 @@ void sw_conv2d(const sw_convolution *s, const float *x, const float *w, const fl
     sw_linear(positions(s), s->out, s->in, x, w, bias, y);
     return;
   }
-  convolution_work work = {s, x, w, bias, 0, y, balanced_rows(s), 0};
+  convolution_work work = {s, x, w, bias, 0, y, balanced_rows(s)};
   sw_parallel((positions(s) + work.rows - 1) / work.rows, 1, convolve_blocks, &work);
 }
 
@@ -112,7 +110,7 @@ static void weight_parts(void *context, int64_t begin, int64_t end) {
 
 void sw_conv2d_weight_gradient(const sw_convolution *s, const float *x, const float *g, float *gw) {
   const int64_t k = s->kernel * s->kernel * s->in;
-  weight_work t = {{s, x, 0, 0, g, gw, balanced_rows(s), 0}, NULL, 1, 0};
+  weight_work t = {{s, x, 0, 0, g, gw, balanced_rows(s)}, NULL, 1, 0};
   t.blocks = (positions(s) + t.work.rows - 1) / t.work.rows;
   t.parts = sw_threads() < t.blocks ? sw_threads() : t.blocks;
   if (t.parts > 1) t.partial = sw_allocate((t.parts - 1) * s->out * k);

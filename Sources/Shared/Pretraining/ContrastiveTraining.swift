@@ -7,8 +7,8 @@ import Layers
 import Models
 
 /// The symmetric contrastive loss of CLIP (Radford et al., arXiv 2103.00020) over batches of different captions. An eighth
-/// of the pictures has been through the autoencoder, because that is where those to
-/// be judged come from.
+/// of the pictures has been through the autoencoder, because that is where those
+/// to be judged come from.
 struct ContrastiveTraining {
   let model: CLIP
   let autoencoder: AutoencoderKL
