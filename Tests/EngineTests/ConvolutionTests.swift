@@ -5,8 +5,10 @@ import Testing
 
 /// A convolution's sizes and what is added to it.
 struct ConvolutionCase: Sendable, CustomTestStringConvertible {
-  var batch = 1, height: Int, width: Int, inputs: Int, outputs: Int
-  var kernel = 3, stride = 1
+  var batch = 1
+  var height, width, inputs, outputs: Int
+  var kernel = 3
+  var stride = 1
   var padding = Padding(1)
   var doubled = false
 
