@@ -5,7 +5,7 @@
 #include "winograd.h"
 #include <string.h>
 
-enum { transformed_floats = 4 << 20, most_tiles = 256, fewest_tiles = 48 };
+enum { transformed_floats = 4 << 20, most_tiles = 144, fewest_tiles = 48 };
 
 // Inputs -------------------------------------------------------------------------------------------------------------
 
