@@ -26,6 +26,11 @@ package final class GroupSampler {
   /// - Throws: errors that name the file or setting and what was expected.
   package init(_ configuration: Configuration, model loaded: TextToImageModel? = nil) throws {
     let folder = URL(filePath: configuration.run.model)
+    if loaded == nil {
+      try TextToImageModel.requireMemory(
+        folder: folder, samples: configuration.sampling.batchSize * configuration.sampling.groupSize,
+        advice: "Lower sampling.batchSize, or take a machine with more memory.")
+    }
     model = try loaded ?? TextToImageModel(folder: folder)
     let decoder = configuration.sampling.rewardDecoder
     if !decoder.isEmpty { try model.useTinyDecoder(URL(filePath: decoder)) }

@@ -38,7 +38,13 @@ package final class Trainer {
     process = try configuration.samplingProcess()
     algorithm = try AlgorithmRegistry.make(settings.algorithm, configuration.algorithmOptions)
     groupSize = type(of: algorithm).groupSize
-    model = try loaded ?? TextToImageModel(folder: URL(filePath: configuration.run.model))
+    let folder = URL(filePath: configuration.run.model)
+    if loaded == nil {
+      try TextToImageModel.requireMemory(
+        folder: folder, trained: settings.minibatchSize * groupSize,
+        advice: "Lower training.minibatchSize and raise training.accumulation in its place.")
+    }
+    model = try loaded ?? TextToImageModel(folder: folder)
     model.unet.addLoRA(rank: settings.loraRank, alpha: settings.loraAlpha, random: seed.fork("lora"))
     let guidanceScale = configuration.sampling.guidanceScale
     prompts = PromptStates(model: model, guidanceScale: guidanceScale)

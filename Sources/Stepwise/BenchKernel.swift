@@ -21,12 +21,7 @@ struct BenchKernel {
   /// What the others' operations are held against.
   static var peakProduct: BenchKernel { product(2048, 2048, 2048) }
   /// What the others' bytes are held against.
-  static var peakCopy: BenchKernel {
-    moving("copy", [2, 1 << 24], reads: 1, writes: 1) { x in
-      let halves = (0..<2).map { x.slice(axis: 0, $0..<$0 + 1) }
-      return { _ = Tensor.concatenated(halves, axis: 0) }
-    }
-  }
+  static var peakCopy: BenchKernel { moving("copy", [1 << 25], reads: 1, writes: 1) { x in { _ = x * 1 } } }
 
   static var all: [BenchKernel] { products + convolutions + attentions + movers }
 

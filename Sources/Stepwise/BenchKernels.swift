@@ -77,7 +77,7 @@ struct BenchKernels: ParsableCommand {
     }
     return TextTable.text([["kernel", "shape", "ms", "rate", "of peak"]] + rows)
       + String(
-        format: "peak: %.1f GFLOP/s (product of 2048 x 2048 matrices), %.1f GB/s (copy of 128 MB, read and written)",
+        format: "peak: %.1f GFLOP/s (product of 2048 x 2048 matrices), %.1f GB/s (y = x for 128 MB, read and written)",
         report.peakGflopPerSecond, report.peakGbPerSecond)
   }
 }

@@ -30,7 +30,7 @@ struct NetworkReport: Encodable {
     threads = Compute.threads
     seconds = measured.median.rounded(toPlaces: 4)
     allSeconds = measured.seconds.map { $0.rounded(toPlaces: 4) }
-    gflop = (operations / 1e9).rounded(toPlaces: 3)
+    gflop = (operations / 1e9).rounded(toPlaces: 6)
     gflopPerSecond = (operations / 1e9 / measured.median).rounded(toPlaces: 1)
     peakMemoryGb = BenchMeasurement.peakMemory
   }

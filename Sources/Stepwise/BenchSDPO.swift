@@ -48,6 +48,9 @@ struct BenchSDPO: ParsableCommand {
   func run() throws {
     try options.start()
     let settings = configured()
+    try TextToImageModel.requireMemory(
+      folder: URL(filePath: model), samples: 2 * batch, trained: 2 * trainBatch,
+      advice: "Take a smaller --batch or --train-batch.")
     let model = try TextToImageModel(
       folder: URL(filePath: model), weights: randomWeights.map { .random(seed: $0) } ?? .files, tokenizer: tokenizer())
     // One model in memory: the learner's adapter is the policy that is sampled from.

@@ -26,8 +26,7 @@ public final class TextToImageModel {
   ///   not supported, or does not fit the others.
   public init(folder: URL, weights: WeightOrigin = .files, tokenizer: Tokenizer? = nil) throws {
     self.folder = folder
-    let index = try ModelConfiguration(file: folder.appending(path: "model_index.json"))
-    try index.require("_class_name", oneOf: .string("StableDiffusionPipeline"))
+    try Self.requireSupported(folder)
     fingerprint = try ModelFingerprint(folder: folder, weights: weights, ownTokenizer: tokenizer == nil).description
     self.tokenizer = try tokenizer ?? Tokenizer(folder: folder.appending(path: "tokenizer"))
     text = try CLIPText(folder: folder.appending(path: "text_encoder"), weights: weights)
@@ -35,6 +34,12 @@ public final class TextToImageModel {
     vae = try AutoencoderKL(folder: folder.appending(path: "vae"), weights: weights)
     decoder = vae
     try requireFit()
+  }
+
+  /// - Throws: `ConfigurationError` when a folder holds no model, or one of another kind.
+  static func requireSupported(_ folder: URL) throws {
+    let index = try ModelConfiguration(file: folder.appending(path: "model_index.json"))
+    try index.require("_class_name", oneOf: .string("StableDiffusionPipeline"))
   }
 
   private func requireFit() throws {
