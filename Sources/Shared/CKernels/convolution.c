@@ -71,7 +71,7 @@ static int64_t balanced_rows(const sw_convolution *s) {
 
 void sw_conv2d(const sw_convolution *s, const float *x, const float *w, const float *bias, float *y) {
   if (is_plain(s)) {
-    sw_linear(positions(s), s->out, s->in, x, w, bias, y);
+    sw_linear(positions(s), s->out, s->in, x, w, bias, NULL, y);
     return;
   }
   convolution_work work = {s, x, w, bias, 0, y, balanced_rows(s)};
