@@ -76,8 +76,8 @@ final class Trainer {
     report.freshRatioError = try freshRatioError(batch)
     var random = seed.fork("updates", version)
     let updates = stepShuffledUpdates(
-      groups: batch.groups.count, steps: process.timesteps.count, minibatch: settings.minibatchSize,
-      accumulation: settings.accumulation, random: &random)
+      groups: batch.groups.count, steps: process.timesteps.count - (settings.finalStep ? 0 : 1),
+      minibatch: settings.minibatchSize, accumulation: settings.accumulation, random: &random)
     for minibatches in updates {
       let count = minibatches.reduce(0) { $0 + $1.count }
       var gradients = Gradients()

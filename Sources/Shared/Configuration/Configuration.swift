@@ -101,6 +101,9 @@ extension Configuration {
     public var epsilon: Float = 1e-8
     /// Gradients longer than this are shortened to it; larger bounds less.
     public var maximumGradientNorm: Float = 1
+    /// Whether the final step is trained as the others are. Its noise comes after the picture that is scored, so its
+    /// expected gradient is 0 and, as its noise is the smallest, its spread the largest: off learns faster.
+    public var finalStep = true
     /// Groups whose gradients are computed at once; more are faster and take memory.
     public var minibatchSize = 8
     /// Minibatches to an optimiser step; more make steps fewer and steadier.

@@ -54,6 +54,9 @@ extension Configuration {
     require(training.weightDecay >= 0, "training.weightDecay", "0 or more", training.weightDecay)
     positive(training.epsilon, "training.epsilon")
     positive(training.maximumGradientNorm, "training.maximumGradientNorm")
+    require(
+      training.finalStep || sampling.steps > 1, "training.finalStep", "true, because sampling.steps is 1 and nothing else "
+        + "is left to train", training.finalStep)
     positive(training.minibatchSize, "training.minibatchSize")
     positive(training.accumulation, "training.accumulation")
     positive(training.loraRank, "training.loraRank")
