@@ -46,7 +46,7 @@ public func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor? = nil, residua
 /// - Parameter residual: is added to the result, of its shape.
 public func linear(_ x: Tensor, _ layers: [AffineWeights], residual: Tensor? = nil) -> Tensor {
   let product = AffineProduct(x, layers)
-  let y = product.forward(residual)
+  let y = product.forward(x.detached, residual)
   let inputs = [x] + layers.flatMap { [$0.weight, $0.bias, $0.adapter?.down, $0.adapter?.up].compactMap { $0 } }
   return Tape.record(y, from: inputs + (residual.map { [$0] } ?? [])) { g in
     product.gradients(g) + (residual == nil ? [] : [g])
@@ -55,7 +55,9 @@ public func linear(_ x: Tensor, _ layers: [AffineWeights], residual: Tensor? = n
 
 /// One product of x with the weights of several layers, and its gradients.
 private struct AffineProduct {
-  let x: Tensor
+  let shape: [Int]
+  /// The input, where a gradient needs it.
+  let kept: Tensor?
   /// Detached, with what of each gradients are wanted for.
   let layers: [(values: AffineWeights, wants: (weight: Bool, bias: Bool, adapter: Bool))]
   let wantsX: Bool
@@ -63,7 +65,7 @@ private struct AffineProduct {
 
   init(_ input: Tensor, _ weights: [AffineWeights]) {
     inputs = input.rank > 0 ? input.shape[input.rank - 1] : 0
-    x = input.detached
+    shape = input.shape
     wantsX = Tape.tracks(input)
     rows = input.shape.dropLast().reduce(1, *)
     outputs = weights.reduce(0) { $0 + $1.weight.shape[0] }
@@ -89,6 +91,7 @@ private struct AffineProduct {
         )
       )
     }
+    kept = layers.contains { $0.wants.weight || $0.wants.adapter } ? input.detached : nil
   }
 
   /// All weights with their adapters, `[outputs, inputs]`. Made anew for the gradient: it is as large as the weights.
@@ -112,8 +115,8 @@ private struct AffineProduct {
     }
   }
 
-  func forward(_ residual: Tensor?) -> Tensor {
-    let shape = Array(x.shape.dropLast()) + [outputs]
+  func forward(_ x: Tensor, _ residual: Tensor?) -> Tensor {
+    let shape = Array(shape.dropLast()) + [outputs]
     check(residual == nil || residual!.shape == shape, "linear: residual \(residual!.shape) is not \(shape)")
     let biases = layers.compactMap(\.values.bias)
     let bias = biases.count > 1 ? Tensor.concatenated(biases, axis: 0) : biases.first
@@ -133,14 +136,14 @@ private struct AffineProduct {
     var all: [Tensor?] = [
       wantsX
         ? withPointers(g, weight) { g_, w_ in
-          Tensor.make(x.shape) { sw_gemm(0, 0, m, k, n, 1, g_, n, w_, k, nil, $0, k) }
+          Tensor.make(shape) { sw_gemm(0, 0, m, k, n, 1, g_, n, w_, k, nil, $0, k) }
         } : nil
     ]
     let sums = layers.contains { $0.wants.bias } ? g.columnSums : nil
     var column = 0
     for (w, wants) in layers {
       let out = w.weight.shape[0]
-      withPointers(g, x) { g_, x_ in
+      withPointers(g, kept ?? g) { g_, x_ in
         let own = g_ + column
         all.append(
           wants.weight

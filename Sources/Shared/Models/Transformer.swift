@@ -70,7 +70,7 @@ final class Transformer2D {
     } else {
       let into = try Conv2d(path["proj_in"], in: channels, out: channels, kernel: 1)
       let out = try Conv2d(path["proj_out"], in: channels, out: channels, kernel: 1)
-      (projectIn, projectOut) = ({ into($0) }, { $1 + out($0) })
+      (projectIn, projectOut) = ({ into($0) }, { out($0, residual: $1) })
     }
     blocks = try (0..<layers).map {
       try TransformerBlock(
