@@ -127,8 +127,11 @@ SW_512 static void pack_panel(const sw_product *p, int64_t first, int64_t count,
   }
 }
 
-// Rows of A side by side: their distance in memory may be one at which they would push each other out of the cache.
-SW_512 static void copy_rows(const float *a, int64_t lda, int64_t count, int64_t k, float *rows) {
+// Rows of A side by side: their distance in memory may be one at which they would push each other out of the cache. The
+// rows after them are asked for meanwhile.
+SW_512 static void copy_rows(const float *a, int64_t lda, int64_t count, int64_t k, int64_t next, float *rows) {
+  for (int64_t r = count; r < count + next; r++)
+    for (int64_t i = 0; i < k; i += 16) __builtin_prefetch(a + r * lda + i, 0, 2);
   for (int64_t r = 0; r < count; r++) {
     int64_t i = 0;
     for (; i + 16 <= k; i += 16) _mm512_store_ps(rows + r * row_stride + i, _mm512_loadu_ps(a + r * lda + i));
@@ -150,7 +153,8 @@ static void multiply_block(const sw_product *p, int64_t column, int64_t columns,
   for (int64_t block = 0; block < blocks; block++) {
     // Blocks of nearly one size: a last one of a row or two would leave most of the registers idle.
     const int64_t first = p->m * block / blocks, count = p->m * (block + 1) / blocks - first;
-    copy_rows(p->a + first * p->lda + begin, p->lda, count, k, rows);
+    const int64_t left = p->m - first - count, next = left < block_rows ? left : block_rows;
+    copy_rows(p->a + first * p->lda + begin, p->lda, count, k, next, rows);
     for (int64_t c = 0; c < columns; c += panel) {
       const int64_t lanes = lanes_at(c, columns), left = columns - c < lanes ? columns - c : lanes;
       float *y = p->c + first * p->ldc + column + c;
