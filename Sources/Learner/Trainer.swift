@@ -2,16 +2,16 @@
 // three give the same weights to the bit.
 
 internal import Algorithms
-internal import Configuration
+package import Configuration
 internal import Diffusion
 internal import Engine
 internal import Foundation
 internal import Layers
-internal import Messages
-internal import Models
+package import Messages
+package import Models
 
 /// The policy under training. Not Sendable: it belongs to the training thread.
-final class Trainer {
+package final class Trainer {
   let model: TextToImageModel
   let process: DDIM
   let optimizer: AdamW
@@ -30,14 +30,22 @@ final class Trainer {
 
   /// Loads the model and gives it a new adapter that changes nothing yet.
   ///
+  /// - Parameter loaded: the model, where it is in memory already; nil loads the configured one.
   /// - Throws: when the model cannot be loaded or the settings do not go together.
-  init(_ configuration: Configuration) throws {
+  package init(_ configuration: Configuration, model loaded: TextToImageModel? = nil) throws {
     settings = configuration.training
     seed = RandomStream(seed: configuration.run.seed)
     process = try configuration.samplingProcess()
     algorithm = try AlgorithmRegistry.make(settings.algorithm, configuration.algorithmOptions)
     groupSize = type(of: algorithm).groupSize
-    model = try TextToImageModel(folder: URL(filePath: configuration.run.model))
+    let folder = URL(filePath: configuration.run.model)
+    if loaded == nil {
+      try TextToImageModel.requireMemory(
+        folder: folder, trained: settings.minibatchSize * groupSize,
+        advice: "Lower training.minibatchSize and raise training.accumulation in its place.")
+    }
+    model = try loaded ?? TextToImageModel(folder: folder)
+    model.unet.recomputesUnits = settings.gradientCheckpointing
     model.unet.addLoRA(rank: settings.loraRank, alpha: settings.loraAlpha, random: seed.fork("lora"))
     let guidanceScale = configuration.sampling.guidanceScale
     prompts = PromptStates(model: model, guidanceScale: guidanceScale)
@@ -56,7 +64,8 @@ final class Trainer {
   /// Trains on one epoch's groups; the next version is made even where no group could be used.
   ///
   /// - Throws: `TrainingError` when a group was sampled with other settings, or a gradient is not finite.
-  func train(_ received: [TrajectoryGroup]) throws -> EpochReport {
+  @discardableResult
+  package func train(_ received: [TrajectoryGroup]) throws -> EpochReport {
     let batch = try EpochBatch(received, terms)
     var report = EpochReport()
     report.epoch = version
@@ -117,11 +126,18 @@ final class Trainer {
     return (result.parameters, result.extra)
   }
 
-  /// Log-probabilities of some groups' steps under the policy as it is, `[G, M]`.
+  /// Log-probabilities of some groups' steps under the policy as it is, `[G, M]`. Trajectories that begin in one state
+  /// share the first step's network output, and it is computed once.
   private func logProbabilities(_ entries: [GroupStep], _ batch: EpochBatch, _ conditioning: Conditioning) -> Tensor {
     let timesteps = repeated(entries.map { process.timesteps[$0.step] })
     let sample = batch.states(entries, offset: 0, groupSize: groupSize)
-    let output = conditioning.output(of: denoise, sample: sample, timesteps: timesteps)
+    let first = batch.firstAlike(entries, groupSize: groupSize)
+    let rows = first.indices.filter { first[$0] == $0 }
+    var places = [Int](repeating: 0, count: first.count)
+    for (place, row) in rows.enumerated() { places[row] = place }
+    let output = conditioning.rows(rows).output(
+      of: denoise, sample: sample.rows(rows), timesteps: rows.map { timesteps[$0] }
+    ).rows(first.map { places[$0] })
     return process.logProbability(
       of: batch.states(entries, offset: 1, groupSize: groupSize), output: output, sample: sample, timesteps: timesteps
     ).reshaped([groupSize, entries.count])
@@ -135,10 +151,10 @@ final class Trainer {
     (0..<groupSize).flatMap { _ in values }
   }
 
-  /// The largest |ratio - 1| of fresh groups before any update, over every step of one minibatch of them: it is 0 when
-  /// actor and learner compute alike. Nil without fresh groups.
+  /// The largest |ratio - 1| of the first fresh group before any update, over every step: it is 0 when actor and learner
+  /// compute alike. Nil without fresh groups.
   private func freshRatioError(_ batch: EpochBatch) throws -> Double? {
-    let fresh = batch.groups.indices.filter { batch.groups[$0].policyVersion == version }.prefix(settings.minibatchSize)
+    let fresh = batch.groups.indices.filter { batch.groups[$0].policyVersion == version }.prefix(1)
     guard !fresh.isEmpty else { return nil }
     var worst = 0.0
     for step in process.timesteps.indices {
