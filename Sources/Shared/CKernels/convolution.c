@@ -49,18 +49,14 @@ static int is_winograd_gradient(const sw_convolution *s) {
   return is_winograd(s) && s->in >= 8 && positions(s) >= 512;
 }
 
-// Results begin as what is added to them.
+// Where there is a shift, results begin as it and the residual.
 static void begin_rows(const sw_convolution *s, const sw_convolution_terms *terms, int64_t first, int64_t last,
                        float *y) {
   const int64_t area = s->out_height * s->out_width, out = s->out;
   for (int64_t p = first; p < last; p++, y += out) {
-    if (terms->residual) memcpy(y, terms->residual + p * out, out * sizeof(float));
-    else memset(y, 0, out * sizeof(float));
-    const float *shift = terms->shift ? terms->shift + p / area * out : NULL;
-    if (terms->bias)
-      for (int64_t o = 0; o < out; o++) y[o] += terms->bias[o];
-    if (shift)
-      for (int64_t o = 0; o < out; o++) y[o] += shift[o];
+    memcpy(y, terms->shift + p / area * out, out * sizeof(float));
+    if (terms->residual)
+      for (int64_t o = 0; o < out; o++) y[o] += terms->residual[p * out + o];
   }
 }
 
@@ -97,13 +93,13 @@ void sw_conv2d(const sw_convolution *s, const float *x, const float *w, sw_convo
     return;
   }
   const int64_t total = positions(s), k = patch_size(s), most = rows_a_product(s) < total ? rows_a_product(s) : total;
-  const int begun = terms.bias || terms.shift || terms.residual;
-  convolution_work work = {s, x, terms, begun ? y : NULL, is_plain(s) ? NULL : sw_allocate(most * k), 0};
+  convolution_work work = {s, x, terms, terms.shift ? y : NULL, is_plain(s) ? NULL : sw_allocate(most * k), 0};
+  const float *add = terms.shift ? y : terms.residual;
   for (; work.first < total; work.first += most) {
-    const int64_t rows = total - work.first < most ? total - work.first : most;
+    const int64_t rows = total - work.first < most ? total - work.first : most, at = work.first * s->out;
     sw_parallel(rows, 8, prepare_rows, &work);
-    sw_gemm(0, 1, rows, s->out, k, 1, work.patches ? work.patches : x + work.first * k, k, w, k, begun,
-            y + work.first * s->out, s->out);
+    sw_linear(rows, s->out, k, work.patches ? work.patches : x + work.first * k, w, terms.bias, add ? add + at : NULL,
+              y + at);
   }
   if (work.patches) sw_free(work.patches);
 }
@@ -162,7 +158,7 @@ static void direct_weight_gradient(const sw_convolution *s, const float *x, cons
     const int64_t rows = total - work.first < most ? total - work.first : most;
     if (work.patches) sw_parallel(rows, 8, prepare_rows, &work);
     sw_gemm(1, 0, s->out, k, rows, 1, g + work.first * s->out, s->out,
-            work.patches ? work.patches : x + work.first * k, k, 1, gw, k);
+            work.patches ? work.patches : x + work.first * k, k, gw, gw, k);
   }
   if (work.patches) sw_free(work.patches);
 }
