@@ -123,7 +123,7 @@ struct ConvolutionTests {
     #expect(worstError(y.values, expected.map { Float($0) }) < Self.tolerance)
   }
 
-  @Test("A picture gives the same bits alone and in a batch", arguments: [(8, 64, 1), (16, 24, 1), (5, 70, 1)])
+  @Test("A picture gives the same bits alone and in a batch", arguments: [(8, 64, 1), (16, 24, 1), (5, 70, 1), (8, 64, 2)])
   func batchDoesNotMatter(side: Int, channels: Int, stride: Int) {
     var random = RandomStream(seed: 7)
     let x = random.normal([5, side, side, channels]), weight = random.normal([channels, 3, 3, channels])
