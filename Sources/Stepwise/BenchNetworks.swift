@@ -18,6 +18,8 @@ struct NetworkReport: Encodable {
   /// The median.
   let seconds: Double
   let allSeconds: [Double]
+  /// Of the processor, in all threads, the mean of the runs.
+  let cpuSeconds: Double
   /// Operations of products and convolutions in one run, in units of 10^9.
   let gflop: Double
   let gflopPerSecond: Double
@@ -30,6 +32,7 @@ struct NetworkReport: Encodable {
     threads = Compute.threads
     seconds = measured.median.rounded(toPlaces: 4)
     allSeconds = measured.seconds.map { $0.rounded(toPlaces: 4) }
+    cpuSeconds = measured.processorSeconds.rounded(toPlaces: 4)
     gflop = (operations / 1e9).rounded(toPlaces: 6)
     gflopPerSecond = (operations / 1e9 / measured.median).rounded(toPlaces: 1)
     peakMemoryGb = BenchMeasurement.peakMemory
