@@ -68,6 +68,7 @@ struct BenchUNet: ParsableCommand {
   @Option(help: "Side of the latents; the configuration's when absent.") var latent: Int?
   @Option(help: "Tokens of the text.") var tokens = 77
   @Option(help: "Rank of the adapters.") var rank = 4
+  @Flag(help: "Compute activations again in the backward pass rather than keep them.") var gradientCheckpointing = false
   @Option(help: "Timed runs, after one that is not.") var runs = 3
   @OptionGroup var options: BenchOptions
 
@@ -87,6 +88,7 @@ struct BenchUNet: ParsableCommand {
     let latents = inputs.normal([batch, configuration.inChannels, side, side])
     let text = inputs.normal([batch, tokens, configuration.crossAttentionWidth])
     let timesteps = [Int](repeating: 999, count: batch)
+    unet.recomputesUnits = gradientCheckpointing
     if mode == .lora { unet.addLoRA(rank: rank, alpha: Float(rank), random: random.fork("lora")) }
     let measured = BenchMeasurement(runs: runs) {
       switch mode {
