@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { classes = 512, header = 64, smallest_kept = 4096 };
+enum { classes = 512, header = 64, smallest_kept = 4096, huge_page = 1 << 21 };
 
 typedef struct block {
   int64_t bytes; // with the header
@@ -28,24 +29,34 @@ static int class_of(int64_t bytes, int64_t *rounded) {
   return octave * 8 + (int)(steps - 8);
 }
 
-static void release_all(void) {
-  for (int c = 0; c < classes; c++)
-    for (block *b = kept[c]; b;) {
-      block *next = b->next;
+// Gives kept blocks back, the largest first, until `most` bytes are kept.
+static void release_until(int64_t most) {
+  for (int c = classes - 1; c >= 0 && kept_bytes > most; c--)
+    while (kept[c] && kept_bytes > most) {
+      block *b = kept[c];
+      kept[c] = b->next;
+      kept_bytes -= b->bytes;
       free(b);
-      b = next;
     }
-  memset(kept, 0, sizeof kept);
-  kept_bytes = 0;
+}
+
+// The whole huge pages within a block may be mapped at once; the rest stays in small ones, so nothing is wasted.
+static void *advised(void *memory, int64_t bytes) {
+#ifdef MADV_HUGEPAGE
+  const uintptr_t begin = ((uintptr_t)memory + huge_page - 1) / huge_page * huge_page;
+  const uintptr_t end = ((uintptr_t)memory + (uintptr_t)bytes) / huge_page * huge_page;
+  if (end > begin) madvise((void *)begin, end - begin, MADV_HUGEPAGE); // advice: a refusal changes nothing
+#endif
+  return memory;
 }
 
 static block *fresh(int64_t bytes) {
   void *memory = NULL;
-  if (posix_memalign(&memory, 64, (size_t)bytes) == 0) return memory;
+  if (posix_memalign(&memory, 64, (size_t)bytes) == 0) return advised(memory, bytes);
   pthread_mutex_lock(&lock);
-  release_all();
+  release_until(0);
   pthread_mutex_unlock(&lock);
-  if (posix_memalign(&memory, 64, (size_t)bytes) == 0) return memory;
+  if (posix_memalign(&memory, 64, (size_t)bytes) == 0) return advised(memory, bytes);
   fprintf(stderr, "out of memory: %lld bytes for a tensor, with %lld in use\n", (long long)bytes, (long long)used_bytes);
   abort();
 }
@@ -64,6 +75,8 @@ float *sw_allocate(int64_t count) {
     }
     used_bytes += bytes;
     if (used_bytes > most_used_bytes) most_used_bytes = used_bytes;
+    // Blocks of other sizes that nobody asks for make room for this one.
+    if (!b && kept_bytes > most_used_bytes - used_bytes) release_until(most_used_bytes - used_bytes);
     pthread_mutex_unlock(&lock);
   }
   if (!b) b = fresh(bytes);

@@ -50,12 +50,12 @@ public func conv2d(
       }
     }
   }
-  let (px, pw) = (x.detached, weight.detached)
   let (wantsX, wantsW) = (Tape.tracks(x), Tape.tracks(weight))
+  let (kept, pw) = (wantsW ? x.detached : nil, weight.detached)
   let (wantsBias, wantsShift) = (bias.map(Tape.tracks) ?? false, shift.map(Tape.tracks) ?? false)
   return Tape.record(y, from: [x, weight] + [bias, shift, residual].compactMap { $0 }) { g in
     let gx = wantsX ? inputGradient(shape, pw, g) : nil
-    let gw = wantsW ? weightGradient(shape, px, g) : nil
+    let gw = kept.map { weightGradient(shape, $0, g) }
     let terms = [
       bias.map { _ in wantsBias ? g.columnSums : nil }, shift.map { _ in wantsShift ? g.sum(axes: [1, 2]) : nil },
       residual.map { _ in Optional(g) },
