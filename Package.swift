@@ -117,7 +117,10 @@ let package = Package(
       tests("LearnerTests", ["Learner", "Replay", "Messages", "Transport", "Engine", logging]),
       tests(
         "RunTests",
-        ["Learner", "Actor", "RewardServer", "Configuration", "Replay", "Messages", "Transport", "Engine", logging]),
+        [
+          "Learner", "Actor", "RewardServer", "Rewards", "Scoring", "Configuration", "Replay", "Messages", "Transport",
+          "Engine", logging,
+        ]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),
       tests("TransportTests", ["Transport"]),
@@ -135,7 +138,7 @@ let package = Package(
         "ScoringTests",
         ["Scoring", "RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Engine", logging]),
       tests("TokenizerTests", ["Models"]),
-      tests("RewardsTests", ["Rewards", "Imaging", "Engine"]),
+      tests("RewardsTests", ["Rewards", "Imaging", "Layers", "Engine"]),
       tests("SafetensorsTests", ["Layers", "Engine"]),
       tests(
         "TrainingTests",
