@@ -106,7 +106,7 @@ let package = Package(
         name: "stepwise",
         dependencies: [
           "Actor", "RewardServer", "Learner", "Configuration", "Pretraining", "Rewards", "Diffusion", "Models",
-          "Layers", "Engine", "Imaging", "Messages", "Transport", "Replay", "Telemetry", arguments, logging,
+          "Layers", "Engine", "Imaging", "Messages", "Transport", "Scoring", "Replay", "Telemetry", arguments, logging,
         ],
         path: "Sources/Stepwise", swiftSettings: modern)
     ]
@@ -138,6 +138,7 @@ let package = Package(
         "ScoringTests",
         ["Scoring", "RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Engine", logging]),
       tests("TokenizerTests", ["Models"]),
+      tests("ModelsTests", ["Models", "Layers", "Engine"]),
       tests("RewardsTests", ["Rewards", "Imaging", "Layers", "Engine"]),
       tests("SafetensorsTests", ["Layers", "Engine"]),
       tests(
@@ -148,7 +149,7 @@ let package = Package(
         "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),
       tests("TelemetryTests", ["Telemetry", "Imaging"]),
       tests("LayeringTests", []),
-      tests("StepwiseTests", ["stepwise", "Imaging", "Layers"]),
+      tests("StepwiseTests", ["stepwise", "Imaging", "Models", "Layers", "Engine"]),
     ],
   swiftLanguageModes: [.v6]
 )

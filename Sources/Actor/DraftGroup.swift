@@ -1,17 +1,17 @@
 // A trajectory group before its scores: what is to be scored, and how scores become dense rewards.
 
 internal import Diffusion
-internal import Messages
-internal import Scoring
+package import Messages
+package import Scoring
 
 /// A sampled group that waits for its scores.
-struct DraftGroup: Sendable {
+package struct DraftGroup: Sendable {
   /// The group without scores and dense rewards.
   private(set) var group: TrajectoryGroup
   /// Similarities of each trajectory's clean states.
   let similarities: [LatentSimilarity]
   /// The clean states to be scored, trajectory after trajectory, steps ascending within each.
-  let images: ImageBatch
+  package let images: ImageBatch
 
   init(group: TrajectoryGroup, similarities: [LatentSimilarity], images: ImageBatch) {
     self.group = group
@@ -33,7 +33,7 @@ struct DraftGroup: Sendable {
   /// Scores outside the sum are kept beside it, and may be missing.
   ///
   /// - Parameter sum: what is learned.
-  func scored(by reply: ScoreReply, sum: RewardSum) -> TrajectoryGroup {
+  package func scored(by reply: ScoreReply, sum: RewardSum) -> TrajectoryGroup {
     var result = group
     var image = 0
     for index in result.trajectories.indices {
