@@ -25,8 +25,8 @@ struct LearnedReward {
     guard var windows = normalization else { return received }
     var groups = received.sorted { $0.number < $1.number }
     for reward in sum.names {
-      let scores = groups.filter(\.isScored).flatMap { $0.trajectories.flatMap(\.scores) }.filter { $0.reward == reward }
-      windows.append(scores.compactMap(\.value), of: reward)
+      let scores = groups.filter(\.isScored).flatMap { $0.trajectories.flatMap(\.scores) }
+      windows.append(scores.filter { $0.reward == reward }.compactMap(\.value), of: reward)
     }
     normalization = windows
     for index in groups.indices where groups[index].isScored {

@@ -1,5 +1,5 @@
-// Runs scorers on a request. A scorer that throws, gives no finite number, or has no gradient where one is wanted, leaves
-// scores missing, never 0.
+// Runs scorers on requests. A scorer that throws, gives no finite number, or has no gradient where one is wanted,
+// leaves scores missing, never 0.
 
 internal import Engine
 internal import Foundation
@@ -26,7 +26,8 @@ struct ScoringLoop {
   /// - Returns: a reply a request, in their order.
   func answer(_ requests: [ScoreRequest]) -> [ScoreReply] {
     var replies: [Int: ScoreReply] = [:]
-    for members in Dictionary(grouping: requests.indices, by: { Kind(requests[$0], place: $0, isAlone(requests[$0])) }).values {
+    let kinds = requests.indices.map { Kind(requests[$0], place: $0, isAlone(requests[$0])) }
+    for members in Dictionary(grouping: requests.indices, by: { kinds[$0] }).values {
       let parts = members.sorted().map { requests[$0] }
       for (member, reply) in zip(members.sorted(), answer(alike: parts)) { replies[member] = reply }
     }
@@ -122,7 +123,9 @@ struct ScoringLoop {
   }
 
   /// Scores and gradients. What is not finite among them is made missing where messages are read and written.
-  private func gradient(_ scorer: any DifferentiableScorer, _ pixels: Tensor, _ prompts: [String]) throws -> ScoreResult {
+  private func gradient(
+    _ scorer: any DifferentiableScorer, _ pixels: Tensor, _ prompts: [String]
+  ) throws -> ScoreResult {
     let parts = try batches(pixels.shape[0]).map { range in
       let part = try scorer.scoresAndGradient(
         pixels: pixels.slice(axis: 0, range), prompts: Array(prompts[range]))
