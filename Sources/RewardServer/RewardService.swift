@@ -68,13 +68,12 @@ public enum RewardService {
     options.hpsv2Model = url(reward.hpsv2Model)
     options.aestheticModel = url(reward.aestheticModel)
     options.aestheticHead = url(reward.aestheticHead)
-    let names = Set(reward.weights.keys).union(reward.shadow).subtracting(reward.external).sorted()
-    guard !names.isEmpty else {
+    guard !reward.served.isEmpty else {
       throw RewardServiceError(
         "reward.external: expected a reward for this server to score, found that others bring all of them: "
           + "\(reward.external.sorted().joined(separator: ", ")). Start no Swift reward server, or shorten the list.")
     }
-    return try names.map { try ScorerRegistry.make($0, options) }
+    return try reward.served.map { try ScorerRegistry.make($0, options) }
   }
 
   /// Routes until SIGINT or SIGTERM.
