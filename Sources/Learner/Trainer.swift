@@ -42,8 +42,8 @@ package final class Trainer {
     let folder = URL(filePath: configuration.run.model)
     if loaded == nil {
       try TextToImageModel.requireMemory(
-        folder: folder, trained: settings.minibatchSize * groupSize,
-        advice: "Lower training.minibatchSize and raise training.accumulation in its place.")
+        folder: folder, trained: settings.gradientCheckpointing ? 0 : settings.minibatchSize * groupSize,
+        advice: "Set training.gradientCheckpointing, or lower training.minibatchSize and raise training.accumulation.")
     }
     model = try loaded ?? TextToImageModel(folder: folder)
     model.unet.recomputesUnits = settings.gradientCheckpointing
