@@ -7,14 +7,14 @@ internal import Messages
 struct DraftGroup: Sendable {
   /// The group without scores and dense rewards.
   private(set) var group: TrajectoryGroup
-  /// Similarities of each trajectory's clean states.
-  let similarities: [LatentSimilarity]
+  /// What of each trajectory is scored.
+  let scorings: [TrajectoryScoring]
   /// The clean states to be scored, trajectory after trajectory, steps ascending within each.
   let images: ImageBatch
 
-  init(group: TrajectoryGroup, similarities: [LatentSimilarity], images: ImageBatch) {
+  init(group: TrajectoryGroup, scorings: [TrajectoryScoring], images: ImageBatch) {
     self.group = group
-    self.similarities = similarities
+    self.scorings = scorings
     self.images = images
   }
 
@@ -32,9 +32,9 @@ struct DraftGroup: Sendable {
     var result = group
     var image = 0
     for index in result.trajectories.indices {
-      let similarity = similarities[index]
+      let scoring = scorings[index]
       var totals: [Int: Float] = [:]
-      for step in similarity.scoredSteps {
+      for step in scoring.scoredSteps {
         let scores = rewards.map { reward in
           let found = reply.results.first { $0.reward == reward.name }
           let value = found.flatMap { $0.values.indices.contains(image) ? $0.values[image] : nil }
@@ -47,7 +47,7 @@ struct DraftGroup: Sendable {
         }
         image += 1
       }
-      let dense = similarity.denseRewards(scores: totals) ?? []
+      let dense = scoring.rewards(scores: totals) ?? []
       result.trajectories[index].denseRewards = dense.allSatisfy(\.isFinite) ? dense : []
     }
     return result

@@ -32,6 +32,12 @@ final class OfflineIntake: TrainingIntake, @unchecked Sendable {  // the folder 
     return groups.isEmpty ? nil : groups
   }
 
+  /// Groups by their numbers.
+  func stored(_ numbers: [Int]) throws -> [TrajectoryGroup] {
+    let store = try opened()
+    return try numbers.map { try store.group($0) }
+  }
+
   private func opened() throws -> ReplayStore {
     if let store { return store }
     let opened = try ReplayStore(reading: folder)
