@@ -2,6 +2,7 @@
 // not), as metrics.jsonl and TensorBoard name them.
 
 internal import Algorithms
+internal import Messages
 
 /// One epoch's numbers.
 struct EpochReport {

@@ -2,10 +2,12 @@
 // their gradients.
 
 internal import Algorithms
+internal import Configuration
 internal import Diffusion
 internal import Engine
 internal import Foundation
 internal import Layers
+internal import Messages
 
 /// Trains with a policy-gradient method.
 final class PolicyGradientTraining: TrainingMethod {

@@ -112,8 +112,7 @@ import Models
   var consistency: (lcm: LCM, denoiser: Denoiser)?
   if case .string = values.values["consistency_model"] {
     let unet = try UNet2DCondition(folder: golden.file("consistency_model").appending(path: "unet"))
-    // Its nearest timestep is looked for among all that it was distilled on.
-    let lcm = try LCM(schedule: process.schedule, steps: LCM.Configuration().originalSteps)
+    let lcm = try LCM(schedule: process.schedule, steps: process.timesteps.count)
     consistency = (lcm, { unet($0, timesteps: $1, encoderHiddenStates: $2) })
     options.gradient.estimate = .consistency
   }

@@ -60,7 +60,8 @@ public struct RolloutModels {
   public let policy: Denoiser
   /// The same network before training, frozen.
   public let reference: Denoiser
-  /// A consistency model of the same latents, frozen, where there is one.
+  /// A consistency model of the same latents, frozen, where there is one; as many steps as `process`, as in SQDF's
+  /// published code.
   public let consistency: (lcm: LCM, denoiser: Denoiser)?
   /// Scores of clean states `[B, C, H, W]`, differentiable, `[B]`; NaN where one is missing.
   public let reward: (_ cleanStates: Tensor, _ prompts: [String], _ conditioning: Conditioning) throws -> Tensor
