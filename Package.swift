@@ -83,19 +83,23 @@ let package = Package(
     shared("Replay", ["Messages", "Engine", "CHDF5"], optimised),
     shared("Telemetry", ["Engine", "Imaging"], optimised),
     shared("Configuration", [yaml]),
+    shared("Scoring", ["Messages", "Transport", "Engine", "Configuration"], optimised),
   ]
     // On top: programs
     + role(
       "Actor", program: "stepwise-actor",
-      ["Configuration", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Telemetry", logging])
+      [
+        "Configuration", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Scoring", "Telemetry",
+        logging,
+      ])
     + role(
       "RewardServer", program: "stepwise-reward-server",
       ["Configuration", "Rewards", "Models", "Layers", "Engine", "Imaging", "Messages", "Transport", logging])
     + role(
       "Learner", program: "stepwise-learner",
       [
-        "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Replay",
-        "Telemetry", "Imaging", logging,
+        "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Scoring",
+        "Replay", "Telemetry", "Imaging", logging,
       ])
     + [
       .executableTarget(
@@ -125,7 +129,11 @@ let package = Package(
           logging,
         ]),
       tests(
-        "RewardServerTests", ["RewardServer", "Rewards", "Configuration", "Messages", "Transport", logging]),
+        "RewardServerTests",
+        ["RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Engine", logging]),
+      tests(
+        "ScoringTests",
+        ["Scoring", "RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Engine", logging]),
       tests("TokenizerTests", ["Models"]),
       tests("RewardsTests", ["Rewards", "Imaging", "Engine"]),
       tests("SafetensorsTests", ["Layers", "Engine"]),

@@ -3,6 +3,7 @@
 
 internal import Logging
 internal import Messages
+internal import Scoring
 internal import Transport
 
 /// One thread's loop; made and run on that thread.

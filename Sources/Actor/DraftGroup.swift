@@ -21,8 +21,11 @@ struct DraftGroup: Sendable {
   /// Asks for all scores.
   func request(rewards: [String]) -> ScoreRequest {
     ScoreRequest(
-      id: 0, rewards: rewards, prompts: [String](repeating: group.prompt, count: images.count), images: images,
-      deadline: 0)
+      id: 0, rewards: rewards, prompts: [String](repeating: group.prompt, count: images.count), images: .bytes(images),
+      deadline: 0,
+      places: similarities.enumerated().flatMap { trajectory, similarity in
+        similarity.scoredSteps.map { GroupPlace(trajectory: trajectory, step: $0) }
+      })
   }
 
   /// The group with the scores that came. A trajectory with a missing one has no dense rewards: missing is not zero.

@@ -84,7 +84,7 @@ public struct Dispatcher: Sendable {
     let rewards = request.rewards.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
     guard requests.keys.count(where: { $0.client == client }) < limits.requestsPerClient else {
       let reason = "the router holds \(limits.requestsPerClient) unanswered requests of this client already"
-      return [.answer(client, Self.missing(request, rewards, reason))]
+      return [.answer(client, request.missing(reason))]
     }
     guard !rewards.isEmpty else { return [.answer(client, ScoreReply(id: request.id, results: []))] }
     requests[key] = Request(
@@ -116,17 +116,16 @@ public struct Dispatcher: Sendable {
   public mutating func reply(_ reply: ScoreReply, from peer: Peer, now: Duration) -> [Effect] {
     heard(from: peer, now: now)
     servers[peer]?.inFlight.remove(reply.id)
-    guard let task = tasks[reply.id] else { return assign(now: now) }
-    let count = requests[task.key]?.request.prompts.count ?? 0
+    guard let task = tasks[reply.id], let request = requests[task.key]?.request else { return assign(now: now) }
     let result = reply.results.first { $0.reward == task.reward }
     let name = servers[peer]?.ready.name ?? "a lost reward server"
-    if let result, result.values.count == count, result.error.isEmpty || result.values.contains(where: { $0 != nil }) {
+    let misfit = result.map { $0.misfit(to: request) } ?? "no score of \(task.reward)"
+    if let result, misfit == nil, result.error.isEmpty || !result.isEmpty {
       return finish(reply.id, result) + assign(now: now)
     }
     // An answer of a server that had been given up changes nothing while another one works on it.
     guard task.server == peer else { return assign(now: now) }
-    let problem = result.map { $0.error.isEmpty ? "\($0.values.count) scores for \(count) images" : $0.error }
-    return failed(reply.id, peer, "\(name): \(problem ?? "no score of \(task.reward)")") + assign(now: now)
+    return failed(reply.id, peer, "\(name): \(misfit ?? result?.error ?? "")") + assign(now: now)
   }
 
   /// A server leaves, or cannot be reached; its work goes to others.
@@ -173,6 +172,14 @@ public struct Dispatcher: Sendable {
     return effects + assign(now: now)
   }
 
+  /// Rewards that connected servers offer, sorted; with a gradient if a server gives one.
+  public var offers: [RewardVersion] {
+    let all = Set(servers.values.flatMap(\.ready.rewards))
+    return all.filter { reward in
+      reward.hasGradient || !all.contains(RewardVersion(name: reward.name, version: reward.version, hasGradient: true))
+    }.sorted { ($0.name, $0.version) < ($1.name, $1.version) }
+  }
+
   /// Requests that wait for a server, and requests being scored, for the log.
   public var load: (waiting: Int, inFlight: Int, servers: Int) {
     (waiting.count, tasks.count - waiting.count, servers.count)
@@ -184,7 +191,11 @@ public struct Dispatcher: Sendable {
     var left: [UInt64] = []
     for id in waiting {
       guard let task = tasks[id], let request = requests[task.key] else { continue }
-      guard let peer = bestServer(for: task) else {
+      if request.request.wantsGradient, let reason = lackOfGradient(task.reward) {
+        effects += give(up: id, reason)
+        continue
+      }
+      guard let peer = bestServer(for: task, wantsGradient: request.request.wantsGradient) else {
         left.append(id)
         continue
       }
@@ -203,8 +214,10 @@ public struct Dispatcher: Sendable {
     return effects
   }
 
-  private func bestServer(for task: Task) -> Peer? {
-    let offering = servers.filter { $0.value.ready.rewards.contains { $0.name == task.reward } }
+  private func bestServer(for task: Task, wantsGradient: Bool) -> Peer? {
+    let offering = servers.filter {
+      $0.value.ready.rewards.contains { $0.name == task.reward && ($0.hasGradient || !wantsGradient) }
+    }
     // Another server is waited for, where there is one, rather than that the same one fails again.
     let fresh = offering.filter { !task.avoided.contains($0.key) }
     let able = (fresh.isEmpty ? offering : fresh).filter { $0.value.inFlight.count < $0.value.ready.credits }
@@ -222,46 +235,5 @@ public struct Dispatcher: Sendable {
     }
     waiting.insert(id, at: 0)
     return []
-  }
-
-  private func lateness(of task: Task) -> String {
-    let offered = Set(servers.values.flatMap { $0.ready.rewards.map(\.name) }).sorted()
-    let before = task.failures.isEmpty ? "" : "; before: " + task.failures.joined(separator: "; ")
-    if let peer = task.server, let server = servers[peer] {
-      return "the deadline passed while \(server.ready.name) was scoring\(before)"
-    }
-    if !offered.contains(task.reward) {
-      let known = offered.isEmpty ? "none is connected" : "those connected offer \(offered.joined(separator: ", "))"
-      return "no reward server offers \(task.reward); \(known)\(before)"
-    }
-    return "the deadline passed before a reward server was free\(before)"
-  }
-
-  private mutating func give(up id: UInt64, _ reason: String) -> [Effect] {
-    guard let task = tasks[id], let request = requests[task.key] else { return [] }
-    waiting.removeAll { $0 == id }
-    let values = [Float?](repeating: nil, count: request.request.prompts.count)
-    return finish(id, ScoreResult(reward: task.reward, version: "", values: values, error: reason))
-  }
-
-  /// Notes a task's result; the request's last one answers the client.
-  private mutating func finish(_ id: UInt64, _ result: ScoreResult) -> [Effect] {
-    guard let task = tasks.removeValue(forKey: id) else { return [] }
-    waiting.removeAll { $0 == id }
-    requests[task.key]?.results[task.reward] = result
-    guard let request = requests[task.key] else { return [] }
-    var rewards: [String] = []
-    for reward in request.request.rewards where !rewards.contains(reward) { rewards.append(reward) }
-    let results = rewards.compactMap { request.results[$0] }
-    guard results.count == rewards.count else { return [] }
-    requests[task.key] = nil
-    return [.answer(request.client, ScoreReply(id: request.request.id, results: results))]
-  }
-
-  private static func missing(_ request: ScoreRequest, _ rewards: [String], _ reason: String) -> ScoreReply {
-    let values = [Float?](repeating: nil, count: request.prompts.count)
-    return ScoreReply(
-      id: request.id,
-      results: rewards.map { ScoreResult(reward: $0, version: "", values: values, error: reason) })
   }
 }

@@ -46,7 +46,13 @@ struct RouterLoop {
   }
 
   private mutating func fromServer(_ frames: [[UInt8]], front: borrowing Socket, back: borrowing Socket) throws {
-    guard let (peer, message) = decode(frames, "reward server") else { return }
+    guard let peer = sender(of: frames, "reward server") else { return }
+    let message: Message
+    do { message = try Message(decoding: frames[1], from: "reward server") } catch {
+      // Its answers cannot be read: what it holds goes to others, until it offers itself again.
+      try carryOut(dispatcher.lost(peer, reason: "sent a broken message: \(error)", now: now), front: front, back: back)
+      return
+    }
     switch message {
     case .serverReady(let ready):
       servers.insert(peer)
@@ -67,10 +73,17 @@ struct RouterLoop {
   }
 
   private mutating func fromClient(_ frames: [[UInt8]], front: borrowing Socket, back: borrowing Socket) throws {
-    guard let (peer, message) = decode(frames, "actor") else { return }
+    guard let peer = sender(of: frames, "client") else { return }
+    let message: Message
+    do { message = try Message(decoding: frames[1], from: "client") } catch {
+      logger.warning("router: ignored a broken message: \(error)")
+      return
+    }
     switch message {
     case .scoreRequest(let request):
       try carryOut(dispatcher.request(request, from: peer, now: now), front: front, back: back)
+    case .rewardsQuery:
+      try answer(peer, Message.rewardsOffered(RewardsOffered(rewards: dispatcher.offers)).encode(), front: front)
     case .heartbeat(let heartbeat):
       try answer(peer, Message.heartbeat(heartbeat).encode(), front: front)
     case .hello(let hello):
@@ -78,19 +91,15 @@ struct RouterLoop {
         logger.warning("router: refused a peer at the actors' endpoint: \(problem)")
         try answer(peer, Message.refusal(Refusal(reason: problem)).encode(), front: front)
       }
-    default: logger.warning("router: an actor sent \(message.name), which is ignored")
+    default: logger.warning("router: a client sent \(message.name), which is ignored")
     }
   }
 
-  private func decode(_ frames: [[UInt8]], _ kind: String) -> (Dispatcher.Peer, Message)? {
-    guard frames.count == 2 else {
-      logger.warning("router: expected one frame from a \(kind), found \(frames.count - 1); ignored")
-      return nil
-    }
-    do { return (frames[0], try Message(decoding: frames[1], from: kind)) } catch {
-      logger.warning("router: ignored a broken message: \(error)")
-      return nil
-    }
+  /// Who sent frames that are an address and a message; nil, with a warning, when they are not.
+  private func sender(of frames: [[UInt8]], _ kind: String) -> Dispatcher.Peer? {
+    if frames.count == 2 { return frames[0] }
+    logger.warning("router: expected one frame from a \(kind), found \(frames.count - 1); ignored")
+    return nil
   }
 
   private mutating func carryOut(
@@ -122,7 +131,7 @@ struct RouterLoop {
     switch try front.send([client, bytes]) {
     case .sent: break
     case .full: held.append((client, bytes))
-    case .unreachable: logger.info("router: an actor left before its answer came")
+    case .unreachable: logger.info("router: a client left before its answer came")
     }
   }
 }

@@ -1,10 +1,12 @@
-// Runs scorers on a request. A scorer that throws, or gives no finite number, leaves scores missing, never 0.
+// Runs scorers on a request. A scorer that throws, gives no finite number, or has no gradient where one is wanted, leaves
+// scores missing, never 0.
 
+internal import Engine
 internal import Foundation
 internal import Messages
 internal import Rewards
 
-/// A scorer and how to call it; belongs to the thread that made it.
+/// Scorers and how to call them; belongs to the thread that made them.
 struct ScoringLoop {
   private let scorers: [any Scorer]
   private let batchSize: Int
@@ -14,7 +16,9 @@ struct ScoringLoop {
     self.batchSize = batchSize
   }
 
-  var rewards: [RewardVersion] { scorers.map { RewardVersion(name: $0.name, version: $0.version) } }
+  var rewards: [RewardVersion] {
+    scorers.map { RewardVersion(name: $0.name, version: $0.version, hasGradient: $0.hasGradient) }
+  }
 
   /// Scores all images of a request, a few at a time.
   func answer(_ request: ScoreRequest) -> ScoreReply {
@@ -32,22 +36,53 @@ struct ScoringLoop {
     guard request.prompts.count == count else {
       return missing(scorer.version, "expected a prompt an image, found \(request.prompts.count) for \(count)")
     }
-    var values: [Float?] = []
-    let bytes = request.images.height * request.images.width * 3
-    for first in stride(from: 0, to: count, by: batchSize) {
-      let range = first..<min(first + batchSize, count)
-      do {
-        let found = try scorer.scores(
-          images: Array(request.images.pixels[range.lowerBound * bytes..<range.upperBound * bytes]),
-          height: request.images.height, width: request.images.width, prompts: Array(request.prompts[range]))
-        guard found.count == range.count else {
-          return missing(scorer.version, "\(reward) gave \(found.count) scores for \(range.count) images")
+    do {
+      switch request.images {
+      case .bytes(let images):
+        return ScoreResult(
+          reward: reward, version: scorer.version, values: try scores(scorer, images, request.prompts))
+      case .pixels(let pixels):
+        guard let scorer = scorer as? any DifferentiableScorer else {
+          return missing(scorer.version, "expected a reward with a gradient, found that \(reward) has none")
         }
-        values += found.map { $0.flatMap { $0.isFinite ? $0 : nil } }
-      } catch {
-        return missing(scorer.version, "\(error)")
+        return try gradient(scorer, pixels, request.prompts)
       }
+    } catch {
+      return missing(scorer.version, "\(error)")
     }
-    return ScoreResult(reward: reward, version: scorer.version, values: values)
+  }
+
+  private func batches(_ count: Int) -> [Range<Int>] {
+    stride(from: 0, to: count, by: batchSize).map { $0..<min($0 + batchSize, count) }
+  }
+
+  private func scores(_ scorer: any Scorer, _ images: ImageBatch, _ prompts: [String]) throws -> [Float?] {
+    let bytes = images.height * images.width * 3
+    return try batches(images.count).flatMap { range in
+      let found = try scorer.scores(
+        images: Array(images.pixels[range.lowerBound * bytes..<range.upperBound * bytes]), height: images.height,
+        width: images.width, prompts: Array(prompts[range]))
+      try requireOneAnImage(scorer, found.count, range)
+      return found.map { $0.flatMap { $0.isFinite ? $0 : nil } }
+    }
+  }
+
+  /// Scores and gradients. What is not finite among them is made missing where messages are read and written.
+  private func gradient(_ scorer: any DifferentiableScorer, _ pixels: Tensor, _ prompts: [String]) throws -> ScoreResult {
+    let parts = try batches(pixels.shape[0]).map { range in
+      let part = try scorer.scoresAndGradient(
+        pixels: pixels.slice(axis: 0, range), prompts: Array(prompts[range]))
+      try requireOneAnImage(scorer, part.scores.count, range)
+      return part
+    }
+    return ScoreResult(
+      reward: scorer.name, version: scorer.version, values: parts.flatMap(\.scores),
+      gradient: Tensor.concatenated(parts.map(\.gradient), axis: 0))
+  }
+
+  private func requireOneAnImage(_ scorer: any Scorer, _ found: Int, _ range: Range<Int>) throws {
+    guard found == range.count else {
+      throw ScorerError("\(scorer.name) gave \(found) scores for \(range.count) images")
+    }
   }
 }

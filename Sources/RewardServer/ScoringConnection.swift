@@ -76,13 +76,8 @@ struct ScoringConnection {
       open += 1
       // A router that lost count, as after a silence, is borne with; one without measure is not.
       guard open <= 4 * options.credits * options.routers.count else {
-        let count = request.images.count
-        let results = request.rewards.map {
-          ScoreResult(
-            reward: $0, version: "", values: [Float?](repeating: nil, count: count),
-            error: "expected at most \(options.credits) requests at once, found \(open)")
-        }
-        unsent.append(ScoringDesk.Answer(router: router, reply: ScoreReply(id: request.id, results: results)))
+        let reason = "expected at most \(options.credits) requests at once, found \(open)"
+        unsent.append(ScoringDesk.Answer(router: router, reply: request.missing(reason)))
         return
       }
       desk.jobs.put(

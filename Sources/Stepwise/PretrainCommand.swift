@@ -24,7 +24,7 @@ struct PretrainCommand: ParsableCommand {
   @Option(help: "Side of the pictures in pixels; a multiple of 8.") var side = 64
   @Option(help: "Optimiser steps of the autoencoder.") var vaeSteps = 2600
   @Option(help: "Optimiser steps of the CLIP.") var clipSteps = 800
-  @Option(help: "Optimiser steps of denoiser and text encoder.") var unetSteps = 3800
+  @Option(help: "Optimiser steps of denoiser and text encoder.") var unetSteps = 5600
   @Option(help: "Worker threads; all cores when absent.") var threads: Int?
 
   func validate() throws {

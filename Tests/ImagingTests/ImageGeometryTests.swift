@@ -48,6 +48,14 @@ import Testing
     #expect(moved[0, 5] == .white && moved[1, 5] == .white && moved[2, 5] == .black && moved[9, 5] == .black)
   }
 
+  @Test func `fading keeps white and moves the rest towards it by its share`() {
+    var picture = Image(width: 2, height: 1)
+    picture[1, 0] = .black
+    #expect(picture.faded(keeping: 1) == picture)
+    let faded = picture.faded(keeping: 0.6)
+    #expect(faded[0, 0] == .white && Array(faded.pixels[3...]) == [102, 102, 102])
+  }
+
   @Test func `the centre square and the padded square keep the middle`() {
     var picture = Image(width: 6, height: 2)
     picture[3, 1] = .black

@@ -21,16 +21,18 @@ private let table: [String: Set<String>] = [
   "Shared/Replay": ["Messages", "Engine", "CHDF5"],
   "Shared/Telemetry": ["Engine", "Imaging"],
   "Shared/Configuration": ["Yams"],
+  "Shared/Scoring": ["Messages", "Transport", "Engine", "Configuration"],
   // On top: roles. The actor and the reward server know no algorithm and no replay, the learner no reward.
   "Actor": [
-    "Configuration", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Telemetry", "Logging",
+    "Configuration", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Scoring", "Telemetry",
+    "Logging",
   ],
   "RewardServer": [
     "Configuration", "Rewards", "Models", "Layers", "Engine", "Imaging", "Messages", "Transport", "Logging",
   ],
   "Learner": [
-    "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Replay",
-    "Telemetry", "Imaging", "Logging",
+    "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Scoring",
+    "Replay", "Telemetry", "Imaging", "Logging",
   ],
   "Actor/Program": ["Actor", "Configuration", "Engine", "ArgumentParser"],
   "RewardServer/Program": ["RewardServer", "Configuration", "Engine", "ArgumentParser"],

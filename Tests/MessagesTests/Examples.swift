@@ -53,15 +53,23 @@ let examples: [Message] = [
   .policyChunk(PolicyChunk(version: 4, offset: 100, bytes: [0, 255, 1], total: 103, digest: exampleDigest)),
   .scoreRequest(
     ScoreRequest(
-      id: 77, rewards: ["alignment", "jpeg-compressibility"], prompts: ["a", "b"], images: exampleImages,
-      deadline: 30_000, metadata: ["class": "frog"])),
+      id: 77, rewards: ["alignment", "jpeg-compressibility"], prompts: ["a", "b"], images: .bytes(exampleImages),
+      deadline: 30_000, metadata: ["class": "frog"],
+      places: [GroupPlace(trajectory: 0, step: 3), GroupPlace(trajectory: 1, step: 2)])),
+  .scoreRequest(
+    ScoreRequest(
+      id: 78, rewards: ["alignment"], prompts: ["a", "b"], images: .pixels(ramp([2, 2, 3, 3])), deadline: 30_000)),
   .scoreReply(
     ScoreReply(
       id: 77,
       results: [
-        ScoreResult(reward: "alignment", version: "1", values: [0.5, nil], error: "the second image is blank")
+        ScoreResult(reward: "alignment", version: "1", values: [0.5, nil], error: "the second image is blank"),
+        ScoreResult(reward: "taste", version: "2", values: [1, 2], gradient: ramp([2, 2, 3, 3], from: -1)),
       ])),
   .serverReady(
     ServerReady(
-      name: "server-1", rewards: [RewardVersion(name: "alignment", version: "1")], batchSize: 16, credits: 2)),
+      name: "server-1", rewards: [RewardVersion(name: "alignment", version: "1", hasGradient: true)], batchSize: 16,
+      credits: 2)),
+  .rewardsQuery(RewardsQuery()),
+  .rewardsOffered(RewardsOffered(rewards: [RewardVersion(name: "taste", version: "2", hasGradient: true)])),
 ]

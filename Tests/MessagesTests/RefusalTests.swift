@@ -101,16 +101,38 @@ struct RefusalTests {
 
   @Test("scores: prompts that are not one an image, and no reward")
   func scoreRequests() {
-    var request = ScoreRequest(id: 1, rewards: ["a"], prompts: ["x"], images: exampleImages, deadline: 5)
+    var request = ScoreRequest(id: 1, rewards: ["a"], prompts: ["x"], images: .bytes(exampleImages), deadline: 5)
     #expect(
       error(decoding: Message.scoreRequest(request).encode()).contains("prompts: expected 2, one an image, found 1"))
     request.prompts = ["x", "y"]
     request.rewards = []
     #expect(error(decoding: Message.scoreRequest(request).encode()).contains("expected at least one reward"))
-    let result = ScoreResult(reward: "a", version: "1", values: [.nan])
-    #expect(
-      error(decoding: Message.scoreReply(ScoreReply(id: 1, results: [result])).encode()).contains(
-        "score_reply.results[0].values[0]: expected a finite number, found nan"))
+    request = ScoreRequest(
+      id: 1, rewards: ["a"], prompts: ["x", "y"], images: .pixels(ramp([2, 2, 3, 3])), deadline: 5,
+      places: [GroupPlace(trajectory: 0, step: 0), GroupPlace(trajectory: 1, step: 0)])
+    request.places.removeLast()
+    #expect(error(decoding: Message.scoreRequest(request).encode()).contains("found 1 beside 1 steps of 2 images"))
+    request.places = []
+    request.images = .pixels(Tensor(repeating: .nan, shape: [2, 2, 3, 3]))
+    #expect(error(decoding: Message.scoreRequest(request).encode()).contains("images: expected finite elements"))
+    request.images = .pixels(ramp([2, 2, 3, 4]))
+    #expect(error(decoding: Message.scoreRequest(request).encode()).contains("expected 3 channels in the last axis"))
+  }
+
+  @Test("a score or a gradient that is not finite is a missing score with the reward's name, and the others stand")
+  func notFiniteScores() throws {
+    var gradient = ramp([3, 1, 1, 3]).values
+    gradient[7] = .infinity
+    let sent = ScoreResult(
+      reward: "taste", version: "1", values: [.nan, 0.5, 0.25], gradient: Tensor(gradient, shape: [3, 1, 1, 3]))
+    let message = try Message(decoding: Message.scoreReply(ScoreReply(id: 1, results: [sent])).encode(), from: "server")
+    guard case .scoreReply(let reply) = message else {
+      Issue.record("another kind came back")
+      return
+    }
+    #expect(reply.results[0].values == [nil, 0.5, nil])
+    #expect(reply.results[0].error == "taste: expected finite numbers, found others for image 0, 2")
+    #expect(reply.results[0].gradient?.values == [0, 0, 0, 0.375, 0.5, 0.625, 0, 0, 0])
   }
 
   @Test("a Hello of another protocol, role, run or model")

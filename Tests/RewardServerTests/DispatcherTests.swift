@@ -1,5 +1,6 @@
 // The router's decisions, without sockets or clocks.
 
+import Engine
 import Messages
 import RewardServer
 import Testing
@@ -129,6 +130,52 @@ struct DispatcherTests {
     #expect(answer.reply.results[0].error.contains("taste"))
   }
 
+  @Test("A gradient is asked of servers that give one, and refused by name where none of those that offer it does")
+  func gradients() throws {
+    var dispatcher = Dispatcher()
+    _ = dispatcher.ready(server("plain", ["size", "taste"], credits: 9), from: [10], now: .zero)
+    _ = dispatcher.ready(server("smooth", ["taste"], credits: 9, gradient: true), from: [11], now: .zero)
+    let sent = try #require(dispatches(dispatcher.request(gradientRequest(1, "taste"), from: client, now: .zero)).first)
+    #expect(sent.peer == [11])
+    let refused = try #require(answers(dispatcher.request(gradientRequest(2, "size"), from: client, now: .zero)).first)
+    #expect(refused.reply.results[0].values == [nil, nil])
+    #expect(
+      refused.reply.results[0].error == "expected a reward with a gradient, found that size of plain has none; "
+        + "these have one: taste")
+    #expect(dispatcher.offers == [
+      RewardVersion(name: "size", version: "1"), RewardVersion(name: "taste", version: "1", hasGradient: true),
+    ])
+    // Nobody offers it yet: somebody may come.
+    #expect(dispatcher.request(gradientRequest(3, "depth"), from: client, now: .zero).isEmpty)
+  }
+
+  @Test("An answer without the gradient that was wanted, or of the wrong shape, is a failure")
+  func wrongGradients() throws {
+    var dispatcher = Dispatcher()
+    _ = dispatcher.ready(server("smooth", ["taste"], gradient: true), from: [11], now: .zero)
+    var effects = dispatcher.request(gradientRequest(1, "taste"), from: client, now: .zero)
+    for gradient in [nil, Tensor.zeros([2, 1, 2, 3]), Tensor.zeros([2, 1, 1, 3])] {
+      let sent = try #require(dispatches(effects).first)
+      let result = ScoreResult(reward: "taste", version: "1", values: [1, 2], gradient: gradient)
+      effects = dispatcher.reply(ScoreReply(id: sent.request.id, results: [result]), from: [11], now: .zero)
+    }
+    #expect(answers(effects).first?.reply.results.first?.values == [1, 2])
+  }
+
+  @Test("Too few scores, or too many, are reported as missing with both numbers, after three tries", arguments: [1, 3])
+  func wrongNumber(count: Int) throws {
+    var dispatcher = Dispatcher()
+    _ = dispatcher.ready(server("a", ["size"]), from: [10], now: .zero)
+    var effects = dispatcher.request(request(1, ["size"]), from: client, now: .zero)
+    while let sent = dispatches(effects).first {
+      let values = [Float?](repeating: 1, count: count)
+      effects = dispatcher.reply(reply(sent.request.id, "size", values), from: [10], now: .zero)
+    }
+    let result = try #require(answers(effects).first?.reply.results.first)
+    #expect(result.values == [nil, nil])
+    #expect(result.error.contains("a: size: \(count) scores for 2 images"))
+  }
+
   @Test("The same request asked twice is scored once")
   func duplicates() {
     var dispatcher = Dispatcher()
@@ -214,14 +261,21 @@ struct DispatcherTests {
     }
   }
 
-  func server(_ name: String, _ rewards: [String], credits: Int = 1) -> ServerReady {
+  func server(_ name: String, _ rewards: [String], credits: Int = 1, gradient: Bool = false) -> ServerReady {
     ServerReady(
-      name: name, rewards: rewards.map { RewardVersion(name: $0, version: "1") }, batchSize: 8, credits: credits)
+      name: name, rewards: rewards.map { RewardVersion(name: $0, version: "1", hasGradient: gradient) }, batchSize: 8,
+      credits: credits)
+  }
+
+  func gradientRequest(_ id: UInt64, _ reward: String) -> ScoreRequest {
+    ScoreRequest(
+      id: id, rewards: [reward], prompts: ["a cat", "a dog"], images: .pixels(Tensor.zeros([2, 1, 1, 3])),
+      deadline: 60_000)
   }
 
   func request(_ id: UInt64, _ rewards: [String], deadline: Int = 60_000) -> ScoreRequest {
     let images = ImageBatch(count: 2, height: 1, width: 1, pixels: [UInt8](repeating: 7, count: 6))
-    return ScoreRequest(id: id, rewards: rewards, prompts: ["a cat", "a dog"], images: images, deadline: deadline)
+    return ScoreRequest(id: id, rewards: rewards, prompts: ["a cat", "a dog"], images: .bytes(images), deadline: deadline)
   }
 
   func reply(_ id: UInt64, _ reward: String, _ values: [Float?], error: String = "") -> ScoreReply {

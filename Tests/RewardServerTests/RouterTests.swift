@@ -176,7 +176,7 @@ private func request(_ id: UInt64, _ bytes: [UInt8]) -> ScoreRequest {
   let pixels = bytes.flatMap { [UInt8](repeating: $0, count: 12) }
   return ScoreRequest(
     id: id, rewards: ["first-byte"], prompts: bytes.map { "\($0)" },
-    images: ImageBatch(count: bytes.count, height: 2, width: 2, pixels: pixels), deadline: 20_000)
+    images: .bytes(ImageBatch(count: bytes.count, height: 2, width: 2, pixels: pixels)), deadline: 20_000)
 }
 
 private func send(_ socket: borrowing Socket, _ message: Message) throws {

@@ -1042,6 +1042,96 @@ void   stepwise__v1__server_ready__free_unpacked
   assert(message->base.descriptor == &stepwise__v1__server_ready__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   stepwise__v1__rewards_query__init
+                     (Stepwise__V1__RewardsQuery         *message)
+{
+  static const Stepwise__V1__RewardsQuery init_value = STEPWISE__V1__REWARDS_QUERY__INIT;
+  *message = init_value;
+}
+size_t stepwise__v1__rewards_query__get_packed_size
+                     (const Stepwise__V1__RewardsQuery *message)
+{
+  assert(message->base.descriptor == &stepwise__v1__rewards_query__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t stepwise__v1__rewards_query__pack
+                     (const Stepwise__V1__RewardsQuery *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &stepwise__v1__rewards_query__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t stepwise__v1__rewards_query__pack_to_buffer
+                     (const Stepwise__V1__RewardsQuery *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &stepwise__v1__rewards_query__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Stepwise__V1__RewardsQuery *
+       stepwise__v1__rewards_query__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Stepwise__V1__RewardsQuery *)
+     protobuf_c_message_unpack (&stepwise__v1__rewards_query__descriptor,
+                                allocator, len, data);
+}
+void   stepwise__v1__rewards_query__free_unpacked
+                     (Stepwise__V1__RewardsQuery *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &stepwise__v1__rewards_query__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   stepwise__v1__rewards_offered__init
+                     (Stepwise__V1__RewardsOffered         *message)
+{
+  static const Stepwise__V1__RewardsOffered init_value = STEPWISE__V1__REWARDS_OFFERED__INIT;
+  *message = init_value;
+}
+size_t stepwise__v1__rewards_offered__get_packed_size
+                     (const Stepwise__V1__RewardsOffered *message)
+{
+  assert(message->base.descriptor == &stepwise__v1__rewards_offered__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t stepwise__v1__rewards_offered__pack
+                     (const Stepwise__V1__RewardsOffered *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &stepwise__v1__rewards_offered__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t stepwise__v1__rewards_offered__pack_to_buffer
+                     (const Stepwise__V1__RewardsOffered *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &stepwise__v1__rewards_offered__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Stepwise__V1__RewardsOffered *
+       stepwise__v1__rewards_offered__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Stepwise__V1__RewardsOffered *)
+     protobuf_c_message_unpack (&stepwise__v1__rewards_offered__descriptor,
+                                allocator, len, data);
+}
+void   stepwise__v1__rewards_offered__free_unpacked
+                     (Stepwise__V1__RewardsOffered *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &stepwise__v1__rewards_offered__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   stepwise__v1__envelope__init
                      (Stepwise__V1__Envelope         *message)
 {
@@ -2421,7 +2511,7 @@ const ProtobufCMessageDescriptor stepwise__v1__metadata_entry__descriptor =
   (ProtobufCMessageInit) stepwise__v1__metadata_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__score_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor stepwise__v1__score_request__field_descriptors[9] =
 {
   {
     "id",
@@ -2495,6 +2585,42 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_request__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "want_gradient",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Stepwise__V1__ScoreRequest, want_gradient),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "trajectories",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Stepwise__V1__ScoreRequest, n_trajectories),
+    offsetof(Stepwise__V1__ScoreRequest, trajectories),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "steps",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Stepwise__V1__ScoreRequest, n_steps),
+    offsetof(Stepwise__V1__ScoreRequest, steps),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned stepwise__v1__score_request__field_indices_by_name[] = {
   4,   /* field[4] = deadline_milliseconds */
@@ -2503,11 +2629,14 @@ static const unsigned stepwise__v1__score_request__field_indices_by_name[] = {
   5,   /* field[5] = metadata */
   2,   /* field[2] = prompts */
   1,   /* field[1] = rewards */
+  8,   /* field[8] = steps */
+  7,   /* field[7] = trajectories */
+  6,   /* field[6] = want_gradient */
 };
 static const ProtobufCIntRange stepwise__v1__score_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor stepwise__v1__score_request__descriptor =
 {
@@ -2517,14 +2646,14 @@ const ProtobufCMessageDescriptor stepwise__v1__score_request__descriptor =
   "Stepwise__V1__ScoreRequest",
   "stepwise.v1",
   sizeof(Stepwise__V1__ScoreRequest),
-  6,
+  9,
   stepwise__v1__score_request__field_descriptors,
   stepwise__v1__score_request__field_indices_by_name,
   1,  stepwise__v1__score_request__number_ranges,
   (ProtobufCMessageInit) stepwise__v1__score_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__score_result__field_descriptors[5] =
+static const ProtobufCFieldDescriptor stepwise__v1__score_result__field_descriptors[6] =
 {
   {
     "reward",
@@ -2586,9 +2715,22 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_result__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "gradient",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Stepwise__V1__ScoreResult, gradient),
+    &stepwise__v1__tensor__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned stepwise__v1__score_result__field_indices_by_name[] = {
   4,   /* field[4] = error */
+  5,   /* field[5] = gradient */
   3,   /* field[3] = missing */
   0,   /* field[0] = reward */
   2,   /* field[2] = values */
@@ -2597,7 +2739,7 @@ static const unsigned stepwise__v1__score_result__field_indices_by_name[] = {
 static const ProtobufCIntRange stepwise__v1__score_result__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor stepwise__v1__score_result__descriptor =
 {
@@ -2607,7 +2749,7 @@ const ProtobufCMessageDescriptor stepwise__v1__score_result__descriptor =
   "Stepwise__V1__ScoreResult",
   "stepwise.v1",
   sizeof(Stepwise__V1__ScoreResult),
-  5,
+  6,
   stepwise__v1__score_result__field_descriptors,
   stepwise__v1__score_result__field_indices_by_name,
   1,  stepwise__v1__score_result__number_ranges,
@@ -2665,7 +2807,7 @@ const ProtobufCMessageDescriptor stepwise__v1__score_reply__descriptor =
   (ProtobufCMessageInit) stepwise__v1__score_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__reward_version__field_descriptors[2] =
+static const ProtobufCFieldDescriptor stepwise__v1__reward_version__field_descriptors[3] =
 {
   {
     "name",
@@ -2691,15 +2833,28 @@ static const ProtobufCFieldDescriptor stepwise__v1__reward_version__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "has_gradient",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Stepwise__V1__RewardVersion, has_gradient),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned stepwise__v1__reward_version__field_indices_by_name[] = {
+  2,   /* field[2] = has_gradient */
   0,   /* field[0] = name */
   1,   /* field[1] = version */
 };
 static const ProtobufCIntRange stepwise__v1__reward_version__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor stepwise__v1__reward_version__descriptor =
 {
@@ -2709,7 +2864,7 @@ const ProtobufCMessageDescriptor stepwise__v1__reward_version__descriptor =
   "Stepwise__V1__RewardVersion",
   "stepwise.v1",
   sizeof(Stepwise__V1__RewardVersion),
-  2,
+  3,
   stepwise__v1__reward_version__field_descriptors,
   stepwise__v1__reward_version__field_indices_by_name,
   1,  stepwise__v1__reward_version__number_ranges,
@@ -2793,7 +2948,63 @@ const ProtobufCMessageDescriptor stepwise__v1__server_ready__descriptor =
   (ProtobufCMessageInit) stepwise__v1__server_ready__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[16] =
+#define stepwise__v1__rewards_query__field_descriptors NULL
+#define stepwise__v1__rewards_query__field_indices_by_name NULL
+#define stepwise__v1__rewards_query__number_ranges NULL
+const ProtobufCMessageDescriptor stepwise__v1__rewards_query__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "stepwise.v1.RewardsQuery",
+  "RewardsQuery",
+  "Stepwise__V1__RewardsQuery",
+  "stepwise.v1",
+  sizeof(Stepwise__V1__RewardsQuery),
+  0,
+  stepwise__v1__rewards_query__field_descriptors,
+  stepwise__v1__rewards_query__field_indices_by_name,
+  0,  stepwise__v1__rewards_query__number_ranges,
+  (ProtobufCMessageInit) stepwise__v1__rewards_query__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor stepwise__v1__rewards_offered__field_descriptors[1] =
+{
+  {
+    "rewards",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Stepwise__V1__RewardsOffered, n_rewards),
+    offsetof(Stepwise__V1__RewardsOffered, rewards),
+    &stepwise__v1__reward_version__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned stepwise__v1__rewards_offered__field_indices_by_name[] = {
+  0,   /* field[0] = rewards */
+};
+static const ProtobufCIntRange stepwise__v1__rewards_offered__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor stepwise__v1__rewards_offered__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "stepwise.v1.RewardsOffered",
+  "RewardsOffered",
+  "Stepwise__V1__RewardsOffered",
+  "stepwise.v1",
+  sizeof(Stepwise__V1__RewardsOffered),
+  1,
+  stepwise__v1__rewards_offered__field_descriptors,
+  stepwise__v1__rewards_offered__field_indices_by_name,
+  1,  stepwise__v1__rewards_offered__number_ranges,
+  (ProtobufCMessageInit) stepwise__v1__rewards_offered__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[18] =
 {
   {
     "hello",
@@ -2987,6 +3198,30 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rewards_query",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Stepwise__V1__Envelope, kind_case),
+    offsetof(Stepwise__V1__Envelope, rewards_query),
+    &stepwise__v1__rewards_query__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rewards_offered",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Stepwise__V1__Envelope, kind_case),
+    offsetof(Stepwise__V1__Envelope, rewards_offered),
+    &stepwise__v1__rewards_offered__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned stepwise__v1__envelope__field_indices_by_name[] = {
   9,   /* field[9] = acknowledgement */
@@ -2997,6 +3232,8 @@ static const unsigned stepwise__v1__envelope__field_indices_by_name[] = {
   10,   /* field[10] = policy_notice */
   11,   /* field[11] = policy_request */
   2,   /* field[2] = refusal */
+  17,   /* field[17] = rewards_offered */
+  16,   /* field[16] = rewards_query */
   7,   /* field[7] = run_finished */
   14,   /* field[14] = score_reply */
   13,   /* field[13] = score_request */
@@ -3009,7 +3246,7 @@ static const unsigned stepwise__v1__envelope__field_indices_by_name[] = {
 static const ProtobufCIntRange stepwise__v1__envelope__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 16 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor stepwise__v1__envelope__descriptor =
 {
@@ -3019,7 +3256,7 @@ const ProtobufCMessageDescriptor stepwise__v1__envelope__descriptor =
   "Stepwise__V1__Envelope",
   "stepwise.v1",
   sizeof(Stepwise__V1__Envelope),
-  16,
+  18,
   stepwise__v1__envelope__field_descriptors,
   stepwise__v1__envelope__field_indices_by_name,
   1,  stepwise__v1__envelope__number_ranges,

@@ -100,4 +100,13 @@ extension Image {
     }
     return Image(width: width, height: height, pixels: target)
   }
+
+  /// Faded towards white.
+  ///
+  /// - Parameter contrast: the share of each pixel's distance from white that stays, 0 to 1.
+  public func faded(keeping contrast: Double) -> Image {
+    check((0...1).contains(contrast), "faded: expected a share of 0 to 1, found \(contrast)")
+    let table = (0...255).map { UInt8((255 - contrast * Double(255 - $0)).rounded()) }
+    return Image(width: width, height: height, pixels: pixels.map { table[Int($0)] })
+  }
 }

@@ -39,6 +39,10 @@ public enum Message: Sendable {
   case scoreReply(ScoreReply)
   /// Reward server to router: I score these rewards, this many at once.
   case serverReady(ServerReady)
+  /// Actor or learner to router: which rewards are there?
+  case rewardsQuery(RewardsQuery)
+  /// Router to actor or learner: these.
+  case rewardsOffered(RewardsOffered)
 
   /// Most bytes in a message; senders split what is larger, and sockets refuse it.
   public static let largestByteCount = 256 << 20
@@ -108,6 +112,8 @@ public enum Message: Sendable {
     case .scoreRequest: "score_request"
     case .scoreReply: "score_reply"
     case .serverReady: "server_ready"
+    case .rewardsQuery: "rewards_query"
+    case .rewardsOffered: "rewards_offered"
     }
   }
 }
@@ -141,6 +147,10 @@ extension Message: Coded {
       self = .scoreReply(try place.required(message.score_reply, "score_reply"))
     case STEPWISE__V1__ENVELOPE__KIND_SERVER_READY:
       self = .serverReady(try place.required(message.server_ready, "server_ready"))
+    case STEPWISE__V1__ENVELOPE__KIND_REWARDS_QUERY:
+      self = .rewardsQuery(try place.required(message.rewards_query, "rewards_query"))
+    case STEPWISE__V1__ENVELOPE__KIND_REWARDS_OFFERED:
+      self = .rewardsOffered(try place.required(message.rewards_offered, "rewards_offered"))
     default:
       throw MessageError(
         peer: place.peer, field: "kind",
@@ -174,6 +184,8 @@ extension Message: Coded {
     case .scoreRequest(let message): set(STEPWISE__V1__ENVELOPE__KIND_SCORE_REQUEST, message, \.score_request)
     case .scoreReply(let message): set(STEPWISE__V1__ENVELOPE__KIND_SCORE_REPLY, message, \.score_reply)
     case .serverReady(let message): set(STEPWISE__V1__ENVELOPE__KIND_SERVER_READY, message, \.server_ready)
+    case .rewardsQuery(let message): set(STEPWISE__V1__ENVELOPE__KIND_REWARDS_QUERY, message, \.rewards_query)
+    case .rewardsOffered(let message): set(STEPWISE__V1__ENVELOPE__KIND_REWARDS_OFFERED, message, \.rewards_offered)
     }
     return envelope
   }

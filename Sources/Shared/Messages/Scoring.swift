@@ -1,7 +1,7 @@
 // How images are scored: an actor asks with a deadline, a server answers per reward; a score that failed is missing,
 // which is not zero.
 
-internal import Engine
+public import Engine
 
 /// RGB images in 8 bits, row-major `[count, height, width, 3]`.
 public struct ImageBatch: Sendable, Equatable {
@@ -26,6 +26,51 @@ public struct ImageBatch: Sendable, Equatable {
   }
 }
 
+/// What a request shows to rewards: pictures as people see them, or, where gradients are wanted, before rounding.
+public enum ScoredImages: Sendable, Equatable {
+  /// 8 bits a channel; scores alone are wanted.
+  case bytes(ImageBatch)
+  /// float32 RGB in 0...1, `[count, height, width, 3]`; scores and their gradients with respect to these are wanted.
+  case pixels(Tensor)
+
+  /// Number of images.
+  public var count: Int { shape[0] }
+  /// Rows of each.
+  public var height: Int { shape[1] }
+  /// Pixels a row.
+  public var width: Int { shape[2] }
+  /// `[count, height, width, 3]`
+  public var shape: [Int] {
+    switch self {
+    case .bytes(let images): [images.count, images.height, images.width, 3]
+    case .pixels(let pixels): pixels.shape
+    }
+  }
+
+  /// Equal in kind, shape and every element.
+  public static func == (a: ScoredImages, b: ScoredImages) -> Bool {
+    switch (a, b) {
+    case (.bytes(let a), .bytes(let b)): a == b
+    case (.pixels(let a), .pixels(let b)): a.shape == b.shape && a.values == b.values
+    default: false
+    }
+  }
+}
+
+/// Which clean state of its group an image shows, for rewards that compare the images of a group.
+public struct GroupPlace: Sendable, Equatable, Hashable {
+  /// The trajectory's place in the group, from 0.
+  public var trajectory: Int
+  /// The step whose clean state it is.
+  public var step: Int
+
+  /// The clean state of `step` of `trajectory`.
+  public init(trajectory: Int, step: Int) {
+    self.trajectory = trajectory
+    self.step = step
+  }
+}
+
 /// Asks for the scores of a batch of images by one or more rewards.
 public struct ScoreRequest: Sendable, Equatable {
   /// Chosen by the client, unique among its requests.
@@ -34,24 +79,50 @@ public struct ScoreRequest: Sendable, Equatable {
   public var rewards: [String]
   /// One an image.
   public var prompts: [String]
-  /// What is to be scored.
-  public var images: ImageBatch
+  /// What is to be scored. Float pixels ask for gradients too.
+  public var images: ScoredImages
   /// Milliseconds from arrival after which nobody waits for the reply.
   public var deadline: Int
   /// Free text for rewards that want more than prompts.
   public var metadata: [String: String]
+  /// What each image shows, where all images are those of one group; empty otherwise.
+  public var places: [GroupPlace]
 
   /// A request with all it says.
+  ///
+  /// Stops the program when float pixels are not `[count, height, width, 3]`, or places are not one an image.
   public init(
-    id: UInt64, rewards: [String], prompts: [String], images: ImageBatch, deadline: Int,
-    metadata: [String: String] = [:]
+    id: UInt64, rewards: [String], prompts: [String], images: ScoredImages, deadline: Int,
+    metadata: [String: String] = [:], places: [GroupPlace] = []
   ) {
+    check(
+      images.shape.count == 4 && images.shape[3] == 3,
+      "ScoreRequest: images of shape \(images.shape) are not [count, height, width, 3]")
+    check(
+      places.isEmpty || places.count == images.count,
+      "ScoreRequest: \(places.count) places for \(images.count) images")
     self.id = id
     self.rewards = rewards
     self.prompts = prompts
     self.images = images
     self.deadline = deadline
     self.metadata = metadata
+    self.places = places
+  }
+
+  /// Gradients of the scores with respect to the pixels are wanted beside the scores.
+  public var wantsGradient: Bool { if case .pixels = images { true } else { false } }
+
+  /// The answer that has no score at all.
+  ///
+  /// - Parameter reason: why, for every reward asked for.
+  public func missing(_ reason: String) -> ScoreReply {
+    let values = [Float?](repeating: nil, count: images.count)
+    var seen: Set<String> = []
+    return ScoreReply(
+      id: id,
+      results: rewards.filter { seen.insert($0).inserted }
+        .map { ScoreResult(reward: $0, version: "", values: values, error: reason) })
   }
 }
 
@@ -65,13 +136,34 @@ public struct ScoreResult: Sendable, Equatable {
   public var values: [Float?]
   /// Why values are missing; empty when none is.
   public var error: String
+  /// Where it was wanted: d values[b] / d images[b], `[B, height, width, 3]`, 0 for images whose value is missing.
+  public var gradient: Tensor?
 
   /// The scores of one reward, `error` saying why any is missing.
-  public init(reward: String, version: String, values: [Float?], error: String = "") {
+  public init(reward: String, version: String, values: [Float?], error: String = "", gradient: Tensor? = nil) {
     self.reward = reward
     self.version = version
     self.values = values
     self.error = error
+    self.gradient = gradient
+  }
+
+  /// Every value is missing.
+  public var isEmpty: Bool { values.allSatisfy { $0 == nil } }
+
+  /// Why this cannot be the answer to a request; nil when it can.
+  public func misfit(to request: ScoreRequest) -> String? {
+    let count = request.images.count
+    if values.count != count { return "\(reward): \(values.count) scores for \(count) images" }
+    guard request.wantsGradient, !isEmpty, gradient?.shape != request.images.shape else { return nil }
+    let found = gradient.map { "one of shape \($0.shape)" } ?? "none"
+    return "\(reward): expected a gradient of shape \(request.images.shape), found \(found)"
+  }
+
+  /// Equal in all they say, gradients element by element.
+  public static func == (a: ScoreResult, b: ScoreResult) -> Bool {
+    a.reward == b.reward && a.version == b.version && a.values == b.values && a.error == b.error
+      && a.gradient?.shape == b.gradient?.shape && a.gradient?.values == b.gradient?.values
   }
 }
 
@@ -86,39 +178,5 @@ public struct ScoreReply: Sendable, Equatable {
   public init(id: UInt64, results: [ScoreResult]) {
     self.id = id
     self.results = results
-  }
-}
-
-/// A scorer's name and version.
-public struct RewardVersion: Sendable, Equatable, Hashable {
-  /// Name of the reward.
-  public var name: String
-  /// Version of its scorer.
-  public var version: String
-
-  /// A reward's scorer.
-  public init(name: String, version: String) {
-    self.name = name
-    self.version = version
-  }
-}
-
-/// A reward server offers itself to a router.
-public struct ServerReady: Sendable, Equatable {
-  /// Names it in logs.
-  public var name: String
-  /// What it can score.
-  public var rewards: [RewardVersion]
-  /// Images it likes in a request.
-  public var batchSize: Int
-  /// Requests it takes at once.
-  public var credits: Int
-
-  /// An offer with all it says.
-  public init(name: String, rewards: [RewardVersion], batchSize: Int, credits: Int) {
-    self.name = name
-    self.rewards = rewards
-    self.batchSize = batchSize
-    self.credits = credits
   }
 }

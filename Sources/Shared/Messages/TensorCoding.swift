@@ -31,10 +31,12 @@ extension Arena {
 
 extension Place {
   /// A float32 tensor with every extent positive, the given rank, and finite elements.
-  func tensor(_ pointer: UnsafeMutablePointer<CTensor>?, _ name: String, rank: Int) throws -> Tensor {
+  func tensor(
+    _ pointer: UnsafeMutablePointer<CTensor>?, _ name: String, rank: Int, mayBeNotFinite: Bool = false
+  ) throws -> Tensor {
     let (shape, bytes) = try content(pointer, name, STEPWISE__V1__DATA_TYPE__FLOAT32, "float32", elementSize: 4, rank)
     let tensor = Tensor(shape: shape) { UnsafeMutableRawBufferPointer($0).copyMemory(from: bytes) }
-    if let index = tensor.withUnsafeBuffer(\.firstNonFinite) {
+    if !mayBeNotFinite, let index = tensor.withUnsafeBuffer(\.firstNonFinite) {
       throw failure(name, "expected finite elements, found \(tensor.values[index]) at index \(index) of shape \(shape)")
     }
     return tensor
@@ -45,6 +47,15 @@ extension Place {
     let (shape, bytes) = try content(pointer, name, STEPWISE__V1__DATA_TYPE__UINT8, "uint8", elementSize: 1, 4)
     try require(shape[3] == 3, name, "expected 3 channels in the last axis, found shape \(shape)")
     return ImageBatch(count: shape[0], height: shape[1], width: shape[2], pixels: Array(bytes))
+  }
+
+  /// Float pixels of RGB images, or something one a pixel, `[B, H, W, 3]`.
+  func pixels(
+    _ pointer: UnsafeMutablePointer<CTensor>?, _ name: String, mayBeNotFinite: Bool = false
+  ) throws -> Tensor {
+    let tensor = try tensor(pointer, name, rank: 4, mayBeNotFinite: mayBeNotFinite)
+    try require(tensor.shape[3] == 3, name, "expected 3 channels in the last axis, found shape \(tensor.shape)")
+    return tensor
   }
 
   private func content(

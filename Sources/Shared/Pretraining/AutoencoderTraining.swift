@@ -20,7 +20,7 @@ struct AutoencoderTraining {
     try run.train { random in
       var random = random
       let indices = (0..<schedule.batchSize).map { _ in random.integer(below: pictures.count) }
-      return loss(pictures.batch(indices, .wide, &random), &random)
+      return loss(pictures.batch(indices, .autoencoder, &random), &random)
     }
   }
 

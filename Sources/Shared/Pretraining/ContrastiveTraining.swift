@@ -23,7 +23,7 @@ struct ContrastiveTraining {
     try run.train { random in
       var random = random
       let indices = Array(random.permutation(pictures.count).prefix(schedule.batchSize))
-      var images = indices.map { pictures.picture($0, .wide, &random) }
+      var images = indices.map { pictures.picture($0, .clip, &random) }
       let some = max(1, images.count / 8)
       let decoded = Tape.withoutGradients { reconstructed(Array(images[..<some]), &random) }
       images.replaceSubrange(..<some, with: Image.batch(decoded, range: .signed))

@@ -16,7 +16,7 @@ struct LatentTable {
     var rows: [Tensor] = []
     for index in 0..<pictures.count {
       var random = random.fork("picture", index)
-      let batch = pictures.batch(Array(repeating: index, count: variations), .narrow, &random)
+      let batch = pictures.batch(Array(repeating: index, count: variations), .denoiser, &random)
       rows.append(encoder.encode(batch).mean)
     }
     let all = Tensor.concatenated(rows, axis: 0)

@@ -13,13 +13,13 @@ public struct Pretraining {
   public struct Schedules: Sendable {
     public var vae = TrainingSchedule(steps: 2600, batchSize: 8, learningRate: 1.5e-3)
     public var clip = TrainingSchedule(steps: 800, batchSize: 64, learningRate: 1e-3, averaging: 0.99)
-    public var unet = TrainingSchedule(steps: 3800, batchSize: 16, learningRate: 1.2e-3)
+    public var unet = TrainingSchedule(steps: 5600, batchSize: 16, learningRate: 1.2e-3)
 
     public init() {}
   }
 
   /// Variations of each picture whose latents the denoiser learns from.
-  static let latentVariations = 4
+  static let latentVariations = 12
 
   private let description: ModelDescription
   private let pictures, subjects: VariedPictures

@@ -43,7 +43,7 @@ public final class AestheticHead {
 }
 
 /// How much people like a picture, about 1 to 10.
-public final class Aesthetic: Scorer {
+public final class Aesthetic: DifferentiableScorer {
   public let name = "aesthetic"
   public let version: String
   private let vision: CLIPVision
@@ -70,5 +70,10 @@ public final class Aesthetic: Scorer {
     let pictures = try pictures(images, height: height, width: width, count: prompts.count)
     guard !pictures.isEmpty else { return [] }
     return Tape.withoutGradients { head(vision(preprocessing(pictures))) }.values.map { $0.isFinite ? $0 : nil }
+  }
+
+  public func scores(pixels: Tensor, prompts: [String]) throws -> Tensor {
+    try requirePrompts(prompts, for: pixels)
+    return head(vision(preprocessing(pixels: pixels)))
   }
 }

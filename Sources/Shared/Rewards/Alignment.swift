@@ -6,7 +6,7 @@ internal import Imaging
 internal import Models
 
 /// Cosine similarity of picture and prompt, -1 to 1.
-public final class Alignment: Scorer {
+public final class Alignment: DifferentiableScorer {
   public let name = "alignment"
   public let version: String
   private let clip: CLIP
@@ -31,6 +31,11 @@ public final class Alignment: Scorer {
     let seen = try imageEmbeddings(images: images, height: height, width: width, count: prompts.count)
     let said = try textEmbeddings(prompts)
     return Tape.withoutGradients { (seen * said).sum(axes: [1]) }.values.map { $0.isFinite ? $0 : nil }
+  }
+
+  public func scores(pixels: Tensor, prompts: [String]) throws -> Tensor {
+    try requirePrompts(prompts, for: pixels)
+    return (clip.vision(preprocessing(pixels: pixels)).unitLength * (try textEmbeddings(prompts))).sum(axes: [1])
   }
 
   /// Unit-length embeddings of N pictures of RGB bytes, `[N, D]`.

@@ -1,6 +1,7 @@
 // What a reward is: pictures and prompts in, one number a picture out. Rewards are found by name; a new one is a file
 // and a line in `ScorerRegistry`.
 
+public import Engine
 public import Foundation
 internal import Imaging
 
@@ -27,7 +28,50 @@ public protocol Scorer {
   func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?]
 }
 
+/// A scorer whose score has a gradient with respect to the pixels.
+public protocol DifferentiableScorer: Scorer {
+  /// Scores `[n]`, each of its own picture alone, computed by the engine's operations so that a tape can follow.
+  ///
+  /// Nothing is rounded to 8 bits, and pictures are resized bilinearly; so a score may differ in its third digit from
+  /// that of the same picture's bytes.
+  ///
+  /// - Parameters:
+  ///   - pixels: float RGB in 0...1, `[n, height, width, 3]`.
+  ///   - prompts: n texts.
+  /// - Throws: `ScorerError` when sizes do not agree or nothing can be scored.
+  func scores(pixels: Tensor, prompts: [String]) throws -> Tensor
+}
+
+extension DifferentiableScorer {
+  /// Scores and their gradients with respect to the pixels.
+  ///
+  /// - Parameters: as for `scores(pixels:prompts:)`.
+  /// - Returns: n scores, and d score / d pixel, `[n, height, width, 3]`.
+  /// - Throws: what the scorer throws.
+  public func scoresAndGradient(pixels: Tensor, prompts: [String]) throws -> (scores: [Float], gradient: Tensor) {
+    let result = try Tape.gradients(of: [pixels]) { inputs in
+      let scores = try scores(pixels: inputs[0], prompts: prompts)
+      // Each score depends on its own picture only, so the sum's gradient is every score's own.
+      return (scores.sum(), scores.values)
+    }
+    return (result.extra, result.inputs[0])
+  }
+
+  /// Stops a batch whose prompts are not one a picture.
+  ///
+  /// - Throws: `ScorerError`.
+  func requirePrompts(_ prompts: [String], for pixels: Tensor) throws {
+    guard pixels.rank == 4, pixels.shape[3] == 3, pixels.shape[0] == prompts.count else {
+      throw ScorerError(
+        "\(name): expected pixels [\(prompts.count), height, width, 3], one picture a prompt, found \(pixels.shape)")
+    }
+  }
+}
+
 extension Scorer {
+  /// Whether it gives gradients with respect to pixels.
+  public var hasGradient: Bool { self is any DifferentiableScorer }
+
   /// The bytes as pictures.
   ///
   /// - Throws: `ScorerError` when the number of bytes is not that of the prompts' pictures.
@@ -60,6 +104,7 @@ public enum ScorerRegistry {
   private static let makers: [(name: String, make: @Sendable (ScorerOptions) throws -> any Scorer)] = [
     ("jpeg-compressibility", { _ in JPEGSize(compressible: true) }),
     ("jpeg-incompressibility", { _ in JPEGSize(compressible: false) }),
+    ("colourfulness", { _ in Colourfulness() }),
     ("alignment", { try Alignment(folder: folder($0.alignmentModel, for: "alignment")) }),
     (
       "aesthetic",

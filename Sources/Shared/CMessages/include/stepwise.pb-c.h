@@ -38,6 +38,8 @@ typedef struct Stepwise__V1__ScoreResult Stepwise__V1__ScoreResult;
 typedef struct Stepwise__V1__ScoreReply Stepwise__V1__ScoreReply;
 typedef struct Stepwise__V1__RewardVersion Stepwise__V1__RewardVersion;
 typedef struct Stepwise__V1__ServerReady Stepwise__V1__ServerReady;
+typedef struct Stepwise__V1__RewardsQuery Stepwise__V1__RewardsQuery;
+typedef struct Stepwise__V1__RewardsOffered Stepwise__V1__RewardsOffered;
 typedef struct Stepwise__V1__Envelope Stepwise__V1__Envelope;
 
 
@@ -382,7 +384,7 @@ struct  Stepwise__V1__ScoreRequest
   size_t n_prompts;
   char **prompts;
   /*
-   * uint8 [B, H, W, 3]
+   * uint8 [B, H, W, 3]; where a gradient is wanted, float32 [B, H, W, 3] in 0...1
    */
   Stepwise__V1__Tensor *images;
   /*
@@ -391,10 +393,24 @@ struct  Stepwise__V1__ScoreRequest
   uint32_t deadline_milliseconds;
   size_t n_metadata;
   Stepwise__V1__MetadataEntry **metadata;
+  /*
+   * of each score with respect to its image
+   */
+  protobuf_c_boolean want_gradient;
+  /*
+   * which of the group's trajectories an image is of, one an image, or none
+   */
+  size_t n_trajectories;
+  uint32_t *trajectories;
+  /*
+   * which step's clean state an image shows, one an image, or none
+   */
+  size_t n_steps;
+  uint32_t *steps;
 };
 #define STEPWISE__V1__SCORE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__score_request__descriptor) \
-    , 0, 0,NULL, 0,NULL, NULL, 0, 0,NULL }
+    , 0, 0,NULL, 0,NULL, NULL, 0, 0,NULL, 0, 0,NULL, 0,NULL }
 
 
 struct  Stepwise__V1__ScoreResult
@@ -403,7 +419,7 @@ struct  Stepwise__V1__ScoreResult
   char *reward;
   char *version;
   /*
-   * one an image
+   * one an image; one that is not finite counts as missing
    */
   size_t n_values;
   float *values;
@@ -413,10 +429,14 @@ struct  Stepwise__V1__ScoreResult
   size_t n_missing;
   uint32_t *missing;
   char *error;
+  /*
+   * float32 [B, H, W, 3], where it was wanted: d values[b] / d images[b], 0 for missing ones
+   */
+  Stepwise__V1__Tensor *gradient;
 };
 #define STEPWISE__V1__SCORE_RESULT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__score_result__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, NULL }
 
 
 struct  Stepwise__V1__ScoreReply
@@ -436,10 +456,14 @@ struct  Stepwise__V1__RewardVersion
   ProtobufCMessage base;
   char *name;
   char *version;
+  /*
+   * gives gradients with respect to pixels
+   */
+  protobuf_c_boolean has_gradient;
 };
 #define STEPWISE__V1__REWARD_VERSION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__reward_version__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Stepwise__V1__ServerReady
@@ -462,6 +486,32 @@ struct  Stepwise__V1__ServerReady
     , (char *)protobuf_c_empty_string, 0,NULL, 0, 0 }
 
 
+/*
+ * A client asks a router which rewards are there.
+ */
+struct  Stepwise__V1__RewardsQuery
+{
+  ProtobufCMessage base;
+};
+#define STEPWISE__V1__REWARDS_QUERY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__rewards_query__descriptor) \
+     }
+
+
+/*
+ * The router's answer: every reward that a connected server offers.
+ */
+struct  Stepwise__V1__RewardsOffered
+{
+  ProtobufCMessage base;
+  size_t n_rewards;
+  Stepwise__V1__RewardVersion **rewards;
+};
+#define STEPWISE__V1__REWARDS_OFFERED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__rewards_offered__descriptor) \
+    , 0,NULL }
+
+
 typedef enum {
   STEPWISE__V1__ENVELOPE__KIND__NOT_SET = 0,
   STEPWISE__V1__ENVELOPE__KIND_HELLO = 1,
@@ -479,7 +529,9 @@ typedef enum {
   STEPWISE__V1__ENVELOPE__KIND_POLICY_CHUNK = 13,
   STEPWISE__V1__ENVELOPE__KIND_SCORE_REQUEST = 14,
   STEPWISE__V1__ENVELOPE__KIND_SCORE_REPLY = 15,
-  STEPWISE__V1__ENVELOPE__KIND_SERVER_READY = 16
+  STEPWISE__V1__ENVELOPE__KIND_SERVER_READY = 16,
+  STEPWISE__V1__ENVELOPE__KIND_REWARDS_QUERY = 17,
+  STEPWISE__V1__ENVELOPE__KIND_REWARDS_OFFERED = 18
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(STEPWISE__V1__ENVELOPE__KIND__CASE)
 } Stepwise__V1__Envelope__KindCase;
 
@@ -504,6 +556,8 @@ struct  Stepwise__V1__Envelope
     Stepwise__V1__ScoreRequest *score_request;
     Stepwise__V1__ScoreReply *score_reply;
     Stepwise__V1__ServerReady *server_ready;
+    Stepwise__V1__RewardsQuery *rewards_query;
+    Stepwise__V1__RewardsOffered *rewards_offered;
   };
 };
 #define STEPWISE__V1__ENVELOPE__INIT \
@@ -948,6 +1002,44 @@ Stepwise__V1__ServerReady *
 void   stepwise__v1__server_ready__free_unpacked
                      (Stepwise__V1__ServerReady *message,
                       ProtobufCAllocator *allocator);
+/* Stepwise__V1__RewardsQuery methods */
+void   stepwise__v1__rewards_query__init
+                     (Stepwise__V1__RewardsQuery         *message);
+size_t stepwise__v1__rewards_query__get_packed_size
+                     (const Stepwise__V1__RewardsQuery   *message);
+size_t stepwise__v1__rewards_query__pack
+                     (const Stepwise__V1__RewardsQuery   *message,
+                      uint8_t             *out);
+size_t stepwise__v1__rewards_query__pack_to_buffer
+                     (const Stepwise__V1__RewardsQuery   *message,
+                      ProtobufCBuffer     *buffer);
+Stepwise__V1__RewardsQuery *
+       stepwise__v1__rewards_query__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   stepwise__v1__rewards_query__free_unpacked
+                     (Stepwise__V1__RewardsQuery *message,
+                      ProtobufCAllocator *allocator);
+/* Stepwise__V1__RewardsOffered methods */
+void   stepwise__v1__rewards_offered__init
+                     (Stepwise__V1__RewardsOffered         *message);
+size_t stepwise__v1__rewards_offered__get_packed_size
+                     (const Stepwise__V1__RewardsOffered   *message);
+size_t stepwise__v1__rewards_offered__pack
+                     (const Stepwise__V1__RewardsOffered   *message,
+                      uint8_t             *out);
+size_t stepwise__v1__rewards_offered__pack_to_buffer
+                     (const Stepwise__V1__RewardsOffered   *message,
+                      ProtobufCBuffer     *buffer);
+Stepwise__V1__RewardsOffered *
+       stepwise__v1__rewards_offered__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   stepwise__v1__rewards_offered__free_unpacked
+                     (Stepwise__V1__RewardsOffered *message,
+                      ProtobufCAllocator *allocator);
 /* Stepwise__V1__Envelope methods */
 void   stepwise__v1__envelope__init
                      (Stepwise__V1__Envelope         *message);
@@ -1038,6 +1130,12 @@ typedef void (*Stepwise__V1__RewardVersion_Closure)
 typedef void (*Stepwise__V1__ServerReady_Closure)
                  (const Stepwise__V1__ServerReady *message,
                   void *closure_data);
+typedef void (*Stepwise__V1__RewardsQuery_Closure)
+                 (const Stepwise__V1__RewardsQuery *message,
+                  void *closure_data);
+typedef void (*Stepwise__V1__RewardsOffered_Closure)
+                 (const Stepwise__V1__RewardsOffered *message,
+                  void *closure_data);
 typedef void (*Stepwise__V1__Envelope_Closure)
                  (const Stepwise__V1__Envelope *message,
                   void *closure_data);
@@ -1072,6 +1170,8 @@ extern const ProtobufCMessageDescriptor stepwise__v1__score_result__descriptor;
 extern const ProtobufCMessageDescriptor stepwise__v1__score_reply__descriptor;
 extern const ProtobufCMessageDescriptor stepwise__v1__reward_version__descriptor;
 extern const ProtobufCMessageDescriptor stepwise__v1__server_ready__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__v1__rewards_query__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__v1__rewards_offered__descriptor;
 extern const ProtobufCMessageDescriptor stepwise__v1__envelope__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -1,7 +1,7 @@
 // Which router is asked for scores, and when it is given up, without sockets or clocks.
 
-import Actor
 import Messages
+import Scoring
 import Testing
 
 @Suite("Score exchange")
@@ -97,7 +97,7 @@ struct ScoreExchangeTests {
 
   let request = ScoreRequest(
     id: 0, rewards: ["size"], prompts: ["a cat"],
-    images: ImageBatch(count: 1, height: 1, width: 1, pixels: [1, 2, 3]), deadline: 0)
+    images: .bytes(ImageBatch(count: 1, height: 1, width: 1, pixels: [1, 2, 3])), deadline: 0)
 
   func reply(_ id: UInt64, _ values: [Float?], error: String = "") -> ScoreReply {
     ScoreReply(id: id, results: [ScoreResult(reward: "size", version: "1", values: values, error: error)])

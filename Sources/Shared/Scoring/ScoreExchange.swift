@@ -3,7 +3,7 @@
 
 public import Messages
 
-/// The score requests of one actor over one or more routers.
+/// The score requests of one client over one or more routers.
 public struct ScoreExchange: Sendable {
   /// What the caller is to do.
   public enum Effect: Sendable, Equatable {
@@ -47,6 +47,9 @@ public struct ScoreExchange: Sendable {
   /// Requests without an answer.
   public var count: Int { pending.count }
 
+  /// Nobody waits for what was asked so far; its answers will be ignored.
+  public mutating func forgetAll() { pending = [:] }
+
   /// Asks for scores.
   ///
   /// - Parameters:
@@ -78,10 +81,9 @@ public struct ScoreExchange: Sendable {
   public mutating func reply(_ reply: ScoreReply, router: Int, now: Duration) -> [Effect] {
     heard(router: router, now: now)
     guard let asked = pending[reply.id] else { return [] }
-    let count = asked.request.images.count
     let fits = Set(reply.results.map(\.reward)) == Set(asked.request.rewards)
-      && reply.results.allSatisfy { $0.values.count == count }
-    let failed = !fits || reply.results.contains { !$0.error.isEmpty && $0.values.allSatisfy { $0 == nil } }
+      && reply.results.allSatisfy { $0.misfit(to: asked.request) == nil }
+    let failed = !fits || reply.results.contains { !$0.error.isEmpty && $0.isEmpty }
     // The router's own deadline is ours: nothing is left to try then.
     if failed, asked.retries < 2, now + retryPause < asked.end {
       pending[reply.id]?.retries += 1
@@ -89,7 +91,7 @@ public struct ScoreExchange: Sendable {
       return []
     }
     pending[reply.id] = nil
-    return [.scored(number: asked.number, fits ? reply : missing(asked, "the answer did not fit the question"))]
+    return [.scored(number: asked.number, fits ? reply : asked.request.missing("the answer did not fit the question"))]
   }
 
   /// Time has passed.
@@ -100,7 +102,7 @@ public struct ScoreExchange: Sendable {
       if now >= asked.end + .seconds(1) {
         pending[id] = nil
         let waited = Int((now - asked.end + deadline).components.seconds)
-        effects.append(.scored(number: asked.number, missing(asked, "no router answered within \(waited) s")))
+        effects.append(.scored(number: asked.number, asked.request.missing("no router answered within \(waited) s")))
       } else if now < asked.end, let time = asked.retryAt, now >= time {
         effects.append(ask(id, router: asked.router, now: now))
       } else if now < asked.end, now - max(lastHeard[asked.router], asked.askedAt) > silence {
@@ -126,12 +128,5 @@ public struct ScoreExchange: Sendable {
     let chosen = choices.first { now - lastHeard[$0] <= silence } ?? choices.first ?? order[0]
     turn = (chosen + 1) % lastHeard.count
     return chosen
-  }
-
-  private func missing(_ asked: Pending, _ reason: String) -> ScoreReply {
-    let values = [Float?](repeating: nil, count: asked.request.images.count)
-    return ScoreReply(
-      id: asked.request.id,
-      results: asked.request.rewards.map { ScoreResult(reward: $0, version: "", values: values, error: reason) })
   }
 }

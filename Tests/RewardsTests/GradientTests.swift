@@ -1,0 +1,112 @@
+// Gradients of rewards with respect to pixels, against finite differences, and the differentiable way in against the
+// pictures' bytes.
+
+import Engine
+import Foundation
+import Imaging
+import Rewards
+import Testing
+
+@Suite("Reward gradients")
+struct RewardGradientTests {
+  init() throws { try Compute.start() }
+
+  private static let root = URL(filePath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+  private func scorers() throws -> [any DifferentiableScorer] {
+    var options = ScorerOptions()
+    options.alignmentModel = Self.root.appending(path: "Models/emoji-clip")
+    let models = Self.root.appending(path: "Tests/Golden/models")
+    options.aestheticModel = models.appending(path: "clip-vision")
+    options.aestheticHead = models.appending(path: "aesthetic-head.safetensors")
+    return try ["colourfulness", "alignment", "aesthetic"].map { name in
+      let scorer = try ScorerRegistry.make(name, options)
+      return try #require(scorer as? any DifferentiableScorer, "\(name) has no gradient")
+    }
+  }
+
+  /// Smooth pictures with all colours and a cast, away from 0 and 1, and from grey, where colourfulness has a kink.
+  private func pictures(_ count: Int, height: Int, width: Int) -> Tensor {
+    Tensor(shape: [count, height, width, 3]) { pixels in
+      for place in pixels.indices {
+        let (image, row, column, channel) = (
+          place / (height * width * 3), place / (width * 3) % height, place / 3 % width, place % 3
+        )
+        pixels[place] =
+          0.35 + 0.15 * Float(channel) + 0.3 * sin(Float(row * (channel + 1) + column * (image + 2)) * 0.13 + Float(channel))
+      }
+    }
+  }
+
+  @Test("The slope along a direction is the gradient's product with it, each picture's from its own score alone",
+    arguments: [(40, 48), (64, 64), (96, 80)])
+  func slopes(height: Int, width: Int) throws {
+    let pixels = pictures(2, height: height, width: width)
+    let prompts = ["a frog", "a slice of pizza"]
+    for scorer in try scorers() {
+      let (scores, gradient) = try scorer.scoresAndGradient(pixels: pixels, prompts: prompts)
+      #expect(gradient.shape == pixels.shape)
+      let plain = try Tape.withoutGradients { try scorer.scores(pixels: pixels, prompts: prompts) }.values
+      #expect(scores == plain)
+      // Along the gradient itself the slope is largest, so float32's rounding weighs least: its own squared length.
+      for image in 0..<2 {
+        let own = gradient.slice(axis: 0, image..<image + 1)
+        let length = own.squared().sum().sqrt().item
+        try #require(length > 0)
+        let direction = own / length
+        let step: Float = 0.02
+        let picture = pixels.slice(axis: 0, image..<image + 1)
+        func score(_ pixels: Tensor) throws -> Float {
+          try Tape.withoutGradients { try scorer.scores(pixels: pixels, prompts: [prompts[image]]) }.item
+        }
+        let slope = try (score(picture + direction * step) - score(picture - direction * step)) / (2 * step)
+        #expect(abs(slope - length) < 0.02 * length, "\(scorer.name) \(height)x\(width): \(slope) against \(length)")
+      }
+    }
+  }
+
+  @Test("Float pixels score as their bytes do, to what resizing and rounding change", arguments: [64, 128])
+  func agreement(size: Int) throws {
+    let pixels = pictures(2, height: size, width: size)
+    let bytes = pixels.values.map { UInt8(($0 * 255).rounded()) }
+    let prompts = ["a frog", "a slice of pizza"]
+    for scorer in try scorers() {
+      let rounded = try scorer.scores(images: bytes, height: size, width: size, prompts: prompts).map { $0 ?? .nan }
+      let smooth = try Tape.withoutGradients { try scorer.scores(pixels: pixels, prompts: prompts) }.values
+      for (a, b) in zip(rounded, smooth) {
+        #expect(abs(a - b) < 0.03 * max(1, abs(a)), "\(scorer.name) at \(size): \(a) against \(b)")
+      }
+    }
+  }
+
+  @Test("Colourfulness is 0 for grey, and the formula's value for two colours")
+  func colourfulness() throws {
+    let scorer = Colourfulness()
+    let grey = [UInt8](repeating: 120, count: 12)
+    // Half pure red (rg 255, yb 127.5), half pure blue (rg 0, yb -255).
+    let colours: [UInt8] = [255, 0, 0, 0, 0, 255, 255, 0, 0, 0, 0, 255]
+    let scores = try scorer.scores(images: grey + colours, height: 2, width: 2, prompts: ["", ""])
+    let found = scores.map { $0 ?? .nan }
+    #expect(abs(found[0]) < 1e-3)
+    let spread = (127.5 * 127.5 + 191.25 * 191.25 as Float).squareRoot()
+    let mean = (127.5 * 127.5 + 63.75 * 63.75 as Float).squareRoot()
+    #expect(abs(found[1] - (spread + 0.3 * mean)) < 0.01)
+  }
+
+  @Test("A grey picture's gradient is finite")
+  func greyGradient() throws {
+    let grey = Tensor(repeating: 0.5, shape: [1, 4, 4, 3])
+    let gradient = try Colourfulness().scoresAndGradient(pixels: grey, prompts: [""]).gradient.values
+    #expect(gradient.allSatisfy { $0.isFinite })
+  }
+
+  @Test("Pixels that are not the prompts' pictures are refused")
+  func refusals() throws {
+    for scorer in try scorers() {
+      for shape in [[2, 8, 8, 3], [1, 8, 8, 4], [8, 8, 3]] {
+        #expect(throws: ScorerError.self) { try scorer.scores(pixels: Tensor.zeros(shape), prompts: ["a"]) }
+      }
+    }
+  }
+}
