@@ -23,8 +23,8 @@ struct DraftGroup: Sendable {
     ScoreRequest(
       id: 0, rewards: rewards, prompts: [String](repeating: group.prompt, count: images.count), images: .bytes(images),
       deadline: 0,
-      places: similarities.enumerated().flatMap { trajectory, similarity in
-        similarity.scoredSteps.map { GroupPlace(trajectory: trajectory, step: $0) }
+      places: scorings.enumerated().flatMap { trajectory, scoring in
+        scoring.scoredSteps.map { GroupPlace(trajectory: trajectory, step: $0) }
       })
   }
 
