@@ -90,6 +90,8 @@ struct EpochReport {
       + ", \(updates) updates"
       + (values["policy/clip_fraction"].map { ", clip fraction \(short($0))" } ?? "") + ", gradient norm "
       + "\(short(values["policy/gradient_norm"] ?? 0))"
+      + (ofMethod["surrogate/accuracy"].map { ", surrogate ranks \(short($0))" } ?? "")
+      + (ofMethod["surrogate/followed"] == 0 ? ", policy not moved" : "")
       + (freshRatioError.map { ", fresh ratio 1 ± \(String($0))" } ?? "") + ", waited \(short(waitSeconds)) s, trained "
       + "\(short(trainSeconds)) s"
   }

@@ -23,11 +23,12 @@ final class Trainer {
 
   /// Loads the model and gives it a new adapter that changes nothing yet.
   ///
+  /// - Parameter gradients: rewards with gradients, for methods that follow them.
   /// - Throws: when the model cannot be loaded or the settings do not go together.
-  init(_ configuration: Configuration) throws {
+  init(_ configuration: Configuration, gradients: (any PixelGradients)?) throws {
     let algorithm = try configuration.algorithm()
     policy = try TrainableModel(configuration)
-    method = try Self.method(algorithm, policy, configuration)
+    method = try Self.method(algorithm, policy, configuration, gradients)
     terms = SamplingTerms(
       process: policy.process, guidanceScale: configuration.sampling.guidanceScale,
       groupSize: configuration.sampling.groupSize, branchStep: { algorithm.branchStep(ofEpoch: $0) },
@@ -36,12 +37,33 @@ final class Trainer {
 
   /// The way that a method trains.
   private static func method(
-    _ algorithm: any Algorithm, _ policy: TrainableModel, _ configuration: Configuration
+    _ algorithm: any Algorithm, _ policy: TrainableModel, _ configuration: Configuration,
+    _ gradients: (any PixelGradients)?
   ) throws -> any TrainingMethod {
     switch algorithm {
     case let algorithm as any PolicyGradientAlgorithm: return PolicyGradientTraining(policy, algorithm)
+    case let algorithm as any RewardGradientAlgorithm:
+      return try RewardGradientTraining(
+        policy, algorithm, try reward(algorithm, policy, configuration, gradients), configuration)
     default: fatalError("\(type(of: algorithm)): a method is a PolicyGradientAlgorithm or a RewardGradientAlgorithm")
     }
+  }
+
+  /// What a method differentiates.
+  ///
+  /// - Throws: `TrainingError` when it is the servers' reward and there is none.
+  private static func reward(
+    _ algorithm: any RewardGradientAlgorithm, _ policy: TrainableModel, _ configuration: Configuration,
+    _ gradients: (any PixelGradients)?
+  ) throws -> any DifferentiableReward {
+    if algorithm is LaSRO { return try SurrogateReward(policy, configuration) }
+    if configuration.gradient.source == "proxy" { return try ProxyReward(policy, configuration) }
+    guard let gradients else {
+      throw TrainingError(
+        "training.algorithm \(type(of: algorithm).name): expected rewards with gradients, found none to ask; start "
+          + "reward servers for reward.weights, or set gradient.source to proxy")
+    }
+    return ServedReward(policy, gradients, mapsTwice: configuration.gradient.mapsTwice)
   }
 
   /// The policy as it travels: a LoRA file's bytes, and its number of tensors.

@@ -25,13 +25,14 @@ public final class TrainingLoop {
 
   /// Loads the model, and the newest checkpoint of the run's folder where there is one.
   ///
+  /// - Parameter gradients: rewards with gradients, for methods that follow those of reward servers.
   /// - Throws: when a part cannot be loaded, the checkpoint belongs to another run, or the folder cannot be written.
-  public init(_ configuration: Configuration, log: Logger) throws {
+  public init(_ configuration: Configuration, log: Logger, gradients: (any PixelGradients)? = nil) throws {
     self.configuration = configuration
     self.log = log
     folder = URL(filePath: configuration.run.folder)
     // A model that cannot be loaded leaves no folder behind.
-    trainer = try Trainer(configuration)
+    trainer = try Trainer(configuration, gradients: gradients)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     checkpoints = try Checkpoints(runFolder: folder, keep: configuration.checkpoint.keep)
     if let latest = try checkpoints.latest() {

@@ -44,7 +44,8 @@ extension Algorithm {
 /// All methods, by name.
 public enum AlgorithmRegistry {
   private static let all: [any Algorithm.Type] = [
-    SDPO.self, DDPO.self, B2DiffuRL.self,
+    SDPO.self, DDPO.self, B2DiffuRL.self, SQDF.self, DRaFT.self, DRaFTDivergence.self, DRaFTLowVariance.self, ReFL.self,
+    LaSRO.self,
   ]
 
   /// The names that `make` knows.

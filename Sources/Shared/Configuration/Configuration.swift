@@ -13,6 +13,12 @@ public struct Configuration: Codable, Sendable, Equatable {
   public var training = Training()
   /// Branches of the method b2-diffurl.
   public var branches = Branches()
+  /// Methods that follow a reward's gradient.
+  public var gradient = Gradient()
+  /// The reward that is learned where gradient.source is proxy.
+  public var proxy = Proxy()
+  /// The surrogate of the method lasro.
+  public var lasro = Lasro()
   /// How trajectories are stored.
   public var replay = Replay()
   /// Where the roles meet.
@@ -88,7 +94,7 @@ extension Configuration {
 
   /// How the policy is trained.
   public struct Training: Codable, Sendable, Equatable {
-    /// The method: `sdpo`, `ddpo` or `b2-diffurl`; docs/methods.md says what each needs.
+    /// The method: `sdpo`, `ddpo`, `b2-diffurl`, `sqdf`, `draft-k`, `draft-lv`, `draft-kl`, `refl` or `lasro`; docs/methods.md says what each needs.
     public var algorithm = "sdpo"
     /// Policies to make; more learn longer.
     public var epochs = 50

@@ -64,6 +64,14 @@ public final class TextToImageModel {
   }
 }
 
+extension TextToImageModel {
+  /// The pictures of scaled latents `[n, C, h, w]` as rewards take them: RGB in 0...1, values beyond cut, not rounded,
+  /// `[n, H, W, 3]`; differentiable.
+  public func pixels(_ latents: Tensor) -> Tensor {
+    (decode(latents) / 2 + 0.5).clamped(0, 1).permuted([0, 2, 3, 1])
+  }
+}
+
 /// A short name of a model folder's contents: all configurations, and of the weights their headers and 64 samples.
 struct ModelFingerprint: CustomStringConvertible {
   private var state: UInt64 = 0xcbf2_9ce4_8422_2325
