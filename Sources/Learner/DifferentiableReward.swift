@@ -6,6 +6,7 @@ internal import Diffusion
 internal import Engine
 internal import Foundation
 internal import Layers
+internal import Models
 
 /// A differentiable reward. Belongs to the training thread.
 protocol DifferentiableReward: AnyObject {
@@ -14,11 +15,11 @@ protocol DifferentiableReward: AnyObject {
   /// - Parameters:
   ///   - batch: an epoch's groups with all their scores.
   ///   - table: what is stored of this and earlier epochs.
-  ///   - intake: gives the groups that the table names.
+  ///   - stored: gives the groups that the table names.
   /// - Returns: whether it is good enough for the policy to follow.
   /// - Throws: when stored groups cannot be had, or numbers are not finite.
   func learn(
-    _ batch: EpochBatch, _ table: ReplayTable, _ intake: any TrainingIntake, _ report: inout EpochReport
+    _ batch: EpochBatch, _ table: ReplayTable, _ stored: StoredGroups, _ report: inout EpochReport
   ) throws -> Bool
 
   /// Scores of clean states `[B, C, H, W]`, differentiable, `[B]`; NaN where one is missing.
@@ -50,7 +51,7 @@ final class ServedReward: DifferentiableReward {
   }
 
   func learn(
-    _ batch: EpochBatch, _ table: ReplayTable, _ intake: any TrainingIntake, _ report: inout EpochReport
+    _ batch: EpochBatch, _ table: ReplayTable, _ stored: StoredGroups, _ report: inout EpochReport
   ) throws -> Bool { true }
 
   /// The servers' scores; their gradient with respect to the pixels goes on through the decoder.

@@ -5,7 +5,7 @@ internal import Algorithms
 internal import Messages
 
 /// One epoch's numbers.
-struct EpochReport {
+package struct EpochReport {
   var epoch = 0
   /// Groups trained on.
   var groups = 0

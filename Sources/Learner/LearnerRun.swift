@@ -90,8 +90,8 @@ public final class LearnerRun: Sendable {
     _ context: Context, _ configuration: Configuration, _ logger: Logger
   ) throws -> (any PixelGradients)? {
     guard try configuration.asksServersForGradients else { return nil }
-    logger.info("learner: \(configuration.training.algorithm) follows gradients; asks the routers for those of "
-      + configuration.reward.weights.keys.sorted().joined(separator: ", "))
+    let rewards = configuration.reward.weights.keys.sorted().joined(separator: ", ")
+    logger.info("learner: \(configuration.training.algorithm) asks the routers for gradients of \(rewards)")
     return try ServedGradients(context, configuration)
   }
 

@@ -23,7 +23,7 @@ final class PolicyGradientTraining: TrainingMethod {
   func state() throws -> Data { try algorithm.state() }
   func restore(_ state: Data) throws { try algorithm.restore(state) }
 
-  func train(_ batch: EpochBatch, _ intake: any TrainingIntake, _ report: inout EpochReport) throws {
+  func train(_ batch: EpochBatch, _ stored: StoredGroups, _ report: inout EpochReport) throws {
     report.freshRatioError = try policy.freshRatioError(batch, version: report.epoch)
     let chosen = algorithm.units(batch.rewards, epoch: report.epoch)
     report.units = chosen.count

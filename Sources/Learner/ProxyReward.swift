@@ -8,6 +8,7 @@ internal import Engine
 internal import Foundation
 internal import Imaging
 internal import Layers
+internal import Messages
 internal import Models
 
 /// A learned reward on image embeddings, optimistic where it knows little.
@@ -41,7 +42,7 @@ final class ProxyReward: DifferentiableReward {
   // MARK: Fitting
 
   func learn(
-    _ batch: EpochBatch, _ table: ReplayTable, _ intake: any TrainingIntake, _ report: inout EpochReport
+    _ batch: EpochBatch, _ table: ReplayTable, _ stored: StoredGroups, _ report: inout EpochReport
   ) throws -> Bool {
     let new = Tensor.concatenated(
       batch.trajectories.map { trajectory in

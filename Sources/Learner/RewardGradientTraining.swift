@@ -82,17 +82,17 @@ final class RewardGradientTraining: TrainingMethod {
   var tensors: [(name: String, value: Tensor)] { reward.tensors }
   func restore(tensors: SafetensorsFile) throws { try reward.restore(tensors: tensors) }
 
-  func train(_ batch: EpochBatch, _ intake: any TrainingIntake, _ report: inout EpochReport) throws {
+  func train(_ batch: EpochBatch, _ stored: StoredGroups, _ report: inout EpochReport) throws {
     let epoch = report.epoch
     report.freshRatioError = try policy.freshRatioError(batch, version: epoch)
     table.add(batch.rows, oldest: epoch - settings.replayEpochs + 1)
-    guard try reward.learn(batch, table, intake, &report) else { return }
+    guard try reward.learn(batch, table, stored, &report) else { return }
     var random = policy.seed.fork("draws", epoch)
     let count = max(1, Int((settings.replayRatio * Float(batch.trajectories.count)).rounded()))
     let draws = try table.draw(
       count, algorithm.sampling, steps: algorithm.startSteps, discount: algorithm.discount, random: &random)
     report.units = draws.count
-    let groups = try Self.groups(Set(draws.map(\.number)), batch, intake)
+    let groups = try Self.groups(Set(draws.map(\.number)), batch, stored)
     let minibatches = draws.chunked(by: policy.settings.minibatchSize)
     var metrics: [ObjectiveMetrics] = []
     for update in minibatches.chunked(by: policy.settings.accumulation) {
@@ -113,10 +113,10 @@ final class RewardGradientTraining: TrainingMethod {
 
   /// The groups of some numbers, those of earlier epochs from the replay.
   private static func groups(
-    _ numbers: Set<Int>, _ batch: EpochBatch, _ intake: any TrainingIntake
+    _ numbers: Set<Int>, _ batch: EpochBatch, _ stored: StoredGroups
   ) throws -> [Int: TrajectoryGroup] {
     var known = Dictionary(uniqueKeysWithValues: batch.groups.map { ($0.number, $0) })
-    for group in try intake.stored(numbers.subtracting(known.keys).sorted()) { known[group.number] = group }
+    for group in try stored(numbers.subtracting(known.keys).sorted()) { known[group.number] = group }
     return known
   }
 

@@ -47,7 +47,7 @@ final class SurrogateReward: DifferentiableReward {
   // MARK: Fitting
 
   func learn(
-    _ batch: EpochBatch, _ table: ReplayTable, _ intake: any TrainingIntake, _ report: inout EpochReport
+    _ batch: EpochBatch, _ table: ReplayTable, _ stored: StoredGroups, _ report: inout EpochReport
   ) throws -> Bool {
     let epoch = report.epoch
     if epoch == 0, !settings.offlineReplay.isEmpty { try fitOffline(&report) }
@@ -55,7 +55,7 @@ final class SurrogateReward: DifferentiableReward {
     // What was read once in an epoch is not read again.
     var known = Dictionary(uniqueKeysWithValues: batch.groups.map { ($0.number, $0) })
     let fetch = { (numbers: [Int]) throws -> [TrajectoryGroup] in
-      for group in try intake.stored(numbers.filter { known[$0] == nil }) { known[group.number] = group }
+      for group in try stored(numbers.filter { known[$0] == nil }) { known[group.number] = group }
       return numbers.compactMap { known[$0] }
     }
     let held = table.rows.filter { isHeldOut($0.number) }

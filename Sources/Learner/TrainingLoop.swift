@@ -64,7 +64,7 @@ public final class TrainingLoop {
       let began = ContinuousClock.now
       guard let groups = try intake.groups(ofEpoch: trainer.version) else { break }
       let came = ContinuousClock.now
-      var report = try trainer.train(groups, intake)
+      var report = try trainer.train(groups, stored: intake.stored)
       (report.waitSeconds, report.trainSeconds) = (seconds(came - began), seconds(.now - came))
       try tell(report, groups)
       try publish(to: intake)
