@@ -8,14 +8,14 @@ package import Scoring
 package struct DraftGroup: Sendable {
   /// The group without scores and dense rewards.
   private(set) var group: TrajectoryGroup
-  /// Similarities of each trajectory's clean states.
-  let similarities: [LatentSimilarity]
+  /// What of each trajectory is scored.
+  let scorings: [TrajectoryScoring]
   /// The clean states to be scored, trajectory after trajectory, steps ascending within each.
   package let images: ImageBatch
 
-  init(group: TrajectoryGroup, similarities: [LatentSimilarity], images: ImageBatch) {
+  init(group: TrajectoryGroup, scorings: [TrajectoryScoring], images: ImageBatch) {
     self.group = group
-    self.similarities = similarities
+    self.scorings = scorings
     self.images = images
   }
 
@@ -24,8 +24,8 @@ package struct DraftGroup: Sendable {
     ScoreRequest(
       id: 0, rewards: rewards, prompts: [String](repeating: group.prompt, count: images.count), images: .bytes(images),
       deadline: 0,
-      places: similarities.enumerated().flatMap { trajectory, similarity in
-        similarity.scoredSteps.map { GroupPlace(trajectory: trajectory, step: $0) }
+      places: scorings.enumerated().flatMap { trajectory, scoring in
+        scoring.scoredSteps.map { GroupPlace(trajectory: trajectory, step: $0) }
       })
   }
 
@@ -37,9 +37,9 @@ package struct DraftGroup: Sendable {
     var result = group
     var image = 0
     for index in result.trajectories.indices {
-      let similarity = similarities[index]
+      let scoring = scorings[index]
       var totals: [Int: Float] = [:]
-      for step in similarity.scoredSteps {
+      for step in scoring.scoredSteps {
         let scores = reply.results.map { result in
           Score(
             step: step, reward: result.reward, version: result.version,
@@ -50,7 +50,7 @@ package struct DraftGroup: Sendable {
           Dictionary(uniqueKeysWithValues: scores.compactMap { score in score.value.map { (score.reward, $0) } }))
         image += 1
       }
-      let dense = similarity.denseRewards(scores: totals) ?? []
+      let dense = scoring.rewards(scores: totals) ?? []
       result.trajectories[index].denseRewards = dense.allSatisfy(\.isFinite) ? dense : []
     }
     return result

@@ -10,6 +10,8 @@ import Learner
 import Logging
 import Messages
 import Models
+import Replay
+import Testing
 
 /// A temporary folder with a model and a run in it; removed with the value's last use by `remove`.
 struct SmallRun {
@@ -64,8 +66,11 @@ struct SmallRun {
 
   /// Trains from where the run's folder is to the configured end.
   @discardableResult
-  func train(_ change: (SamplingIntake) -> Void = { _ in }) throws -> SamplingIntake {
-    let loop = try TrainingLoop(configuration, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+  func train(
+    gradients: (any PixelGradients)? = nil, _ change: (SamplingIntake) -> Void = { _ in }
+  ) throws -> SamplingIntake {
+    let loop = try TrainingLoop(
+      configuration, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, gradients: gradients)
     let intake = try SamplingIntake(configuration)
     change(intake)
     try loop.run(intake)
@@ -86,6 +91,10 @@ final class SamplingIntake: TrainingIntake {
   var change: ([TrajectoryGroup]) -> [TrajectoryGroup] = { $0 }
   /// Says stop before this epoch.
   var stopsBefore: Int?
+  /// Where an epoch's groups branch.
+  var branchStep: (Int) -> Int = { _ in 0 }
+  /// Every group given out, by number.
+  var given: [Int: TrajectoryGroup] = [:]
 
   init(_ configuration: Configuration) throws {
     self.configuration = configuration
@@ -107,7 +116,36 @@ final class SamplingIntake: TrainingIntake {
     if epoch == stopsBefore { return nil }
     let groups = try sample(epoch)
     rewards.append(groups.flatMap { $0.trajectories.map { $0.denseRewards.last! } })
-    return change(groups)
+    let changed = change(groups)
+    for group in changed { given[group.number] = group }
+    return changed
+  }
+
+  /// Sends every group over the wire and through a replay before it is handed over.
+  func passThrough(_ store: ReplayStore) {
+    change = { groups in
+      do {
+        for group in groups {
+          let bytes = Message.group(group).encode()
+          guard case .group(let decoded) = try Message(decoding: bytes, from: "test") else { return [] }
+          try store.append(decoded, bytes: bytes)
+        }
+        // Half of the epochs come from the journal, half from a sealed segment.
+        if groups[0].epoch % 2 == 0 { try store.seal() } else { try store.commit() }
+        return try groups.map { try store.group($0.number) }
+      } catch {
+        Issue.record(error)
+        return []
+      }
+    }
+  }
+
+  /// As from a replay: groups given out before.
+  func stored(_ numbers: [Int]) throws -> [TrajectoryGroup] {
+    try numbers.map { number in
+      guard let group = given[number] else { throw TrainingError("group \(number) was never given out") }
+      return group
+    }
   }
 
   /// Scores of an epoch's last clean states, sampled with the policy now in force.
@@ -120,9 +158,10 @@ final class SamplingIntake: TrainingIntake {
     let numbers = Array(epoch * count..<(epoch + 1) * count)
     let texts = numbers.map { prompts[$0 % prompts.count] }
     let scale = configuration.sampling.guidanceScale
+    let size = configuration.sampling.groupSize
     let states = sampler.sample(
-      groups: numbers.map { GroupNoise(seed: configuration.run.seed, number: $0) }, groupSize: 2,
-      shape: model.latentShape,
+      groups: numbers.map { GroupNoise(seed: configuration.run.seed, number: $0) }, groupSize: size,
+      branchStep: branchStep(epoch), shape: model.latentShape,
       conditioning: Conditioning(
         text: try model.encode(texts), empty: scale > 1 ? try model.encode([""]) : nil, scale: scale),
       batchSize: configuration.sampling.batchSize,
@@ -131,9 +170,9 @@ final class SamplingIntake: TrainingIntake {
     return numbers.enumerated().map { index, number in
       TrajectoryGroup(
         runID: "test", number: number, epoch: epoch, actor: "test", incarnation: 1,
-        policyVersion: published.last!.version, prompt: texts[index], seed: configuration.run.seed,
+        policyVersion: published.last?.version ?? 0, prompt: texts[index], seed: configuration.run.seed,
         timesteps: sampler.process.timesteps, eta: configuration.sampling.eta, guidanceScale: scale,
-        trajectories: Array(trajectories[2 * index...2 * index + 1]))
+        trajectories: Array(trajectories[size * index..<size * (index + 1)]))
     }
   }
 
@@ -142,14 +181,17 @@ final class SamplingIntake: TrainingIntake {
     func row(_ tensor: Tensor) -> Tensor {
       tensor.slice(axis: 0, index..<index + 1).reshaped(Array(tensor.shape.dropFirst()))
     }
-    let clean = row(states.cleanStates), similarity = LatentSimilarity(cleanStates: clean)
+    let clean = row(states.cleanStates)
+    let scoring: TrajectoryScoring =
+      configuration.training.algorithm == "sdpo"
+      ? .dense(LatentSimilarity(cleanStates: clean)) : .final(steps: configuration.sampling.steps)
     let scores = Dictionary(
-      uniqueKeysWithValues: similarity.scoredSteps.map { step in
+      uniqueKeysWithValues: scoring.scoredSteps.map { step in
         (step, clean.slice(axis: 0, step..<step + 1).slice(axis: 1, 0..<1).mean().item)
       })
     return Trajectory(
       states: row(states.states), cleanStates: clean, logProbabilities: row(states.logProbabilities).values,
       scores: scores.sorted { $0.key < $1.key }.map { Score(step: $0, reward: "channel", version: "1", value: $1) },
-      denseRewards: similarity.denseRewards(scores: scores)!, anchorStep: similarity.anchor)
+      denseRewards: scoring.rewards(scores: scores)!, anchorStep: scoring.anchor)
   }
 }

@@ -91,3 +91,11 @@ public final class TextToImageModel {
   /// time so that memory stays bounded.
   public func decode(_ latents: Tensor) -> Tensor { decoder.pictures(ofScaled: latents) }
 }
+
+extension TextToImageModel {
+  /// The pictures of scaled latents `[n, C, h, w]` as rewards take them: RGB in 0...1, values beyond cut, not rounded,
+  /// `[n, H, W, 3]`; differentiable.
+  public func pixels(_ latents: Tensor) -> Tensor {
+    (decode(latents) / 2 + 0.5).clamped(0, 1).permuted([0, 2, 3, 1])
+  }
+}

@@ -54,6 +54,14 @@ public final class UNet2DCondition {
     try self.init(configuration, from: weights.source(folder: folder, named: "diffusion_pytorch_model"))
   }
 
+  /// A second model with the weights that another has now, without its adapter. They share memory until either side is
+  /// trained.
+  ///
+  /// - Throws: never for a complete model.
+  public convenience init(sharingWeightsOf other: UNet2DCondition) throws {
+    try self.init(other.configuration, from: ParameterSource(sharing: other.parameters))
+  }
+
   /// The model's output (noise, velocity or sample, as it was trained).
   ///
   /// - Parameters:
@@ -67,14 +75,26 @@ public final class UNet2DCondition {
         && encoderHiddenStates.shape.first == sample.shape[0]
         && encoderHiddenStates.shape.last == configuration.crossAttentionWidth,
       "UNet: sample \(sample.shape), \(timesteps.count) timesteps, text \(encoderHiddenStates.shape)")
+    var (x, skips, condition) = descended(sample, timesteps, encoderHiddenStates)
+    for block in up { x = block(x, condition, skips: &skips) }
+    return convOut(normOut(x, silu: true)).channelsFirst
+  }
+
+  /// What the middle block makes of the samples: the way down alone, `[B, h, w, channels]`, channels those of the last
+  /// block; arguments as above.
+  public func middle(_ sample: Tensor, timesteps: [Int], encoderHiddenStates: Tensor) -> Tensor {
+    descended(sample, timesteps, encoderHiddenStates).x
+  }
+
+  private func descended(
+    _ sample: Tensor, _ timesteps: [Int], _ context: Tensor
+  ) -> (x: Tensor, skips: [Tensor], condition: UNetCondition) {
     let time = time2(time1(timeEmbedding(timesteps)).silu()).silu()
     var x = convIn(sample.channelsLast)
     var skips = [x]
-    let condition = UNetCondition(time: time, context: encoderHiddenStates, recomputes: recomputesUnits)
+    let condition = UNetCondition(time: time, context: context, recomputes: recomputesUnits)
     for block in down { x = block(x, condition, skips: &skips) }
-    x = mid(x, condition)
-    for block in up { x = block(x, condition, skips: &skips) }
-    return convOut(normOut(x, silu: true)).channelsFirst
+    return (mid(x, condition), skips, condition)
   }
 
   /// Sinusoids of the timesteps (diffusers' get_timestep_embedding), `[B, channels[0]]`.
