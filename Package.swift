@@ -139,7 +139,7 @@ let package = Package(
       tests("SafetensorsTests", ["Layers", "Engine"]),
       tests(
         "TrainingTests",
-        ["Learner", "Configuration", "Diffusion", "Models", "Layers", "Messages", "Telemetry", "Engine", logging]),
+        ["Learner", "Configuration", "Diffusion", "Models", "Layers", "Messages", "Replay", "Telemetry", "Engine", logging]),
       tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine"]),
       tests(
         "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),

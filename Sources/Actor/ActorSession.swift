@@ -249,7 +249,7 @@ struct ActorSession: Sendable {
       return [.send(.policyRequest(request(download!)))]
     }
     guard let first = queue.first else { return [] }
-    let batch = queue.prefix { $0.policyVersion == wanted && $0.groupSize == first.groupSize }
+    let batch = queue.prefix { $0.policyVersion == wanted && $0.form == first.form }
       .prefix(options.batchSize)
     guard underWay + batch.count <= limit else { return [] }
     queue.removeFirst(batch.count)

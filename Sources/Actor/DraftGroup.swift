@@ -7,14 +7,14 @@ internal import Messages
 struct DraftGroup: Sendable {
   /// The group without scores and dense rewards.
   private(set) var group: TrajectoryGroup
-  /// Similarities of each trajectory's clean states.
-  let similarities: [LatentSimilarity]
+  /// What of each trajectory is scored.
+  let scorings: [TrajectoryScoring]
   /// The clean states to be scored, trajectory after trajectory, steps ascending within each.
   let images: ImageBatch
 
-  init(group: TrajectoryGroup, similarities: [LatentSimilarity], images: ImageBatch) {
+  init(group: TrajectoryGroup, scorings: [TrajectoryScoring], images: ImageBatch) {
     self.group = group
-    self.similarities = similarities
+    self.scorings = scorings
     self.images = images
   }
 
@@ -23,8 +23,8 @@ struct DraftGroup: Sendable {
     ScoreRequest(
       id: 0, rewards: rewards, prompts: [String](repeating: group.prompt, count: images.count), images: .bytes(images),
       deadline: 0,
-      places: similarities.enumerated().flatMap { trajectory, similarity in
-        similarity.scoredSteps.map { GroupPlace(trajectory: trajectory, step: $0) }
+      places: scorings.enumerated().flatMap { trajectory, scoring in
+        scoring.scoredSteps.map { GroupPlace(trajectory: trajectory, step: $0) }
       })
   }
 
@@ -35,9 +35,9 @@ struct DraftGroup: Sendable {
     var result = group
     var image = 0
     for index in result.trajectories.indices {
-      let similarity = similarities[index]
+      let scoring = scorings[index]
       var totals: [Int: Float] = [:]
-      for step in similarity.scoredSteps {
+      for step in scoring.scoredSteps {
         let scores = rewards.map { reward in
           let found = reply.results.first { $0.reward == reward.name }
           let value = found.flatMap { $0.values.indices.contains(image) ? $0.values[image] : nil }
@@ -50,7 +50,7 @@ struct DraftGroup: Sendable {
         }
         image += 1
       }
-      let dense = similarity.denseRewards(scores: totals) ?? []
+      let dense = scoring.rewards(scores: totals) ?? []
       result.trajectories[index].denseRewards = dense.allSatisfy(\.isFinite) ? dense : []
     }
     return result

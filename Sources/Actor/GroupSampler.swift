@@ -59,15 +59,20 @@ final class GroupSampler {
     policyVersion = version
   }
 
-  /// Samples the groups of a batch of assignments, all of the bound policy.
+  /// Samples the groups of a batch of assignments, all of the bound policy and one form (`Assignment.form`).
   ///
   /// - Throws: when a prompt is too long for the model.
   func sample(_ assignments: [Assignment], run: RunIdentity) throws -> [DraftGroup] {
     try Tape.withoutGradients {
-      let groupSize = assignments[0].groupSize
+      let groupSize = assignments[0].groupSize, branchStep = assignments[0].branchStep
+      guard sampler.process.timesteps.indices.contains(branchStep) else {
+        throw ActorError(
+          "group \(assignments[0].number) branches at step \(branchStep), but sampling.steps is "
+            + "\(sampler.process.timesteps.count) here; give the actor the learner's configuration.")
+      }
       let states = sampler.sample(
         groups: assignments.map { GroupNoise(seed: run.seed, number: $0.number) }, groupSize: groupSize,
-        shape: model.latentShape, conditioning: try conditioning(assignments.map(\.prompt)),
+        branchStep: branchStep, shape: model.latentShape, conditioning: try conditioning(assignments.map(\.prompt)),
         batchSize: settings.batchSize, denoiser: denoiser)
       return assignments.indices.map { index in
         draft(assignments[index], states, index * groupSize..<(index + 1) * groupSize, run: run)
@@ -91,19 +96,21 @@ final class GroupSampler {
   private func draft(
     _ assignment: Assignment, _ states: DualStates, _ rows: Range<Int>, run: RunIdentity
   ) -> DraftGroup {
-    var similarities: [LatentSimilarity] = []
+    var scorings: [TrajectoryScoring] = []
     var trajectories: [Trajectory] = []
     var scored: [Tensor] = []
     for row in rows {
       let clean = states.cleanStates.slice(axis: 0, row..<row + 1).reshaped(Array(states.cleanStates.shape.dropFirst()))
-      let similarity = LatentSimilarity(cleanStates: clean)
-      similarities.append(similarity)
-      scored.append(clean.rows(similarity.scoredSteps))
+      let scoring: TrajectoryScoring =
+        assignment.finalScoreOnly
+        ? .final(steps: sampler.process.timesteps.count) : .dense(LatentSimilarity(cleanStates: clean))
+      scorings.append(scoring)
+      scored.append(clean.rows(scoring.scoredSteps))
       trajectories.append(
         Trajectory(
           states: states.states.slice(axis: 0, row..<row + 1).reshaped(Array(states.states.shape.dropFirst())),
           cleanStates: clean, logProbabilities: states.logProbabilities.slice(axis: 0, row..<row + 1).values,
-          scores: [], denseRewards: [], anchorStep: similarity.anchor))
+          scores: [], denseRewards: [], anchorStep: scoring.anchor))
     }
     let group = TrajectoryGroup(
       runID: run.id, number: assignment.number, epoch: assignment.epoch, actor: run.actor,
@@ -111,7 +118,7 @@ final class GroupSampler {
       timesteps: sampler.process.timesteps, eta: settings.eta, guidanceScale: settings.guidanceScale,
       trajectories: trajectories)
     return DraftGroup(
-      group: group, similarities: similarities, images: ImageBatch(model.decode(Tensor.concatenated(scored, axis: 0))))
+      group: group, scorings: scorings, images: ImageBatch(model.decode(Tensor.concatenated(scored, axis: 0))))
   }
 }
 

@@ -27,6 +27,8 @@ struct Checkpoints {
 
   static let adapterFile = "pytorch_lora_weights.safetensors"
   private static let optimizerFile = "optimizer.safetensors", stateFile = "state.json"
+  /// Weights that the method has of its own, where it has any.
+  private static let methodFile = "method.safetensors"
 
   /// The run's `checkpoints` folder.
   let folder: URL
@@ -86,19 +88,25 @@ struct Checkpoints {
   }
 
   private func write(_ trainer: Trainer, seed: UInt64, to folder: URL) throws {
-    try trainer.model.unet.saveLoRA(folder.appending(path: Self.adapterFile))
+    try trainer.policy.model.unet.saveLoRA(folder.appending(path: Self.adapterFile))
     var moments = SafetensorsWriter()
-    for (index, parameter) in trainer.optimizer.parameters.enumerated() {
-      let (first, second) = trainer.optimizer.moments(at: index)
+    for (index, parameter) in trainer.policy.optimizer.parameters.enumerated() {
+      let (first, second) = trainer.policy.optimizer.moments(at: index)
       moments.add("first." + parameter.name, first)
       moments.add("second." + parameter.name, second)
     }
     try moments.write(to: folder.appending(path: Self.optimizerFile))
+    let ofMethod = trainer.method.tensors
+    if !ofMethod.isEmpty {
+      var weights = SafetensorsWriter()
+      for (name, value) in ofMethod { weights.add(name, value) }
+      try weights.write(to: folder.appending(path: Self.methodFile))
+    }
     let state = State(
-      version: trainer.version, seed: seed, modelFingerprint: trainer.model.fingerprint,
-      optimizerStep: trainer.optimizer.step, groupsTrained: trainer.groupsTrained,
-      groupsUnscored: trainer.groupsUnscored, algorithm: type(of: trainer.algorithm).name,
-      algorithmState: try trainer.algorithm.state())
+      version: trainer.version, seed: seed, modelFingerprint: trainer.policy.model.fingerprint,
+      optimizerStep: trainer.policy.optimizer.step, groupsTrained: trainer.groupsTrained,
+      groupsUnscored: trainer.groupsUnscored, algorithm: trainer.method.name,
+      algorithmState: try trainer.method.state())
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
     let file = folder.appending(path: Self.stateFile)
@@ -126,11 +134,14 @@ struct Checkpoints {
     }
     try require("state.json's schema", state.schema, "1")
     try require("run.seed", state.seed, "\(seed)")
-    try require("model", state.modelFingerprint, trainer.model.fingerprint)
-    try require("training.algorithm", state.algorithm, type(of: trainer.algorithm).name)
+    try require("model", state.modelFingerprint, trainer.policy.model.fingerprint)
+    try require("training.algorithm", state.algorithm, trainer.method.name)
     try bindAdapter(trainer, from: checkpoint)
     try restoreOptimizer(trainer, from: checkpoint, step: state.optimizerStep)
-    try trainer.algorithm.restore(state.algorithmState)
+    try trainer.method.restore(state.algorithmState)
+    if !trainer.method.tensors.isEmpty {
+      try trainer.method.restore(tensors: SafetensorsFile(checkpoint.appending(path: Self.methodFile)))
+    }
     trainer.version = state.version
     trainer.groupsTrained = state.groupsTrained
     trainer.groupsUnscored = state.groupsUnscored
@@ -139,7 +150,7 @@ struct Checkpoints {
   /// The optimiser holds on to the adapter's parameters, so values are put into them, not new parameters in their place.
   private func bindAdapter(_ trainer: Trainer, from checkpoint: URL) throws {
     let adapter = try SafetensorsFile(checkpoint.appending(path: Self.adapterFile))
-    for parameter in trainer.optimizer.parameters {
+    for parameter in trainer.policy.optimizer.parameters {
       guard adapter.shape(of: parameter.name) == parameter.value.shape else {
         throw TrainingError(
           "\(adapter.path): \(parameter.name): expected shape \(parameter.value.shape), found "
@@ -151,12 +162,12 @@ struct Checkpoints {
 
   private func restoreOptimizer(_ trainer: Trainer, from checkpoint: URL, step: Int) throws {
     let moments = try SafetensorsFile(checkpoint.appending(path: Self.optimizerFile))
-    let parameters = trainer.optimizer.parameters
+    let parameters = trainer.policy.optimizer.parameters
     let expected = parameters.flatMap { [("first." + $0.name, $0.value.shape), ("second." + $0.name, $0.value.shape)] }
     for (name, shape) in expected where moments.shape(of: name) != shape {
       throw TrainingError("\(moments.path): expected \(name) of shape \(shape), found another or none")
     }
-    trainer.optimizer.restore(
+    trainer.policy.optimizer.restore(
       step: step,
       moments: try parameters.map { (try moments.tensor("first." + $0.name), try moments.tensor("second." + $0.name)) })
   }

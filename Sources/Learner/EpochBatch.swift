@@ -12,6 +12,8 @@ struct SamplingTerms: Sendable {
   let guidanceScale: Float
   /// Trajectories a group.
   let groupSize: Int
+  /// The step up to which an epoch's groups share all states.
+  let branchStep: @Sendable (_ epoch: Int) -> Int
   /// A state's shape, `[C, H, W]`.
   let shape: [Int]
 
@@ -26,6 +28,7 @@ struct SamplingTerms: Sendable {
     if group.eta != process.eta { return unlike("eta", process.eta, group.eta) }
     if group.guidanceScale != guidanceScale { return unlike("guidance scale", guidanceScale, group.guidanceScale) }
     if group.trajectories.count != groupSize { return unlike("trajectories", groupSize, group.trajectories.count) }
+    let shared = branchStep(group.epoch)
     for trajectory in group.trajectories {
       let expected = [steps + 1] + shape, found = trajectory.states.shape
       if found != expected { return unlike("states", expected, found) }
@@ -34,6 +37,10 @@ struct SamplingTerms: Sendable {
       }
       if trajectory.isScored, trajectory.denseRewards.count != steps {
         return unlike("dense rewards", steps, trajectory.denseRewards.count)
+      }
+      // Whatever they share they share to the bit, or actor and learner disagree on where branches split.
+      for step in 0...shared where !trajectory.states.row(step, equals: group.trajectories[0].states) {
+        return unlike("states shared up to step", shared, "others at step \(step)")
       }
     }
     return nil
@@ -59,28 +66,67 @@ struct EpochBatch {
 
   /// All trajectories, those of a group side by side.
   var trajectories: [Trajectory] { groups.flatMap(\.trajectories) }
-  /// One prompt a trajectory.
-  var prompts: [String] { groups.flatMap { [String](repeating: $0.prompt, count: $0.trajectories.count) } }
 
-  /// The states that some groups' steps begin or end in: trajectory by trajectory, the groups of each side by side,
+  /// What a method chooses from.
+  var rewards: [GroupRewards] {
+    groups.map { GroupRewards(prompt: $0.prompt, dense: $0.trajectories.map(\.denseRewards)) }
+  }
+}
+
+/// The units of an epoch that a method chose, and tensors of their steps.
+struct UnitBatch {
+  let groups: [TrajectoryGroup]
+  /// All of one size.
+  let units: [TrainingUnit]
+  /// Trajectories a unit, G.
+  let unitSize: Int
+
+  /// - Parameter units: at least one.
+  init(_ groups: [TrajectoryGroup], _ units: [TrainingUnit]) {
+    self.groups = groups
+    self.units = units
+    unitSize = units[0].members.count
+  }
+
+  /// One prompt a trajectory, in the order of `states`.
+  func prompts(_ entries: [UnitStep]) -> [String] { each(entries) { unit, _, _ in groups[unit.group].prompt } }
+
+  /// The states that some units' steps begin or end in: member by member, the units of each side by side,
   /// `[G * M, C, H, W]`.
   ///
   /// - Parameter offset: 0 for the states that the steps begin in, 1 for those they lead to.
-  func states(_ entries: [GroupStep], offset: Int, groupSize: Int) -> Tensor {
+  func states(_ entries: [UnitStep], offset: Int) -> Tensor {
     Tensor.concatenated(
-      (0..<groupSize).flatMap { member in
-        entries.map { entry in
-          let step = entry.step + offset
-          return groups[entry.group].trajectories[member].states.slice(axis: 0, step..<step + 1)
-        }
+      each(entries) { unit, member, step in
+        groups[unit.group].trajectories[unit.members[member]].states.slice(axis: 0, step + offset..<step + offset + 1)
       }, axis: 0)
   }
 
-  /// The behaviour policy's log-probabilities of some groups' steps, `[G, M]`.
-  func behaviour(_ entries: [GroupStep], groupSize: Int) -> Tensor {
+  /// The behaviour policy's log-probabilities of some units' steps, `[G, M]`.
+  func behaviour(_ entries: [UnitStep]) -> Tensor {
     Tensor(
-      (0..<groupSize).flatMap { member in
-        entries.map { groups[$0.group].trajectories[member].logProbabilities[$0.step] }
-      }, shape: [groupSize, entries.count])
+      each(entries) { unit, member, step in
+        groups[unit.group].trajectories[unit.members[member]].logProbabilities[step]
+      }, shape: [unitSize, entries.count])
+  }
+
+  /// Advantages of some units' steps, `[G, M]`.
+  func advantages(_ entries: [UnitStep]) -> Tensor {
+    Tensor(each(entries) { unit, member, step in unit.advantages[member][step] }, shape: [unitSize, entries.count])
+  }
+
+  private func each<Value>(_ entries: [UnitStep], _ value: (TrainingUnit, Int, Int) -> Value) -> [Value] {
+    (0..<unitSize).flatMap { member in entries.map { value(units[$0.unit], member, $0.step) } }
+  }
+}
+
+extension Tensor {
+  /// Whether the row of this index is bit for bit that of another tensor of the same shape.
+  fileprivate func row(_ index: Int, equals other: Tensor) -> Bool {
+    slice(axis: 0, index..<index + 1).withUnsafeBuffer { a in
+      other.slice(axis: 0, index..<index + 1).withUnsafeBuffer { b in
+        zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern }
+      }
+    }
   }
 }

@@ -2,6 +2,7 @@
 // not), as metrics.jsonl and TensorBoard name them.
 
 internal import Algorithms
+internal import Messages
 
 /// One epoch's numbers.
 struct EpochReport {
@@ -10,6 +11,8 @@ struct EpochReport {
   var groups = 0
   /// Groups left out because a score is missing.
   var unscored = 0
+  /// What the method chose of them to train on: pairs, trajectories or draws from the replay.
+  var units = 0
   /// Optimiser steps.
   var updates = 0
   /// Reward of the last clean states.
@@ -26,27 +29,54 @@ struct EpochReport {
   /// Seconds waited for groups, and spent on training.
   var waitSeconds = 0.0, trainSeconds = 0.0
 
+  /// What a method tells beside, by name.
+  var ofMethod: [String: Double] = [:]
+
+  /// What the groups say before any update.
+  init(_ batch: EpochBatch, epoch: Int) {
+    self.epoch = epoch
+    groups = batch.groups.count
+    unscored = batch.unscored
+    let last = batch.trajectories.compactMap(\.denseRewards.last), lags = batch.groups.map { epoch - $0.policyVersion }
+    (rewardMean, rewardDeviation) = Self.moments(last)
+    rewardError = rewardDeviation / Double(max(last.count, 1)).squareRoot()
+    denseRewardMean = Self.moments(batch.trajectories.flatMap(\.denseRewards)).mean
+    lagMean = Self.moments(lags.map(Float.init)).mean
+    lagLargest = Double(lags.max() ?? 0)
+  }
+
+  /// Mean and population standard deviation.
+  static func moments(_ values: [Float]) -> (mean: Double, deviation: Double) {
+    let count = Double(max(values.count, 1)), mean = values.reduce(0) { $0 + Double($1) } / count
+    return (mean, (values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count).squareRoot())
+  }
+
   /// By name.
   var metrics: [String: Double] {
     func mean(_ values: [Float]) -> Double { values.reduce(0) { $0 + Double($1) } / Double(max(values.count, 1)) }
     var values: [String: Double] = [
       "epoch/groups": Double(groups), "epoch/missing": Double(unscored), "epoch/updates": Double(updates),
+      "epoch/units": Double(units),
       "time/wait": waitSeconds, "time/train": trainSeconds,
     ]
     guard groups > 0 else { return values }
     values.merge(
       [
         "reward/mean": rewardMean, "reward/deviation": rewardDeviation, "reward/error": rewardError,
-        "reward/dense": denseRewardMean, "advantage/deviation": advantageDeviation,
-        "policy/lag": lagMean, "policy/lag_largest": lagLargest,
-        "policy/loss": mean(losses.map(\.loss)), "policy/log_ratio_mean": mean(losses.map(\.logRatioMean)),
-        "policy/log_ratio_deviation": mean(losses.map(\.logRatioDeviation)),
-        "policy/log_ratio_largest": Double(losses.map(\.logRatioLargest).max() ?? 0),
-        "policy/clip_fraction": mean(losses.map(\.clipFraction)),
+        "reward/dense": denseRewardMean, "policy/lag": lagMean, "policy/lag_largest": lagLargest,
         "policy/gradient_norm": mean(gradientNorms),
         "policy/gradient_norm_largest": Double(gradientNorms.max() ?? 0),
       ]) { $1 }
+    values.merge(ofMethod) { $1 }
     values["policy/fresh_ratio_error"] = freshRatioError
+    guard !losses.isEmpty else { return values }
+    values.merge(
+      [
+        "advantage/deviation": advantageDeviation, "policy/loss": mean(losses.map(\.loss)), "policy/log_ratio_mean": mean(losses.map(\.logRatioMean)),
+        "policy/log_ratio_deviation": mean(losses.map(\.logRatioDeviation)),
+        "policy/log_ratio_largest": Double(losses.map(\.logRatioLargest).max() ?? 0),
+        "policy/clip_fraction": mean(losses.map(\.clipFraction)),
+      ]) { $1 }
     return values
   }
 
@@ -57,7 +87,8 @@ struct EpochReport {
     let values = metrics
     return "epoch \(epoch): reward \(short(rewardMean)) ± \(short(rewardError)), \(groups) groups"
       + (unscored > 0 ? " (\(unscored) left out, scores missing)" : "")
-      + ", \(updates) updates, clip fraction \(short(values["policy/clip_fraction"] ?? 0)), gradient norm "
+      + ", \(updates) updates"
+      + (values["policy/clip_fraction"].map { ", clip fraction \(short($0))" } ?? "") + ", gradient norm "
       + "\(short(values["policy/gradient_norm"] ?? 0))"
       + (freshRatioError.map { ", fresh ratio 1 ± \(String($0))" } ?? "") + ", waited \(short(waitSeconds)) s, trained "
       + "\(short(trainSeconds)) s"

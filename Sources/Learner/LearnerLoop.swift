@@ -10,6 +10,7 @@ internal import Transport
 /// What the training thread asks of the network thread.
 enum LearnerCommand: Sendable {
   case groups(epoch: Int)
+  case stored([Int])
   case publish(version: Int, bytes: [UInt8], tensorCount: Int)
   /// Tell all actors, and end.
   case finish(String)
@@ -21,6 +22,7 @@ struct LearnerLoop {
   private let logger: Logger
   private let commands: Mailbox<LearnerCommand>
   private let answers: Mailbox<[TrajectoryGroup]>
+  private let storedGroups: Mailbox<[TrajectoryGroup]>
   private let store: ReplayStore
   private let start = ContinuousClock.now
   private var desk: LearnerDesk
@@ -42,11 +44,12 @@ struct LearnerLoop {
   /// - Throws: `ReplayError`, or `TrainingError` when the replay holds groups of other settings.
   init(
     _ settings: LearnerSettings, commands: Mailbox<LearnerCommand>, answers: Mailbox<[TrajectoryGroup]>,
-    isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String?, logger: Logger
+    storedGroups: Mailbox<[TrajectoryGroup]>, isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String?, logger: Logger
   ) throws {
     self.settings = settings
     self.commands = commands
     self.answers = answers
+    self.storedGroups = storedGroups
     self.logger = logger
     store = try ReplayStore(
       folder: settings.replayFolder,
@@ -163,6 +166,7 @@ struct LearnerLoop {
   ) throws {
     switch command {
     case .groups(let epoch): wanted = epoch
+    case .stored(let numbers): storedGroups.put(try numbers.map { try recent[$0] ?? store.group($0) })
     case .publish(let version, let bytes, let tensorCount):
       let (notice, effects) = desk.publish(version: version, bytes: bytes, tensorCount: tensorCount, now: now)
       store.oldestNeededEpoch = max(0, version - settings.keptEpochs)

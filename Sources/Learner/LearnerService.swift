@@ -23,6 +23,8 @@ public final class LearnerService: TrainingIntake, Sendable {
 
   private let service: Service<Started>
   private let answers = Mailbox<[TrajectoryGroup]>()
+  /// Open until the thread ends: an epoch that has begun is finished after a stop too.
+  private let storedGroups = Mailbox<[TrajectoryGroup]>()
   private let stopping = StopFlag()
 
   /// Opens the replay, binds the endpoints and starts.
@@ -35,13 +37,17 @@ public final class LearnerService: TrainingIntake, Sendable {
     _ context: Context, _ settings: LearnerSettings, logger: Logger,
     isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String? = { _ in nil }
   ) throws {
-    let answers = answers
+    let (answers, storedGroups) = (answers, storedGroups)
     service = try Service(name: "learner") { bell, stop, announce in
       // However this ends, training must not wait for ever.
-      defer { answers.close() }
+      defer {
+        answers.close()
+        storedGroups.close()
+      }
       let commands = Mailbox<LearnerCommand>(bell: bell)
       var loop = try LearnerLoop(
-        settings, commands: commands, answers: answers, isAcceptable: isAcceptable, logger: logger)
+        settings, commands: commands, answers: answers, storedGroups: storedGroups, isAcceptable: isAcceptable,
+        logger: logger)
       let router = try Socket(context, .router, options: settings.socket)
       let notices = try Socket(context, .publisher, options: settings.socket)
       let addresses = Addresses(
@@ -67,6 +73,16 @@ public final class LearnerService: TrainingIntake, Sendable {
     if stopping.isSet { return nil }
     try service.join()
     return nil
+  }
+
+  /// Groups from the replay, in the order of the numbers.
+  ///
+  /// - Throws: what ended the service: a group that is not kept, or the disk.
+  public func stored(_ numbers: [Int]) throws -> [TrajectoryGroup] {
+    service.address.commands.put(.stored(numbers))
+    if let groups = storedGroups.take() { return groups }
+    try service.join()
+    throw TrainingError("the learner's network thread ended while the replay was read; resume the run")
   }
 
   /// Makes a policy the one in force.

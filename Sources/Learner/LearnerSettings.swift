@@ -1,5 +1,6 @@
 // What the learner's network side needs to know, taken from the configuration that all roles share.
 
+internal import Algorithms
 public import Configuration
 public import Foundation
 public import Replay
@@ -52,13 +53,17 @@ public struct LearnerSettings: Sendable {
 
   /// What the configuration says.
   ///
-  /// - Throws: `ConfigurationError` when the prompts cannot be read, or the configuration not be written as YAML.
+  /// - Throws: `ConfigurationError` when the prompts cannot be read, or the configuration not be written as YAML;
+  ///   `TrainingError` when the method cannot work with it.
   public init(_ configuration: Configuration, runID: String, modelHash: String, firstEpoch: Int) throws {
     let network = configuration.network
     var work = WorkPlan.Settings(
       seed: configuration.run.seed, prompts: try configuration.trainingPrompts(),
       groupsPerEpoch: configuration.sampling.groupsPerEpoch, groupSize: configuration.sampling.groupSize,
       epochs: configuration.training.epochs)
+    let algorithm = try configuration.algorithm()
+    work.branchSteps = (0..<work.epochs).map { algorithm.branchStep(ofEpoch: $0) }
+    work.finalScoreOnly = algorithm.scoring == .final
     work.maximumPolicyLag = configuration.training.maximumPolicyLag
     work.leaseDuration = .seconds(network.leaseDuration)
     self.init(

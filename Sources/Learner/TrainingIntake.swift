@@ -11,6 +11,11 @@ public protocol TrainingIntake: AnyObject {
   /// - Throws: when groups can no longer be had, as on a disk error.
   func groups(ofEpoch epoch: Int) throws -> [TrajectoryGroup]?
 
+  /// Stored groups of the epoch that is trained and of earlier ones, in the order of the numbers.
+  ///
+  /// - Throws: when one is not kept any more, or the disk fails.
+  func stored(_ numbers: [Int]) throws -> [TrajectoryGroup]
+
   /// Makes a policy the one in force; epoch `version` is sampled from it (with no lag).
   ///
   /// - Parameters:

@@ -48,7 +48,7 @@ public final class TrainingLoop {
   /// Epochs trained; the version of the policy.
   public var version: Int { trainer.version }
   /// What actors must have loaded too.
-  public var modelFingerprint: String { trainer.model.fingerprint }
+  public var modelFingerprint: String { trainer.policy.model.fingerprint }
 
   /// Says why a group cannot be trained on, nil when it can; to be asked before a group is stored.
   var objection: @Sendable (TrajectoryGroup) -> String? {
@@ -67,7 +67,7 @@ public final class TrainingLoop {
       let began = ContinuousClock.now
       guard let groups = try intake.groups(ofEpoch: trainer.version) else { break }
       let came = ContinuousClock.now
-      var report = try trainer.train(groups)
+      var report = try trainer.train(groups, intake)
       (report.waitSeconds, report.trainSeconds) = (seconds(came - began), seconds(.now - came))
       try tell(report, groups)
       try publish(to: intake)
@@ -77,7 +77,7 @@ public final class TrainingLoop {
   }
 
   private func publish(to intake: any TrainingIntake) throws {
-    let (bytes, tensorCount) = trainer.policy()
+    let (bytes, tensorCount) = trainer.encodedPolicy()
     try intake.publish(version: trainer.version, bytes: bytes, tensorCount: tensorCount)
   }
 
@@ -111,7 +111,7 @@ public final class TrainingLoop {
     let cells = shown.flatMap { group in
       group.trajectories.map { trajectory in
         let last = trajectory.cleanStates.slice(axis: 0, trajectory.stepCount - 1..<trajectory.stepCount)
-        let picture = Image.batch(Tape.withoutGradients { trainer.model.decode(last) }, range: .signed)[0]
+        let picture = Image.batch(Tape.withoutGradients { trainer.policy.model.decode(last) }, range: .signed)[0]
         return ContactSheet.Cell(picture, caption: group.prompt)
       }
     }

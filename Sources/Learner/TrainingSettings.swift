@@ -6,9 +6,28 @@ internal import Diffusion
 internal import Foundation
 
 extension Configuration {
+  /// The method that is configured, without its state.
+  ///
+  /// - Throws: `TrainingError` naming the key that it cannot work with.
+  func algorithm() throws -> any Algorithm {
+    do { return try AlgorithmRegistry.make(training.algorithm, algorithmOptions) } catch let error as AlgorithmError {
+      throw TrainingError("training.algorithm \(training.algorithm): \(error)")
+    }
+  }
+
   /// The options of the method that is configured.
-  var algorithmOptions: AlgorithmOptions {
+  private var algorithmOptions: AlgorithmOptions {
     var options = AlgorithmOptions()
+    options.groupSize = sampling.groupSize
+    options.steps = sampling.steps
+    options.finalStep = training.finalStep
+    options.branches.base = branches.base
+    options.branches.shortestInterval = branches.shortestInterval
+    options.branches.longestInterval = branches.longestInterval
+    options.branches.stages = branches.stages
+    options.branches.history = branches.history
+    options.branches.positiveThreshold = branches.positiveThreshold
+    options.branches.negativeThreshold = branches.negativeThreshold
     options.discount = training.discount
     options.temporalWeight = training.lambda
     options.logScale = training.logScale

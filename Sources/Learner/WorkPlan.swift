@@ -18,6 +18,11 @@ public struct WorkPlan: Sendable {
     public var groupSize: Int
     /// Epochs in the run.
     public var epochs: Int
+    /// The step up to which an epoch's groups share all states, by epoch; an epoch beyond has the last, and all 0 where
+    /// there is none.
+    public var branchSteps: [Int] = []
+    /// The last clean state alone is scored.
+    public var finalScoreOnly = false
     /// Epochs that may be sampled ahead with an older policy; 0: every epoch waits for its own policy.
     public var maximumPolicyLag = 0
     /// Time after which work that was neither delivered nor asked for again goes to others.
@@ -120,7 +125,9 @@ public struct WorkPlan: Sendable {
     let epoch = number / settings.groupsPerEpoch
     return Assignment(
       number: number, epoch: epoch, prompt: prompt(of: number), groupSize: settings.groupSize,
-      policyVersion: min(policyVersion ?? 0, epoch))
+      policyVersion: min(policyVersion ?? 0, epoch),
+      branchStep: settings.branchSteps.isEmpty ? 0 : settings.branchSteps[min(epoch, settings.branchSteps.count - 1)],
+      finalScoreOnly: settings.finalScoreOnly)
   }
 
   /// Judges a delivered group.

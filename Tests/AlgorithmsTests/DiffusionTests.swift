@@ -69,6 +69,28 @@ struct DiffusionTests {
     }
   }
 
+  @Test("Branches share all states up to their step to the bit, and differ from there on")
+  func branches() throws {
+    let sampler = try DualStateSampler(process(steps: 4))
+    let found = sampler.sample(
+      groups: [3, 8].map { GroupNoise(seed: 1, number: $0) }, groupSize: 3, branchStep: 2, shape: [4, 2, 2],
+      conditioning: Conditioning(text: Tensor([0.1, -0.2], shape: [2, 1, 1])), denoiser: denoiser)
+    #expect(found.states.shape == [6, 5, 4, 2, 2] && found.logProbabilities.shape == [6, 4])
+    func values(_ tensor: Tensor, _ trajectory: Int, _ step: Int) -> [Float] {
+      tensor.slice(axis: 0, trajectory..<trajectory + 1).slice(axis: 1, step..<step + 1).values
+    }
+    for first in [0, 3] {
+      for step in 0..<4 {
+        #expect((values(found.states, first, step) == values(found.states, first + 1, step)) == (step <= 2))
+        // What is predicted and how likely a step is follow from the states.
+        #expect((values(found.cleanStates, first, step) == values(found.cleanStates, first + 2, step)) == (step <= 2))
+        #expect(
+          (values(found.logProbabilities, first, step) == values(found.logProbabilities, first + 1, step)) == (step < 2))
+      }
+    }
+    #expect(values(found.states, 0, 2) != values(found.states, 3, 2))
+  }
+
   @Test("A group shares its beginning, differs afterwards, and does not depend on its batch")
   func groups() throws {
     let sampler = try DualStateSampler(process(steps: 2))

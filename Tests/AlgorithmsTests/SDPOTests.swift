@@ -106,23 +106,27 @@ struct SDPOTests {
     options.statisticsMinimumCount = 64
     #expect(throws: AlgorithmError.self) { try AlgorithmRegistry.make("sdpo", options) }
     #expect(AlgorithmRegistry.names.contains("sdpo"))
+    options = AlgorithmOptions()
+    options.groupSize = 1
+    #expect { try AlgorithmRegistry.make("sdpo", options) } throws: { "\($0)".contains("sampling.groupSize") }
   }
 }
 
 @Suite("Step-shuffled updates")
 struct StepShuffleTests {
-  @Test("Every group's every step is used once, and a slot uses every group once", arguments: [(7, 4, 2, 2), (3, 1, 8, 1)])
+  @Test("Every unit's every step is used once, and a slot uses every unit once", arguments: [(7, 4, 2, 2), (3, 1, 8, 1)])
   func coverage(_ sizes: (groups: Int, steps: Int, minibatch: Int, accumulation: Int)) {
     var random = RandomStream(seed: 3)
     let updates = stepShuffledUpdates(
-      groups: sizes.groups, steps: sizes.steps, minibatch: sizes.minibatch, accumulation: sizes.accumulation,
+      units: sizes.groups, steps: 2..<2 + sizes.steps, minibatch: sizes.minibatch, accumulation: sizes.accumulation,
       random: &random)
     let all = updates.flatMap { $0 }.flatMap { $0 }
     #expect(all.count == sizes.groups * sizes.steps)
     #expect(Set(all).count == all.count)
+    #expect(all.allSatisfy { (2..<2 + sizes.steps).contains($0.step) })
     for slot in 0..<sizes.steps {
       let part = all[slot * sizes.groups..<(slot + 1) * sizes.groups]
-      #expect(Set(part.map(\.group)).count == sizes.groups)
+      #expect(Set(part.map(\.unit)).count == sizes.groups)
     }
     let perUpdate = sizes.minibatch * sizes.accumulation
     let updatesASlot = (sizes.groups + perUpdate - 1) / perUpdate
@@ -132,9 +136,9 @@ struct StepShuffleTests {
 
   @Test("The order follows from the stream alone")
   func reproducible() {
-    func order(_ seed: UInt64) -> [[[GroupStep]]] {
+    func order(_ seed: UInt64) -> [[[UnitStep]]] {
       var random = RandomStream(seed: seed)
-      return stepShuffledUpdates(groups: 9, steps: 4, minibatch: 2, accumulation: 1, random: &random)
+      return stepShuffledUpdates(units: 9, steps: 0..<4, minibatch: 2, accumulation: 1, random: &random)
     }
     #expect(order(1) == order(1))
     #expect(order(1) != order(2))

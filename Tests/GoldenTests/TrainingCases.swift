@@ -33,7 +33,7 @@ import Models
 }
 
 /// A case's sampler and network, with its adapter where it has one.
-private func policy(of golden: GoldenCase) throws -> (process: DDIM, unet: UNet2DCondition, denoiser: Denoiser) {
+func policy(of golden: GoldenCase) throws -> (process: DDIM, unet: UNet2DCondition, denoiser: Denoiser) {
   let process = try DDIM(
     schedule: schedule(ofModelOf: golden), steps: golden.values.integer("steps"),
     eta: Float(golden.values.number("eta")))
@@ -42,7 +42,7 @@ private func policy(of golden: GoldenCase) throws -> (process: DDIM, unet: UNet2
   return (process, unet, { unet($0, timesteps: $1, encoderHiddenStates: $2) })
 }
 
-private func conditioning(of golden: GoldenCase, _ tensors: SafetensorsFile) throws -> Conditioning {
+func conditioning(of golden: GoldenCase, _ tensors: SafetensorsFile) throws -> Conditioning {
   let empty = "in.negative_hidden_states"
   return Conditioning(
     text: try tensors.tensor("in.encoder_hidden_states"),

@@ -28,6 +28,19 @@ struct WorkPlanTests {
     #expect(!plan.hasWork(now: .seconds(1000)))
   }
 
+  @Test("an assignment says where its epoch's groups branch, and what is scored")
+  func form() {
+    var settings = settings()
+    settings.branchSteps = [2, 1]
+    settings.finalScoreOnly = true
+    var plan = WorkPlan(settings)
+    for (epoch, step) in [2, 1, 1].enumerated() {
+      plan.published(epoch)
+      let work = plan.assign(to: ada, capacity: 100, held: [], now: .zero)
+      #expect(work.count == 6 && work.allSatisfy { $0.branchStep == step && $0.finalScoreOnly })
+    }
+  }
+
   @Test("without lag an epoch waits for its own policy; with lag the next is sampled ahead from the newest")
   func lag() {
     var strict = WorkPlan(settings())

@@ -42,7 +42,8 @@ let examples: [Message] = [
   .work(
     Work(assignments: [
       Assignment(number: 12, epoch: 1, prompt: "a cat", groupSize: 2, policyVersion: 1),
-      Assignment(number: 13, epoch: 1, prompt: "", groupSize: 2, policyVersion: 1),
+      Assignment(
+        number: 13, epoch: 1, prompt: "", groupSize: 2, policyVersion: 1, branchStep: 3, finalScoreOnly: true),
     ])),
   .runFinished(RunFinished(reason: "all epochs are done")),
   .group(exampleGroup()),

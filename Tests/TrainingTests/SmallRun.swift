@@ -86,6 +86,10 @@ final class SamplingIntake: TrainingIntake {
   var change: ([TrajectoryGroup]) -> [TrajectoryGroup] = { $0 }
   /// Says stop before this epoch.
   var stopsBefore: Int?
+  /// Where an epoch's groups branch.
+  var branchStep: (Int) -> Int = { _ in 0 }
+  /// Every group given out, by number.
+  private var given: [Int: TrajectoryGroup] = [:]
 
   init(_ configuration: Configuration) throws {
     self.configuration = configuration
@@ -107,7 +111,17 @@ final class SamplingIntake: TrainingIntake {
     if epoch == stopsBefore { return nil }
     let groups = try sample(epoch)
     rewards.append(groups.flatMap { $0.trajectories.map { $0.denseRewards.last! } })
-    return change(groups)
+    let changed = change(groups)
+    for group in changed { given[group.number] = group }
+    return changed
+  }
+
+  /// As from a replay; one of another life is made again, which takes the same policy.
+  func stored(_ numbers: [Int]) throws -> [TrajectoryGroup] {
+    try numbers.map { number in
+      guard let group = given[number] else { throw TrainingError("group \(number) was never given out") }
+      return group
+    }
   }
 
   /// Scores of an epoch's last clean states, sampled with the policy now in force.
@@ -120,9 +134,10 @@ final class SamplingIntake: TrainingIntake {
     let numbers = Array(epoch * count..<(epoch + 1) * count)
     let texts = numbers.map { prompts[$0 % prompts.count] }
     let scale = configuration.sampling.guidanceScale
+    let size = configuration.sampling.groupSize
     let states = sampler.sample(
-      groups: numbers.map { GroupNoise(seed: configuration.run.seed, number: $0) }, groupSize: 2,
-      shape: model.latentShape,
+      groups: numbers.map { GroupNoise(seed: configuration.run.seed, number: $0) }, groupSize: size,
+      branchStep: branchStep(epoch), shape: model.latentShape,
       conditioning: Conditioning(
         text: try model.encode(texts), empty: scale > 1 ? try model.encode([""]) : nil, scale: scale),
       batchSize: configuration.sampling.batchSize,
@@ -133,7 +148,7 @@ final class SamplingIntake: TrainingIntake {
         runID: "test", number: number, epoch: epoch, actor: "test", incarnation: 1,
         policyVersion: published.last!.version, prompt: texts[index], seed: configuration.run.seed,
         timesteps: sampler.process.timesteps, eta: configuration.sampling.eta, guidanceScale: scale,
-        trajectories: Array(trajectories[2 * index...2 * index + 1]))
+        trajectories: Array(trajectories[size * index..<size * (index + 1)]))
     }
   }
 
@@ -142,14 +157,17 @@ final class SamplingIntake: TrainingIntake {
     func row(_ tensor: Tensor) -> Tensor {
       tensor.slice(axis: 0, index..<index + 1).reshaped(Array(tensor.shape.dropFirst()))
     }
-    let clean = row(states.cleanStates), similarity = LatentSimilarity(cleanStates: clean)
+    let clean = row(states.cleanStates)
+    let scoring: TrajectoryScoring =
+      configuration.training.algorithm == "sdpo"
+      ? .dense(LatentSimilarity(cleanStates: clean)) : .final(steps: configuration.sampling.steps)
     let scores = Dictionary(
-      uniqueKeysWithValues: similarity.scoredSteps.map { step in
+      uniqueKeysWithValues: scoring.scoredSteps.map { step in
         (step, clean.slice(axis: 0, step..<step + 1).slice(axis: 1, 0..<1).mean().item)
       })
     return Trajectory(
       states: row(states.states), cleanStates: clean, logProbabilities: row(states.logProbabilities).values,
       scores: scores.sorted { $0.key < $1.key }.map { Score(step: $0, reward: "channel", version: "1", value: $1) },
-      denseRewards: similarity.denseRewards(scores: scores)!, anchorStep: similarity.anchor)
+      denseRewards: scoring.rewards(scores: scores)!, anchorStep: scoring.anchor)
   }
 }

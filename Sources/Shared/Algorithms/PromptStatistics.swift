@@ -49,6 +49,18 @@ public struct PromptStatistics: Codable, Sendable, Equatable {
     }
   }
 
+  /// Takes up a checkpoint's statistics.
+  ///
+  /// - Throws: `AlgorithmError` when they are of another size.
+  mutating func restore(_ found: PromptStatistics) throws {
+    guard found.bufferSize == bufferSize, found.minimumCount == minimumCount else {
+      throw AlgorithmError(
+        "the checkpoint's prompt statistics keep \(found.bufferSize) returns (at least \(found.minimumCount)), the "
+          + "configuration \(bufferSize) (\(minimumCount)); resume with the same numbers")
+    }
+    self = found
+  }
+
   private mutating func append(_ row: [Float], to prompt: String) {
     var steps = rings.removeValue(forKey: prompt) ?? [[Float]](repeating: [], count: row.count)
     check(
@@ -72,8 +84,10 @@ public func batchAdvantages(returns: [[Float]]) -> [[Float]] {
 struct Moments {
   let mean: Double
   let deviation: Double
+  private let count: Int
 
   init(_ values: [Float]) {
+    self.count = values.count
     let count = Double(max(values.count, 1))
     let mean = values.reduce(0) { $0 + Double($1) } / count
     self.mean = mean
@@ -82,5 +96,12 @@ struct Moments {
 
   func normalized(_ value: Float, epsilon: Double) -> Float {
     Float((Double(value) - mean) / (deviation + epsilon))
+  }
+
+  /// By the sample standard deviation (n - 1); 0 for a value that is alone.
+  func sampleNormalized(_ value: Float, epsilon: Double) -> Float {
+    guard count > 1 else { return 0 }
+    let ofSample = deviation * (Double(count) / Double(count - 1)).squareRoot()
+    return Float((Double(value) - mean) / (ofSample + epsilon))
   }
 }

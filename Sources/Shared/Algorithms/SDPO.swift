@@ -6,14 +6,19 @@ public import Engine
 public import Foundation
 
 /// The method SDPO.
-public struct SDPO: Algorithm {
+public struct SDPO: PolicyGradientAlgorithm {
   public static let name = "sdpo"
-  public static let groupSize = 2
+  public let scoring = Scoring.dense
 
   private let options: AlgorithmOptions
   private var statistics: PromptStatistics
 
+  /// - Throws: `AlgorithmError` for groups that do not divide into pairs, among others.
   public init(_ options: AlgorithmOptions) throws {
+    guard options.groupSize % 2 == 0 else {
+      throw AlgorithmError("sampling.groupSize: expected an even number, because sdpo compares pairs, found "
+        + "\(options.groupSize)")
+    }
     self.options = options
     statistics = try PromptStatistics(
       bufferSize: options.statisticsBufferSize, minimumCount: options.statisticsMinimumCount)
@@ -24,6 +29,29 @@ public struct SDPO: Algorithm {
     let returns = denseRewards.map { discountedReturns($0, discount: options.discount) }
     guard options.normalizesPerPrompt else { return batchAdvantages(returns: returns) }
     return statistics.advantages(returns: returns, prompts: prompts)
+  }
+
+  public func trainedSteps(ofEpoch epoch: Int) -> Range<Int> { 0..<options.steps - (options.finalStep ? 0 : 1) }
+
+  /// The pairs of every group: its first and second trajectory, its third and fourth, and so on.
+  public mutating func units(_ groups: [GroupRewards], epoch: Int) -> [TrainingUnit] {
+    let found = advantages(
+      denseRewards: groups.flatMap(\.dense), prompts: groups.flatMap { [String](repeating: $0.prompt, count: $0.dense.count) })
+    var first = 0
+    return groups.enumerated().flatMap { index, group in
+      defer { first += group.dense.count }
+      return stride(from: 0, to: group.dense.count - 1, by: 2).map { member in
+        TrainingUnit(
+          group: index, members: [member, member + 1], advantages: [found[first + member], found[first + member + 1]])
+      }
+    }
+  }
+
+  public func updates(
+    units: Int, steps: Range<Int>, minibatch: Int, accumulation: Int, random: inout RandomStream
+  ) -> [[[UnitStep]]] {
+    stepShuffledUpdates(
+      units: units, steps: steps, minibatch: minibatch, accumulation: accumulation, random: &random)
   }
 
   /// The dense reward-difference loss of one denoising step i of each pair.
@@ -59,19 +87,9 @@ public struct SDPO: Algorithm {
     (pairs.slice(axis: 0, 0..<1) - pairs.slice(axis: 0, 1..<2)).reshaped([-1])
   }
 
-  public func state() throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    return try encoder.encode(statistics)
-  }
+  public func state() throws -> Data { try encodedState(statistics) }
 
   public mutating func restore(_ state: Data) throws {
-    let found = try JSONDecoder().decode(PromptStatistics.self, from: state)
-    guard found.bufferSize == statistics.bufferSize, found.minimumCount == statistics.minimumCount else {
-      throw AlgorithmError(
-        "the checkpoint's prompt statistics keep \(found.bufferSize) returns (at least \(found.minimumCount)), the "
-          + "configuration \(statistics.bufferSize) (\(statistics.minimumCount)); resume with the same numbers")
-    }
-    statistics = found
+    try statistics.restore(JSONDecoder().decode(PromptStatistics.self, from: state))
   }
 }

@@ -1625,7 +1625,7 @@ const ProtobufCMessageDescriptor stepwise__v1__work_request__descriptor =
   (ProtobufCMessageInit) stepwise__v1__work_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__assignment__field_descriptors[5] =
+static const ProtobufCFieldDescriptor stepwise__v1__assignment__field_descriptors[7] =
 {
   {
     "number",
@@ -1687,9 +1687,35 @@ static const ProtobufCFieldDescriptor stepwise__v1__assignment__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "branch_step",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Stepwise__V1__Assignment, branch_step),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "final_score_only",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Stepwise__V1__Assignment, final_score_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned stepwise__v1__assignment__field_indices_by_name[] = {
+  5,   /* field[5] = branch_step */
   1,   /* field[1] = epoch */
+  6,   /* field[6] = final_score_only */
   3,   /* field[3] = group_size */
   0,   /* field[0] = number */
   4,   /* field[4] = policy_version */
@@ -1698,7 +1724,7 @@ static const unsigned stepwise__v1__assignment__field_indices_by_name[] = {
 static const ProtobufCIntRange stepwise__v1__assignment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor stepwise__v1__assignment__descriptor =
 {
@@ -1708,7 +1734,7 @@ const ProtobufCMessageDescriptor stepwise__v1__assignment__descriptor =
   "Stepwise__V1__Assignment",
   "stepwise.v1",
   sizeof(Stepwise__V1__Assignment),
-  5,
+  7,
   stepwise__v1__assignment__field_descriptors,
   stepwise__v1__assignment__field_indices_by_name,
   1,  stepwise__v1__assignment__number_ranges,

@@ -11,6 +11,8 @@ public struct Configuration: Codable, Sendable, Equatable {
   public var reward = Reward()
   /// How the policy is trained.
   public var training = Training()
+  /// Branches of the method b2-diffurl.
+  public var branches = Branches()
   /// How trajectories are stored.
   public var replay = Replay()
   /// Where the roles meet.
@@ -52,7 +54,8 @@ extension Configuration {
     public var timestepSpacing = "model"
     /// Trajectory groups between two policies; more give a steadier and slower ascent.
     public var groupsPerEpoch = 32
-    /// Trajectories that share prompt and beginning; SDPO compares pairs, so 2.
+    /// Trajectories that share prompt and beginning; an even number for SDPO, which compares pairs, and branches to
+    /// choose from for B2-DiffuRL.
     public var groupSize = 2
     /// Groups that an actor samples at once; more are faster and take memory. Another number rounds otherwise, so runs
     /// that are to agree bit by bit need the same.
@@ -85,7 +88,7 @@ extension Configuration {
 
   /// How the policy is trained.
   public struct Training: Codable, Sendable, Equatable {
-    /// The method: `sdpo`.
+    /// The method: `sdpo`, `ddpo` or `b2-diffurl`; docs/methods.md says what each needs.
     public var algorithm = "sdpo"
     /// Policies to make; more learn longer.
     public var epochs = 50
@@ -104,7 +107,8 @@ extension Configuration {
     /// Whether the final step is trained as the others are. Its noise comes after the picture that is scored, so its
     /// expected gradient is 0 and, as its noise is the smallest, its spread the largest: off learns faster.
     public var finalStep = true
-    /// Groups whose gradients are computed at once; more are faster and take memory.
+    /// What the method trains on (SDPO's pairs, DDPO's trajectories) whose gradients are computed at once; more are
+    /// faster and take memory.
     public var minibatchSize = 8
     /// Minibatches to an optimiser step; more make steps fewer and steadier.
     public var accumulation = 1
@@ -112,7 +116,8 @@ extension Configuration {
     public var loraRank = 4
     /// Numerator of the LoRA scale alpha / rank; larger makes each step count more.
     public var loraAlpha: Float = 4
-    /// How far a step's log-probability may move before the clipped loss takes over; larger trusts old samples more.
+    /// How far a step's log-probability, or with DDPO's loss the ratio, may move before the clipped loss takes over;
+    /// larger trusts old samples more.
     public var logRatioClip: Float = 1e-4
     /// Limit of an advantage's size; larger lets outliers pull harder.
     public var advantageClip: Float = 5
@@ -130,6 +135,27 @@ extension Configuration {
     public var statisticsMinimumCount = 16
     /// How many policies old the trajectories trained on may be; larger keeps actors busier, 0 is exactly repeatable.
     public var maximumPolicyLag = 0
+
+    /// All defaults.
+    public init() {}
+  }
+
+  /// Branches of the method b2-diffurl: trajectories of a group that split where the trained interval begins.
+  public struct Branches: Codable, Sendable, Equatable {
+    /// The method whose loss is taken: `ddpo` or `sdpo`.
+    public var base = "ddpo"
+    /// Last steps trained at the first stage; longer begins with more of the trajectory.
+    public var shortestInterval = 14
+    /// Last steps trained at the last stage, at most sampling.steps.
+    public var longestInterval = 20
+    /// Epochs over which the interval grows from the shortest to the longest; more grow it more slowly.
+    public var stages = 100
+    /// Epochs before the present one whose scores normalise with it; more are steadier and follow more slowly.
+    public var history = 8
+    /// The best of a branch is trained on from this many deviations above its prompt's mean; larger keeps fewer.
+    public var positiveThreshold: Float = 0.5
+    /// The worst of a branch is trained on below this many deviations; smaller keeps fewer.
+    public var negativeThreshold: Float = -0.5
 
     /// All defaults.
     public init() {}

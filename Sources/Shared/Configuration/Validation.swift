@@ -35,9 +35,7 @@ extension Configuration {
       ["model", "trailing", "leading"].contains(sampling.timestepSpacing), "sampling.timestepSpacing",
       "model, trailing or leading", sampling.timestepSpacing)
     positive(sampling.groupsPerEpoch, "sampling.groupsPerEpoch")
-    require(
-      sampling.groupSize == 2 || training.algorithm != "sdpo" && sampling.groupSize > 0, "sampling.groupSize",
-      "2, because sdpo compares pairs", sampling.groupSize)
+    positive(sampling.groupSize, "sampling.groupSize")
     positive(sampling.batchSize, "sampling.batchSize")
 
     require(!reward.weights.isEmpty, "reward.weights", "at least one reward and its weight", "none")
@@ -46,7 +44,10 @@ extension Configuration {
     }
     positive(reward.batchSize, "reward.batchSize")
 
-    require(training.algorithm == "sdpo", "training.algorithm", "sdpo", training.algorithm)
+    require(
+      Self.algorithms.contains(training.algorithm), "training.algorithm",
+      "one of " + Self.algorithms.joined(separator: ", "), training.algorithm)
+    validateMethod(require)
     positive(training.epochs, "training.epochs")
     positive(training.learningRate, "training.learningRate")
     share(training.beta1, "training.beta1")

@@ -61,3 +61,38 @@ public struct LatentSimilarity: Sendable {
     return rewards
   }
 }
+
+/// Which clean states of one trajectory are scored, and what rewards of its steps follow.
+public enum TrajectoryScoring: Sendable {
+  /// First, anchor and last, and dense rewards by similarity.
+  case dense(LatentSimilarity)
+  /// The last of so many alone; the steps before it have reward 0 (Black et al., arXiv 2305.13301).
+  case final(steps: Int)
+
+  /// The steps whose clean states are to be scored, ascending.
+  public var scoredSteps: [Int] {
+    switch self {
+    case .dense(let similarity): similarity.scoredSteps
+    case .final(let steps): [steps - 1]
+    }
+  }
+
+  /// The step that is kept as the anchor.
+  public var anchor: Int {
+    switch self {
+    case .dense(let similarity): similarity.anchor
+    case .final(let steps): steps - 1
+    }
+  }
+
+  /// Rewards of all steps, N of them.
+  ///
+  /// - Parameter scores: by step, one for each of `scoredSteps`.
+  /// - Returns: nil when a score is missing: missing is not zero.
+  public func rewards(scores: [Int: Float]) -> [Float]? {
+    switch self {
+    case .dense(let similarity): similarity.denseRewards(scores: scores)
+    case .final(let steps): scores[steps - 1].map { [Float](repeating: 0, count: steps - 1) + [$0] }
+    }
+  }
+}

@@ -43,25 +43,55 @@ public struct DualStateSampler: Sendable {
     initial: Tensor, conditioning: Conditioning, denoiser: Denoiser, noise: (Int) -> Tensor
   ) -> DualStates {
     Tape.withoutGradients {
-      var states = [initial], cleanStates: [Tensor] = [], logProbabilities: [Tensor] = []
-      for (index, timestep) in process.timesteps.enumerated() {
-        let timesteps = [Int](repeating: timestep, count: initial.shape[0])
-        let output = conditioning.output(of: denoiser, sample: states[index], timesteps: timesteps)
-        let step = process.step(output: output, sample: states[index], timesteps: timesteps, noise: noise(index))
-        states.append(step.previous)
-        cleanStates.append(step.clean)
-        logProbabilities.append(step.logProbability)
+      var walk = Walk(initial)
+      for index in process.timesteps.indices {
+        walk.take(process, output(at: index, walk.state, conditioning, denoiser), noise: noise(index))
       }
-      return DualStates(
-        states: Self.transposed(states), cleanStates: Self.transposed(cleanStates),
-        logProbabilities: Self.transposed(logProbabilities))
+      return walk.states
     }
   }
 
-  /// Steps of `[B, ...]` to `[B, steps, ...]`.
-  private static func transposed(_ steps: [Tensor]) -> Tensor {
-    Tensor.concatenated(steps.map { $0.reshaped([$0.shape[0], 1] + $0.shape.dropFirst()) }, axis: 1)
+  private func output(at index: Int, _ state: Tensor, _ conditioning: Conditioning, _ denoiser: Denoiser) -> Tensor {
+    conditioning.output(
+      of: denoiser, sample: state, timesteps: [Int](repeating: process.timesteps[index], count: state.shape[0]))
   }
+
+  /// A batch on its way: what has been passed so far.
+  private struct Walk {
+    private var noisy: [Tensor]
+    private var clean: [Tensor] = []
+    private var logProbabilities: [Tensor] = []
+
+    init(_ initial: Tensor) { noisy = [initial] }
+
+    var state: Tensor { noisy[noisy.count - 1] }
+
+    /// Takes the next step of the process from the network's output.
+    mutating func take(_ process: DDIM, _ output: Tensor, noise: Tensor) {
+      let timesteps = [Int](repeating: process.timesteps[clean.count], count: state.shape[0])
+      let step = process.step(output: output, sample: state, timesteps: timesteps, noise: noise)
+      noisy.append(step.previous)
+      clean.append(step.clean)
+      logProbabilities.append(step.logProbability)
+    }
+
+    /// Goes on with the samples of these indices.
+    mutating func branch(_ indices: [Int]) {
+      noisy = noisy.map { $0.rows(indices) }
+      clean = clean.map { $0.rows(indices) }
+      logProbabilities = logProbabilities.map { $0.rows(indices) }
+    }
+
+    var states: DualStates {
+      DualStates(
+        states: transposed(noisy), cleanStates: transposed(clean), logProbabilities: transposed(logProbabilities))
+    }
+  }
+}
+
+/// Steps of `[B, ...]` to `[B, steps, ...]`.
+private func transposed(_ steps: [Tensor]) -> Tensor {
+  Tensor.concatenated(steps.map { $0.reshaped([$0.shape[0], 1] + $0.shape.dropFirst()) }, axis: 1)
 }
 
 /// The random numbers of one trajectory group, a function of run seed and group number alone: which actor makes the
@@ -90,7 +120,8 @@ public struct GroupNoise: Sendable {
 }
 
 extension DualStateSampler {
-  /// Samples groups of trajectories that share prompt and initial state and differ by later noise.
+  /// Samples groups of trajectories that share prompt and all states up to a step, and differ by later noise. Up to
+  /// there the network is asked once a group.
   ///
   /// The network sees `batchSize` groups at a time, always: the last batch is filled up with its last group. Products of
   /// another size may round another way, and so a group's content does not depend on those it was sampled with.
@@ -98,22 +129,25 @@ extension DualStateSampler {
   /// - Parameters:
   ///   - groups: the groups' random numbers, G of them.
   ///   - groupSize: trajectories a group.
+  ///   - branchStep: trajectories share the states 0...branchStep; 0: the initial one alone.
   ///   - shape: a state's, `[C, H, W]`.
   ///   - conditioning: one prompt a group, `[G, S, D]`.
   ///   - batchSize: groups at a time; nil takes all of them at once.
   ///   - denoiser: the network.
   /// - Returns: `G * groupSize` trajectories, those of a group side by side.
   public func sample(
-    groups: [GroupNoise], groupSize: Int, shape: [Int], conditioning: Conditioning, batchSize: Int? = nil,
-    denoiser: Denoiser
+    groups: [GroupNoise], groupSize: Int, branchStep: Int = 0, shape: [Int], conditioning: Conditioning,
+    batchSize: Int? = nil, denoiser: Denoiser
   ) -> DualStates {
     let size = batchSize ?? groups.count
-    check(!groups.isEmpty && size > 0, "sample: \(groups.count) groups, batches of \(size)")
+    check(
+      !groups.isEmpty && size > 0 && process.timesteps.indices.contains(branchStep),
+      "sample: \(groups.count) groups, batches of \(size), branches at step \(branchStep)")
     let parts = stride(from: 0, to: groups.count, by: size).map { first -> DualStates in
       let filled = (first..<first + size).map { min($0, groups.count - 1) }
       let found = sample(
-        batch: filled.map { groups[$0] }, groupSize: groupSize, shape: shape, conditioning: conditioning.rows(filled),
-        denoiser: denoiser)
+        batch: filled.map { groups[$0] }, groupSize: groupSize, branchStep: branchStep, shape: shape,
+        conditioning: conditioning.rows(filled), denoiser: denoiser)
       return found.prefix(min(size, groups.count - first) * groupSize)
     }
     return DualStates(
@@ -123,12 +157,24 @@ extension DualStateSampler {
   }
 
   private func sample(
-    batch: [GroupNoise], groupSize: Int, shape: [Int], conditioning: Conditioning, denoiser: Denoiser
+    batch: [GroupNoise], groupSize: Int, branchStep: Int, shape: [Int], conditioning: Conditioning, denoiser: Denoiser
   ) -> DualStates {
     let repeated = batch.indices.flatMap { [Int](repeating: $0, count: groupSize) }
-    let initial = Tensor.stacked(batch.map { $0.initial(shape) }).rows(repeated)
-    return sample(initial: initial, conditioning: conditioning.rows(repeated), denoiser: denoiser) { step in
-      Tensor.stacked(batch.flatMap { group in (0..<groupSize).map { group.step(step, trajectory: $0, shape) } })
+    let ofAll = conditioning.rows(repeated)
+    return Tape.withoutGradients {
+      var walk = Walk(Tensor.stacked(batch.map { $0.initial(shape) }))
+      for step in process.timesteps.indices {
+        var output = output(at: step, walk.state, step <= branchStep ? conditioning : ofAll, denoiser)
+        if step == branchStep {
+          walk.branch(repeated)
+          output = output.rows(repeated)
+        }
+        let members = step < branchStep ? 1 : groupSize
+        walk.take(
+          process, output,
+          noise: Tensor.stacked(batch.flatMap { group in (0..<members).map { group.step(step, trajectory: $0, shape) } }))
+      }
+      return walk.states
     }
   }
 }

@@ -28,15 +28,39 @@ public struct Assignment: Sendable, Equatable, Hashable {
   public var groupSize: Int
   /// The policy to sample from.
   public var policyVersion: Int
+  /// The trajectories share all states up to this step: 0, the initial one alone.
+  public var branchStep: Int
+  /// The last clean state alone is scored; or the first, the anchor and the last.
+  public var finalScoreOnly: Bool
 
   /// An assignment with all it says.
-  public init(number: Int, epoch: Int, prompt: String, groupSize: Int, policyVersion: Int) {
+  public init(
+    number: Int, epoch: Int, prompt: String, groupSize: Int, policyVersion: Int, branchStep: Int = 0,
+    finalScoreOnly: Bool = false
+  ) {
     self.number = number
     self.epoch = epoch
     self.prompt = prompt
     self.groupSize = groupSize
     self.policyVersion = policyVersion
+    self.branchStep = branchStep
+    self.finalScoreOnly = finalScoreOnly
   }
+}
+
+extension Assignment {
+  /// What assignments must share to be sampled together.
+  public struct Form: Sendable, Equatable {
+    /// Trajectories in a group.
+    public let groupSize: Int
+    /// Where they branch.
+    public let branchStep: Int
+    /// What of them is scored.
+    public let finalScoreOnly: Bool
+  }
+
+  /// What of it others must share to be sampled with it.
+  public var form: Form { Form(groupSize: groupSize, branchStep: branchStep, finalScoreOnly: finalScoreOnly) }
 }
 
 /// The learner's answer to a `WorkRequest`.
@@ -91,7 +115,8 @@ extension Assignment: Coded {
       number: try place.number(message.number, "number"), epoch: try place.number(message.epoch, "epoch"),
       prompt: try place.text(message.prompt, "prompt", mayBeEmpty: true),
       groupSize: try place.number(message.group_size, "group_size", in: 1...TrajectoryGroup.largestSize),
-      policyVersion: try place.number(message.policy_version, "policy_version"))
+      policyVersion: try place.number(message.policy_version, "policy_version"),
+      branchStep: try place.number(message.branch_step, "branch_step"), finalScoreOnly: message.final_score_only != 0)
   }
 
   func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__V1__Assignment> {
@@ -101,6 +126,8 @@ extension Assignment: Coded {
     message.pointee.prompt = arena.string(prompt)
     message.pointee.group_size = UInt32(groupSize)
     message.pointee.policy_version = UInt64(policyVersion)
+    message.pointee.branch_step = UInt32(branchStep)
+    message.pointee.final_score_only = finalScoreOnly ? 1 : 0
     return message
   }
 }

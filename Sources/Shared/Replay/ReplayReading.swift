@@ -18,6 +18,9 @@ extension ReplayStore {
   /// Run of the groups; nil in an empty replay opened for reading.
   public var runID: String? { origin?.runID }
 
+  /// Whose groups they are, as far as the folder says it: a replay without a sealed segment knows only the run.
+  public var storedOrigin: ReplayOrigin { origin ?? ReplayOrigin(runID: "", modelHash: "", configuration: "") }
+
   /// A group of this number is or was stored, so another is a duplicate.
   public func contains(_ number: Int) -> Bool { index.contains(number) }
 

@@ -194,10 +194,18 @@ struct  Stepwise__V1__Assignment
   char *prompt;
   uint32_t group_size;
   uint64_t policy_version;
+  /*
+   * the group's trajectories share all states up to this step
+   */
+  uint32_t branch_step;
+  /*
+   * or the first, the anchor and the last clean state are scored
+   */
+  protobuf_c_boolean final_score_only;
 };
 #define STEPWISE__V1__ASSIGNMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__assignment__descriptor) \
-    , 0, 0, (char *)protobuf_c_empty_string, 0, 0 }
+    , 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
 
 
 struct  Stepwise__V1__Work

@@ -1,0 +1,61 @@
+// The model whose adapter is trained, with its optimiser: what every method needs to turn gradients into the next
+// policy.
+
+internal import Algorithms
+internal import Configuration
+internal import Diffusion
+internal import Engine
+internal import Foundation
+internal import Layers
+internal import Models
+
+/// The model under training. Not Sendable: it belongs to the training thread.
+final class TrainableModel {
+  let model: TextToImageModel
+  let process: DDIM
+  let optimizer: AdamW
+  let settings: Configuration.Training
+  /// The run's random numbers.
+  let seed: RandomStream
+  private var prompts: PromptStates
+
+  /// Loads the model and gives it a new adapter that changes nothing yet.
+  ///
+  /// - Throws: when the model cannot be loaded or the settings do not go together.
+  init(_ configuration: Configuration) throws {
+    settings = configuration.training
+    seed = RandomStream(seed: configuration.run.seed)
+    process = try configuration.samplingProcess()
+    model = try TextToImageModel(folder: URL(filePath: configuration.run.model))
+    model.unet.addLoRA(rank: settings.loraRank, alpha: settings.loraAlpha, random: seed.fork("lora"))
+    prompts = PromptStates(model: model, guidanceScale: configuration.sampling.guidanceScale)
+    optimizer = AdamW(
+      parameters: model.unet.loraParameters, learningRate: settings.learningRate, beta1: settings.beta1,
+      beta2: settings.beta2, epsilon: settings.epsilon, weightDecay: settings.weightDecay)
+  }
+
+  /// The text states of prompts, one a sample, and the guidance that sampling has too.
+  ///
+  /// - Throws: when a prompt has more tokens than the model takes.
+  func conditioning(_ texts: [String]) throws -> Conditioning { try prompts.conditioning(texts) }
+
+  /// The network with its adapter.
+  func denoise(_ sample: Tensor, _ timesteps: [Int], _ text: Tensor) -> Tensor {
+    model.unet(sample, timesteps: timesteps, encoderHiddenStates: text)
+  }
+
+  /// One optimiser step, the gradient's norm limited as configured.
+  ///
+  /// - Throws: `TrainingError` when the gradient is not finite; nothing is changed then.
+  func update(_ gradients: Gradients, _ report: inout EpochReport) throws {
+    let (clipped, norm) = gradients.clipped(toNorm: settings.maximumGradientNorm, over: optimizer.parameters)
+    guard norm.isFinite else {
+      throw TrainingError(
+        "epoch \(report.epoch), update \(report.updates): the gradient's norm is \(norm); expected a finite number. "
+          + "Lower training.learningRate and resume from the last checkpoint.")
+    }
+    optimizer.update(clipped)
+    report.gradientNorms.append(norm)
+    report.updates += 1
+  }
+}

@@ -1,0 +1,105 @@
+// Methods that learn from the log-probabilities of steps that were taken: what of an epoch they train on, in which
+// order, and by which loss.
+
+public import Engine
+
+/// What the rewards of one group's trajectories are.
+public struct GroupRewards: Sendable {
+  /// The prompt they share.
+  public let prompt: String
+  /// A row a trajectory, a column a step; where only the last state was scored, 0 before it.
+  public let dense: [[Float]]
+
+  public init(prompt: String, dense: [[Float]]) {
+    self.prompt = prompt
+    self.dense = dense
+  }
+
+  /// Scores of the last clean states.
+  var final: [Float] { dense.map { $0[$0.count - 1] } }
+}
+
+/// Trajectories of one group whose steps enter a loss together: SDPO's pair, DDPO's single one.
+public struct TrainingUnit: Sendable, Equatable {
+  /// Index of the group in the batch.
+  public let group: Int
+  /// Indices of the trajectories in the group, G of them.
+  public let members: [Int]
+  /// A row a member, a column a step.
+  public let advantages: [[Float]]
+
+  public init(group: Int, members: [Int], advantages: [[Float]]) {
+    self.group = group
+    self.members = members
+    self.advantages = advantages
+  }
+}
+
+/// One step each of M units of G trajectories, as a loss sees them.
+public struct PolicyTerms {
+  /// Log-probabilities under the policy that is trained, tracked, `[G, M]`.
+  public let logProbabilities: Tensor
+  /// Those under the policy that took the steps, `[G, M]`.
+  public let behaviour: Tensor
+  /// Advantages, `[G, M]`.
+  public let advantages: Tensor
+  /// The step index of each unit, 0 the noisiest; M of them.
+  public let steps: [Int]
+
+  public init(logProbabilities: Tensor, behaviour: Tensor, advantages: Tensor, steps: [Int]) {
+    let shape = logProbabilities.shape
+    check(
+      shape.count == 2 && behaviour.shape == shape && advantages.shape == shape && steps.count == shape[1],
+      "PolicyTerms: shapes \(shape), \(behaviour.shape), \(advantages.shape), \(steps.count) steps")
+    self.logProbabilities = logProbabilities
+    self.behaviour = behaviour
+    self.advantages = advantages
+    self.steps = steps
+  }
+}
+
+/// What a loss says about the policy beside its value.
+public struct LossMetrics: Sendable, Equatable {
+  /// The loss's value. SDPO's is dominated by the advantages: no measure of health.
+  public var loss: Float
+  /// Mean of log π - log π_behaviour.
+  public var logRatioMean: Float
+  /// Its population standard deviation.
+  public var logRatioDeviation: Float
+  /// Its largest absolute value.
+  public var logRatioLargest: Float
+  /// Part of the terms in which the clipped loss was the larger one.
+  public var clipFraction: Float
+
+  public init(loss: Float, logRatios: [Float], clipFraction: Float) {
+    let moments = Moments(logRatios)
+    self.loss = loss
+    logRatioMean = Float(moments.mean)
+    logRatioDeviation = Float(moments.deviation)
+    logRatioLargest = logRatios.map(abs).max() ?? 0
+    self.clipFraction = clipFraction
+  }
+}
+
+/// A method that learns by the log-probabilities of steps that were taken.
+public protocol PolicyGradientAlgorithm: Algorithm {
+  /// Steps of a trajectory that an epoch trains.
+  func trainedSteps(ofEpoch epoch: Int) -> Range<Int>
+
+  /// What of an epoch's groups is trained on, with advantages; statistics of prompts are updated.
+  mutating func units(_ groups: [GroupRewards], epoch: Int) -> [TrainingUnit]
+
+  /// The order of an epoch's updates: optimiser steps, made of minibatches whose gradients are added up.
+  ///
+  /// - Parameters:
+  ///   - units: how many.
+  ///   - steps: those that are trained.
+  ///   - minibatch: units at once.
+  ///   - accumulation: minibatches to an optimiser step.
+  func updates(
+    units: Int, steps: Range<Int>, minibatch: Int, accumulation: Int, random: inout RandomStream
+  ) -> [[[UnitStep]]]
+
+  /// The scalar to minimise, and what it says about the policy. A pure function.
+  func loss(_ terms: PolicyTerms) -> (loss: Tensor, metrics: LossMetrics)
+}

@@ -1,0 +1,137 @@
+// DDPO's and B2-DiffuRL's choices at their edges; that their numbers are the published code's is GoldenTests' part.
+
+import Algorithms
+import Engine
+import Testing
+
+@Suite("DDPO")
+struct DDPOTests {
+  private func options() -> AlgorithmOptions {
+    var options = AlgorithmOptions()
+    options.statisticsBufferSize = 4
+    options.statisticsMinimumCount = 4
+    options.steps = 3
+    return options
+  }
+
+  @Test("Every trajectory is trained by itself, with one advantage from its last reward at every step")
+  func units() throws {
+    var ddpo = try DDPO(options())
+    let groups = [
+      GroupRewards(prompt: "cat", dense: [[0, 0, 1], [0, 0, 3]]), GroupRewards(prompt: "dog", dense: [[9, 9, 5]]),
+    ]
+    let units = ddpo.units(groups, epoch: 0)
+    #expect(units.map(\.group) == [0, 0, 1])
+    #expect(units.map(\.members) == [[0], [1], [0]])
+    #expect(units.allSatisfy { $0.advantages[0].count == 3 && Set($0.advantages[0]).count == 1 })
+    // The batch's mean 3 and population deviation √(8/3), as no prompt has four rewards yet.
+    let expected = [-2, 0, 2].map { Float($0) / (8.0 / 3.0 as Float).squareRoot() }
+    #expect(zip(units, expected).allSatisfy { abs($0.advantages[0][0] - $1) < 1e-5 })
+  }
+
+  @Test("An optimiser step covers whole trajectories")
+  func order() throws {
+    var random = RandomStream(seed: 2)
+    let updates = try DDPO(options()).updates(units: 5, steps: 0..<3, minibatch: 2, accumulation: 2, random: &random)
+    #expect(updates.map(\.count) == [6, 3])
+    let all = updates.flatMap { $0 }.flatMap { $0 }
+    #expect(all.count == 15 && Set(all).count == 15)
+    for update in updates {
+      let perUnit = Dictionary(grouping: update.flatMap { $0 }, by: \.unit)
+      #expect(perUnit.values.allSatisfy { $0.map(\.step) == [0, 1, 2] })
+    }
+  }
+
+  @Test("State survives a checkpoint")
+  func resume() throws {
+    var original = try DDPO(options()), copy = try DDPO(options())
+    let groups = [GroupRewards(prompt: "cat", dense: [[0, 0, 1], [0, 0, 4]])]
+    _ = original.units(groups, epoch: 0)
+    _ = original.units(groups, epoch: 1)
+    try copy.restore(original.state())
+    #expect(original.units(groups, epoch: 2) == copy.units(groups, epoch: 2))
+  }
+}
+
+@Suite("B2-DiffuRL")
+struct B2DiffuRLTests {
+  private func options(base: String = "ddpo", finalStep: Bool = true) -> AlgorithmOptions {
+    var options = AlgorithmOptions()
+    options.groupSize = 3
+    options.steps = 4
+    options.finalStep = finalStep
+    options.branches.base = base
+    options.branches.shortestInterval = 2
+    options.branches.longestInterval = 4
+    options.branches.stages = 3
+    return options
+  }
+
+  @Test("Branches split where the trained interval begins, which moves back from stage to stage")
+  func interval() throws {
+    let method = try B2DiffuRL(options())
+    #expect((0..<5).map { method.branchStep(ofEpoch: $0) } == [2, 1, 0, 0, 0])
+    #expect((0..<4).map { method.trainedSteps(ofEpoch: $0) } == [2..<4, 1..<4, 0..<4, 0..<4])
+    #expect(try B2DiffuRL(options(finalStep: false)).trainedSteps(ofEpoch: 0) == 2..<3)
+  }
+
+  private let groups = [
+    GroupRewards(prompt: "cat", dense: [[0, 0, 0, 1], [0, 0, 0, 2], [0, 0, 0, 9]]),
+    GroupRewards(prompt: "cat", dense: [[0, 0, 0, 4], [0, 0, 0, 4], [0, 0, 0, 4]]),
+  ]
+
+  @Test("Of each branch the best and the worst beyond their thresholds are kept, by themselves on DDPO's loss")
+  func units() throws {
+    var method = try B2DiffuRL(options())
+    let units = method.units(groups, epoch: 0)
+    // Mean 4, sample deviation √(38 / 5): the middle and everything of the second branch stay within half of it.
+    #expect(units.map(\.members) == [[2], [0]])
+    #expect(units.allSatisfy { $0.group == 0 && $0.advantages.count == 1 && Set($0.advantages[0]).count == 1 })
+    let deviation = (38.0 / 5 as Float).squareRoot()
+    #expect(abs(units[0].advantages[0][0] - 5 / deviation) < 1e-5)
+    #expect(abs(units[1].advantages[0][0] + 3 / deviation) < 1e-5)
+  }
+
+  @Test("On SDPO's loss best and worst are a pair, and a branch without both is left out")
+  func pairs() throws {
+    var method = try B2DiffuRL(options(base: "sdpo"))
+    #expect(method.units(groups, epoch: 0).map(\.members) == [[2, 0]])
+    #expect(method.units([groups[1]], epoch: 1).isEmpty)
+  }
+
+  @Test("A score that is alone with its prompt has no advantage, and history beyond its length is forgotten")
+  func history() throws {
+    var history = StageHistory(length: 1)
+    #expect(history.normalized([3], prompts: ["a"]) == [0])
+    let second = history.normalized([5], prompts: ["a"])
+    #expect(abs(second[0] - 1 / Float(2).squareRoot()) < 1e-6)
+    #expect(history.normalized([7], prompts: ["b"]) == [0])
+    // The first stage is gone, the second had no "b".
+    #expect(history.normalized([9], prompts: ["a"]) == [0])
+  }
+
+  @Test("State survives a checkpoint, and another history is refused")
+  func resume() throws {
+    var original = try B2DiffuRL(options()), copy = try B2DiffuRL(options())
+    _ = original.units(groups, epoch: 0)
+    try copy.restore(original.state())
+    #expect(original.units(groups, epoch: 1) == copy.units(groups, epoch: 1))
+    var other = options()
+    other.branches.history = 2
+    var refused = try B2DiffuRL(other)
+    #expect(throws: AlgorithmError.self) { try refused.restore(original.state()) }
+  }
+
+  @Test("What it cannot work with is refused by name")
+  func refusals() {
+    func refused(_ key: String, _ change: (inout AlgorithmOptions) -> Void) {
+      var changed = options()
+      change(&changed)
+      #expect { try B2DiffuRL(changed) } throws: { "\($0)".contains(key) }
+    }
+    refused("sampling.groupSize") { $0.groupSize = 1 }
+    refused("branches.longestInterval") { $0.steps = 3 }
+    refused("branches.base") { $0.branches.base = "sqdf" }
+    refused("branches") { $0.branches.shortestInterval = 0 }
+  }
+}
