@@ -118,6 +118,12 @@ let package = Package(
       tests(
         "RunTests",
         ["Learner", "Actor", "RewardServer", "Configuration", "Replay", "Messages", "Transport", "Engine", logging]),
+      tests(
+        "FaultTests",
+        [
+          "stepwise-learner", "Actor", "RewardServer", "Configuration", "Diffusion", "Models", "Replay", "Messages",
+          "Transport", "Engine", logging,
+        ]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),
       tests("TransportTests", ["Transport"]),

@@ -28,6 +28,11 @@ struct ReplayCommand: ParsableCommand {
     /// The same replay, with nobody else writing to it.
     func openForWriting(_ settings: ReplaySettings) throws -> ReplayStore {
       let origin = try open().storedOrigin
+      guard !origin.modelHash.isEmpty else {
+        throw CommandError(
+          "\(replay.path): expected at least one sealed segment, which says what model the groups are of, found only a "
+            + "journal; there is nothing to compact yet")
+      }
       return try ReplayStore(folder: replay, origin: origin, settings: settings)
     }
   }

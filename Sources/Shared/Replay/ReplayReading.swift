@@ -9,6 +9,8 @@ extension ReplayStore {
   public var entries: [ReplayEntry] { index.numbers.compactMap { index.entry($0) } }
   /// Stored groups.
   public var count: Int { index.numbers.count }
+  /// Groups that were stored once and dropped since.
+  public var droppedCount: Int { index.dropped.count }
   /// Trajectories in them.
   public var trajectoryCount: Int { index.trajectoryCount }
   /// Bytes on disk.
