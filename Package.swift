@@ -141,6 +141,7 @@ let package = Package(
         "ScoringTests",
         ["Scoring", "RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Engine", logging]),
       tests("TokenizerTests", ["Models"]),
+      tests("ModelsTests", ["Models", "Layers", "Engine"]),
       tests("RewardsTests", ["Rewards", "Imaging", "Engine"]),
       tests("SafetensorsTests", ["Layers", "Engine"]),
       tests(
@@ -151,7 +152,7 @@ let package = Package(
         "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),
       tests("TelemetryTests", ["Telemetry", "Imaging"]),
       tests("LayeringTests", []),
-      tests("StepwiseTests", ["stepwise", "Imaging", "Layers"]),
+      tests("StepwiseTests", ["stepwise", "Imaging", "Models", "Layers", "Engine"]),
     ],
   swiftLanguageModes: [.v6]
 )

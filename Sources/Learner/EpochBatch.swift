@@ -60,6 +60,11 @@ struct EpochBatch {
     for group in received {
       if let objection = terms.objection(to: group) { throw TrainingError(objection) }
     }
+    self.init(scored: received)
+  }
+
+  /// - Parameter received: groups of any epoch and any settings, in any order.
+  init(scored received: [TrajectoryGroup]) {
     groups = received.filter(\.isScored).sorted { $0.number < $1.number }
     unscored = received.count - groups.count
   }

@@ -5,7 +5,7 @@ internal import Algorithms
 internal import Messages
 
 /// One epoch's numbers.
-struct EpochReport {
+package struct EpochReport {
   var epoch = 0
   /// Groups trained on.
   var groups = 0
@@ -94,6 +94,8 @@ struct EpochReport {
       + ", \(updates) updates"
       + (values["policy/clip_fraction"].map { ", clip fraction \(short($0))" } ?? "") + ", gradient norm "
       + "\(short(values["policy/gradient_norm"] ?? 0))"
+      + (ofMethod["surrogate/accuracy"].map { ", surrogate ranks \(short($0))" } ?? "")
+      + (ofMethod["surrogate/followed"] == 0 ? ", policy not moved" : "")
       + (freshRatioError.map { ", fresh ratio 1 ± \(String($0))" } ?? "") + ", waited \(short(waitSeconds)) s, trained "
       + "\(short(trainSeconds)) s"
   }

@@ -1,6 +1,7 @@
 // A learner, from a configuration to its end: the training thread and the network thread around one run folder. The
 // program, `stepwise` and tests call the same.
 
+internal import Algorithms
 public import Configuration
 internal import Engine
 public import Foundation
@@ -13,6 +14,9 @@ public final class LearnerRun: Sendable {
   private let training: ServiceThread
   private let control = Control()
   private let bound = Mailbox<LearnerService.Addresses>()
+
+  /// Names of the methods that it knows.
+  public static var methods: [String] { AlgorithmRegistry.names }
 
   /// Starts loading the model, in a thread of its own.
   ///
@@ -50,7 +54,8 @@ public final class LearnerRun: Sendable {
   ) throws {
     let (lock, loop, folder, service) = try RunFolder.leavingNothing(configuration, logger) { lock in
       if !resumes { try RunFolder.requireNew(configuration) }
-      let loop = try TrainingLoop(configuration, log: logger)
+      let loop = try TrainingLoop(
+        configuration, log: logger, gradients: Self.gradients(context, configuration, logger))
       let folder = try RunFolder(configuration)
       let settings = try LearnerSettings(
         configuration, runID: folder.runID, modelHash: loop.modelFingerprint, firstEpoch: loop.version,
@@ -76,6 +81,18 @@ public final class LearnerRun: Sendable {
       try service.finish("all \(loop.version) epochs are trained")
       logger.info("learner: all \(loop.version) epochs are trained")
     }
+  }
+
+  /// The reward servers, for a method that follows their gradients; nil for the others.
+  ///
+  /// - Throws: `ScoringError` naming the reward that is not offered with a gradient.
+  private static func gradients(
+    _ context: Context, _ configuration: Configuration, _ logger: Logger
+  ) throws -> (any PixelGradients)? {
+    guard try configuration.asksServersForGradients else { return nil }
+    let rewards = configuration.reward.weights.keys.sorted().joined(separator: ", ")
+    logger.info("learner: \(configuration.training.algorithm) asks the routers for gradients of \(rewards)")
+    return try ServedGradients(context, configuration)
   }
 
   /// Runs a learner until its run is finished, or SIGINT, SIGTERM or SIGUSR1 comes.
@@ -113,7 +130,8 @@ public final class LearnerRun: Sendable {
     try await ServiceThread(name: "training") {
       let (lock, loop) = try RunFolder.leavingNothing(configuration, logger) { lock in
         if !resumes { try RunFolder.requireNew(configuration) }
-        let loop = try TrainingLoop(configuration, log: logger)
+        let loop = try TrainingLoop(
+          configuration, log: logger, gradients: Self.gradients(Context(), configuration, logger))
         try RunFolder(configuration).keep(configuration)
         return (lock, loop)
       }

@@ -77,7 +77,10 @@ public struct LearnerSettings: Sendable {
       replayFolder: RunFolder.replay(configuration))
     configurationText = try configuration.encodeYAML()
     self.firstEpoch = firstEpoch
-    keptEpochs = configuration.checkpoint.every + 1
+    // What a method draws from again is kept as well.
+    keptEpochs =
+      configuration.checkpoint.every + 1
+      + (algorithm is any RewardGradientAlgorithm ? configuration.gradient.replayEpochs : 0)
     replay = ReplaySettings(
       segmentGroups: configuration.replay.segmentGroups, segmentBytes: configuration.replay.segmentBytes,
       maximumTrajectories: configuration.replay.maximumTrajectories, maximumBytes: configuration.replay.maximumBytes)

@@ -26,12 +26,21 @@ final class TrainableModel {
 
   /// Loads the model and gives it a new adapter that changes nothing yet.
   ///
+  /// - Parameters:
+  ///   - loaded: the model, where it is in memory already; nil loads the configured one.
+  ///   - unitSize: samples of what the method trains on at once.
   /// - Throws: when the model cannot be loaded or the settings do not go together.
-  init(_ configuration: Configuration) throws {
+  init(_ configuration: Configuration, model loaded: TextToImageModel?, unitSize: Int) throws {
     settings = configuration.training
     seed = RandomStream(seed: configuration.run.seed)
     process = try configuration.samplingProcess()
-    model = try TextToImageModel(folder: URL(filePath: configuration.run.model))
+    let folder = URL(filePath: configuration.run.model)
+    if loaded == nil {
+      try TextToImageModel.requireMemory(
+        folder: folder, trained: settings.minibatchSize * unitSize,
+        advice: "Lower training.minibatchSize and raise training.accumulation in its place.")
+    }
+    model = try loaded ?? TextToImageModel(folder: folder)
     model.unet.addLoRA(rank: settings.loraRank, alpha: settings.loraAlpha, random: seed.fork("lora"))
     prompts = PromptStates(model: model, guidanceScale: configuration.sampling.guidanceScale)
     optimizer = AdamW(

@@ -2,16 +2,16 @@
 // three give the same weights to the bit.
 
 internal import Algorithms
-internal import Configuration
+package import Configuration
 internal import Diffusion
 internal import Engine
 internal import Foundation
 internal import Layers
-internal import Messages
-internal import Models
+package import Messages
+package import Models
 
 /// The policy under training. Not Sendable: it belongs to the training thread.
-final class Trainer {
+package final class Trainer {
   let policy: TrainableModel
   let method: any TrainingMethod
   /// Epochs trained; the version of the policy that the weights now are.
@@ -23,11 +23,16 @@ final class Trainer {
 
   /// Loads the model and gives it a new adapter that changes nothing yet.
   ///
+  /// - Parameters:
+  ///   - loaded: the model, where it is in memory already; nil loads the configured one.
+  ///   - gradients: rewards with gradients, for methods that follow them.
   /// - Throws: when the model cannot be loaded or the settings do not go together.
-  init(_ configuration: Configuration) throws {
+  package init(
+    _ configuration: Configuration, model loaded: TextToImageModel? = nil, gradients: (any PixelGradients)? = nil
+  ) throws {
     let algorithm = try configuration.algorithm()
-    policy = try TrainableModel(configuration)
-    method = try Self.method(algorithm, policy, configuration)
+    policy = try TrainableModel(configuration, model: loaded, unitSize: algorithm.unitSize)
+    method = try Self.method(algorithm, policy, configuration, gradients)
     terms = SamplingTerms(
       process: policy.process, guidanceScale: configuration.sampling.guidanceScale,
       groupSize: configuration.sampling.groupSize, branchStep: { algorithm.branchStep(ofEpoch: $0) },
@@ -36,12 +41,36 @@ final class Trainer {
 
   /// The way that a method trains.
   private static func method(
-    _ algorithm: any Algorithm, _ policy: TrainableModel, _ configuration: Configuration
+    _ algorithm: any Algorithm, _ policy: TrainableModel, _ configuration: Configuration,
+    _ gradients: (any PixelGradients)?
   ) throws -> any TrainingMethod {
     switch algorithm {
     case let algorithm as any PolicyGradientAlgorithm: return PolicyGradientTraining(policy, algorithm)
+    case let algorithm as any RewardGradientAlgorithm:
+      return try RewardGradientTraining(
+        policy, algorithm, try reward(algorithm, policy, configuration, gradients), configuration)
     default: fatalError("\(type(of: algorithm)): a method is a PolicyGradientAlgorithm or a RewardGradientAlgorithm")
     }
+  }
+
+  /// What a method differentiates.
+  ///
+  /// - Throws: `TrainingError` when it is the servers' reward and there is none.
+  private static func reward(
+    _ algorithm: any RewardGradientAlgorithm, _ policy: TrainableModel, _ configuration: Configuration,
+    _ gradients: (any PixelGradients)?
+  ) throws -> any DifferentiableReward {
+    if algorithm is LaSRO { return try SurrogateReward(policy, configuration) }
+    // Pictures are those that the actors have scored.
+    let decoder = configuration.sampling.rewardDecoder
+    if !decoder.isEmpty { try policy.model.useTinyDecoder(URL(filePath: decoder)) }
+    if configuration.gradient.source == "proxy" { return try ProxyReward(policy, configuration) }
+    guard let gradients else {
+      throw TrainingError(
+        "training.algorithm \(type(of: algorithm).name): expected rewards with gradients, found none to ask; start "
+          + "reward servers for reward.weights, or set gradient.source to proxy")
+    }
+    return ServedReward(policy, gradients, mapsTwice: configuration.gradient.mapsTwice)
   }
 
   /// The policy as it travels: a LoRA file's bytes, and its number of tensors.
@@ -51,12 +80,15 @@ final class Trainer {
 
   /// Trains on one epoch's groups; the next version is made even where no group could be used.
   ///
-  /// - Parameter intake: gives stored groups to methods that use them again.
+  /// - Parameter stored: gives groups to methods that use them again.
   /// - Throws: `TrainingError` when a group was sampled with other settings, or a gradient is not finite.
-  func train(_ received: [TrajectoryGroup], _ intake: any TrainingIntake) throws -> EpochReport {
+  @discardableResult
+  package func train(
+    _ received: [TrajectoryGroup], stored: StoredGroups = { _ in [] }
+  ) throws -> EpochReport {
     let batch = try EpochBatch(received, terms)
     var report = EpochReport(batch, epoch: version)
-    if !batch.groups.isEmpty { try method.train(batch, intake, &report) }
+    if !batch.groups.isEmpty { try method.train(batch, stored, &report) }
     version += 1
     groupsTrained += batch.groups.count
     groupsUnscored += batch.unscored

@@ -29,13 +29,14 @@ public final class TrainingLoop {
 
   /// Loads the model, and the newest checkpoint of the run's folder where there is one.
   ///
+  /// - Parameter gradients: rewards with gradients, for methods that follow those of reward servers.
   /// - Throws: when a part cannot be loaded, the checkpoint belongs to another run, or the folder cannot be written.
-  public init(_ configuration: Configuration, log: Logger) throws {
+  public init(_ configuration: Configuration, log: Logger, gradients: (any PixelGradients)? = nil) throws {
     self.configuration = configuration
     self.log = log
     folder = URL(filePath: configuration.run.folder)
     // A model that cannot be loaded leaves no folder behind.
-    trainer = try Trainer(configuration)
+    trainer = try Trainer(configuration, gradients: gradients)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     checkpoints = try Checkpoints(runFolder: folder, keep: configuration.checkpoint.keep)
     let latest = try checkpoints.latest()
@@ -81,7 +82,7 @@ public final class TrainingLoop {
       guard let groups = try intake.groups(ofEpoch: trainer.version) else { break }
       let came = ContinuousClock.now
       var report: EpochReport
-      do { report = try trainer.train(groups, intake) } catch is Interruption {
+      do { report = try trainer.train(groups, stored: intake.stored) } catch is Interruption {
         log.info("epoch \(image.state.version) is given up; it is trained again when the run goes on")
         return try save(image)
       }

@@ -4,6 +4,12 @@
 internal import Engine
 internal import Foundation
 internal import Layers
+package import Messages
+
+/// Groups of the epoch that is trained and of earlier ones, by number, in the order of the numbers.
+///
+/// - Throws: when one is not kept any more, or the disk fails.
+package typealias StoredGroups = (_ numbers: [Int]) throws -> [TrajectoryGroup]
 
 /// Trains a model with a method. Belongs to the training thread.
 protocol TrainingMethod: AnyObject {
@@ -14,10 +20,10 @@ protocol TrainingMethod: AnyObject {
   ///
   /// - Parameters:
   ///   - batch: groups with all their scores.
-  ///   - intake: gives stored groups of this and earlier epochs.
+  ///   - stored: gives groups of this and earlier epochs.
   ///   - report: has its epoch and counts; updates, losses and what else there is are added.
   /// - Throws: `TrainingError` when a gradient is not finite, or what the reward throws.
-  func train(_ batch: EpochBatch, _ intake: any TrainingIntake, _ report: inout EpochReport) throws
+  func train(_ batch: EpochBatch, _ stored: StoredGroups, _ report: inout EpochReport) throws
 
   /// Numbers and texts between epochs, for a checkpoint.
   func state() throws -> Data

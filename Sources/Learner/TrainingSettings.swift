@@ -15,12 +15,34 @@ extension Configuration {
     }
   }
 
+  /// Whether the method that is configured follows gradients that reward servers give.
+  ///
+  /// - Throws: `TrainingError` as `algorithm`.
+  var asksServersForGradients: Bool {
+    get throws {
+      let algorithm = try algorithm()
+      return algorithm is any RewardGradientAlgorithm && !(algorithm is LaSRO) && gradient.source == "server"
+    }
+  }
+
   /// The options of the method that is configured.
   private var algorithmOptions: AlgorithmOptions {
     var options = AlgorithmOptions()
     options.groupSize = sampling.groupSize
     options.steps = sampling.steps
     options.finalStep = training.finalStep
+    options.gradient.sampling = ReplaySampling(rawValue: gradient.sampling) ?? .uniform
+    switch gradient.estimate {
+    case "consistency": options.gradient.estimate = .consistency
+    case "n-step": options.gradient.estimate = .steps(gradient.estimateSteps)
+    default: options.gradient.estimate = .oneStep
+    }
+    options.gradient.divergenceWeight = gradient.divergenceWeight
+    options.gradient.masksNonPositive = gradient.masksNonPositive
+    options.gradient.differentiatedSteps = gradient.differentiatedSteps
+    options.gradient.noisings = gradient.noisings
+    options.gradient.lateSteps = gradient.lateSteps
+    options.gradient.secondStepShare = lasro.secondStepShare
     options.branches.base = branches.base
     options.branches.shortestInterval = branches.shortestInterval
     options.branches.longestInterval = branches.longestInterval

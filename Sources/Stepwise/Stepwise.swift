@@ -14,5 +14,6 @@ struct Stepwise: ParsableCommand {
     subcommands: [
       QuickstartCommand.self, RunCommand.self, GenerateCommand.self, EvaluateCommand.self,
       ReplayCommand.self, PlotCommand.self, PretrainCommand.self, DistillCommand.self,
+      BenchCommand.self,
     ])
 }

@@ -11,7 +11,7 @@ struct ReplaySamplingTests {
     for epoch in 0..<4 {
       table.add(
         (epoch * 10..<epoch * 10 + 10).reversed().flatMap { number in
-          (0..<2).map { .init(number: number, member: $0, epoch: epoch, reward: Float(number + $0) / 10 - 1) }
+          (0..<2).map { .init(number: number, member: $0, epoch: epoch, prompt: "", reward: Float(number + $0) / 10 - 1) }
         }, oldest: 0)
     }
     return table
@@ -52,7 +52,7 @@ struct ReplaySamplingTests {
   func rewardGamma() throws {
     var table = ReplayTable()
     let rewards: [Float] = [1, -2, 0, 3]
-    table.add(rewards.enumerated().map { .init(number: $0.offset, member: 0, epoch: 0, reward: $0.element) }, oldest: 0)
+    table.add(rewards.enumerated().map { .init(number: $0.offset, member: 0, epoch: 0, prompt: "", reward: $0.element) }, oldest: 0)
     let expected = ReplayTable.priorities(rewards: rewards, steps: 3, discount: 0.5)
     var counts = [[Int]](repeating: [0, 0, 0], count: 4)
     var random = RandomStream(seed: 7)
@@ -66,7 +66,7 @@ struct ReplaySamplingTests {
       #expect(
         abs(Double(counts[row][column]) / Double(rounds) - share) <= 5 * (share * (1 - share) / Double(rounds)).squareRoot())
     }
-    table.add([.init(number: 9, member: 0, epoch: 1, reward: -1)], oldest: 1)
+    table.add([.init(number: 9, member: 0, epoch: 1, prompt: "", reward: -1)], oldest: 1)
     #expect { _ = try table.draw(1, .rewardGamma, steps: 0..<3, discount: 0.5, random: &random) } throws: {
       "\($0)".contains("none of the 1 stored trajectories has one (the best is -1.0)")
     }
@@ -81,7 +81,7 @@ struct ReplaySamplingTests {
     table.setPriority(5, number: 1_000, member: 0)
     #expect(try draw(&table, 50, .prioritised).allSatisfy { $0.number == 7 })
     #expect(table.probability(number: 7, member: 1) == 0.5)
-    table.add([.init(number: 50, member: 0, epoch: 4, reward: 0)], oldest: 0)
+    table.add([.init(number: 50, member: 0, epoch: 4, prompt: "", reward: 0)], oldest: 0)
     #expect(table.probability(number: 50, member: 0) == 1.0 / 3)
     #expect(table.probability(number: 51, member: 0) == nil)
   }
@@ -89,7 +89,7 @@ struct ReplaySamplingTests {
   @Test("forgets old epochs, and a checkpoint's table draws as the one it was made of")
   func checkpoint() throws {
     var table = table()
-    table.add([.init(number: 40, member: 0, epoch: 4, reward: 1)], oldest: 3)
+    table.add([.init(number: 40, member: 0, epoch: 4, prompt: "", reward: 1)], oldest: 3)
     #expect(table.count == 21)
     #expect(table.rows.map(\.epoch).min() == 3)
     #expect(table.rows.map(\.number) == table.rows.map(\.number).sorted())

@@ -94,6 +94,28 @@ struct ConfigurationTests {
     #expect(text.contains("expected") && text.contains("found"))
   }
 
+  @Test(
+    "What a method needs and the configuration lacks is refused by its key",
+    arguments: [
+      ("sampling.groupSize", "{training: {algorithm: sdpo}, sampling: {groupSize: 1}}"),
+      ("sampling.groupSize", "{training: {algorithm: lasro}, sampling: {groupSize: 1}}"),
+      ("sampling.groupSize", "{training: {algorithm: b2-diffurl}, sampling: {groupSize: 1, steps: 20}}"),
+      ("branches.longestInterval", "{training: {algorithm: b2-diffurl}}"),
+      ("branches.base", "{training: {algorithm: b2-diffurl}, sampling: {steps: 20}, branches: {base: lasro}}"),
+      ("gradient.source", "{training: {algorithm: sqdf}, gradient: {source: actor}}"),
+      ("gradient.sampling", "{training: {algorithm: sqdf}, gradient: {sampling: best}}"),
+      ("gradient.consistencyModel", "{training: {algorithm: sqdf}, gradient: {estimate: consistency}}"),
+      ("gradient.divergenceWeight", "{training: {algorithm: draft-kl}, gradient: {divergenceWeight: 0}}"),
+      ("gradient.differentiatedSteps", "{training: {algorithm: draft-k}, gradient: {differentiatedSteps: 5}}"),
+      ("proxy.optimism", "{training: {algorithm: sqdf}, gradient: {source: proxy}, proxy: {optimism: lcb}}"),
+      ("lasro.heldOutEvery", "{training: {algorithm: lasro}, lasro: {heldOutEvery: 1}}"),
+      ("sampling.eta", "{training: {algorithm: ddpo}, sampling: {eta: 0}}"),
+    ])
+  func methodNeeds(key: String, yaml: String) throws {
+    let text = try #require(message { _ = try Configuration(yaml: yaml) })
+    #expect(text.contains(key) && text.contains("expected") && text.contains("found"), "\(text)")
+  }
+
   @Test("All problems are reported at once")
   func severalProblems() throws {
     let text = try #require(message { _ = try Configuration(yaml: "sampling: {steps: 0, eta: 2}") })
@@ -147,7 +169,7 @@ struct ConfigurationTests {
 
   @Test(
     "Every preset is valid and has its prompts",
-    arguments: ["emoji-sdpo-alignment", "emoji-sdpo-compressibility", "sd-turbo-sdpo-aesthetic"])
+    arguments: try presetNames())
   func presets(name: String) throws {
     let found = try Configuration(file: repository.appending(path: "configs/\(name).yaml"))
     let training = Set(try found.trainingPrompts())
@@ -171,4 +193,12 @@ struct ConfigurationTests {
       return nil
     } catch { return "\(error)" }
   }
+}
+
+/// Names of all presets.
+private func presetNames() throws -> [String] {
+  let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "configs")
+  return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }.sorted()
+    .map { String($0.dropLast(5)) }
 }

@@ -11,6 +11,7 @@ struct GoldenTests {
   static let runners: [String: @Sendable (GoldenCase) throws -> Agreement] = [
     "adamw": adamW, "ddim-schedule": ddimSchedule, "ddim-step-logprob": ddimStep, "lcm-sampling": lcmSampling,
     "clip-text": clipText, "clip-tokenizer": clipTokenizer, "unet": unet, "unet-lora": unetLoRA, "vae": vae,
+    "vae-tiny": vaeTiny,
     "clip-preprocess": clipPreprocess, "aesthetic-score": aestheticScore, "sdpo-dual-state": sdpoDualState,
     "sdpo-states-short": sdpoStatesShort, "per-step-prompt-advantages": perStepPromptAdvantages,
     "sdpo-loss": sdpoLoss, "ppo-clip-loss": ppoClipLoss, "b2-interval": branchInterval,
@@ -18,16 +19,9 @@ struct GoldenTests {
     "ucb-bonus": upperConfidenceBonus, "bradley-terry-loss": bradleyTerryLoss,
   ]
 
-  /// Kinds that belong to methods and models that this version does not have.
-  static let notYetCovered: Set<String> = ["vae-tiny"]
-
   @Test("Every case agrees with what its original computed", arguments: try GoldenCase.all())
   func caseAgrees(_ golden: GoldenCase) throws {
     try Compute.start()
-    if Self.notYetCovered.contains(golden.kind) {
-      print("golden \(golden): \(golden.kind): not yet covered")
-      return
-    }
     guard let runner = Self.runners[golden.kind] else {
       Issue.record("\(golden.folder.path): no runner for the kind \(golden.kind)")
       return

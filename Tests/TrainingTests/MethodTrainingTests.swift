@@ -65,23 +65,7 @@ struct MethodTrainingTests {
     let store = try ReplayStore(
       folder: stored.folder.appending(path: "replay"),
       origin: ReplayOrigin(runID: "test", modelHash: "hash", configuration: ""))
-    try train(stored) { intake in
-      intake.change = { groups in
-        do {
-          for group in groups {
-            let bytes = Message.group(group).encode()
-            guard case .group(let decoded) = try Message(decoding: bytes, from: "test") else { return [] }
-            try store.append(decoded, bytes: bytes)
-          }
-          // Half of the epochs come from the journal, half from a sealed segment.
-          if groups[0].epoch % 2 == 0 { try store.seal() } else { try store.commit() }
-          return try groups.map { try store.group($0.number) }
-        } catch {
-          Issue.record(error)
-          return []
-        }
-      }
-    }
+    try train(stored) { $0.passThrough(store) }
     #expect(try weights(stored) == weights(straight))
   }
 

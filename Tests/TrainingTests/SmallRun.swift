@@ -10,6 +10,8 @@ import Learner
 import Logging
 import Messages
 import Models
+import Replay
+import Testing
 
 /// A temporary folder with a model and a run in it; removed with the value's last use by `remove`.
 struct SmallRun {
@@ -64,8 +66,11 @@ struct SmallRun {
 
   /// Trains from where the run's folder is to the configured end.
   @discardableResult
-  func train(_ change: (SamplingIntake) -> Void = { _ in }) throws -> SamplingIntake {
-    let loop = try TrainingLoop(configuration, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+  func train(
+    gradients: (any PixelGradients)? = nil, _ change: (SamplingIntake) -> Void = { _ in }
+  ) throws -> SamplingIntake {
+    let loop = try TrainingLoop(
+      configuration, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, gradients: gradients)
     let intake = try SamplingIntake(configuration)
     change(intake)
     try loop.run(intake)
@@ -89,7 +94,7 @@ final class SamplingIntake: TrainingIntake {
   /// Where an epoch's groups branch.
   var branchStep: (Int) -> Int = { _ in 0 }
   /// Every group given out, by number.
-  private var given: [Int: TrajectoryGroup] = [:]
+  var given: [Int: TrajectoryGroup] = [:]
 
   init(_ configuration: Configuration) throws {
     self.configuration = configuration
@@ -116,7 +121,26 @@ final class SamplingIntake: TrainingIntake {
     return changed
   }
 
-  /// As from a replay; one of another life is made again, which takes the same policy.
+  /// Sends every group over the wire and through a replay before it is handed over.
+  func passThrough(_ store: ReplayStore) {
+    change = { groups in
+      do {
+        for group in groups {
+          let bytes = Message.group(group).encode()
+          guard case .group(let decoded) = try Message(decoding: bytes, from: "test") else { return [] }
+          try store.append(decoded, bytes: bytes)
+        }
+        // Half of the epochs come from the journal, half from a sealed segment.
+        if groups[0].epoch % 2 == 0 { try store.seal() } else { try store.commit() }
+        return try groups.map { try store.group($0.number) }
+      } catch {
+        Issue.record(error)
+        return []
+      }
+    }
+  }
+
+  /// As from a replay: groups given out before.
   func stored(_ numbers: [Int]) throws -> [TrajectoryGroup] {
     try numbers.map { number in
       guard let group = given[number] else { throw TrainingError("group \(number) was never given out") }
@@ -146,7 +170,7 @@ final class SamplingIntake: TrainingIntake {
     return numbers.enumerated().map { index, number in
       TrajectoryGroup(
         runID: "test", number: number, epoch: epoch, actor: "test", incarnation: 1,
-        policyVersion: published.last!.version, prompt: texts[index], seed: configuration.run.seed,
+        policyVersion: published.last?.version ?? 0, prompt: texts[index], seed: configuration.run.seed,
         timesteps: sampler.process.timesteps, eta: configuration.sampling.eta, guidanceScale: scale,
         trajectories: Array(trajectories[size * index..<size * (index + 1)]))
     }

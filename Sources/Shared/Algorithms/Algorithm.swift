@@ -21,6 +21,9 @@ public protocol Algorithm: Sendable {
   /// - Throws: `AlgorithmError` naming the option that does not do.
   init(_ options: AlgorithmOptions) throws
 
+  /// Samples that enter a loss together: 2 for pairs.
+  var unitSize: Int { get }
+
   /// The step up to which an epoch's trajectories of a group share all states: 0, or where they branch.
   func branchStep(ofEpoch epoch: Int) -> Int
 
@@ -33,6 +36,8 @@ public protocol Algorithm: Sendable {
 }
 
 extension Algorithm {
+  /// Every sample by itself.
+  public var unitSize: Int { 1 }
   /// Trajectories of a group share the initial state alone.
   public func branchStep(ofEpoch epoch: Int) -> Int { 0 }
   /// No state.
@@ -44,7 +49,8 @@ extension Algorithm {
 /// All methods, by name.
 public enum AlgorithmRegistry {
   private static let all: [any Algorithm.Type] = [
-    SDPO.self, DDPO.self, B2DiffuRL.self,
+    SDPO.self, DDPO.self, B2DiffuRL.self, SQDF.self, DRaFT.self, DRaFTDivergence.self, DRaFTLowVariance.self, ReFL.self,
+    LaSRO.self,
   ]
 
   /// The names that `make` knows.

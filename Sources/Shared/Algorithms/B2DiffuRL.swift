@@ -62,6 +62,8 @@ public struct B2DiffuRL: PolicyGradientAlgorithm {
     history = StageHistory(length: branches.history)
   }
 
+  public var unitSize: Int { base.unitSize }
+
   public func branchStep(ofEpoch epoch: Int) -> Int { options.steps - interval.length(atStage: epoch) }
 
   public func trainedSteps(ofEpoch epoch: Int) -> Range<Int> {

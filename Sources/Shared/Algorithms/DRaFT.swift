@@ -40,7 +40,8 @@ public struct DRaFT: RewardGradientAlgorithm {
     var divergence = Tensor.zeros([rollout.steps.count])
     for step in startSteps.lowerBound..<steps {
       let taken = models.step(
-        x, steps: rollout.steps.map { _ in step }, conditioning: rollout.conditioning, noise: noise(x.shape))
+        x, steps: rollout.steps.map { _ in step }, conditioning: rollout.conditioning, noise: noise(x.shape),
+        differentiatesReference: divergenceWeight > 0)
       (x, clean) = (taken.next, taken.clean)
       divergence = divergence + taken.divergence
     }

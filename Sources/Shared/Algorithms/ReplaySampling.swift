@@ -39,14 +39,17 @@ public struct ReplayTable: Codable, Sendable, Equatable {
     public let member: Int
     /// The epoch it was sampled for.
     public let epoch: Int
+    /// What is to be seen.
+    public let prompt: String
     /// The score of its last clean state.
     public let reward: Float
 
     /// A row.
-    public init(number: Int, member: Int, epoch: Int, reward: Float) {
+    public init(number: Int, member: Int, epoch: Int, prompt: String, reward: Float) {
       self.number = number
       self.member = member
       self.epoch = epoch
+      self.prompt = prompt
       self.reward = reward
     }
   }

@@ -84,17 +84,20 @@ public struct RolloutModels {
   ///   - states: x_i, `[B, C, H, W]`.
   ///   - steps: i, one a sample.
   ///   - noise: standard normal, `[B, C, H, W]`.
+  ///   - differentiatesReference: off: the divergence is told, not followed through the reference.
   /// - Returns: x_(i+1) = μ + σ noise and x̂0 `[B, C, H, W]`; the divergence mean((μ_ref - μ)²) / σ², `[B]`, without the
   ///   ½ of a Gaussian's, as SQDF's code has it.
   public func step(
-    _ states: Tensor, steps: [Int], conditioning: Conditioning, noise: Tensor
+    _ states: Tensor, steps: [Int], conditioning: Conditioning, noise: Tensor,
+    differentiatesReference: Bool = true
   ) -> (next: Tensor, clean: Tensor, divergence: Tensor) {
     let timesteps = steps.map { process.timesteps[$0] }
     let (mean, sigma, clean) = process.distribution(
       output: conditioning.output(of: policy, sample: states, timesteps: timesteps), sample: states,
       timesteps: timesteps)
+    let from = differentiatesReference ? states : states.detached
     let (reference, _, _) = process.distribution(
-      output: conditioning.output(of: self.reference, sample: states, timesteps: timesteps), sample: states,
+      output: conditioning.output(of: self.reference, sample: from, timesteps: timesteps), sample: from,
       timesteps: timesteps)
     let squares = (reference - mean).squared().mean(axes: Array(1..<states.rank))
     return (mean + sigma * noise, clean, squares / sigma.squared().reshaped([steps.count]))

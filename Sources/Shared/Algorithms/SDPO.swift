@@ -9,6 +9,7 @@ public import Foundation
 public struct SDPO: PolicyGradientAlgorithm {
   public static let name = "sdpo"
   public let scoring = Scoring.dense
+  public let unitSize = 2
 
   private let options: AlgorithmOptions
   private var statistics: PromptStatistics

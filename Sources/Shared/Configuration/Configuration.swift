@@ -13,6 +13,12 @@ public struct Configuration: Codable, Sendable, Equatable {
   public var training = Training()
   /// Branches of the method b2-diffurl.
   public var branches = Branches()
+  /// Methods that follow a reward's gradient.
+  public var gradient = Gradient()
+  /// The reward that is learned where gradient.source is proxy.
+  public var proxy = Proxy()
+  /// The surrogate of the method lasro.
+  public var lasro = Lasro()
   /// How trajectories are stored.
   public var replay = Replay()
   /// Where the roles meet.
@@ -60,6 +66,9 @@ extension Configuration {
     /// Groups that an actor samples at once; more are faster and take memory. Another number rounds otherwise, so runs
     /// that are to agree bit by bit need the same.
     public var batchSize = 8
+    /// Folder of an AutoencoderTiny (diffusers format) that decodes the pictures that are rewarded, many times faster
+    /// and a little blurred; empty for the model's own autoencoder.
+    public var rewardDecoder = ""
     /// Prompts to train on, beside those of `promptsFile`.
     public var prompts: [String] = []
     /// File of prompts to train on, one a line; empty for none. Lines that begin with # are comments.
@@ -88,7 +97,7 @@ extension Configuration {
 
   /// How the policy is trained.
   public struct Training: Codable, Sendable, Equatable {
-    /// The method: `sdpo`, `ddpo` or `b2-diffurl`; docs/methods.md says what each needs.
+    /// The method: `sdpo`, `ddpo`, `b2-diffurl`, `sqdf`, `draft-k`, `draft-lv`, `draft-kl`, `refl` or `lasro`; docs/methods.md says what each needs.
     public var algorithm = "sdpo"
     /// Policies to make; more learn longer.
     public var epochs = 50

@@ -24,6 +24,7 @@ public final class ParameterSource {
   private enum Origin {
     case checkpoint(SafetensorsFile)
     case random(RandomStream)
+    case shared([String: Parameter])
   }
 
   private let origin: Origin
@@ -36,12 +37,20 @@ public final class ParameterSource {
   /// New weights, each from its own stream, forked by its name.
   public init(random: RandomStream) { origin = .random(random) }
 
+  /// The weights that another model of the same configuration has now. Memory is shared until either side is trained.
+  public init(sharing parameters: [Parameter]) {
+    origin = .shared(Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0) }))
+  }
+
   /// The place of the model's outermost names.
   public var root: ParameterPath { ParameterPath(source: self, prefix: "") }
 
   func has(_ name: String) -> Bool {
-    guard case .checkpoint(let reader) = origin else { return false }
-    return reader.shape(of: name) != nil
+    switch origin {
+    case .checkpoint(let reader): return reader.shape(of: name) != nil
+    case .shared(let known): return known[name] != nil
+    case .random: return false
+    }
   }
 
   func parameter(
@@ -60,16 +69,29 @@ public final class ParameterSource {
           description: "\(reader.path): \(name): expected shape \(shape) by config.json, found \(found)")
       }
       stored = try reader.tensor(name)
+    case .shared(let known):
+      let kept = layout == .convolution ? [shape[0], shape[2], shape[3], shape[1]] : shape
+      guard let other = known[name], other.layout == layout, other.value.shape == kept else {
+        throw CheckpointMismatch(
+          description: "sharing weights: expected a tensor \(name), kept as \(kept), found "
+            + "\(known[name].map { "\($0.value.shape)" } ?? "none")")
+      }
+      return handedOut(Parameter(name: name, value: other.value, layout: layout))
     case .random(let stream):
       var stream = stream.fork(name)
       switch initialization {
       case .zeros: stored = Tensor.zeros(shape)
       case .ones: stored = Tensor.ones(shape)
-      case .uniform(let fanIn): stored = (stream.uniform(shape) * 2 - 1) / Float(fanIn).squareRoot()
-      case .normal(let deviation): stored = stream.normal(shape) * deviation
+      case .uniform(let fanIn):
+        let scale = 1 / Float(fanIn).squareRoot()
+        stored = stream.uniform(shape).mapped { ($0 * 2 - 1) * scale }
+      case .normal(let deviation): stored = stream.normal(shape).mapped { $0 * deviation }
       }
     }
-    let parameter = Parameter(name: name, value: Parameter.kept(stored, layout: layout), layout: layout)
+    return handedOut(Parameter(name: name, value: Parameter.kept(stored, layout: layout), layout: layout))
+  }
+
+  private func handedOut(_ parameter: Parameter) -> Parameter {
     parameters.append(parameter)
     return parameter
   }
@@ -86,6 +108,17 @@ public final class ParameterSource {
       throw CheckpointMismatch(
         description: "\(reader.path): \(left.count) tensors have no place in the model its config.json describes, as "
           + left.sorted().prefix(3).joined(separator: ", ") + ". Check that config.json belongs to these weights.")
+    }
+  }
+}
+
+extension Tensor {
+  /// One pass without tensors between: a large model is made in little more memory than its own.
+  fileprivate func mapped(_ change: (Float) -> Float) -> Tensor {
+    withUnsafeBuffer { values in
+      Tensor(shape: shape) { target in
+        for index in 0..<values.count { target[index] = change(values[index]) }
+      }
     }
   }
 }

@@ -44,10 +44,19 @@ public final class UNet2DCondition {
   }
 
   /// Loads `config.json` and the weights of a diffusers `unet` folder.
-  public convenience init(folder: URL) throws {
+  ///
+  /// - Throws: an error naming the file and what was expected of it.
+  public convenience init(folder: URL, weights: WeightOrigin = .files) throws {
     let configuration = try UNetConfiguration(ModelConfiguration(file: folder.appending(path: "config.json")))
-    let weights = try SafetensorsFile(folder: folder, named: "diffusion_pytorch_model")
-    try self.init(configuration, from: ParameterSource(checkpoint: weights))
+    try self.init(configuration, from: weights.source(folder: folder, named: "diffusion_pytorch_model"))
+  }
+
+  /// A second model with the weights that another has now, without its adapter. They share memory until either side is
+  /// trained.
+  ///
+  /// - Throws: never for a complete model.
+  public convenience init(sharingWeightsOf other: UNet2DCondition) throws {
+    try self.init(other.configuration, from: ParameterSource(sharing: other.parameters))
   }
 
   /// The model's output (noise, velocity or sample, as it was trained).
@@ -63,13 +72,25 @@ public final class UNet2DCondition {
         && encoderHiddenStates.shape.first == sample.shape[0]
         && encoderHiddenStates.shape.last == configuration.crossAttentionWidth,
       "UNet: sample \(sample.shape), \(timesteps.count) timesteps, text \(encoderHiddenStates.shape)")
+    var (x, skips, time) = descended(sample, timesteps, encoderHiddenStates)
+    for block in up { x = block(x, time: time, context: encoderHiddenStates, skips: &skips) }
+    return convOut(normOut(x, silu: true)).channelsFirst
+  }
+
+  /// What the middle block makes of the samples: the way down alone, `[B, h, w, channels]`, channels those of the last
+  /// block; arguments as above.
+  public func middle(_ sample: Tensor, timesteps: [Int], encoderHiddenStates: Tensor) -> Tensor {
+    descended(sample, timesteps, encoderHiddenStates).x
+  }
+
+  private func descended(
+    _ sample: Tensor, _ timesteps: [Int], _ context: Tensor
+  ) -> (x: Tensor, skips: [Tensor], time: Tensor) {
     let time = time2(time1(timeEmbedding(timesteps)).silu()).silu()
     var x = convIn(sample.channelsLast)
     var skips = [x]
-    for block in down { x = block(x, time: time, context: encoderHiddenStates, skips: &skips) }
-    x = mid(x, time: time, context: encoderHiddenStates)
-    for block in up { x = block(x, time: time, context: encoderHiddenStates, skips: &skips) }
-    return convOut(normOut(x, silu: true)).channelsFirst
+    for block in down { x = block(x, time: time, context: context, skips: &skips) }
+    return (mid(x, time: time, context: context), skips, time)
   }
 
   /// Sinusoids of the timesteps (diffusers' get_timestep_embedding), `[B, channels[0]]`.

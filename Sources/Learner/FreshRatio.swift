@@ -1,0 +1,39 @@
+// Whether actor and learner compute alike: the ratio of fresh data is 1 before any update, whatever the method.
+
+internal import Algorithms
+internal import Configuration
+internal import Diffusion
+internal import Engine
+internal import Messages
+
+extension TrainableModel {
+  /// Log-probabilities of some units' steps under the policy as it is, `[G, M]`.
+  func logProbabilities(_ entries: [UnitStep], _ units: UnitBatch, _ conditioning: Conditioning) -> Tensor {
+    let timesteps = (0..<units.unitSize).flatMap { _ in entries.map { process.timesteps[$0.step] } }
+    let sample = units.states(entries, offset: 0)
+    let output = conditioning.output(of: denoise, sample: sample, timesteps: timesteps)
+    return process.logProbability(
+      of: units.states(entries, offset: 1), output: output, sample: sample, timesteps: timesteps
+    ).reshaped([units.unitSize, entries.count])
+  }
+
+  /// The largest |ratio - 1| of fresh groups before any update, over every step of one minibatch of them: it is 0 when
+  /// actor and learner compute alike. Nil without fresh groups.
+  func freshRatioError(_ batch: EpochBatch, version: Int) throws -> Double? {
+    let fresh = batch.groups.indices.filter { batch.groups[$0].policyVersion == version }
+      .prefix(settings.minibatchSize)
+    guard let first = fresh.first else { return nil }
+    let members = Array(batch.groups[first].trajectories.indices)
+    let units = UnitBatch(batch.groups, fresh.map { TrainingUnit(group: $0, members: members, advantages: []) })
+    var worst = 0.0
+    for step in process.timesteps.indices {
+      let entries = fresh.indices.map { UnitStep(unit: $0, step: step) }
+      let conditioning = try conditioning(units.prompts(entries))
+      let ratios = Tape.withoutGradients {
+        (logProbabilities(entries, units, conditioning) - units.behaviour(entries)).exp()
+      }
+      worst = ratios.values.reduce(worst) { max($0, abs(Double($1) - 1)) }
+    }
+    return worst
+  }
+}

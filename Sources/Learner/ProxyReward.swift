@@ -1,0 +1,166 @@
+// A reward learned from scores, for rewards without a gradient (SQDF's online black-box setting, arXiv 2512.04559).
+// Every epoch is a round in which pictures are labelled, the proxy is fitted again to all labels, and the policy follows it.
+
+internal import Algorithms
+internal import Configuration
+internal import Diffusion
+internal import Engine
+internal import Foundation
+internal import Imaging
+internal import Layers
+internal import Messages
+internal import Models
+
+/// A learned reward on image embeddings, optimistic where it knows little.
+final class ProxyReward: DifferentiableReward {
+  private let policy: TrainableModel
+  private let settings: Configuration.Proxy
+  private let vision: CLIPVision
+  private let preprocessing: CLIPPreprocessing
+  private let heads: [ProxyNetwork]
+  /// What was labelled, the newest last: `[n, D]`.
+  private var embeddings: Tensor
+  private var labels: [Float] = []
+  private var bonus: OptimismBonus?
+
+  /// - Throws: when the embedding model cannot be loaded.
+  init(_ policy: TrainableModel, _ configuration: Configuration) throws {
+    self.policy = policy
+    settings = configuration.proxy
+    let folder = URL(filePath: settings.embeddingModel)
+    let file = folder.appending(path: "config.json")
+    let isWhole = try ModelConfiguration(file: file).values["vision_config"] != nil
+    vision = try isWhole ? CLIP(folder: folder).vision : CLIPVision(folder: folder)
+    preprocessing = CLIPPreprocessing(size: vision.configuration.imageSize)
+    let width = vision.configuration.projectionWidth
+    heads = try (0..<(settings.optimism == "bootstrap" ? settings.heads : 1)).map {
+      try ProxyNetwork(inputs: width, name: "proxy.\($0)", random: policy.seed.fork("proxy", $0))
+    }
+    embeddings = Tensor.zeros([0, width])
+  }
+
+  // MARK: Fitting
+
+  func learn(
+    _ batch: EpochBatch, _ table: ReplayTable, _ stored: StoredGroups, _ report: inout EpochReport
+  ) throws -> Bool {
+    let new = Tensor.concatenated(
+      batch.trajectories.map { trajectory in
+        Tape.withoutGradients {
+          embedding(trajectory.cleanStates.slice(axis: 0, trajectory.stepCount - 1..<trajectory.stepCount))
+        }
+      }, axis: 0)
+    var noise = policy.seed.fork("labels", report.epoch)
+    let disturbance = noise.normal([new.shape[0]]).values
+    let rewards = batch.trajectories.compactMap(\.denseRewards.last)
+    let found = zip(rewards, disturbance).map { $0 + settings.labelNoise * $1 }
+    // How well the proxy foresees what it has not seen.
+    if !labels.isEmpty {
+      let foreseen = Tape.withoutGradients { heads[0](new) }.values
+      let errors = zip(foreseen, rewards).map { abs($0 - $1) }
+      report.ofMethod["proxy/error"] = EpochReport.moments(errors).mean
+    }
+    let first = max(0, labels.count + found.count - settings.capacity)
+    labels = Array((labels + found)[first...])
+    let all = Tensor.concatenated([embeddings, new], axis: 0)
+    embeddings = all.slice(axis: 0, first..<all.shape[0])
+    try fit(&report)
+    return true
+  }
+
+  private func fit(_ report: inout EpochReport) throws {
+    var random = policy.seed.fork("fit", report.epoch)
+    for head in heads { for parameter in head.parameters { parameter.isTrainable = true } }
+    defer { for head in heads { for parameter in head.parameters { parameter.isTrainable = false } } }
+    let optimizer = AdamW(
+      parameters: heads.flatMap(\.parameters), learningRate: settings.learningRate, weightDecay: 0)
+    let samples = heads.map { _ in
+      settings.optimism == "bootstrap"
+        ? labels.map { _ in random.integer(below: labels.count) } : Array(labels.indices)
+    }
+    var last = 0.0
+    for _ in 0..<settings.passes {
+      let order = random.permutation(labels.count)
+      var losses: [Float] = []
+      for start in stride(from: 0, to: order.count, by: settings.batchSize) {
+        let places = order[start..<min(start + settings.batchSize, order.count)]
+        let result = Tape.gradients { _ in
+          let parts = zip(heads, samples).map { head, sample -> Tensor in
+            let rows = places.map { sample[$0] }
+            let expected = Tensor(rows.map { labels[$0] }, shape: [rows.count])
+            return (head.fitted(embeddings.rows(rows), random: &random) - expected).squared().mean()
+          }
+          return (parts.reduce(Tensor(0)) { $0 + $1 } / Float(heads.count), ())
+        }
+        optimizer.update(result.parameters)
+        losses.append(result.loss.item)
+      }
+      last = EpochReport.moments(losses).mean
+      guard last.isFinite else {
+        throw TrainingError(
+          "epoch \(report.epoch): the proxy's squared error is \(last); expected a finite number. Lower "
+            + "proxy.learningRate and resume from the last checkpoint.")
+      }
+    }
+    report.ofMethod["proxy/loss"] = last
+    report.ofMethod["proxy/labels"] = Double(labels.count)
+    bonus = nil
+  }
+
+  // MARK: Scoring
+
+  func scores(_ cleanStates: Tensor, prompts: [String], conditioning: Conditioning) throws -> Tensor {
+    let seen = embedding(cleanStates)
+    switch settings.optimism {
+    case "bootstrap":
+      let all = heads.map { $0(seen) }
+      return all.dropFirst().reduce(all[0]) { Tensor.maximum($0, $1) }
+    case "ucb": return heads[0](seen) + currentBonus()(heads[0].features(seen))
+    default: return heads[0](seen)
+    }
+  }
+
+  private func currentBonus() -> OptimismBonus {
+    if let bonus { return bonus }
+    let found = Tape.withoutGradients {
+      OptimismBonus(
+        explored: heads[0].features(embeddings), weight: settings.bonusWeight, ridge: settings.bonusRidge,
+        clip: settings.bonusLimit)
+    }
+    bonus = found
+    return found
+  }
+
+  /// Unit embeddings of the pictures of clean states, `[B, D]`; differentiable.
+  private func embedding(_ cleanStates: Tensor) -> Tensor {
+    vision(preprocessing(pixels: policy.model.pixels(cleanStates))).unitLength
+  }
+
+  // MARK: Checkpoints
+
+  func state() throws -> Data { try JSONEncoder().encode(labels) }
+
+  func restore(_ state: Data) throws { labels = try JSONDecoder().decode([Float].self, from: state) }
+
+  var tensors: [(name: String, value: Tensor)] {
+    heads.flatMap(\.parameters).map { ($0.name, $0.value) } + [("proxy.embeddings", embeddings)]
+  }
+
+  func restore(tensors: SafetensorsFile) throws {
+    for parameter in heads.flatMap(\.parameters) {
+      guard tensors.shape(of: parameter.name) == parameter.value.shape else {
+        throw TrainingError(
+          "\(tensors.path): \(parameter.name): expected shape \(parameter.value.shape), found "
+            + "\(tensors.shape(of: parameter.name).map { "\($0)" } ?? "nothing"); were proxy's settings changed?")
+      }
+      parameter.value = try tensors.tensor(parameter.name)
+    }
+    embeddings = try tensors.tensor("proxy.embeddings")
+    guard embeddings.shape == [labels.count, vision.configuration.projectionWidth] else {
+      throw TrainingError(
+        "\(tensors.path): proxy.embeddings: expected shape \([labels.count, vision.configuration.projectionWidth]), "
+          + "found \(embeddings.shape)")
+    }
+    bonus = nil
+  }
+}

@@ -1,0 +1,76 @@
+// Every kind of method in a whole run: router, reward server, learner and actors of the embedded model, in one process.
+
+import Configuration
+import Foundation
+import Learner
+import Replay
+import Testing
+
+@Suite("A whole run of a method", .serialized)
+struct MethodRunTests {
+  private func run(_ method: String) throws -> InProcessRun {
+    var run = try InProcessRun()
+    run.configuration.training.algorithm = method
+    run.configuration.training.epochs = 2
+    run.configuration.branches.shortestInterval = 1
+    run.configuration.branches.longestInterval = 2
+    run.configuration.branches.stages = 2
+    run.configuration.gradient.replayEpochs = 1
+    run.configuration.gradient.masksNonPositive = false
+    run.configuration.gradient.sampling = "uniform"
+    run.configuration.proxy.passes = 2
+    run.configuration.lasro.warmupEpochs = 0
+    run.configuration.lasro.steps = 2
+    run.configuration.lasro.pairsPerStep = 2
+    run.configuration.lasro.heldOutEvery = 2
+    run.configuration.lasro.minimumAccuracy = 0
+    return run
+  }
+
+  @Test("moves the policy, and asks for one score a trajectory", arguments: ["ddpo", "b2-diffurl", "sqdf", "lasro"])
+  func moves(method: String) throws {
+    var run = try run(method)
+    defer { run.remove() }
+    if method == "sqdf" { run.configuration.reward.weights = ["colourfulness": 1] }
+    if method == "b2-diffurl" { run.configuration.sampling.groupSize = 3 }
+    try run.run(actors: 2)
+    #expect(try run.weights(1) != run.weights(2))
+    let store = try ReplayStore(reading: URL(filePath: run.configuration.run.folder).appending(path: "replay"))
+    #expect(store.count == 8)
+    for entry in store.entries {
+      let group = try store.group(entry.number)
+      #expect(group.isScored && group.trajectories.allSatisfy { $0.scores.map(\.step) == [1] })
+      // Branches of the first epoch split at step 1, those of the second at 0.
+      let split = method == "b2-diffurl" && group.epoch == 0 ? 1 : 0
+      for step in 0...2 {
+        let states = group.trajectories.map { $0.states.slice(axis: 0, step..<step + 1).values }
+        #expect((Set(states).count == 1) == (step <= split))
+      }
+    }
+  }
+
+  @Test("that follows gradients is refused when the reward has none, by its name")
+  func withoutGradient() throws {
+    let run = try run("sqdf")
+    defer { run.remove() }
+    #expect { try run.run(actors: 0) } throws: { "\($0)".contains("jpeg-compressibility") }
+    #expect(!FileManager.default.fileExists(atPath: run.configuration.run.folder))
+  }
+
+  @Test("by a learned proxy follows a reward without a gradient")
+  func proxy() throws {
+    var run = try run("sqdf")
+    defer { run.remove() }
+    run.configuration.gradient.source = "proxy"
+    run.configuration.proxy.optimism = "ucb"
+    run.configuration.proxy.embeddingModel = URL(filePath: run.configuration.run.model).deletingLastPathComponent()
+      .appending(path: "emoji-clip").path
+    try run.run(actors: 1)
+    #expect(try run.weights(1) != run.weights(2))
+  }
+
+  @Test("has a name in the configuration exactly when the learner knows it")
+  func names() {
+    #expect(LearnerRun.methods.sorted() == Configuration.algorithms.sorted())
+  }
+}
