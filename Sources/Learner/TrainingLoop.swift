@@ -25,7 +25,7 @@ public final class TrainingLoop {
   /// Makes sure that the folder is still this learner's.
   private var beforeSaving: () throws -> Void = {}
   /// Groups that training had taken when the run's folder was opened.
-  let groupsSampled: Int
+  private(set) var groupsSampled = 0
 
   /// Loads the model, and the newest checkpoint of the run's folder where there is one.
   ///
@@ -40,8 +40,8 @@ public final class TrainingLoop {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     checkpoints = try Checkpoints(runFolder: folder, keep: configuration.checkpoint.keep)
     let latest = try checkpoints.latest()
-    groupsSampled = try latest.map { try checkpoints.restore(trainer, from: $0, seed: configuration.run.seed) } ?? 0
     if let latest {
+      groupsSampled = try checkpoints.restore(trainer, from: latest, seed: configuration.run.seed)
       saved = trainer.version
       log.info("resuming at epoch \(trainer.version) from \(latest.path)")
     }

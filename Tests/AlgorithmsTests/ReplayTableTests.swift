@@ -3,8 +3,8 @@ import Engine
 import Foundation
 import Testing
 
-@Suite("Drawing from the replay")
-struct ReplaySamplingTests {
+@Suite("The table of the replay")
+struct ReplayTableTests {
   /// Four epochs of ten groups of two; the rewards of a group are its number / 10 - 1 and the next tenth.
   private func table() -> ReplayTable {
     var table = ReplayTable()
