@@ -1,8 +1,10 @@
 // Every kind of method in a whole run: router, reward server, learner and actors of the embedded model, in one process.
 
 import Configuration
+import Engine
 import Foundation
 import Learner
+import Messages
 import Replay
 import Testing
 

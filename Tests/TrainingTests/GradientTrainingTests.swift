@@ -119,7 +119,7 @@ struct GradientTrainingTests {
 
   @Test("A picture without a score takes no part and is counted")
   func missingScores() throws {
-    let run = try run("draft-k"), none = try run("draft-k")
+    let run = try self.run("draft-k"), none = try self.run("draft-k")
     defer { [run, none].forEach { $0.remove() } }
     try run.train(gradients: Brightness(missing: [1, 9, 10]))
     #expect(try metrics(run).map { $0.values["gradient/missing"] } == [1, 2, 0])
