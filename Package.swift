@@ -117,7 +117,10 @@ let package = Package(
       tests("LearnerTests", ["Learner", "Replay", "Messages", "Transport", "Engine", logging]),
       tests(
         "RunTests",
-        ["Learner", "Actor", "RewardServer", "Configuration", "Replay", "Messages", "Transport", "Engine", logging]),
+        [
+          "Learner", "Actor", "RewardServer", "Configuration", "Replay", "Messages", "Transport", "Telemetry", "Engine",
+          logging,
+        ]),
       tests(
         "FaultTests",
         [

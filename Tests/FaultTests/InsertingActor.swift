@@ -1,6 +1,7 @@
 // An actor that makes its groups of random numbers at once, and keeps account of every one as Jepsen does: attempted,
 // acknowledged, or unknown.
 
+import Configuration
 import Diffusion
 import Engine
 import Foundation
