@@ -106,14 +106,23 @@ package final class GroupSampler {
   ) -> DraftGroup {
     var scorings: [TrajectoryScoring] = []
     var trajectories: [Trajectory] = []
-    var scored: [Tensor] = []
+    // Clean states to be decoded, each once: trajectories of a group share those of the states that they share.
+    var decoded: [Tensor] = []
+    var pictures: [Int] = []
+    var shared: [Int: Int] = [:]
     for row in rows {
       let clean = states.cleanStates.slice(axis: 0, row..<row + 1).reshaped(Array(states.cleanStates.shape.dropFirst()))
       let scoring: TrajectoryScoring =
         assignment.finalScoreOnly
         ? .final(steps: sampler.process.timesteps.count) : .dense(LatentSimilarity(cleanStates: clean))
       scorings.append(scoring)
-      scored.append(clean.rows(scoring.scoredSteps))
+      for step in scoring.scoredSteps {
+        let isShared = step <= assignment.branchStep
+        pictures.append(isShared ? shared[step] ?? decoded.count : decoded.count)
+        guard pictures.last == decoded.count else { continue }
+        if isShared { shared[step] = decoded.count }
+        decoded.append(clean.slice(axis: 0, step..<step + 1))
+      }
       trajectories.append(
         Trajectory(
           states: states.states.slice(axis: 0, row..<row + 1).reshaped(Array(states.states.shape.dropFirst())),
@@ -125,8 +134,8 @@ package final class GroupSampler {
       incarnation: run.incarnation, policyVersion: assignment.policyVersion, prompt: assignment.prompt, seed: run.seed,
       timesteps: sampler.process.timesteps, eta: settings.eta, guidanceScale: settings.guidanceScale,
       trajectories: trajectories)
-    return DraftGroup(
-      group: group, scorings: scorings, images: ImageBatch(model.decode(Tensor.concatenated(scored, axis: 0))))
+    let images = model.decode(Tensor.concatenated(decoded, axis: 0)).rows(pictures)
+    return DraftGroup(group: group, scorings: scorings, images: ImageBatch(images))
   }
 }
 

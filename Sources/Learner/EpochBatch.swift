@@ -107,6 +107,18 @@ struct UnitBatch {
       }, axis: 0)
   }
 
+  /// For each row of `states(_:offset:)` with offset 0, the first row with the same state, step and prompt: a group's
+  /// trajectories begin in one state, and share more where they branch later.
+  func firstAlike(_ entries: [UnitStep]) -> [Int] {
+    (0..<unitSize).flatMap { member in
+      entries.enumerated().map { index, entry in
+        let unit = units[entry.unit], trajectories = groups[unit.group].trajectories
+        let own = trajectories[unit.members[member]].states, first = trajectories[unit.members[0]].states
+        return member > 0 && own.row(entry.step, equals: first) ? index : member * entries.count + index
+      }
+    }
+  }
+
   /// The behaviour policy's log-probabilities of some units' steps, `[G, M]`.
   func behaviour(_ entries: [UnitStep]) -> Tensor {
     Tensor(

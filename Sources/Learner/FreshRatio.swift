@@ -7,21 +7,28 @@ internal import Engine
 internal import Messages
 
 extension TrainableModel {
-  /// Log-probabilities of some units' steps under the policy as it is, `[G, M]`.
+  /// Log-probabilities of some units' steps under the policy as it is, `[G, M]`. Trajectories that are in one state share
+  /// the network's output, and it is computed once.
   func logProbabilities(_ entries: [UnitStep], _ units: UnitBatch, _ conditioning: Conditioning) -> Tensor {
     let timesteps = (0..<units.unitSize).flatMap { _ in entries.map { process.timesteps[$0.step] } }
     let sample = units.states(entries, offset: 0)
-    let output = conditioning.output(of: denoise, sample: sample, timesteps: timesteps)
+    let first = units.firstAlike(entries)
+    let rows = first.indices.filter { first[$0] == $0 }
+    var places = [Int](repeating: 0, count: first.count)
+    for (place, row) in rows.enumerated() { places[row] = place }
+    let output = conditioning.rows(rows).output(
+      of: denoise, sample: sample.rows(rows), timesteps: rows.map { timesteps[$0] }
+    ).rows(first.map { places[$0] })
     return process.logProbability(
       of: units.states(entries, offset: 1), output: output, sample: sample, timesteps: timesteps
     ).reshaped([units.unitSize, entries.count])
   }
 
-  /// The largest |ratio - 1| of fresh groups before any update, over every step of one minibatch of them: it is 0 when
-  /// actor and learner compute alike. Nil without fresh groups.
+  /// The largest |ratio - 1| of the first fresh group before any update, over every step: it is 0 when actor and learner
+  /// compute alike. Nil without fresh groups.
   func freshRatioError(_ batch: EpochBatch, version: Int) throws -> Double? {
     let fresh = batch.groups.indices.filter { batch.groups[$0].policyVersion == version }
-      .prefix(settings.minibatchSize)
+      .prefix(1)
     guard let first = fresh.first else { return nil }
     let members = Array(batch.groups[first].trajectories.indices)
     let units = UnitBatch(batch.groups, fresh.map { TrainingUnit(group: $0, members: members, advantages: []) })

@@ -41,6 +41,7 @@ final class TrainableModel {
         advice: "Lower training.minibatchSize and raise training.accumulation in its place.")
     }
     model = try loaded ?? TextToImageModel(folder: folder)
+    model.unet.recomputesUnits = settings.gradientCheckpointing
     model.unet.addLoRA(rank: settings.loraRank, alpha: settings.loraAlpha, random: seed.fork("lora"))
     prompts = PromptStates(model: model, guidanceScale: configuration.sampling.guidanceScale)
     optimizer = AdamW(

@@ -16,6 +16,7 @@ struct MethodTrainingTests {
     var run = try SmallRun()
     run.configuration.training.algorithm = method
     run.configuration.training.epochs = 3
+    run.configuration.sampling.groupsPerEpoch = 4
     run.configuration.checkpoint.every = 1
     run.configuration.evaluation.every = 0
     run.configuration.branches.shortestInterval = 1

@@ -9,6 +9,9 @@ public final class UNet2DCondition {
   public let configuration: UNetConfiguration
   /// All weights, in the order of construction.
   public let parameters: [Parameter]
+  /// Whether training computes each unit (a resnet and its attention) a second time for its gradient instead of keeping
+  /// what is inside: a third more time, and a fraction of the memory. Gradients are the same to the bit.
+  public var recomputesUnits = false
   private let convIn, convOut: Conv2d
   private let time1, time2: Linear
   private let down: [DownBlock]
@@ -72,8 +75,8 @@ public final class UNet2DCondition {
         && encoderHiddenStates.shape.first == sample.shape[0]
         && encoderHiddenStates.shape.last == configuration.crossAttentionWidth,
       "UNet: sample \(sample.shape), \(timesteps.count) timesteps, text \(encoderHiddenStates.shape)")
-    var (x, skips, time) = descended(sample, timesteps, encoderHiddenStates)
-    for block in up { x = block(x, time: time, context: encoderHiddenStates, skips: &skips) }
+    var (x, skips, condition) = descended(sample, timesteps, encoderHiddenStates)
+    for block in up { x = block(x, condition, skips: &skips) }
     return convOut(normOut(x, silu: true)).channelsFirst
   }
 
@@ -85,12 +88,13 @@ public final class UNet2DCondition {
 
   private func descended(
     _ sample: Tensor, _ timesteps: [Int], _ context: Tensor
-  ) -> (x: Tensor, skips: [Tensor], time: Tensor) {
+  ) -> (x: Tensor, skips: [Tensor], condition: UNetCondition) {
     let time = time2(time1(timeEmbedding(timesteps)).silu()).silu()
     var x = convIn(sample.channelsLast)
     var skips = [x]
-    for block in down { x = block(x, time: time, context: context, skips: &skips) }
-    return (mid(x, time: time, context: context), skips, time)
+    let condition = UNetCondition(time: time, context: context, recomputes: recomputesUnits)
+    for block in down { x = block(x, condition, skips: &skips) }
+    return (mid(x, condition), skips, condition)
   }
 
   /// Sinusoids of the timesteps (diffusers' get_timestep_embedding), `[B, channels[0]]`.
