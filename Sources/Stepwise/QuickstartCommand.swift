@@ -53,7 +53,7 @@ struct QuickstartCommand: ParsableCommand {
     say(Compute.summary)
     let folder = try chooseFolder()
     let preset = try Self.preset(reward.preset)
-    let settings = try settings(folder)
+    let settings = try settings(folder, Configuration(file: preset, overrides: overrides))
     let configuration = try Configuration(file: preset, overrides: settings)
     try RunFolder.prepare(folder, resumes: resume)
     let comparison = try Comparison(configuration)
@@ -85,10 +85,14 @@ struct QuickstartCommand: ParsableCommand {
     fflush(nil)
   }
 
-  /// A preset changed for this run: where it lives, free ports, how long.
-  private func settings(_ folder: URL) throws -> [String] {
+  /// A preset changed for this run: where it lives, free ports, and with another number of steps as many epochs as give
+  /// the preset's number of updates, one a trained step and minibatch.
+  private func settings(_ folder: URL, _ preset: Configuration) throws -> [String] {
     let ports = try FreePorts.endpoints(4)
+    func trained(_ steps: Int) -> Int { max(1, steps - (preset.training.finalStep ? 0 : 1)) }
+    let updates = preset.training.epochs * trained(preset.sampling.steps)
     return [
+      "training.epochs=\(max(1, updates / trained(steps)))",
       "run.folder=\(folder.path)", "run.seed=\(seed)", "run.threads=0", "sampling.steps=\(steps)",
       "network.learner=\(ports[0])", "network.notices=\(ports[1])", "network.routers=[\"\(ports[2])\"]",
       "network.routerBackends=[\"\(ports[3])\"]",
