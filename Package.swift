@@ -119,7 +119,13 @@ let package = Package(
         "RunTests",
         [
           "Learner", "Actor", "RewardServer", "Rewards", "Scoring", "Configuration", "Replay", "Messages", "Transport",
-          "Engine", logging,
+          "Telemetry", "Engine", logging,
+        ]),
+      tests(
+        "FaultTests",
+        [
+          "stepwise-learner", "Actor", "RewardServer", "Configuration", "Diffusion", "Models", "Replay", "Messages",
+          "Transport", "Engine", logging,
         ]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),

@@ -1,5 +1,6 @@
 // Checkpoints: a folder each, complete or absent. checkpoints/step-000120/ holds the adapter as diffusers reads it, the
-// optimiser's moments, and everything else that the next update depends on; `latest` names the newest.
+// optimiser's moments, and everything else that the next update depends on; `latest` names the newest, `best` the one
+// that scored highest on held-out prompts.
 
 internal import Algorithms
 internal import Engine
@@ -9,29 +10,6 @@ internal import Models
 
 /// The checkpoints of one run.
 struct Checkpoints {
-  /// What a checkpoint's state.json holds.
-  struct State: Codable, Equatable {
-    /// Of this layout.
-    var schema = 1
-    /// Epochs trained; the policy's version.
-    var version: Int
-    var seed: UInt64
-    var modelFingerprint: String
-    var optimizerStep: Int
-    var groupsTrained: Int
-    var groupsUnscored: Int
-    var algorithm: String
-    /// The method's own, as it encodes it.
-    var algorithmState: Data
-    /// The latest scores that rewards are normalised by, where they are.
-    var rewardNormalization: RewardNormalization?
-  }
-
-  static let adapterFile = "pytorch_lora_weights.safetensors"
-  private static let optimizerFile = "optimizer.safetensors", stateFile = "state.json"
-  /// Weights that the method has of its own, where it has any.
-  private static let methodFile = "method.safetensors"
-
   /// The run's `checkpoints` folder.
   let folder: URL
   /// How many are kept.
@@ -66,64 +44,59 @@ struct Checkpoints {
       .sorted { $0.0 < $1.0 }.map { folder.appending(path: $0.1) }
   }
 
-  /// Writes a checkpoint beside its place, syncs it, renames it into place, points `latest` to it, and lets the oldest
-  /// go.
+  /// Writes a checkpoint beside its place, syncs it, renames it into place, points `latest` to it, and `best` where it is
+  /// better on held-out prompts than any before; then lets the oldest go, but never the best.
   ///
   /// - Returns: its folder.
   /// - Throws: when the disk is full or gone; nothing half-written is left under a checkpoint's name.
-  func save(_ trainer: Trainer, seed: UInt64) throws -> URL {
-    let name = Self.name(trainer.version), target = folder.appending(path: name)
+  func save(_ image: CheckpointImage) throws -> URL {
+    let name = Self.name(image.state.version), target = folder.appending(path: name)
     let partial = folder.appending(path: ".partial-\(name)-\(ProcessInfo.processInfo.processIdentifier)")
     try FileManager.default.createDirectory(at: partial, withIntermediateDirectories: true)
     do {
-      try write(trainer, seed: seed, to: partial)
-      if FileManager.default.fileExists(atPath: target.path) { try FileManager.default.removeItem(at: target) }
+      try image.write(to: partial)
+      if FileManager.default.fileExists(atPath: target.path) { try remove(target) }
       try renameDurably(partial, to: target, in: folder)
     } catch {
       // The first error is the one to report; what cannot be removed now is cleared away at the next start.
       try? FileManager.default.removeItem(at: partial)
       throw error
     }
-    try pointLatest(to: name)
-    for old in try complete().dropLast(keep) { try FileManager.default.removeItem(at: old) }
+    try point("latest", to: name)
+    if let score = image.heldOut, try best().map({ score.mean > $0.score.mean }) ?? true { try point("best", to: name) }
+    let kept = try best()?.folder.lastPathComponent
+    for old in try complete().dropLast(keep) where old.lastPathComponent != kept { try remove(old) }
     return target
   }
 
-  private func write(_ trainer: Trainer, seed: UInt64, to folder: URL) throws {
-    try trainer.policy.model.unet.saveLoRA(folder.appending(path: Self.adapterFile))
-    var moments = SafetensorsWriter()
-    for (index, parameter) in trainer.policy.optimizer.parameters.enumerated() {
-      let (first, second) = trainer.policy.optimizer.moments(at: index)
-      moments.add("first." + parameter.name, first)
-      moments.add("second." + parameter.name, second)
+  /// The checkpoint that is best on held-out prompts; nil before any was measured.
+  func best() throws -> (folder: URL, score: HeldOutScore)? {
+    let link = folder.appending(path: "best").path
+    guard let name = try? FileManager.default.destinationOfSymbolicLink(atPath: link) else { return nil }
+    let target = folder.appending(path: name), file = target.appending(path: CheckpointImage.heldOutFile)
+    // A link whose checkpoint was removed by hand points to nothing.
+    guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+    do { return (target, try JSONDecoder().decode(HeldOutScore.self, from: Data(contentsOf: file))) } catch {
+      throw TrainingError("\(file.path): expected a held-out score: \(error). Remove \(link) to begin anew.")
     }
-    try moments.write(to: folder.appending(path: Self.optimizerFile))
-    let ofMethod = trainer.method.tensors
-    if !ofMethod.isEmpty {
-      var weights = SafetensorsWriter()
-      for (name, value) in ofMethod { weights.add(name, value) }
-      try weights.write(to: folder.appending(path: Self.methodFile))
-    }
-    let state = State(
-      version: trainer.version, seed: seed, modelFingerprint: trainer.policy.model.fingerprint,
-      optimizerStep: trainer.policy.optimizer.step, groupsTrained: trainer.groupsTrained,
-      groupsUnscored: trainer.groupsUnscored, algorithm: trainer.method.name,
-      algorithmState: try trainer.method.state(), rewardNormalization: trainer.learnedReward.normalization)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
-    let file = folder.appending(path: Self.stateFile)
-    try encoder.encode(state).write(to: file)
-    try synchronize(file)
-    try synchronize(folder)
+  }
+
+  /// Takes a folder out of sight in one instant: half a checkpoint must not look whole.
+  private func remove(_ checkpoint: URL) throws {
+    let gone = folder.appending(
+      path: ".partial-old-\(checkpoint.lastPathComponent)-\(ProcessInfo.processInfo.processIdentifier)")
+    try renameDurably(checkpoint, to: gone, in: folder)
+    try FileManager.default.removeItem(at: gone)
   }
 
   /// Puts a trainer back to a checkpoint: its next update is bit for bit the one that would have come.
   ///
+  /// - Returns: groups that training had taken by then.
   /// - Throws: `TrainingError` when the checkpoint belongs to another model, seed, method or adapter.
-  func restore(_ trainer: Trainer, from checkpoint: URL, seed: UInt64) throws {
-    let file = checkpoint.appending(path: Self.stateFile)
-    let state: State
-    do { state = try JSONDecoder().decode(State.self, from: Data(contentsOf: file)) } catch {
+  func restore(_ trainer: Trainer, from checkpoint: URL, seed: UInt64) throws -> Int {
+    let file = checkpoint.appending(path: CheckpointImage.stateFile)
+    let state: CheckpointImage.State
+    do { state = try JSONDecoder().decode(CheckpointImage.State.self, from: Data(contentsOf: file)) } catch {
       throw TrainingError(
         "\(file.path): expected a checkpoint's state: \(error). Remove \(checkpoint.path) to resume from the one before.")
     }
@@ -146,16 +119,17 @@ struct Checkpoints {
     try restoreOptimizer(trainer, from: checkpoint, step: state.optimizerStep)
     try trainer.method.restore(state.algorithmState)
     if !trainer.method.tensors.isEmpty {
-      try trainer.method.restore(tensors: SafetensorsFile(checkpoint.appending(path: Self.methodFile)))
+      try trainer.method.restore(tensors: SafetensorsFile(checkpoint.appending(path: CheckpointImage.methodFile)))
     }
     trainer.version = state.version
     trainer.groupsTrained = state.groupsTrained
     trainer.groupsUnscored = state.groupsUnscored
+    return state.groupsSampled ?? state.groupsTrained + state.groupsUnscored
   }
 
   /// The optimiser holds on to the adapter's parameters, so values are put into them, not new parameters in their place.
   private func bindAdapter(_ trainer: Trainer, from checkpoint: URL) throws {
-    let adapter = try SafetensorsFile(checkpoint.appending(path: Self.adapterFile))
+    let adapter = try SafetensorsFile(checkpoint.appending(path: CheckpointImage.adapterFile))
     for parameter in trainer.policy.optimizer.parameters {
       guard adapter.shape(of: parameter.name) == parameter.value.shape else {
         throw TrainingError(
@@ -167,7 +141,7 @@ struct Checkpoints {
   }
 
   private func restoreOptimizer(_ trainer: Trainer, from checkpoint: URL, step: Int) throws {
-    let moments = try SafetensorsFile(checkpoint.appending(path: Self.optimizerFile))
+    let moments = try SafetensorsFile(checkpoint.appending(path: CheckpointImage.optimizerFile))
     let parameters = trainer.policy.optimizer.parameters
     let expected = parameters.flatMap { [("first." + $0.name, $0.value.shape), ("second." + $0.name, $0.value.shape)] }
     for (name, shape) in expected where moments.shape(of: name) != shape {
@@ -178,10 +152,10 @@ struct Checkpoints {
       moments: try parameters.map { (try moments.tensor("first." + $0.name), try moments.tensor("second." + $0.name)) })
   }
 
-  /// `latest` is a relative link, so that a run's folder can be moved.
-  private func pointLatest(to name: String) throws {
-    let link = folder.appending(path: ".partial-latest-\(ProcessInfo.processInfo.processIdentifier)")
-    try FileManager.default.createSymbolicLink(atPath: link.path, withDestinationPath: name)
-    try renameDurably(link, to: folder.appending(path: "latest"), in: folder)
+  /// `latest` and `best` are relative links, so that a run's folder can be moved.
+  private func point(_ link: String, to name: String) throws {
+    let partial = folder.appending(path: ".partial-\(link)-\(ProcessInfo.processInfo.processIdentifier)")
+    try FileManager.default.createSymbolicLink(atPath: partial.path, withDestinationPath: name)
+    try renameDurably(partial, to: folder.appending(path: link), in: folder)
   }
 }

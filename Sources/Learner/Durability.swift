@@ -24,3 +24,10 @@ func renameDurably(_ source: URL, to target: URL, in folder: URL) throws {
 private func failure(_ verb: String, _ url: URL) -> TrainingError {
   TrainingError("\(url.path): could not be \(verb): \(String(cString: strerror(errno))); free space or check the folder")
 }
+
+/// Whether this is the system's way of saying that a disk or quota is full.
+func isOutOfSpace(_ error: any Error) -> Bool {
+  if let error = error as? CocoaError, error.code == .fileWriteOutOfSpace { return true }
+  // Files are written by several layers, whose errors have in common only the system's words.
+  return [ENOSPC, EDQUOT].contains { "\(error)".contains(String(cString: strerror($0))) }
+}

@@ -31,6 +31,10 @@ package struct EpochReport {
   /// Seconds waited for groups, and spent on training.
   var waitSeconds = 0.0, trainSeconds = 0.0
 
+  /// How many policies old groups may be.
+  var lagLimit = 0
+  /// What the intake tells beside, by name.
+  var ofIntake: [String: Double] = [:]
   /// What a method tells beside, by name.
   var ofMethod: [String: Double] = [:]
 
@@ -59,8 +63,8 @@ package struct EpochReport {
     var values: [String: Double] = [
       "epoch/groups": Double(groups), "epoch/missing": Double(unscored), "epoch/updates": Double(updates),
       "epoch/units": Double(units),
-      "time/wait": waitSeconds, "time/train": trainSeconds,
-    ]
+      "time/wait": waitSeconds, "time/train": trainSeconds, "policy/lag_limit": Double(lagLimit),
+    ].merging(ofIntake) { _, new in new }
     guard groups > 0 else { return values }
     values.merge(
       [

@@ -1,8 +1,9 @@
 // The learner's dealings with actors: hello, work, policies, deliveries. A pure value: no sockets, no disk, no clock.
-// It promises that nothing is acknowledged before the caller says it is on disk, and that a lost actor's work goes to
-// others.
+// It promises that nothing is acknowledged before the caller says it is on disk, that a lost actor's work goes to
+// others, and that an actor that has started again is not joined by an earlier life of itself.
 
 internal import Messages
+internal import Replay
 
 /// The protocol between the learner and all its actors.
 struct LearnerDesk {
@@ -31,6 +32,10 @@ struct LearnerDesk {
   private let settings: LearnerSettings
   private let isAcceptable: @Sendable (TrajectoryGroup) -> String?
   private(set) var plan: WorkPlan
+  /// Inserts and samples, and what they allow.
+  private(set) var limiter: RateLimiter
+  /// Newest life of every actor that was ever heard of, by name.
+  private var incarnations: [String: Int]
   private var policies: PolicyStore
   private var actors: [Peer: Actor] = [:]
   /// Why actors of this name and incarnation are refused.
@@ -38,13 +43,18 @@ struct LearnerDesk {
   private var finished: String?
 
   /// - Parameters:
-  ///   - stored: numbers of groups that are on disk from before.
+  ///   - stored: numbers of groups that are on disk from before and not trained on.
+  ///   - limiter: what was inserted and sampled before.
+  ///   - incarnations: newest life of each actor whose groups are stored, by name.
   ///   - isAcceptable: why a group cannot be trained on; nil: it can.
   init(
-    _ settings: LearnerSettings, stored: Set<Int>, isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String?
+    _ settings: LearnerSettings, stored: Set<Int>, limiter: RateLimiter, incarnations: [String: Int],
+    isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String?
   ) {
     self.settings = settings
     self.isAcceptable = isAcceptable
+    self.limiter = limiter
+    self.incarnations = incarnations
     plan = WorkPlan(settings.work, stored: stored)
     policies = PolicyStore(kept: settings.work.maximumPolicyLag + 2)
   }
@@ -77,7 +87,7 @@ struct LearnerDesk {
 
   private mutating func greet(_ hello: Hello, _ peer: Peer, now: Duration) -> [Effect] {
     let who = "\(hello.name) incarnation \(hello.incarnation)"
-    let newest = actors.values.filter { $0.name == hello.name }.map(\.incarnation).max()
+    let newest = incarnations[hello.name]
     var reason = hello.mismatch(runID: settings.runID, modelHash: settings.modelHash, roles: [.actor])
     reason = reason ?? refused[who]
     if let newest, newest > hello.incarnation {
@@ -95,6 +105,7 @@ struct LearnerDesk {
     if actors[peer] == nil {
       effects.append(.note("actor \(who) joins, \(actors.count + 1) in all"))
       actors[peer] = Actor(name: hello.name, incarnation: hello.incarnation, lastHeard: now)
+      incarnations[hello.name] = hello.incarnation
     }
     actors[peer]?.lastHeard = now
     let welcome = Welcome(
@@ -103,10 +114,16 @@ struct LearnerDesk {
   }
 
   private mutating func work(_ request: WorkRequest, _ peer: Peer, now: Duration) -> [Effect] {
-    let assignments = plan.assign(to: peer, capacity: request.capacity, held: request.held, now: now)
+    let assignments = assign(to: peer, capacity: request.capacity, held: request.held, now: now)
     actors[peer]?.waiting = assignments.isEmpty ? request.capacity : 0
     actors[peer]?.held = request.held
     return [.send(.work(Work(assignments: assignments)), to: peer)]
+  }
+
+  /// Lends out work, as much as the limiter allows.
+  private mutating func assign(to peer: Peer, capacity: Int, held: [Int], now: Duration) -> [Assignment] {
+    let fresh = limiter.insertable(pending: plan.leasedCount, limit: capacity)
+    return plan.assign(to: peer, capacity: capacity, held: held, fresh: fresh, now: now)
   }
 
   /// Gives work to actors that were told to wait.
@@ -114,7 +131,7 @@ struct LearnerDesk {
     var effects: [Effect] = []
     // In the order of names, so that the same events lead to the same offers.
     for (peer, actor) in actors.filter({ $0.value.waiting > 0 }).sorted(by: { $0.value.name < $1.value.name }) {
-      let assignments = plan.assign(to: peer, capacity: actor.waiting, held: actor.held, now: now)
+      let assignments = assign(to: peer, capacity: actor.waiting, held: actor.held, now: now)
       if assignments.isEmpty { break }
       actors[peer]?.waiting = 0
       effects.append(.send(.work(Work(assignments: assignments)), to: peer))
@@ -162,8 +179,34 @@ struct LearnerDesk {
 
   /// These groups of a peer are on disk.
   mutating func stored(_ numbers: [Int], from peer: Peer) -> [Effect] {
-    for number in numbers { plan.store(number) }
+    for number in numbers where plan.store(number) { limiter.insert() }
     return [.send(.acknowledgement(Acknowledgement(numbers: numbers)), to: peer)]
+  }
+
+  /// Training has taken groups, each counted as often as it was taken.
+  mutating func sampled(_ count: Int, now: Duration) -> [Effect] {
+    limiter.sample(count)
+    return offerWork(now: now)
+  }
+
+  /// Groups are no longer kept.
+  mutating func dropped(_ count: Int) { limiter.delete(count) }
+
+  /// Training waits for an epoch that cannot become complete, since nothing is being made and nothing may be.
+  func standstill(_ epoch: Int) -> String? {
+    guard let limits = limiter.limits, plan.policyVersion != nil else { return nil }
+    if plan.isComplete(epoch) {
+      guard let block = limiter.sampleBlock(plan.numbers(ofEpoch: epoch).count), plan.leasedCount == 0,
+        limiter.insertBlock() != nil || !plan.hasOpenWork
+      else { return nil }
+      return "training waits (\(block.rawValue)), and there is nothing left that may be inserted: \(limiter.summary). "
+        + "replay.samplesPerInsert is \(limits.samplesPerInsert); set it to what training uses, or raise "
+        + "replay.errorBuffer"
+    }
+    guard plan.leasedCount == 0, let block = limiter.insertBlock() else { return nil }
+    return "inserting waits (\(block.rawValue)), and training waits for epoch \(epoch): \(limiter.summary). "
+      + "replay.samplesPerInsert is \(limits.samplesPerInsert); set it to what training uses, or raise "
+      + "replay.errorBuffer"
   }
 
   /// A policy is in force.

@@ -23,6 +23,7 @@ struct LearnerLoop {
   private let commands: Mailbox<LearnerCommand>
   private let answers: Mailbox<[TrajectoryGroup]>
   private let storedGroups: Mailbox<[TrajectoryGroup]>
+  private let use: SharedReplayUse
   private let store: ReplayStore
   private let start = ContinuousClock.now
   private var desk: LearnerDesk
@@ -44,12 +45,14 @@ struct LearnerLoop {
   /// - Throws: `ReplayError`, or `TrainingError` when the replay holds groups of other settings.
   init(
     _ settings: LearnerSettings, commands: Mailbox<LearnerCommand>, answers: Mailbox<[TrajectoryGroup]>,
-    storedGroups: Mailbox<[TrajectoryGroup]>, isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String?, logger: Logger
+    storedGroups: Mailbox<[TrajectoryGroup]>, use: SharedReplayUse,
+    isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String?, logger: Logger
   ) throws {
     self.settings = settings
     self.commands = commands
     self.answers = answers
     self.storedGroups = storedGroups
+    self.use = use
     self.logger = logger
     store = try ReplayStore(
       folder: settings.replayFolder,
@@ -58,7 +61,12 @@ struct LearnerLoop {
       settings: settings.replay)
     for damage in store.damage { logger.error("replay: \(damage)") }
     let stored = try Self.storedNumbers(store, settings)
-    desk = LearnerDesk(settings, stored: stored, isAcceptable: isAcceptable)
+    let limiter = RateLimiter(
+      settings.rateLimits, inserts: store.count + store.droppedCount, deletions: store.droppedCount,
+      samples: settings.groupsSampled)
+    let incarnations = Dictionary(store.entries.map { ($0.actor, $0.incarnation) }, uniquingKeysWith: { max($0, $1) })
+    desk = LearnerDesk(
+      settings, stored: stored, limiter: limiter, incarnations: incarnations, isAcceptable: isAcceptable)
     if !stored.isEmpty { logger.info("replay: \(store.count) groups, \(stored.count) of them not trained on yet") }
   }
 
@@ -93,7 +101,8 @@ struct LearnerLoop {
       try receive(router)
       try commit(router)
       try carryOut(desk.tick(now: now), router)
-      try answer()
+      try answer(router)
+      observe()
     }
   }
 
@@ -154,11 +163,13 @@ struct LearnerLoop {
       try carryOut(desk.stored(groups.map(\.group.number).sorted(), from: peer), router)
     }
     uncommitted = []
+    let before = store.droppedCount
     do {
       try store.maintain()
     } catch let error as ReplayError where error.kind == .full {
       logger.error("\(error)")
     }
+    desk.dropped(store.droppedCount - before)
   }
 
   private mutating func carryOut(
@@ -166,7 +177,10 @@ struct LearnerLoop {
   ) throws {
     switch command {
     case .groups(let epoch): wanted = epoch
-    case .stored(let numbers): storedGroups.put(try numbers.map { try recent[$0] ?? store.group($0) })
+    case .stored(let numbers):
+      let groups = try numbers.map { try recent[$0] ?? store.group($0) }
+      try sampled(numbers.count, router)
+      storedGroups.put(groups)
     case .publish(let version, let bytes, let tensorCount):
       let (notice, effects) = desk.publish(version: version, bytes: bytes, tensorCount: tensorCount, now: now)
       store.oldestNeededEpoch = max(0, version - settings.keptEpochs)
@@ -180,10 +194,44 @@ struct LearnerLoop {
     }
   }
 
-  /// Gives training the epoch that it waits for, when it is complete.
-  private mutating func answer() throws {
-    guard let epoch = wanted, desk.plan.isComplete(epoch) else { return }
+  /// Gives training the epoch that it waits for, when it is complete and the limiter allows it.
+  ///
+  /// - Throws: `TrainingError` when it can never come: a wait without an end is worse than an end.
+  private mutating func answer(_ router: borrowing Socket) throws {
+    guard let epoch = wanted else { return }
+    let numbers = desk.plan.numbers(ofEpoch: epoch)
+    guard desk.plan.isComplete(epoch), desk.limiter.sampleBlock(numbers.count) == nil else {
+      if let reason = desk.standstill(epoch) { throw TrainingError("the run stands still: \(reason)") }
+      return
+    }
     wanted = nil
-    answers.put(try desk.plan.numbers(ofEpoch: epoch).map { try recent[$0] ?? store.group($0) })
+    let groups = try numbers.map { try recent[$0] ?? store.group($0) }
+    try sampled(numbers.count, router)
+    answers.put(groups)
+  }
+
+  /// Counts what training takes, before it has it.
+  private mutating func sampled(_ count: Int, _ router: borrowing Socket) throws {
+    try carryOut(desk.sampled(count, now: now), router)
+    use.withLock { $0.limiter = desk.limiter }
+  }
+
+  /// Tells what the replay does, and who waits for whom.
+  private mutating func observe() {
+    let insertBlock: ReplayUse.Block? =
+      isFull ? .fullDisk : desk.limiter.insertBlock(pending: desk.plan.leasedCount).map { .limiter($0) }
+    let sampleBlock = wanted.flatMap { epoch in
+      desk.limiter.sampleBlock(desk.plan.numbers(ofEpoch: epoch).count).map { ReplayUse.Block.limiter($0) }
+    }
+    use.withLock { use in
+      use.groups = store.count
+      use.bytes = store.byteCount
+      use.segments = store.segmentPaths.count
+      use.limiter = desk.limiter
+      use.actors = desk.actorCount
+      for change in use.block(insert: insertBlock, sample: sampleBlock, now: now) {
+        logger.info("replay: \(change), \(desk.limiter.summary)")
+      }
+    }
   }
 }

@@ -31,8 +31,8 @@ public final class LearnerRun: Sendable {
   /// Where it is bound; waits until it is. nil when it ended before.
   public func addresses() -> LearnerService.Addresses? { bound.take() }
 
-  /// Asks it to end: the epoch in training is finished, a checkpoint written, and actors are left waiting for a learner
-  /// that goes on.
+  /// Asks it to end: the epoch in training is given up at the next minibatch, a checkpoint of its beginning written, and
+  /// actors are left waiting for a learner that goes on.
   public func stop() { control.stop() }
 
   /// Whether it has ended.
@@ -58,7 +58,8 @@ public final class LearnerRun: Sendable {
         configuration, log: logger, gradients: Self.gradients(context, configuration, logger))
       let folder = try RunFolder(configuration)
       let settings = try LearnerSettings(
-        configuration, runID: folder.runID, modelHash: loop.modelFingerprint, firstEpoch: loop.version)
+        configuration, runID: folder.runID, modelHash: loop.modelFingerprint, firstEpoch: loop.version,
+        groupsSampled: loop.groupsSampled)
       let service = try LearnerService(context, settings, logger: logger, isAcceptable: loop.objection)
       return (lock, loop, folder, service)
     }
@@ -67,7 +68,8 @@ public final class LearnerRun: Sendable {
     bound.put(service.addresses)
     do {
       try folder.keep(configuration)
-      try loop.run(service, beforeSaving: lock.verify)
+      let heldOut = try HeldOutEvaluation(context, configuration, stop: service.stopFlag, logger: logger)
+      try loop.run(service, heldOut: heldOut, beforeSaving: lock.verify)
     } catch {
       do { try service.end() } catch let second { logger.error("learner: \(second)") }
       throw error
@@ -93,7 +95,7 @@ public final class LearnerRun: Sendable {
     return try ServedGradients(context, configuration)
   }
 
-  /// Runs a learner until its run is finished, or SIGINT or SIGTERM comes.
+  /// Runs a learner until its run is finished, or SIGINT, SIGTERM or SIGUSR1 comes.
   ///
   /// - Throws: what ended it.
   public static func run(
@@ -133,7 +135,7 @@ public final class LearnerRun: Sendable {
         try RunFolder(configuration).keep(configuration)
         return (lock, loop)
       }
-      try loop.run(intake, beforeSaving: lock.verify)
+      try loop.run(intake, heldOut: nil, beforeSaving: lock.verify)
       logger.info(
         "learner: policy \(loop.version) is trained from \(intake.groupCount) groups, digest \(intake.digest)")
     }.ended()

@@ -26,6 +26,7 @@ public final class LearnerService: TrainingIntake, Sendable {
   /// Open until the thread ends: an epoch that has begun is finished after a stop too.
   private let storedGroups = Mailbox<[TrajectoryGroup]>()
   private let stopping = StopFlag()
+  private let use = SharedReplayUse()
 
   /// Opens the replay, binds the endpoints and starts.
   ///
@@ -37,7 +38,7 @@ public final class LearnerService: TrainingIntake, Sendable {
     _ context: Context, _ settings: LearnerSettings, logger: Logger,
     isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String? = { _ in nil }
   ) throws {
-    let (answers, storedGroups) = (answers, storedGroups)
+    let (answers, storedGroups, use) = (answers, storedGroups, use)
     service = try Service(name: "learner") { bell, stop, announce in
       // However this ends, training must not wait for ever.
       defer {
@@ -46,8 +47,8 @@ public final class LearnerService: TrainingIntake, Sendable {
       }
       let commands = Mailbox<LearnerCommand>(bell: bell)
       var loop = try LearnerLoop(
-        settings, commands: commands, answers: answers, storedGroups: storedGroups, isAcceptable: isAcceptable,
-        logger: logger)
+        settings, commands: commands, answers: answers, storedGroups: storedGroups, use: use,
+        isAcceptable: isAcceptable, logger: logger)
       let router = try Socket(context, .router, options: settings.socket)
       let notices = try Socket(context, .publisher, options: settings.socket)
       let addresses = Addresses(
@@ -84,6 +85,15 @@ public final class LearnerService: TrainingIntake, Sendable {
     try service.join()
     throw TrainingError("the learner's network thread ended while the replay was read; resume the run")
   }
+
+  /// Groups that training has taken since the beginning of the run.
+  public var groupsSampled: Int { use.samples }
+  /// Goes up when training is to end.
+  var stopFlag: StopFlag { stopping }
+  /// What the replay holds, and how it is used.
+  public var metrics: [String: Double] { use.metrics }
+  /// Training is to end: between two minibatches if need be.
+  public var isStopping: Bool { stopping.isSet }
 
   /// Makes a policy the one in force.
   public func publish(version: Int, bytes: [UInt8], tensorCount: Int) throws {

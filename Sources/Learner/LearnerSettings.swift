@@ -27,6 +27,10 @@ public struct LearnerSettings: Sendable {
   public var replayFolder: URL
   /// Sizes and limits of the replay.
   public var replay = ReplaySettings()
+  /// How fast groups may come in relation to how often they are trained on; nil: as fast as there is work.
+  public var rateLimits: RateLimits?
+  /// Groups that training had taken before this life of the run, one as often as it was taken.
+  public var groupsSampled = 0
   /// Endpoint for actors; port `*` takes any free one.
   public var endpoint = "tcp://127.0.0.1:*"
   /// Endpoint of the announcements of policies.
@@ -54,8 +58,10 @@ public struct LearnerSettings: Sendable {
   /// What the configuration says.
   ///
   /// - Throws: `ConfigurationError` when the prompts cannot be read, or the configuration not be written as YAML;
-  ///   `TrainingError` when the method cannot work with it.
-  public init(_ configuration: Configuration, runID: String, modelHash: String, firstEpoch: Int) throws {
+  ///   `TrainingError` when the method cannot work with it; `RateLimitError` for limits that could stand still.
+  public init(
+    _ configuration: Configuration, runID: String, modelHash: String, firstEpoch: Int, groupsSampled: Int = 0
+  ) throws {
     let network = configuration.network
     var work = WorkPlan.Settings(
       seed: configuration.run.seed, prompts: try configuration.trainingPrompts(),
@@ -78,6 +84,13 @@ public struct LearnerSettings: Sendable {
     replay = ReplaySettings(
       segmentGroups: configuration.replay.segmentGroups, segmentBytes: configuration.replay.segmentBytes,
       maximumTrajectories: configuration.replay.maximumTrajectories, maximumBytes: configuration.replay.maximumBytes)
+    if configuration.replay.samplesPerInsert > 0 {
+      rateLimits = try RateLimits(
+        samplesPerInsert: configuration.replay.samplesPerInsert, errorBuffer: configuration.replay.errorBuffer,
+        minimumSize: configuration.replay.minimumSize, batch: work.groupsPerEpoch,
+        capacity: (work.maximumPolicyLag + 1) * work.groupsPerEpoch)
+    }
+    self.groupsSampled = groupsSampled
     endpoint = network.learner
     notices = network.notices
     insecure = network.insecure

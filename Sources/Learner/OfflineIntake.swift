@@ -82,6 +82,9 @@ public final class OfflineIntake: TrainingIntake, @unchecked Sendable {  // the 
     return opened
   }
 
+  /// After `stop`.
+  public var isStopping: Bool { stopping.isSet }
+
   /// Nobody samples from it.
   public func publish(version: Int, bytes: [UInt8], tensorCount: Int) throws {}
 

@@ -9,6 +9,9 @@ internal import Foundation
 internal import Layers
 internal import Models
 
+/// An epoch is given up because the run is being stopped; it is trained again when the run goes on.
+struct Interruption: Error {}
+
 /// The model under training. Not Sendable: it belongs to the training thread.
 final class TrainableModel {
   let model: TextToImageModel
@@ -18,6 +21,8 @@ final class TrainableModel {
   /// The run's random numbers.
   let seed: RandomStream
   private var prompts: PromptStates
+  /// The run is being stopped.
+  var isStopping: () -> Bool = { false }
 
   /// Loads the model and gives it a new adapter that changes nothing yet.
   ///
@@ -46,8 +51,12 @@ final class TrainableModel {
 
   /// The text states of prompts, one a sample, and the guidance that sampling has too.
   ///
-  /// - Throws: when a prompt has more tokens than the model takes.
-  func conditioning(_ texts: [String]) throws -> Conditioning { try prompts.conditioning(texts) }
+  /// - Throws: when a prompt has more tokens than the model takes; `Interruption` when the run is being stopped, since
+  ///   every minibatch begins here.
+  func conditioning(_ texts: [String]) throws -> Conditioning {
+    if isStopping() { throw Interruption() }
+    return try prompts.conditioning(texts)
+  }
 
   /// The network with its adapter.
   func denoise(_ sample: Tensor, _ timesteps: [Int], _ text: Tensor) -> Tensor {
@@ -58,6 +67,7 @@ final class TrainableModel {
   ///
   /// - Throws: `TrainingError` when the gradient is not finite; nothing is changed then.
   func update(_ gradients: Gradients, _ report: inout EpochReport) throws {
+    if isStopping() { throw Interruption() }
     let (clipped, norm) = gradients.clipped(toNorm: settings.maximumGradientNorm, over: optimizer.parameters)
     guard norm.isFinite else {
       throw TrainingError(

@@ -23,6 +23,22 @@ public protocol TrainingIntake: AnyObject {
   ///   - bytes: a safetensors file.
   ///   - tensorCount: tensors in it, all of which an actor must bind.
   func publish(version: Int, bytes: [UInt8], tensorCount: Int) throws
+
+  /// Groups that training has taken since the beginning of the run, one as often as it was taken.
+  var groupsSampled: Int { get }
+  /// Numbers of its own, by name, that are logged with every epoch.
+  var metrics: [String: Double] { get }
+  /// The run is being stopped; an epoch in training is given up, to be trained again when the run goes on.
+  var isStopping: Bool { get }
+}
+
+extension TrainingIntake {
+  /// Not counted.
+  public var groupsSampled: Int { 0 }
+  /// None.
+  public var metrics: [String: Double] { [:] }
+  /// Never.
+  public var isStopping: Bool { false }
 }
 
 /// Training cannot go on, in words.

@@ -24,6 +24,8 @@ public final class TrainingLoop {
   private var saved: Int?
   /// Makes sure that the folder is still this learner's.
   private var beforeSaving: () throws -> Void = {}
+  /// Groups that training had taken when the run's folder was opened.
+  private(set) var groupsSampled = 0
 
   /// Loads the model, and the newest checkpoint of the run's folder where there is one.
   ///
@@ -37,8 +39,9 @@ public final class TrainingLoop {
     trainer = try Trainer(configuration, gradients: gradients)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     checkpoints = try Checkpoints(runFolder: folder, keep: configuration.checkpoint.keep)
-    if let latest = try checkpoints.latest() {
-      try checkpoints.restore(trainer, from: latest, seed: configuration.run.seed)
+    let latest = try checkpoints.latest()
+    if let latest {
+      groupsSampled = try checkpoints.restore(trainer, from: latest, seed: configuration.run.seed)
       saved = trainer.version
       log.info("resuming at epoch \(trainer.version) from \(latest.path)")
     }
@@ -59,22 +62,63 @@ public final class TrainingLoop {
 
   /// Runs until all epochs are trained or the intake says stop; a checkpoint is there at the end in both cases.
   ///
-  /// - Parameter beforeSaving: what it throws ends the training instead of saving.
   /// - Throws: when training cannot go on; the last checkpoint stays.
-  public func run(_ intake: any TrainingIntake, beforeSaving: @escaping () throws -> Void = {}) throws {
+  public func run(_ intake: any TrainingIntake) throws { try run(intake, heldOut: nil, beforeSaving: {}) }
+
+  /// - Parameters:
+  ///   - heldOut: measures the policy at every checkpoint, so that the best is kept.
+  ///   - beforeSaving: what it throws ends the training instead of saving.
+  func run(
+    _ intake: any TrainingIntake, heldOut: HeldOutEvaluation?, beforeSaving: @escaping () throws -> Void
+  ) throws {
     self.beforeSaving = beforeSaving
+    trainer.policy.isStopping = { intake.isStopping }
+    defer { trainer.policy.isStopping = { false } }
     try publish(to: intake)
     while trainer.version < configuration.training.epochs {
       let began = ContinuousClock.now
+      // Before the epoch's groups are taken: this is what is saved when the epoch is given up.
+      let image = try image(intake)
       guard let groups = try intake.groups(ofEpoch: trainer.version) else { break }
       let came = ContinuousClock.now
-      var report = try trainer.train(groups, stored: intake.stored)
+      var report: EpochReport
+      do { report = try trainer.train(groups, stored: intake.stored) } catch is Interruption {
+        log.info("epoch \(image.state.version) is given up; it is trained again when the run goes on")
+        return try save(image)
+      }
       (report.waitSeconds, report.trainSeconds) = (seconds(came - began), seconds(.now - came))
-      try tell(report, groups)
       try publish(to: intake)
-      if trainer.version % configuration.checkpoint.every == 0 { try save() }
+      let saves = trainer.version % configuration.checkpoint.every == 0
+      let score = saves ? try measured(heldOut) : nil
+      report.ofIntake = intake.metrics
+      report.lagLimit = configuration.training.maximumPolicyLag
+      if let score { report.ofIntake.merge(["held_out/mean": score.mean, "held_out/error": score.error]) { $1 } }
+      try tell(report, groups)
+      if saves { try saveWhileTraining(intake, score) }
     }
-    try save()
+    try save(image(intake))
+  }
+
+  private func image(_ intake: any TrainingIntake) throws -> CheckpointImage {
+    try CheckpointImage(
+      trainer, seed: configuration.run.seed, groupsSampled: max(intake.groupsSampled, groupsSampled))
+  }
+
+  private func measured(_ heldOut: HeldOutEvaluation?) throws -> HeldOutScore? {
+    do {
+      let score = try heldOut?.measure(trainer.policy)
+      if let score { log.info("held-out prompts: \(score.mean) +- \(score.error) over \(score.pictures) pictures") }
+      return score
+    } catch is Interruption { return nil }
+  }
+
+  /// Saves, and goes on without where there is no room: the checkpoint before it stays, and the next is tried in turn.
+  private func saveWhileTraining(_ intake: any TrainingIntake, _ score: HeldOutScore?) throws {
+    var image = try image(intake)
+    image.heldOut = score
+    do { try save(image) } catch let error where isOutOfSpace(error) {
+      log.error("checkpoint of epoch \(trainer.version): \(error); training goes on, free some room")
+    }
   }
 
   private func publish(to intake: any TrainingIntake) throws {
@@ -82,11 +126,11 @@ public final class TrainingLoop {
     try intake.publish(version: trainer.version, bytes: bytes, tensorCount: tensorCount)
   }
 
-  private func save() throws {
-    guard saved != trainer.version else { return }
+  private func save(_ image: CheckpointImage) throws {
+    guard saved != image.state.version else { return }
     try beforeSaving()
-    let place = try checkpoints.save(trainer, seed: configuration.run.seed)
-    saved = trainer.version
+    let place = try checkpoints.save(image)
+    saved = image.state.version
     log.info("checkpoint \(place.path)")
   }
 

@@ -107,14 +107,25 @@ public struct WorkPlan: Sendable {
   /// - Parameters:
   ///   - capacity: groups that the holder can take on.
   ///   - held: numbers that it has, whose leases begin anew. What it was lent and does not have, it gets again.
-  public mutating func assign(to holder: Holder, capacity: Int, held: [Int], now: Duration) -> [Assignment] {
+  ///   - fresh: at most so many that nobody was lent before.
+  public mutating func assign(
+    to holder: Holder, capacity: Int, held: [Int], fresh: Int = .max, now: Duration
+  ) -> [Assignment] {
+    var fresh = fresh
     let expires = now + settings.leaseDuration
     for number in held where leases[number]?.holder == holder { leases[number]?.expires = expires }
     let has = Set(held)
     var assignments: [Assignment] = []
-    for number in open where assignments.count < capacity {
+    for number in open {
+      if assignments.count >= capacity { break }
       guard !stored.contains(number), !has.contains(number) else { continue }
-      if let lease = leases[number], lease.holder != holder, lease.expires > now { continue }
+      if let lease = leases[number] {
+        if lease.holder != holder, lease.expires > now { continue }
+      } else if fresh <= 0 {
+        continue
+      } else {
+        fresh -= 1
+      }
       leases[number] = Lease(holder: holder, expires: expires)
       assignments.append(assignment(number))
     }
@@ -158,9 +169,12 @@ public struct WorkPlan: Sendable {
   }
 
   /// A group is on disk.
-  public mutating func store(_ number: Int) {
+  ///
+  /// - Returns: false when it was before.
+  @discardableResult
+  public mutating func store(_ number: Int) -> Bool {
     leases[number] = nil
-    stored.insert(number)
+    return stored.insert(number).inserted
   }
 
   /// A holder is gone: what it was lent goes to others at once.
@@ -168,6 +182,12 @@ public struct WorkPlan: Sendable {
 
   /// A group could not be taken; it goes to others at once.
   public mutating func release(number: Int) { leases[number] = nil }
+
+  /// Groups that are being made.
+  public var leasedCount: Int { leases.count }
+
+  /// There are groups to make that nobody makes.
+  public var hasOpenWork: Bool { open.contains { !stored.contains($0) && leases[$0] == nil } }
 
   /// There is work for anybody who asks.
   public func hasWork(now: Duration) -> Bool {

@@ -1,5 +1,5 @@
-// `stepwise replay`: look into a run's stored trajectories, check them, see them. Nothing is changed, so it may be used
-// beside a running learner.
+// `stepwise replay`: look into a run's stored trajectories, check them, see them. These change nothing, so they may be
+// used beside a running learner; so may `export` and `rescore`, which write elsewhere. `compact` may not.
 
 import ArgumentParser
 import Engine
@@ -11,16 +11,29 @@ import Replay
 
 struct ReplayCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "replay", abstract: "Inspect, verify and render stored trajectories.",
-    subcommands: [Info.self, Verify.self, Render.self])
+    commandName: "replay", abstract: "Inspect, verify, render, export, rescore and compact stored trajectories.",
+    subcommands: [Info.self, Verify.self, Render.self, Export.self, Rescore.self, Compact.self])
 
   /// Where the replay is.
   struct Place: ParsableArguments {
     @Argument(help: "A run's folder, or the replay folder in it.") var folder: String
 
-    func open() throws -> ReplayStore {
+    private var replay: URL {
       let given = URL(filePath: folder), within = given.appending(path: "replay")
-      return try ReplayStore(reading: FileManager.default.fileExists(atPath: within.path) ? within : given)
+      return FileManager.default.fileExists(atPath: within.path) ? within : given
+    }
+
+    func open() throws -> ReplayStore { try ReplayStore(reading: replay) }
+
+    /// The same replay, with nobody else writing to it.
+    func openForWriting(_ settings: ReplaySettings) throws -> ReplayStore {
+      let origin = try open().storedOrigin
+      guard !origin.modelHash.isEmpty else {
+        throw CommandError(
+          "\(replay.path): expected at least one sealed segment, which says what model the groups are of, found only a "
+            + "journal; there is nothing to compact yet")
+      }
+      return try ReplayStore(folder: replay, origin: origin, settings: settings)
     }
   }
 

@@ -144,7 +144,8 @@ struct ReplaySamplingTests {
 
   private func draw(_ sampling: ReplaySampling, _ count: Int, seed: UInt64 = 1) throws -> [ReplayDraw] {
     var random = RandomStream(seed: seed)
-    return try table().draw(count, sampling, steps: 1..<3, discount: 0.5, random: &random)
+    var table = table()
+    return try table.draw(count, sampling, steps: 1..<3, discount: 0.5, random: &random)
   }
 
   @Test("Every manner draws whom it says, among the steps it is given")

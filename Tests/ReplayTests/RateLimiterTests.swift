@@ -27,7 +27,7 @@ struct RateLimiterTests {
       let spi = Double(1 + random.integer(below: 20)) / 4
       let batch = 1 + random.integer(below: 4)
       let minimum = 1 + random.integer(below: 10)
-      let least = max(2 * max(1, spi), spi + Double(batch)) / 2
+      let least = max(2 * max(1, spi), spi + Double(batch), 2 * spi * Double(batch - minimum)) / 2
       let buffer = least + Double(random.integer(below: 3)) * Double(random.integer(below: 8)) / 4
       let limits = try RateLimits(samplesPerInsert: spi, errorBuffer: buffer, minimumSize: minimum, batch: batch)
       var limiter = RateLimiter(limits)
@@ -80,6 +80,18 @@ struct RateLimiterTests {
     #expect(limiter.sampleBlock(9) == .tooFewInserts)
   }
 
+  @Test("without limits only counts")
+  func unlimited() {
+    var limiter = RateLimiter(nil, inserts: 5, deletions: 2, samples: 3)
+    limiter.insert(1_000)
+    limiter.sample(100_000)
+    limiter.delete()
+    #expect(limiter.size == 1_002)
+    #expect(limiter.difference == -98_998)
+    #expect(limiter.insertBlock(10_000) == nil && limiter.sampleBlock(10_000) == nil)
+    #expect(limiter.insertable(pending: 7, limit: 9) == 9)
+  }
+
   @Test("refuses limits that could stand still, by name")
   func refusals() {
     func refusal(_ spi: Double, _ buffer: Double, _ minimum: Int, batch: Int = 1, capacity: Int? = nil) -> String {
@@ -94,7 +106,9 @@ struct RateLimiterTests {
     #expect(refusal(4, 3.9, 1).hasPrefix("replay.errorBuffer"))
     #expect(refusal(4, 4, 1).isEmpty)
     #expect(refusal(1, 8, 1, batch: 16).hasPrefix("replay.errorBuffer"))
-    #expect(refusal(1, 8.5, 1, batch: 16).isEmpty)
+    #expect(refusal(1, 14.9, 1, batch: 16).hasPrefix("replay.errorBuffer"))
+    #expect(refusal(1, 15, 1, batch: 16).isEmpty)
+    #expect(refusal(1, 8.5, 16, batch: 16).isEmpty)
     #expect(refusal(1, .infinity, 1).hasPrefix("replay.errorBuffer"))
     #expect(refusal(1, 4, 0).hasPrefix("replay.minimumSize"))
     #expect(refusal(1, 4, 33, capacity: 32).contains("at most 32"))

@@ -91,6 +91,9 @@ final class SamplingIntake: TrainingIntake {
   var change: ([TrajectoryGroup]) -> [TrajectoryGroup] = { $0 }
   /// Says stop before this epoch.
   var stopsBefore: Int?
+  /// Says stop when training has asked so often: once a minibatch, and once an optimiser step.
+  var stopsAtQuestion: Int?
+  private(set) var questions = 0
   /// Where an epoch's groups branch.
   var branchStep: (Int) -> Int = { _ in 0 }
   /// Every group given out, by number.
@@ -110,6 +113,11 @@ final class SamplingIntake: TrainingIntake {
     check(file.names.count == tensorCount, "\(file.names.count) tensors, \(tensorCount) were promised")
     try model.unet.loadLoRA(file)
     published.append((version, bytes))
+  }
+
+  var isStopping: Bool {
+    questions += 1
+    return stopsAtQuestion.map { questions >= $0 } ?? false
   }
 
   func groups(ofEpoch epoch: Int) throws -> [TrajectoryGroup]? {

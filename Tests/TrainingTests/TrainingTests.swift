@@ -70,6 +70,28 @@ struct TrainingTests {
     }
   }
 
+  @Test("A run that was stopped in the middle of an epoch goes on from its beginning to the same weights to the bit")
+  func interruption() throws {
+    let whole = try SmallRun()
+    defer { whole.remove() }
+    let questions = try whole.train { $0.stopsAtQuestion = .max }.questions
+    // Otherwise nothing below stops within an epoch.
+    try #require(questions > 20)
+    for stop in stride(from: 1, through: questions, by: max(1, questions / 6)) {
+      let parts = try SmallRun()
+      defer { parts.remove() }
+      let first = try parts.train { $0.stopsAtQuestion = stop }
+      let second = try parts.train()
+      #expect(second.published.first?.version == first.published.last?.version)
+      #expect(try adapter(parts) == adapter(whole), "stopped at question \(stop) of \(questions)")
+      #expect(try metrics(parts).map(\.step) == [0, 1, 2, 3])
+      let place = "checkpoints/latest/optimizer.safetensors"
+      #expect(
+        try Data(contentsOf: parts.runFolder.appending(path: place))
+          == Data(contentsOf: whole.runFolder.appending(path: place)))
+    }
+  }
+
   @Test("The order in which groups arrive makes no difference, another seed does")
   func arrivalOrder() throws {
     let straight = try SmallRun(), reversed = try SmallRun()

@@ -202,6 +202,13 @@ extension Configuration {
     public var segmentGroups = 256
     /// Bytes to a segment, whichever limit is met first; a restart reads so much journal.
     public var segmentBytes = 268_435_456
+    /// How often a group is to be trained on, on average: actors get no work while groups are trained on less often
+    /// than that, and training waits while they are more often. 0 sets no limit.
+    public var samplesPerInsert = 0.0
+    /// Samples by which the two may differ, with `samplesPerInsert`; larger lets either side run further ahead.
+    public var errorBuffer = 1000.0
+    /// Groups that are stored before any is trained on, with `samplesPerInsert`; more begin later and better mixed.
+    public var minimumSize = 1
 
     /// All defaults.
     public init() {}
@@ -246,6 +253,9 @@ extension Configuration {
     public var every = 5
     /// Checkpoints kept, the newest ones; more take disk.
     public var keep = 3
+    /// Pictures of each held-out prompt (`evaluation.prompts`) that are scored at every checkpoint; the checkpoint that
+    /// scores best is kept beside the newest. More choose better and take time; 0 measures none.
+    public var heldOutPictures = 1
 
     /// All defaults.
     public init() {}

@@ -93,6 +93,12 @@ extension Configuration {
     positive(replay.maximumBytes, "replay.maximumBytes")
     positive(replay.segmentGroups, "replay.segmentGroups")
     positive(replay.segmentBytes, "replay.segmentBytes")
+    require(
+      replay.samplesPerInsert >= 0 && replay.samplesPerInsert.isFinite, "replay.samplesPerInsert", "0 or more",
+      replay.samplesPerInsert)
+    require(
+      replay.errorBuffer > 0 && replay.errorBuffer.isFinite, "replay.errorBuffer", "a number above 0", replay.errorBuffer)
+    positive(replay.minimumSize, "replay.minimumSize")
 
     for (key, endpoints) in [
       ("network.learner", [network.learner]), ("network.notices", [network.notices]),
@@ -125,6 +131,7 @@ extension Configuration {
 
     positive(checkpoint.every, "checkpoint.every")
     positive(checkpoint.keep, "checkpoint.keep")
+    notNegative(checkpoint.heldOutPictures, "checkpoint.heldOutPictures")
     positive(evaluation.seeds, "evaluation.seeds")
     notNegative(evaluation.every, "evaluation.every")
     if !problems.isEmpty {

@@ -109,6 +109,8 @@ struct NumberSet: Equatable {
     return after > 0 && ranges[after - 1].upperBound >= number
   }
 
+  var count: Int { ranges.reduce(0) { $0 + $1.count } }
+
   mutating func insert(_ number: Int) { insert(number...number) }
 
   mutating func insert(_ range: ClosedRange<Int>) {

@@ -29,7 +29,10 @@ public struct RateLimits: Sendable, Equatable, Codable {
       throw RateLimitError("replay.minimumSize: expected at least 1 group, found \(minimumSize)")
     }
     // Inserting stops at most samplesPerInsert below the upper bound; from there a whole batch must fit above the lower.
-    let least = max(2 * max(1, samplesPerInsert), samplesPerInsert + Double(batch)) / 2
+    let least = max(
+      2 * max(1, samplesPerInsert), samplesPerInsert + Double(batch),
+      // The first batch must fit in before anything was sampled.
+      2 * samplesPerInsert * Double(batch - minimumSize)) / 2
     guard errorBuffer >= least, errorBuffer.isFinite else {
       throw RateLimitError(
         "replay.errorBuffer: expected at least \(least), or inserting and sampling \(batch) at once could wait for each "
@@ -69,8 +72,8 @@ public struct RateLimiter: Sendable, Equatable {
     case tooFewSamples
   }
 
-  /// The limits in force.
-  public let limits: RateLimits
+  /// The limits in force; nil: none, and it only counts.
+  public let limits: RateLimits?
   /// Groups inserted since the beginning of the run.
   public private(set) var inserts: Int
   /// Groups that are no longer kept.
@@ -80,7 +83,7 @@ public struct RateLimiter: Sendable, Equatable {
 
   /// - Parameters:
   ///   - inserts: those of an earlier life of the run; so `deletions` and `samples`.
-  public init(_ limits: RateLimits, inserts: Int = 0, deletions: Int = 0, samples: Int = 0) {
+  public init(_ limits: RateLimits?, inserts: Int = 0, deletions: Int = 0, samples: Int = 0) {
     self.limits = limits
     self.inserts = inserts
     self.deletions = deletions
@@ -89,13 +92,14 @@ public struct RateLimiter: Sendable, Equatable {
 
   /// Groups that are stored.
   public var size: Int { inserts - deletions }
-  /// inserts x samplesPerInsert - samples.
-  public var difference: Double { Double(inserts) * limits.samplesPerInsert - Double(samples) }
+  /// inserts x samplesPerInsert - samples; without limits one sample an insert is taken for the aim.
+  public var difference: Double { Double(inserts) * (limits?.samplesPerInsert ?? 1) - Double(samples) }
 
   /// Why `count` groups more may not be inserted; nil when they may.
   ///
   /// - Parameter pending: groups that are being made already.
   public func insertBlock(_ count: Int = 1, pending: Int = 0) -> Block? {
+    guard let limits else { return nil }
     let then = pending + count
     if size + then <= limits.minimumSize { return nil }
     return difference + Double(then) * limits.samplesPerInsert <= limits.largestDifference ? nil : .tooFewSamples
@@ -107,6 +111,7 @@ public struct RateLimiter: Sendable, Equatable {
   ///   - pending: groups that are being made already.
   ///   - limit: the answer is at most this.
   public func insertable(pending: Int = 0, limit: Int) -> Int {
+    guard let limits else { return limit }
     let byDifference = ((limits.largestDifference - difference) / limits.samplesPerInsert).rounded(.down)
     let room = max(Double(limits.minimumSize - size), byDifference) - Double(pending)
     return room <= 0 ? 0 : room >= Double(limit) ? limit : Int(room)
@@ -114,8 +119,15 @@ public struct RateLimiter: Sendable, Equatable {
 
   /// Why `count` groups may not be sampled together; nil when they may.
   public func sampleBlock(_ count: Int = 1) -> Block? {
+    guard let limits else { return nil }
     if size < limits.minimumSize { return .minimumSize }
     return difference - Double(count) >= limits.smallestDifference ? nil : .tooFewInserts
+  }
+
+  /// Its counts, for people.
+  public var summary: String {
+    "\(inserts) inserted, \(deletions) dropped, \(samples) sampled, difference \(difference)"
+      + (limits.map { " of \($0.smallestDifference) to \($0.largestDifference)" } ?? "")
   }
 
   /// Groups were inserted.

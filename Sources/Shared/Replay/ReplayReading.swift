@@ -9,6 +9,8 @@ extension ReplayStore {
   public var entries: [ReplayEntry] { index.numbers.compactMap { index.entry($0) } }
   /// Stored groups.
   public var count: Int { index.numbers.count }
+  /// Groups that were stored once and dropped since.
+  public var droppedCount: Int { index.dropped.count }
   /// Trajectories in them.
   public var trajectoryCount: Int { index.trajectoryCount }
   /// Bytes on disk.
@@ -17,6 +19,9 @@ extension ReplayStore {
   public var segmentPaths: [String] { segments.sorted { $0.key < $1.key }.map(\.value.path) }
   /// Run of the groups; nil in an empty replay opened for reading.
   public var runID: String? { origin?.runID }
+
+  /// Whose groups they are, as far as the folder says it: a replay without a sealed segment knows only the run.
+  public var storedOrigin: ReplayOrigin { origin ?? ReplayOrigin(runID: "", modelHash: "", configuration: "") }
 
   /// A group of this number is or was stored, so another is a duplicate.
   public func contains(_ number: Int) -> Bool { index.contains(number) }

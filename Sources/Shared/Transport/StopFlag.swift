@@ -18,20 +18,21 @@ public final class StopFlag: Sendable {
   public var isSet: Bool { flag.load(ordering: .acquiring) }
 }
 
-/// Turns SIGINT and SIGTERM into a call, once; the second signal ends the process at once.
+/// Turns SIGINT, SIGTERM and SIGUSR1 into calls. SIGUSR1 only announces a preemption, as Slurm does; of the two others
+/// the second ends the process at once.
 public final class TerminationSignals: @unchecked Sendable {  // its sources are only held, never used after init
   private let sources: [any DispatchSourceSignal]
 
-  /// - Parameter body: is called on a queue of its own with the signal's name, at the first signal.
+  /// - Parameter body: is called on a queue of its own with the signal's name.
   public init(_ body: @escaping @Sendable (_ signal: String) -> Void) {
     let queue = DispatchQueue(label: "termination signals")
     let seen = StopFlag()
-    sources = [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM")].map { number, name in
+    sources = [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGUSR1, "SIGUSR1")].map { number, name in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {
         if seen.isSet { _exit(128 + number) }
-        seen.set()
+        if number != SIGUSR1 { seen.set() }
         body(name)
       }
       source.resume()

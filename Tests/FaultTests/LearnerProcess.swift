@@ -1,0 +1,141 @@
+// The learner as a process that can be killed, with a model so small that it starts in a moment.
+
+import Configuration
+import Engine
+import Foundation
+import Glibc
+import Models
+import Testing
+
+/// Ten times as many faults, and so on, where the environment asks for a longer run.
+let faultScale = ProcessInfo.processInfo.environment["STEPWISE_FAULT_SCALE"].flatMap { Int($0) } ?? 1
+/// Another seed gives other instants.
+let faultSeed = ProcessInfo.processInfo.environment["STEPWISE_FAULT_SEED"].flatMap { UInt64($0) } ?? 1
+
+/// A folder with a model, a configuration, and the runs made in it.
+struct FaultBench {
+  let folder: URL
+  var configuration = Configuration()
+
+  init() throws {
+    try Compute.start()
+    folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-faults-" + UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let model = folder.appending(path: "model")
+    let golden = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "Golden/models/sd2")
+    try FileManager.default.copyItem(at: golden, to: model)
+    try Self.writeTokenizer(to: model.appending(path: "tokenizer"))
+    configuration.run.folder = folder.appending(path: "run").path
+    configuration.run.model = model.path
+    configuration.run.seed = 5
+    configuration.run.threads = 1
+    configuration.sampling.steps = 2
+    configuration.sampling.prompts = ["cat", "dog", "frog"]
+    configuration.reward.weights = ["jpeg-compressibility": 1]
+    configuration.training.learningRate = 1e-3
+    configuration.evaluation.every = 0
+    configuration.network.heartbeatInterval = 0.2
+    configuration.network.silenceLimit = 5
+    let endpoints = try Self.freeEndpoints(4)
+    configuration.network.learner = endpoints[0]
+    configuration.network.notices = endpoints[1]
+    configuration.network.routers = [endpoints[2]]
+    configuration.network.routerBackends = [endpoints[3]]
+  }
+
+  func remove() { try? FileManager.default.removeItem(at: folder) }
+
+  var runFolder: URL { URL(filePath: configuration.run.folder) }
+
+  /// Letters alone, with the ids of the special tokens that the text encoder's configuration has.
+  private static func writeTokenizer(to folder: URL) throws {
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    var vocabulary = ["<|startoftext|>": 398, "<|endoftext|>": 399]
+    for (number, letter) in "abcdefghijklmnopqrstuvwxyz".enumerated() {
+      vocabulary[String(letter)] = number
+      vocabulary["\(letter)</w>"] = 100 + number
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    try encoder.encode(vocabulary).write(to: folder.appending(path: "vocab.json"))
+    try Data("#version: 0.2\n".utf8).write(to: folder.appending(path: "merges.txt"))
+    try Data(#"{"model_max_length": 12}"#.utf8).write(to: folder.appending(path: "tokenizer_config.json"))
+  }
+
+  /// Endpoints that were free a moment ago: a learner that comes back must find its own again.
+  private static func freeEndpoints(_ count: Int) throws -> [String] {
+    var sockets: [Int32] = []
+    defer { for socket in sockets { close(socket) } }
+    return try (0..<count).map { _ in
+      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+      try #require(descriptor >= 0)
+      sockets.append(descriptor)
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_addr.s_addr = inet_addr("127.0.0.1")
+      var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+      let status = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          bind(descriptor, $0, size) == 0 ? getsockname(descriptor, $0, &size) : -1
+        }
+      }
+      try #require(status == 0)
+      return "tcp://127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
+    }
+  }
+
+  /// Starts the learner; it goes on with what the run's folder holds.
+  func start() throws -> LearnerProcess {
+    let file = folder.appending(path: "run.yaml")
+    try Data(configuration.encodeYAML().utf8).write(to: file)
+    return try LearnerProcess(
+      ["--config", file.path, "--resume"], log: folder.appending(path: "learner.log"))
+  }
+}
+
+/// A running `stepwise-learner`.
+final class LearnerProcess {
+  /// Beside the program that runs these tests.
+  static let program = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+    .appending(path: "stepwise-learner")
+
+  private let process = Process()
+  private let log: URL
+
+  init(_ arguments: [String], log: URL) throws {
+    self.log = log
+    process.executableURL = Self.program
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
+    if !FileManager.default.fileExists(atPath: log.path) { try Data().write(to: log) }
+    let handle = try FileHandle(forWritingTo: log)
+    try handle.seekToEnd()
+    process.standardError = handle
+    process.standardOutput = handle
+    try process.run()
+  }
+
+  var isRunning: Bool { process.isRunning }
+
+  /// Sends a signal and waits until it has ended.
+  ///
+  /// - Returns: its exit status, or the signal that ended it, negative.
+  @discardableResult
+  func end(by signal: Int32) -> Int32 {
+    if process.isRunning { kill(process.processIdentifier, signal) }
+    return wait()
+  }
+
+  @discardableResult
+  func wait() -> Int32 {
+    process.waitUntilExit()
+    return process.terminationReason == .uncaughtSignal ? -process.terminationStatus : process.terminationStatus
+  }
+
+  /// What it said last.
+  var lastWords: String {
+    let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
+    return text.split(separator: "\n").suffix(8).joined(separator: "\n")
+  }
+}
