@@ -120,7 +120,7 @@ let package = Package(
         ["Learner", "Actor", "RewardServer", "Configuration", "Replay", "Messages", "Transport", "Engine", logging]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),
-      tests("TransportTests", ["Transport"]),
+      tests("TransportTests", ["Transport", logging]),
       tests("ConfigurationTests", ["Configuration"]),
       tests(
         "ActorTests",

@@ -1,6 +1,5 @@
 // The actor's one compute thread: it loads the model, binds policies and samples, job after job.
 
-internal import Configuration
 internal import Messages
 internal import Transport
 
@@ -26,13 +25,15 @@ final class ComputeThread: Sendable {
 
   /// Starts loading the model.
   ///
-  /// - Parameter bell: is rung when there is an outcome.
-  init(_ configuration: Configuration, bell: WakeUp) {
+  /// - Parameters:
+  ///   - bell: is rung when there is an outcome.
+  ///   - source: loads it, on the thread that will use it.
+  init(bell: WakeUp, source: @escaping @Sendable () throws -> any GroupSource) {
     let outcomes = Mailbox<Outcome>(bell: bell)
     self.outcomes = outcomes
     thread = ServiceThread(name: "sampling") { [jobs] in
       do {
-        let sampler = try GroupSampler(configuration)
+        let sampler = try source()
         outcomes.put(.ready(modelHash: sampler.modelHash))
         while let job = jobs.take() { outcomes.put(try Self.run(job, sampler)) }
       } catch {
@@ -41,7 +42,7 @@ final class ComputeThread: Sendable {
     }
   }
 
-  private static func run(_ job: Job, _ sampler: GroupSampler) throws -> Outcome {
+  private static func run(_ job: Job, _ sampler: any GroupSource) throws -> Outcome {
     switch job {
     case .bind(let bytes, let version, let tensorCount):
       try sampler.bind(bytes, version: version, tensorCount: tensorCount)

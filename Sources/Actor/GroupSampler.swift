@@ -10,7 +10,7 @@ internal import Messages
 internal import Models
 
 /// Samples groups with one model. Not Sendable: the compute thread makes it and uses it.
-final class GroupSampler {
+final class GroupSampler: GroupSource {
   private let model: TextToImageModel
   private let sampler: DualStateSampler
   private let settings: Configuration.Sampling

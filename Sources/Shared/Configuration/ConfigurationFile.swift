@@ -8,7 +8,7 @@ extension Configuration {
   /// Keys whose values are paths.
   static let pathKeys: Set<String> = [
     "run.folder", "run.model", "sampling.promptsFile", "reward.alignmentModel", "reward.aestheticModel",
-    "reward.aestheticHead", "evaluation.promptsFile",
+    "reward.aestheticHead", "evaluation.promptsFile", "network.keys", "network.keyFile",
   ]
   /// Keys whose value is a whole of its own: keys within it are the user's.
   static let openKeys: Set<String> = ["reward.weights"]

@@ -105,6 +105,8 @@ extension Configuration {
     require(
       network.policyChunkBytes > 0 && network.policyChunkBytes <= network.maximumMessageBytes / 2,
       "network.policyChunkBytes", "at most half of network.maximumMessageBytes", network.policyChunkBytes)
+    require(
+      network.keyFile.isEmpty || !network.keys.isEmpty, "network.keys", "a folder of keys beside network.keyFile", "none")
     positive(network.undeliveredGroups, "network.undeliveredGroups")
 
     positive(checkpoint.every, "checkpoint.every")

@@ -15,13 +15,16 @@ public enum Endpoint {
     return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
   }
 
-  static func requireLocal(_ endpoint: String, insecure: Bool) throws {
-    guard insecure || isLocal(endpoint) else {
-      throw TransportError(
-        .refusedInsecure,
-        "\(endpoint): expected an address of this machine only, such as tcp://127.0.0.1:5555, found one that other "
-          + "machines can reach. Without keys anybody there could read and insert data. Use a loopback address, or "
-          + "set network.insecure: true on a network where everybody is trusted.")
-    }
+  /// Whether traffic of this endpoint never leaves this process, where there is nothing to encrypt.
+  static func isInternal(_ endpoint: String) -> Bool { endpoint.hasPrefix("inproc://") }
+
+  static func requireAllowed(_ endpoint: String, _ security: Security) throws {
+    guard case .loopback = security, !isLocal(endpoint) else { return }
+    throw TransportError(
+      .refusedInsecure,
+      "\(endpoint): expected an address of this machine only, such as tcp://127.0.0.1:5555, found one that other "
+        + "machines can reach. Without keys anybody there could read and insert data. Make keys with `stepwise keys` "
+        + "and set network.keys, use a loopback address, or set network.insecure: true on a network where everybody is "
+        + "trusted.")
   }
 }
