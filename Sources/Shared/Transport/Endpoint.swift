@@ -1,5 +1,7 @@
 // Closed by default: which endpoints stay on this machine.
 
+internal import Glibc
+
 /// Judges endpoint texts such as `tcp://127.0.0.1:5555`, `inproc://name`, `ipc:///run/x.socket`.
 public enum Endpoint {
   /// Whether traffic of this endpoint never leaves this machine.
@@ -19,6 +21,9 @@ public enum Endpoint {
   static func isInternal(_ endpoint: String) -> Bool { endpoint.hasPrefix("inproc://") }
 
   static func requireAllowed(_ endpoint: String, _ security: Security) throws {
+    guard ["tcp://", "ipc://", "inproc://"].contains(where: { endpoint.hasPrefix($0) }) else {
+      throw TransportError.malformed(endpoint, EPROTONOSUPPORT)
+    }
     guard case .loopback = security, !isLocal(endpoint) else { return }
     throw TransportError(
       .refusedInsecure,

@@ -35,7 +35,7 @@ struct TortureCommand: ParsableCommand {
 
   func run() throws {
     let files = FileManager.default
-    let place = folder.map { URL(filePath: $0) }
+    let place = folder.map { URL(filePath: $0).absoluteURL.standardizedFileURL }
       ?? files.temporaryDirectory.appending(path: "stepwise-torture-\(UUID().uuidString)")
     guard !files.fileExists(atPath: place.path) else {
       throw CommandError("\(place.path): expected a new folder, found one that exists; give another")

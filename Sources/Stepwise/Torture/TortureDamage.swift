@@ -37,7 +37,8 @@ enum TortureDamage {
     // One file with its damage, beside links to the newest few others: a large store need not be read a thousand times.
     while report.copies < most, Date() < end {
       let victim = files[random.integer(below: files.count)]
-      let chosen = Set(files.suffix(3) + [victim])
+      let journals = files.filter { $0.hasPrefix("journal-") }.suffix(1)
+      let chosen = Set(files.suffix(2) + journals + [victim])
       try? FileManager.default.removeItem(at: scratch)
       try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
       for name in chosen {

@@ -30,6 +30,7 @@ final class TortureRig {
   private var ghostProcesses: [Int32: ChildProcess] = [:]
   /// What is to be mended, and when.
   private var mending: [(at: Date, body: () -> Void)] = []
+  private var isDiskFull = false
   private var random: RandomStream
   private var report = TortureReport()
   private let say: (String) -> Void
@@ -175,7 +176,10 @@ final class TortureRig {
       }
       return
     }
-    if !part.isExpectedToEnd {
+    if part.role == .learner, isDiskFull, !part.isExpectedToEnd {
+      // It says so and ends; it is started until there is room.
+      report.faults["no start without room learner", default: 0] += 1
+    } else if !part.isExpectedToEnd {
       report.unexpectedEnds.append("\(end.name) (\(end.text)): \(ChildProcess.lastWords(in: process.log))")
       say("\(end.name) ended by itself (\(end.text))")
     }
@@ -221,7 +225,11 @@ final class TortureRig {
     case .twin: twin(name, process)
     case .fullDisk(let seconds):
       disk.fill()
-      mend(after: seconds) { [self] in disk.empty() }
+      isDiskFull = true
+      mend(after: seconds) { [self] in
+        disk.empty()
+        isDiskFull = false
+      }
     case .tornTail:
       kill(name)
       process.waitUntilExit()
