@@ -135,6 +135,7 @@ let package = Package(
         "ScoringTests",
         ["Scoring", "RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Engine", logging]),
       tests("TokenizerTests", ["Models"]),
+      tests("ModelsTests", ["Models", "Layers", "Engine"]),
       tests("RewardsTests", ["Rewards", "Imaging", "Engine"]),
       tests("SafetensorsTests", ["Layers", "Engine"]),
       tests(
@@ -145,7 +146,7 @@ let package = Package(
         "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),
       tests("TelemetryTests", ["Telemetry", "Imaging"]),
       tests("LayeringTests", []),
-      tests("StepwiseTests", ["stepwise", "Imaging", "Layers"]),
+      tests("StepwiseTests", ["stepwise", "Imaging", "Models", "Layers", "Engine"]),
     ],
   swiftLanguageModes: [.v6]
 )

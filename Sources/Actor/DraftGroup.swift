@@ -1,16 +1,16 @@
 // A trajectory group before its scores: what is to be scored, and how scores become dense rewards.
 
 internal import Diffusion
-internal import Messages
+package import Messages
 
 /// A sampled group that waits for its scores.
-struct DraftGroup: Sendable {
+package struct DraftGroup: Sendable {
   /// The group without scores and dense rewards.
   private(set) var group: TrajectoryGroup
   /// Similarities of each trajectory's clean states.
   let similarities: [LatentSimilarity]
   /// The clean states to be scored, trajectory after trajectory, steps ascending within each.
-  let images: ImageBatch
+  package let images: ImageBatch
 
   init(group: TrajectoryGroup, similarities: [LatentSimilarity], images: ImageBatch) {
     self.group = group
@@ -31,7 +31,7 @@ struct DraftGroup: Sendable {
   /// The group with the scores that came. A trajectory with a missing one has no dense rewards: missing is not zero.
   ///
   /// - Parameter rewards: names and weights of the sum that is learned.
-  func scored(by reply: ScoreReply, rewards: [(name: String, weight: Float)]) -> TrajectoryGroup {
+  package func scored(by reply: ScoreReply, rewards: [(name: String, weight: Float)]) -> TrajectoryGroup {
     var result = group
     var image = 0
     for index in result.trajectories.indices {

@@ -1,16 +1,16 @@
 // The actor's work: assignments and a policy in, sampled groups and pictures to be scored out. Every random number
 // follows from the run's seed and the assignment's number, so who makes a group changes nothing in it.
 
-internal import Configuration
+package import Configuration
 internal import Diffusion
 internal import Engine
 internal import Foundation
 internal import Layers
-internal import Messages
-internal import Models
+package import Messages
+package import Models
 
 /// Samples groups with one model. Not Sendable: the compute thread makes it and uses it.
-final class GroupSampler: GroupSource {
+package final class GroupSampler: GroupSource {
   private let model: TextToImageModel
   private let sampler: DualStateSampler
   private let settings: Configuration.Sampling
@@ -20,12 +20,20 @@ final class GroupSampler: GroupSource {
   /// The policy that is bound; nil before the first.
   private(set) var policyVersion: Int?
 
-  /// Loads the model.
+  /// Loads the model, and the decoder for rewards where one is configured.
   ///
+  /// - Parameter loaded: the model, where it is in memory already; nil loads the configured one.
   /// - Throws: errors that name the file or setting and what was expected.
-  init(_ configuration: Configuration) throws {
+  package init(_ configuration: Configuration, model loaded: TextToImageModel? = nil) throws {
     let folder = URL(filePath: configuration.run.model)
-    model = try TextToImageModel(folder: folder)
+    if loaded == nil {
+      try TextToImageModel.requireMemory(
+        folder: folder, samples: configuration.sampling.batchSize * configuration.sampling.groupSize,
+        advice: "Lower sampling.batchSize, or take a machine with more memory.")
+    }
+    model = try loaded ?? TextToImageModel(folder: folder)
+    let decoder = configuration.sampling.rewardDecoder
+    if !decoder.isEmpty { try model.useTinyDecoder(URL(filePath: decoder)) }
     settings = configuration.sampling
     loraAlpha = configuration.training.loraAlpha
     sampler = try DualStateSampler(
@@ -62,7 +70,7 @@ final class GroupSampler: GroupSource {
   /// Samples the groups of a batch of assignments, all of the bound policy.
   ///
   /// - Throws: when a prompt is too long for the model.
-  func sample(_ assignments: [Assignment], run: RunIdentity) throws -> [DraftGroup] {
+  package func sample(_ assignments: [Assignment], run: RunIdentity) throws -> [DraftGroup] {
     try Tape.withoutGradients {
       let groupSize = assignments[0].groupSize
       let states = sampler.sample(
@@ -116,9 +124,13 @@ final class GroupSampler: GroupSource {
 }
 
 /// What is the same in all groups of an actor in a run.
-struct RunIdentity: Sendable, Equatable {
+package struct RunIdentity: Sendable, Equatable {
   let id: String
   let seed: UInt64
   let actor: String
   let incarnation: Int
+
+  package init(id: String, seed: UInt64, actor: String, incarnation: Int) {
+    (self.id, self.seed, self.actor, self.incarnation) = (id, seed, actor, incarnation)
+  }
 }

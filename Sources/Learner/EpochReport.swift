@@ -4,7 +4,7 @@
 internal import Algorithms
 
 /// One epoch's numbers.
-struct EpochReport {
+package struct EpochReport {
   var epoch = 0
   /// Groups trained on.
   var groups = 0

@@ -2,16 +2,16 @@
 // three give the same weights to the bit.
 
 internal import Algorithms
-internal import Configuration
+package import Configuration
 internal import Diffusion
 internal import Engine
 internal import Foundation
 internal import Layers
-internal import Messages
-internal import Models
+package import Messages
+package import Models
 
 /// The policy under training. Not Sendable: it belongs to the training thread.
-final class Trainer {
+package final class Trainer {
   let model: TextToImageModel
   let process: DDIM
   let optimizer: AdamW
@@ -30,14 +30,21 @@ final class Trainer {
 
   /// Loads the model and gives it a new adapter that changes nothing yet.
   ///
+  /// - Parameter loaded: the model, where it is in memory already; nil loads the configured one.
   /// - Throws: when the model cannot be loaded or the settings do not go together.
-  init(_ configuration: Configuration) throws {
+  package init(_ configuration: Configuration, model loaded: TextToImageModel? = nil) throws {
     settings = configuration.training
     seed = RandomStream(seed: configuration.run.seed)
     process = try configuration.samplingProcess()
     algorithm = try AlgorithmRegistry.make(settings.algorithm, configuration.algorithmOptions)
     groupSize = type(of: algorithm).groupSize
-    model = try TextToImageModel(folder: URL(filePath: configuration.run.model))
+    let folder = URL(filePath: configuration.run.model)
+    if loaded == nil {
+      try TextToImageModel.requireMemory(
+        folder: folder, trained: settings.minibatchSize * groupSize,
+        advice: "Lower training.minibatchSize and raise training.accumulation in its place.")
+    }
+    model = try loaded ?? TextToImageModel(folder: folder)
     model.unet.addLoRA(rank: settings.loraRank, alpha: settings.loraAlpha, random: seed.fork("lora"))
     let guidanceScale = configuration.sampling.guidanceScale
     prompts = PromptStates(model: model, guidanceScale: guidanceScale)
@@ -56,7 +63,8 @@ final class Trainer {
   /// Trains on one epoch's groups; the next version is made even where no group could be used.
   ///
   /// - Throws: `TrainingError` when a group was sampled with other settings, or a gradient is not finite.
-  func train(_ received: [TrajectoryGroup]) throws -> EpochReport {
+  @discardableResult
+  package func train(_ received: [TrajectoryGroup]) throws -> EpochReport {
     let batch = try EpochBatch(received, terms)
     var report = EpochReport()
     report.epoch = version

@@ -23,7 +23,8 @@ struct Evaluation {
     let scores: [String: [Double?]]
   }
 
-  /// Samples and scores `prompts.count * seeds` pictures.
+  /// Samples and scores `prompts.count * seeds` pictures, decoded by the model's own autoencoder; where the model has
+  /// another decoder, its pictures are scored too.
   ///
   /// - Parameter done: is told how many pictures are ready, as it goes.
   func measure(_ generator: PictureGenerator, lora: String?, done: (Int) -> Void) throws -> Result {
@@ -31,20 +32,30 @@ struct Evaluation {
     let noise = prompts.indices.flatMap { prompt in
       (0..<seeds).map { PictureNoise(seed: firstSeed + UInt64($0), number: prompt) }
     }
-    let pictures = try generator.pictures(texts, noise: noise, done: done)
+    let model = generator.model, hasTiny = model.decoder !== model.vae
+    let pictures = try generator.pictures(
+      texts, noise: noise, by: [model.vae] + (hasTiny ? [model.decoder] : []), done: done)
+    let scores = try scores(pictures[0], texts)
+    let report = EvaluationReport(
+      model: model.folder.path, lora: lora, sampling: generator.settings, firstSeed: firstSeed,
+      seeds: seeds, prompts: prompts.count, rewards: scores.mapValues(summary),
+      tinyRewards: hasTiny ? try self.scores(pictures[1], texts).mapValues(summary) : nil,
+      diversity: try diversity(pictures[0]))
+    return Result(report: report, pictures: pictures[0], scores: scores)
+  }
+
+  private func scores(_ pictures: [Image], _ texts: [String]) throws -> [String: [Double?]] {
     var scores: [String: [Double?]] = [:]
     for scorer in scorers { scores[scorer.name] = try score(pictures, texts, scorer) }
-    let rewards = scores.mapValues { values in
-      EvaluationReport.Reward(
-        all: ScoreSummary(values),
-        prompts: Dictionary(
-          zip(prompts, prompts.indices.map { ScoreSummary(Array(values[$0 * seeds..<($0 + 1) * seeds])) })
-            .compactMap { prompt, summary in summary.map { (prompt, $0) } }, uniquingKeysWith: { first, _ in first }))
-    }
-    let report = EvaluationReport(
-      model: generator.model.folder.path, lora: lora, sampling: generator.settings, firstSeed: firstSeed,
-      seeds: seeds, prompts: prompts.count, rewards: rewards, diversity: try diversity(pictures))
-    return Result(report: report, pictures: pictures, scores: scores)
+    return scores
+  }
+
+  private func summary(_ values: [Double?]) -> EvaluationReport.Reward {
+    EvaluationReport.Reward(
+      all: ScoreSummary(values),
+      prompts: Dictionary(
+        zip(prompts, prompts.indices.map { ScoreSummary(Array(values[$0 * seeds..<($0 + 1) * seeds])) })
+          .compactMap { prompt, summary in summary.map { (prompt, $0) } }, uniquingKeysWith: { first, _ in first }))
   }
 
   private static let batchSize = 32

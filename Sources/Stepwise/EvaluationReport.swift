@@ -44,6 +44,8 @@ struct EvaluationReport: Codable {
   let seeds: Int
   let prompts: Int
   let rewards: [String: Reward]
+  /// The same latents' scores as the tiny decoder shows them; nil without one.
+  let tinyRewards: [String: Reward]?
   /// Mean over prompts of the mean pairwise 1 - cosine of CLIP embeddings between pictures of one prompt, 0 to 2; nil
   /// with one seed or without a CLIP.
   let diversity: Double?
@@ -56,12 +58,12 @@ struct EvaluationReport: Codable {
 
   /// A table for people: a line a prompt, a column a reward.
   func table(prompts order: [String]) -> String {
-    let names = rewards.keys.sorted()
-    var rows = [["prompt"] + names]
-    for prompt in order {
-      rows.append([prompt] + names.map { rewards[$0]?.prompts[prompt]?.text ?? "missing" })
+    let columns = rewards.keys.sorted().flatMap { name in
+      [(name, rewards[name])] + (tinyRewards.map { [("\(name), tiny decoder", $0[name])] } ?? [])
     }
-    rows.append(["all"] + names.map { rewards[$0]?.all?.text ?? "missing" })
+    var rows = [["prompt"] + columns.map(\.0)]
+    for prompt in order { rows.append([prompt] + columns.map { $0.1?.prompts[prompt]?.text ?? "missing" }) }
+    rows.append(["all"] + columns.map { $0.1?.all?.text ?? "missing" })
     var text = TextTable.text(rows)
     if let diversity { text += "diversity (mean pairwise distance of CLIP embeddings): \(String(format: "%.4f", diversity))\n" }
     return text

@@ -38,8 +38,10 @@ struct GenerateCommand: ParsableCommand {
     let initial = try latents.map { try readLatents($0, count: prompts.count, shape: generator.model.latentShape) }
       ?? Tensor.stacked(noise.map { $0.initial(generator.model.latentShape) })
     let progress = ProgressLine("pictures", total: prompts.count)
-    let pictures = try generator.pictures(prompts, noise: noise, initial: initial) { progress.update($0) }
-    try write(pictures, of: prompts, initial: initial)
+    let pictures = try generator.pictures(
+      prompts, noise: noise, initial: initial, by: [generator.model.decoder]
+    ) { progress.update($0) }
+    try write(pictures[0], of: prompts, initial: initial)
   }
 
   private func readLatents(_ path: String, count: Int, shape: [Int]) throws -> Tensor {

@@ -4,6 +4,7 @@ import ArgumentParser
 import Diffusion
 import Engine
 import Foundation
+import Models
 
 struct ModelOptions: ParsableArguments {
   @Option(help: "Model folder in diffusers' format.") var model: String
@@ -14,6 +15,11 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Sampler: ddim or lcm.") var scheduler = SamplingSettings.Scheduler.ddim
   @Option(help: "Timesteps that ddim visits: leading, trailing or linspace; the model's own when absent.")
   var spacing: String?
+  @Option(help: "AutoencoderTiny folder in diffusers' format, much faster than the model's own autoencoder.")
+  var tinyDecoder: String?
+  @Option(help: "Random weights of this seed, to measure: the model folder needs its configurations alone.")
+  var randomWeights: UInt64?
+  @Option(help: "CLIP tokenizer folder (vocab.json, merges.txt), in place of the model's own.") var tokenizer: String?
   @Option(help: "Worker threads; all cores when absent.") var threads: Int?
 
   func validate() throws {
@@ -27,11 +33,30 @@ struct ModelOptions: ParsableArguments {
   }
 
   /// Starts the arithmetic and loads the model.
+  ///
+  /// - Throws: an error naming the file or setting that does not fit.
   func load() throws -> PictureGenerator {
     try Compute.start(threads: threads)
     FileHandle.standardError.write(Data("\(Compute.summary)\n".utf8))
-    return try PictureGenerator(
-      model: URL(filePath: model), lora: lora.map { URL(filePath: $0) }, settings: settings)
+    return try PictureGenerator(try loadModel(), lora: lora.map { URL(filePath: $0) }, settings: settings)
+  }
+
+  private func loadModel() throws -> TextToImageModel {
+    let folder = URL(filePath: model), own = folder.appending(path: "tokenizer")
+    if tokenizer == nil, randomWeights != nil, !FileManager.default.fileExists(atPath: own.path) {
+      throw CommandError(
+        "\(own.path): expected the model's tokenizer, found none; give a CLIP tokenizer folder with --tokenizer")
+    }
+    let replacement = try tokenizer.map { path in
+      let configured = try CLIPTextConfiguration(
+        ModelConfiguration(file: folder.appending(path: "text_encoder/config.json")))
+      return try Tokenizer(folder: URL(filePath: path), maximumLength: configured.maximumLength)
+    }
+    try TextToImageModel.requireMemory(folder: folder, advice: "Take a smaller model, or a machine with more memory.")
+    let loaded = try TextToImageModel(
+      folder: folder, weights: randomWeights.map { .random(seed: $0) } ?? .files, tokenizer: replacement)
+    if let tinyDecoder { try loaded.useTinyDecoder(URL(filePath: tinyDecoder)) }
+    return loaded
   }
 }
 

@@ -58,13 +58,13 @@ final class PictureGenerator {
     case lcm(LCM)
   }
 
-  /// Loads a model folder and, when there is one, a LoRA file.
+  /// Takes a model and, when there is one, a LoRA file.
   ///
   /// - Throws: an error naming the file or setting that does not fit.
-  init(model folder: URL, lora: URL?, settings: SamplingSettings) throws {
-    model = try TextToImageModel(folder: folder)
+  init(_ model: TextToImageModel, lora: URL?, settings: SamplingSettings) throws {
+    self.model = model
     self.settings = settings
-    let schedule = try NoiseSchedule(folder: folder, spacing: settings.spacing)
+    let schedule = try NoiseSchedule(folder: model.folder, spacing: settings.spacing)
     switch settings.scheduler {
     case .ddim: process = .ddim(try DDIM(schedule: schedule, steps: settings.steps, eta: settings.eta))
     case .lcm: process = .lcm(try LCM(schedule: schedule, steps: settings.steps))
@@ -80,29 +80,34 @@ final class PictureGenerator {
     if let lora { try model.unet.loadLoRA(SafetensorsFile(lora)) } else { model.unet.removeLoRA() }
   }
 
-  private static let batchSize = 16
+  /// At most 16 samples at a time and, beyond one, 4 of 64 x 64 positions, so that memory stays bounded.
+  private var batchSize: Int { max(1, min(16, 16384 / (model.latentShape[1] * model.latentShape[2]))) }
 
-  /// One picture a prompt.
+  /// One picture a prompt, by each decoder; the decoders see the same final states.
   ///
   /// - Parameters:
   ///   - initial: the noisiest states, `[n, C, h, w]`; nil takes them from `noise`.
   ///   - done: is told how many pictures are ready, as it goes.
+  /// - Returns: a list of pictures for each of `decoders`.
   /// - Throws: when a prompt is too long, before anything is sampled.
   func pictures(
-    _ prompts: [String], noise: [PictureNoise], initial: Tensor? = nil, done: (Int) -> Void = { _ in }
-  ) throws -> [Image] {
+    _ prompts: [String], noise: [PictureNoise], initial: Tensor? = nil, by decoders: [any LatentDecoder],
+    done: (Int) -> Void = { _ in }
+  ) throws -> [[Image]] {
     check(noise.count == prompts.count, "pictures: \(noise.count) streams for \(prompts.count) prompts")
     for prompt in Set(prompts) { _ = try model.tokenizer.encode(prompt) }
     let initial = initial ?? Tensor.stacked(noise.map { $0.initial(model.latentShape) })
-    var pictures: [Image] = []
-    for first in stride(from: 0, to: prompts.count, by: Self.batchSize) {
-      let part = first..<min(first + Self.batchSize, prompts.count)
+    var pictures = [[Image]](repeating: [], count: decoders.count)
+    for first in stride(from: 0, to: prompts.count, by: batchSize) {
+      let part = first..<min(first + batchSize, prompts.count)
       try Tape.withoutGradients {
         let text = try model.encode(Array(prompts[part]))
         let latents = sampled(
           initial.slice(axis: 0, part), Conditioning(text: text, empty: empty, scale: settings.guidance),
           Array(noise[part]))
-        pictures += Image.batch(model.decode(latents), range: .signed)
+        for (place, decoder) in decoders.enumerated() {
+          pictures[place] += Image.batch(decoder.pictures(ofScaled: latents), range: .signed)
+        }
       }
       done(part.upperBound)
     }

@@ -6,6 +6,7 @@ import Diffusion
 import Engine
 import Foundation
 import Imaging
+import Models
 import Rewards
 import Telemetry
 
@@ -149,7 +150,7 @@ struct Comparison {
     let scorers = try configuration.reward.weights.keys.sorted().map { try ScorerRegistry.make($0, options) }
     let hasCLIP = FileManager.default.fileExists(atPath: configuration.reward.alignmentModel)
     generator = try PictureGenerator(
-      model: URL(filePath: configuration.run.model), lora: nil,
+      TextToImageModel(folder: URL(filePath: configuration.run.model)), lora: nil,
       settings: SamplingSettings(
         steps: configuration.sampling.steps, guidance: configuration.sampling.guidanceScale,
         eta: configuration.sampling.eta, spacing: .init(rawValue: configuration.sampling.timestepSpacing)))

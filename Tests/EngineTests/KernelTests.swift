@@ -56,38 +56,6 @@ struct KernelTests {
     #expect(worstError((a.matmul(b.permuted([1, 0])) + bias).values, expected) < 1e-5)
   }
 
-  @Test("convolution", arguments: [(3, 1, 9, 11, 5, 4), (3, 2, 8, 8, 3, 7), (1, 1, 5, 4, 6, 2), (4, 4, 8, 12, 3, 5)])
-  func convolution(kernel: Int, stride: Int, h: Int, w: Int, inputs: Int, outputs: Int) {
-    var random = RandomStream(seed: 5)
-    let x = random.normal([2, h, w, inputs]), weight = random.normal([outputs, kernel, kernel, inputs])
-    let padding = kernel == 3 ? 1 : 0
-    let y = conv2d(x, weight, nil, stride: stride, padding: Padding(padding))
-    let (xv, wv) = (x.values, weight.values)
-    var expected: [Float] = []
-    for b in 0..<2 {
-      for i in 0..<y.shape[1] {
-        for j in 0..<y.shape[2] {
-          for o in 0..<outputs {
-            var sum = 0.0
-            for di in 0..<kernel {
-              for dj in 0..<kernel {
-                let (r, c) = (i * stride + di - padding, j * stride + dj - padding)
-                guard r >= 0, r < h, c >= 0, c < w else { continue }
-                for l in 0..<inputs {
-                  sum += Double(xv[((b * h + r) * w + c) * inputs + l])
-                    * Double(wv[((o * kernel + di) * kernel + dj) * inputs + l])
-                }
-              }
-            }
-            expected.append(Float(sum))
-          }
-        }
-      }
-    }
-    #expect(y.shape == [2, (h + 2 * padding - kernel) / stride + 1, (w + 2 * padding - kernel) / stride + 1, outputs])
-    #expect(worstError(y.values, expected) < 1e-5)
-  }
-
   @Test("group norm of values far from zero")
   func groupNormOffset() {
     var random = RandomStream(seed: 6)

@@ -87,6 +87,24 @@ func compareGradients(
   return agreement
 }
 
+@Sendable func vaeTiny(_ golden: GoldenCase) throws -> Agreement {
+  let tensors = try golden.tensors()
+  let vae = try AutoencoderTiny(folder: golden.model("vae"))
+  let cotangent = try tensors.tensor("in.cotangent")
+  let decoded = Tape.gradients(of: [try tensors.tensor("in.latents")]) { inputs in
+    let image = vae.decode(inputs[0])
+    return ((image * cotangent).sum(), image.detached)
+  }
+  var agreement = Agreement()
+  agreement.compare("image", decoded.extra, try tensors.tensor("out.image"), tolerance: Agreement.network)
+  agreement.compare(
+    "grad_latents", decoded.inputs[0], try tensors.tensor("out.grad_latents"), tolerance: Agreement.gradient)
+  agreement.compare(
+    "encoded", vae.encode(try tensors.tensor("in.pixels")), try tensors.tensor("out.encoded"),
+    tolerance: Agreement.network)
+  return agreement
+}
+
 @Sendable func aestheticScore(_ golden: GoldenCase) throws -> Agreement {
   let tensors = try golden.tensors()
   let vision = try CLIPVision(folder: golden.file("model")), head = try AestheticHead(file: golden.file("head"))

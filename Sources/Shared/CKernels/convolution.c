@@ -1,8 +1,8 @@
-// Convolution over NHWC as products of gathered patches, a block of positions at a time: the patch matrix is never
-// whole in memory, and its block stays in cache.
-#include "dispatch.h"
+// Convolution over NHWC: 3x3 of stride 1 by Winograd's algorithm (winograd.c), everything else as products of gathered
+// patches, a block of positions at a time: the patch matrix is never whole in memory, and its block stays in cache.
 #include "kernels.h"
 #include "openblas.h"
+#include "winograd.h"
 #include <string.h>
 
 enum { patch_floats = 1 << 17 }; // half a megabyte a thread
@@ -10,6 +10,7 @@ enum { patch_floats = 1 << 17 }; // half a megabyte a thread
 // Patches of the output positions begin..<end, a row each: [kernel, kernel, in]
 static void gather(const sw_convolution *s, const float *x, int64_t begin, int64_t end, float *patches) {
   const int64_t area = s->out_height * s->out_width, run = s->kernel * s->in;
+  const int64_t shift = s->doubled ? 1 : 0, line = s->width >> shift, image_area = line * (s->height >> shift);
   for (int64_t p = begin; p < end; p++) {
     const int64_t image = p / area, row = p % area / s->out_width, column = p % s->out_width;
     const int64_t left = column * s->stride - s->pad_left, top = row * s->stride - s->pad_top;
@@ -22,8 +23,11 @@ static void gather(const sw_convolution *s, const float *x, int64_t begin, int64
         continue;
       }
       if (first > 0) memset(patches, 0, first * s->in * sizeof(float));
-      memcpy(patches + first * s->in, x + ((image * s->height + y) * s->width + left + first) * s->in,
-             (last - first) * s->in * sizeof(float));
+      const float *from = x + (image * image_area + (y >> shift) * line) * s->in;
+      if (shift)
+        for (int64_t j = first; j < last; j++)
+          memcpy(patches + j * s->in, from + ((left + j) >> 1) * s->in, s->in * sizeof(float));
+      else memcpy(patches + first * s->in, from + (left + first) * s->in, (last - first) * s->in * sizeof(float));
       if (last < s->kernel) memset(patches + last * s->in, 0, (s->kernel - last) * s->in * sizeof(float));
     }
   }
@@ -31,7 +35,8 @@ static void gather(const sw_convolution *s, const float *x, int64_t begin, int64
 
 typedef struct {
   const sw_convolution *shape;
-  const float *x, *w, *bias, *g;
+  const float *x, *w, *g;
+  sw_convolution_terms terms;
   float *y;
   int64_t rows;
 } convolution_work;
@@ -39,7 +44,34 @@ typedef struct {
 static int64_t positions(const sw_convolution *s) { return s->batch * s->out_height * s->out_width; }
 
 static int is_plain(const sw_convolution *s) {
-  return s->kernel == 1 && s->stride == 1 && s->pad_top == 0 && s->pad_left == 0;
+  return s->kernel == 1 && s->stride == 1 && s->pad_top == 0 && s->pad_left == 0 && !s->doubled;
+}
+
+// Whole tiles of 4x4 must be worth it: of a single row they compute four.
+static int is_winograd(const sw_convolution *s) {
+  const int64_t tiles = ((s->out_height + 3) / 4) * ((s->out_width + 3) / 4);
+  return s->kernel == 3 && s->stride == 1 && 5 * tiles < s->out_height * s->out_width;
+}
+
+// Few tiles do not pay for the sums of all points of many weights, nor do few channels, which are padded to sixteen.
+static int is_winograd_gradient(const sw_convolution *s) {
+  return is_winograd(s) && s->in >= 8 && positions(s) >= 512;
+}
+
+// Results begin as what is added to them. Returns whether there is anything.
+static int begin_rows(const sw_convolution *s, sw_convolution_terms terms, int64_t first, int64_t last, float *y) {
+  if (!terms.bias && !terms.shift && !terms.residual) return 0;
+  const int64_t area = s->out_height * s->out_width, out = s->out;
+  for (int64_t p = first; p < last; p++, y += out) {
+    if (terms.residual) memcpy(y, terms.residual + p * out, out * sizeof(float));
+    else memset(y, 0, out * sizeof(float));
+    const float *shift = terms.shift ? terms.shift + p / area * out : NULL;
+    if (terms.bias)
+      for (int64_t o = 0; o < out; o++) y[o] += terms.bias[o];
+    if (shift)
+      for (int64_t o = 0; o < out; o++) y[o] += shift[o];
+  }
+  return 1;
 }
 
 static int64_t rows_a_block(const sw_convolution *s) {
@@ -51,16 +83,19 @@ static void convolve_blocks(void *context, int64_t begin, int64_t end) {
   const convolution_work *w = context;
   const sw_convolution *s = w->shape;
   const int64_t k = s->kernel * s->kernel * s->in, total = positions(s);
-  float *patches = sw_allocate(w->rows * k);
+  float *patches = is_plain(s) ? NULL : sw_allocate(w->rows * k);
   for (int64_t block = begin; block < end; block++) {
     const int64_t first = block * w->rows, last = first + w->rows < total ? first + w->rows : total;
-    gather(s, w->x, first, last, patches);
+    const float *rows = w->x + first * s->in;
+    if (patches) {
+      gather(s, w->x, first, last, patches);
+      rows = patches;
+    }
     float *y = w->y + first * s->out;
-    if (w->bias)
-      for (int64_t r = 0; r < last - first; r++) memcpy(y + r * s->out, w->bias, s->out * sizeof(float));
-    sw_blas_sgemm(0, 1, last - first, s->out, k, 1, patches, k, w->w, k, w->bias ? 1 : 0, y, s->out);
+    const int begun = begin_rows(s, w->terms, first, last, y);
+    sw_blas_sgemm(0, 1, last - first, s->out, k, 1, rows, k, w->w, k, begun, y, s->out);
   }
-  sw_free(patches);
+  if (patches) sw_free(patches);
 }
 
 // At least two blocks a thread, so that small images are shared out too.
@@ -69,13 +104,62 @@ static int64_t balanced_rows(const sw_convolution *s) {
   return share < 16 ? 16 : rows < share ? rows : share;
 }
 
-void sw_conv2d(const sw_convolution *s, const float *x, const float *w, const float *bias, float *y) {
-  if (is_plain(s)) {
-    sw_linear(positions(s), s->out, s->in, x, w, bias, y);
+void sw_conv2d(const sw_convolution *s, const float *x, const float *w, sw_convolution_terms terms, float *y) {
+  if (is_winograd(s)) {
+    sw_winograd(s, x, w, 0, terms, y);
     return;
   }
-  convolution_work work = {s, x, w, bias, 0, y, balanced_rows(s)};
+  if (is_plain(s) && !terms.shift && !terms.residual) {
+    sw_linear(positions(s), s->out, s->in, x, w, terms.bias, y);
+    return;
+  }
+  convolution_work work = {s, x, w, NULL, terms, y, balanced_rows(s)};
   sw_parallel((positions(s) + work.rows - 1) / work.rows, 1, convolve_blocks, &work);
+}
+
+// w[out, kernel, kernel, in] -> [in, kernel, kernel, out], rotated by 180 degrees
+static void rotate(const sw_convolution *s, const float *w, float *rotated) {
+  const int64_t area = s->kernel * s->kernel, in = s->in, out = s->out;
+  for (int64_t o = 0; o < out; o++)
+    for (int64_t a = 0; a < area; a++)
+      for (int64_t i = 0; i < in; i++) rotated[(i * area + area - 1 - a) * out + o] = w[(o * area + a) * in + i];
+}
+
+// Puts stride - 1 zeros between the positions of g
+static void dilate(const sw_convolution *s, int64_t height, int64_t width, const float *g, float *y) {
+  memset(y, 0, s->batch * height * width * s->out * sizeof(float));
+  for (int64_t line = 0; line < s->batch * s->out_height; line++) {
+    const int64_t row = line / s->out_height * height + line % s->out_height * s->stride;
+    for (int64_t column = 0; column < s->out_width; column++, g += s->out)
+      memcpy(y + (row * width + column * s->stride) * s->out, g, s->out * sizeof(float));
+  }
+}
+
+// The gradient is a convolution of g, with zeros between its positions for strides above one, by the weights rotated by
+// 180 degrees.
+void sw_conv2d_input_gradient(const sw_convolution *s, const float *w, const float *g, float *gx) {
+  if (is_plain(s)) {
+    sw_gemm(0, 0, positions(s), s->in, s->out, 1, g, s->out, w, s->in, 0, gx, s->in);
+    return;
+  }
+  const int64_t height = (s->out_height - 1) * s->stride + 1, width = (s->out_width - 1) * s->stride + 1;
+  const sw_convolution back = {
+      s->batch, height, width, s->out, s->in, s->kernel, 1, s->kernel - 1 - s->pad_top, s->kernel - 1 - s->pad_left,
+      s->height, s->width, 0};
+  float *dilated = NULL, *rotated = NULL;
+  if (s->stride > 1) {
+    dilated = sw_allocate(s->batch * height * width * s->out);
+    dilate(s, height, width, g, dilated);
+    g = dilated;
+  }
+  if (is_winograd(&back)) sw_winograd(&back, g, w, 1, (sw_convolution_terms){0}, gx);
+  else {
+    rotated = sw_allocate(s->out * s->kernel * s->kernel * s->in);
+    rotate(s, w, rotated);
+    sw_conv2d(&back, g, rotated, (sw_convolution_terms){0}, gx);
+    sw_free(rotated);
+  }
+  if (dilated) sw_free(dilated);
 }
 
 // gw[out, k] += g[positions, out]^T patches[positions, k]; each thread sums its own blocks, then they are added up in
@@ -109,19 +193,16 @@ static void weight_parts(void *context, int64_t begin, int64_t end) {
 }
 
 void sw_conv2d_weight_gradient(const sw_convolution *s, const float *x, const float *g, float *gw) {
+  if (is_winograd_gradient(s)) {
+    sw_winograd_weight_gradient(s, x, g, gw);
+    return;
+  }
   const int64_t k = s->kernel * s->kernel * s->in;
-  weight_work t = {{s, x, 0, 0, g, gw, balanced_rows(s)}, NULL, 1, 0};
+  weight_work t = {{s, x, NULL, g, {0}, gw, balanced_rows(s)}, NULL, 1, 0};
   t.blocks = (positions(s) + t.work.rows - 1) / t.work.rows;
   t.parts = sw_threads() < t.blocks ? sw_threads() : t.blocks;
   if (t.parts > 1) t.partial = sw_allocate((t.parts - 1) * s->out * k);
   sw_parallel(t.parts, 1, weight_parts, &t);
   for (int64_t part = 1; part < t.parts; part++) sw_axpy(s->out * k, 1, t.partial + (part - 1) * s->out * k, gw);
   if (t.partial) sw_free(t.partial);
-}
-
-void sw_conv2d_rotate(int64_t out, int64_t kernel, int64_t in, const float *w, float *rotated) {
-  const int64_t area = kernel * kernel;
-  for (int64_t o = 0; o < out; o++)
-    for (int64_t a = 0; a < area; a++)
-      for (int64_t i = 0; i < in; i++) rotated[(i * area + area - 1 - a) * out + o] = w[(o * area + a) * in + i];
 }

@@ -134,14 +134,3 @@ void sw_upsample_gradient(int64_t batch, int64_t height, int64_t width, int64_t 
   upsample_work w = {width, channels, g, gx};
   sw_parallel(batch * height, 1 + grain / (4 * width * channels + 1), downsum_lines, &w);
 }
-
-void sw_dilate(int64_t batch, int64_t height, int64_t width, int64_t channels, int64_t stride, const float *x,
-               float *y) {
-  const int64_t h = (height - 1) * stride + 1, w = (width - 1) * stride + 1;
-  memset(y, 0, batch * h * w * channels * sizeof(float));
-  for (int64_t b = 0; b < batch; b++)
-    for (int64_t i = 0; i < height; i++)
-      for (int64_t j = 0; j < width; j++)
-        memcpy(y + ((b * h + i * stride) * w + j * stride) * channels, x + ((b * height + i) * width + j) * channels,
-               channels * sizeof(float));
-}

@@ -57,6 +57,9 @@ extension Configuration {
     /// Groups that an actor samples at once; more are faster and take memory. Another number rounds otherwise, so runs
     /// that are to agree bit by bit need the same.
     public var batchSize = 8
+    /// Folder of an AutoencoderTiny (diffusers format) that decodes the pictures that are rewarded, many times faster
+    /// and a little blurred; empty for the model's own autoencoder.
+    public var rewardDecoder = ""
     /// Prompts to train on, beside those of `promptsFile`.
     public var prompts: [String] = []
     /// File of prompts to train on, one a line; empty for none. Lines that begin with # are comments.

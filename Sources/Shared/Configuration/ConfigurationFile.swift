@@ -7,8 +7,8 @@ internal import Yams
 extension Configuration {
   /// Keys whose values are paths.
   static let pathKeys: Set<String> = [
-    "run.folder", "run.model", "sampling.promptsFile", "reward.alignmentModel", "reward.aestheticModel",
-    "reward.aestheticHead", "evaluation.promptsFile", "network.keys", "network.keyFile",
+    "run.folder", "run.model", "sampling.rewardDecoder", "sampling.promptsFile", "reward.alignmentModel",
+    "reward.aestheticModel", "reward.aestheticHead", "evaluation.promptsFile", "network.keys", "network.keyFile",
   ]
   /// Keys whose value is a whole of its own: keys within it are the user's.
   static let openKeys: Set<String> = ["reward.weights"]

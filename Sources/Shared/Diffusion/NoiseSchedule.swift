@@ -142,11 +142,15 @@ extension NoiseSchedule {
   /// - Throws: `ScheduleError` naming the file and the key when the file is missing or asks for what is not supported.
   public init(folder: URL, spacing: Spacing? = nil) throws {
     let url = folder.appendingPathComponent("scheduler/scheduler_config.json")
-    let file: File
-    do {
-      file = try JSONDecoder().decode(File.self, from: Data(contentsOf: url))
-    } catch {
-      throw ScheduleError("\(url.path): expected diffusers' scheduler configuration: \(error)")
+    guard let data = try? Data(contentsOf: url) else {
+      throw ScheduleError(
+        "\(url.path): expected the noise schedule of a model folder in diffusers' format, found no readable file. "
+          + "Is \(folder.path) the model's folder?")
+    }
+    guard let file = try? JSONDecoder().decode(File.self, from: data) else {
+      throw ScheduleError(
+        "\(url.path): expected a JSON object with diffusers' keys of a scheduler (num_train_timesteps, beta_start, ...) "
+          + "of their types, found \(data.count) bytes that are none")
     }
     let refused = [
       ("clip_sample", file.clip_sample == true), ("thresholding", file.thresholding == true),

@@ -21,8 +21,12 @@ public final class Conv2d {
     self.padding = padding ?? Padding(kernel / 2)
   }
 
-  /// `[B, H, W, in]` to `[B, H', W', out]`.
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    conv2d(x, weight.tensor, bias?.tensor, stride: stride, padding: padding)
+  /// `[B, H, W, in]` to `[B, H', W', out]`; for the optional terms see `conv2d`.
+  public func callAsFunction(
+    _ x: Tensor, shift: Tensor? = nil, residual: Tensor? = nil, doubled: Bool = false
+  ) -> Tensor {
+    conv2d(
+      x, weight.tensor, bias?.tensor, stride: stride, padding: padding, shift: shift, residual: residual,
+      doubled: doubled)
   }
 }

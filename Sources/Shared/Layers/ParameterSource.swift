@@ -65,8 +65,10 @@ public final class ParameterSource {
       switch initialization {
       case .zeros: stored = Tensor.zeros(shape)
       case .ones: stored = Tensor.ones(shape)
-      case .uniform(let fanIn): stored = (stream.uniform(shape) * 2 - 1) / Float(fanIn).squareRoot()
-      case .normal(let deviation): stored = stream.normal(shape) * deviation
+      case .uniform(let fanIn):
+        let scale = 1 / Float(fanIn).squareRoot()
+        stored = stream.uniform(shape).mapped { ($0 * 2 - 1) * scale }
+      case .normal(let deviation): stored = stream.normal(shape).mapped { $0 * deviation }
       }
     }
     let parameter = Parameter(name: name, value: Parameter.kept(stored, layout: layout), layout: layout)
@@ -86,6 +88,17 @@ public final class ParameterSource {
       throw CheckpointMismatch(
         description: "\(reader.path): \(left.count) tensors have no place in the model its config.json describes, as "
           + left.sorted().prefix(3).joined(separator: ", ") + ". Check that config.json belongs to these weights.")
+    }
+  }
+}
+
+extension Tensor {
+  /// One pass without tensors between: a large model is made in little more memory than its own.
+  fileprivate func mapped(_ change: (Float) -> Float) -> Tensor {
+    withUnsafeBuffer { values in
+      Tensor(shape: shape) { target in
+        for index in 0..<values.count { target[index] = change(values[index]) }
+      }
     }
   }
 }

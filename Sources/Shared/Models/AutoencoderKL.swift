@@ -68,10 +68,11 @@ public final class AutoencoderKL {
   }
 
   /// Loads `config.json` and the weights of a diffusers `vae` folder.
-  public convenience init(folder: URL) throws {
+  ///
+  /// - Throws: an error naming the file and what was expected of it.
+  public convenience init(folder: URL, weights: WeightOrigin = .files) throws {
     let configuration = try AutoencoderConfiguration(ModelConfiguration(file: folder.appending(path: "config.json")))
-    let weights = try SafetensorsFile(folder: folder, named: "diffusion_pytorch_model")
-    try self.init(configuration, from: ParameterSource(checkpoint: weights))
+    try self.init(configuration, from: weights.source(folder: folder, named: "diffusion_pytorch_model"))
   }
 
   public var scalingFactor: Float { configuration.scalingFactor }

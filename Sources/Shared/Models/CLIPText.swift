@@ -11,6 +11,7 @@ public struct CLIPTextConfiguration: Sendable {
 
   /// - Throws: `ConfigurationError` naming the first value that is missing or not supported.
   public init(_ c: ModelConfiguration) throws {
+    try c.require("model_type", oneOf: .string("clip_text_model"))
     tower = try CLIPTowerConfiguration(c)
     vocabularySize = try c.integer("vocab_size")
     maximumLength = try c.integer("max_position_embeddings", 77)
@@ -57,10 +58,11 @@ public final class CLIPText {
   }
 
   /// Loads `config.json` and the weights of a transformers folder.
-  public convenience init(folder: URL, hasProjection: Bool = false) throws {
+  ///
+  /// - Throws: an error naming the file and what was expected of it.
+  public convenience init(folder: URL, weights: WeightOrigin = .files, hasProjection: Bool = false) throws {
     let configuration = try CLIPTextConfiguration(ModelConfiguration(file: folder.appending(path: "config.json")))
-    let weights = try SafetensorsFile(folder: folder, named: "model")
-    try self.init(configuration, from: ParameterSource(checkpoint: weights), hasProjection: hasProjection)
+    try self.init(configuration, from: weights.source(folder: folder, named: "model"), hasProjection: hasProjection)
   }
 
   /// Token ids, B rows of one length S, to the last hidden states after the final norm, `[B, S, width]`.

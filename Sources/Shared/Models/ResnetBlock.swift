@@ -23,12 +23,9 @@ final class ResnetBlock {
 
   /// `[B, H, W, in]` and the activated time embedding `[B, E]` to `[B, H, W, out]`.
   func callAsFunction(_ x: Tensor, time: Tensor?) -> Tensor {
-    var h = conv1(norm1(x, silu: true))
-    if let timeProjection, let time {
-      h = h + timeProjection(time).reshaped([h.shape[0], 1, 1, h.shape[3]])
-    }
-    h = conv2(norm2(h, silu: true))
-    return (shortcut?(x) ?? x) + h
+    let shift = time.flatMap { time in timeProjection.map { $0(time) } }
+    let h = conv1(norm1(x, silu: true), shift: shift)
+    return conv2(norm2(h, silu: true), residual: shortcut?(x) ?? x)
   }
 }
 
@@ -43,7 +40,7 @@ final class Upsampler {
   /// `[B, H, W, C]` to `[B, height, width, C]`: twice as large, or one less where the size above was odd.
   func callAsFunction(_ x: Tensor, height: Int, width: Int) -> Tensor {
     let (b, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
-    if height == 2 * h && width == 2 * w { return conv(x.upsampled()) }
+    if height == 2 * h && width == 2 * w { return conv(x, doubled: true) }
     var indices: [Int] = []
     for image in 0..<b {
       for row in 0..<height {

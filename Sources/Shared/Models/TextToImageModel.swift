@@ -2,7 +2,6 @@
 
 public import Engine
 public import Foundation
-internal import Layers
 
 /// Tokenizer, text encoder, denoiser and autoencoder of one folder.
 ///
@@ -13,29 +12,64 @@ public final class TextToImageModel {
   public let text: CLIPText
   public let unet: UNet2DCondition
   public let vae: AutoencoderKL
+  /// What `decode` uses: the model's own autoencoder, unless another has been put in its place.
+  public private(set) var decoder: any LatentDecoder
   /// Names this model among all: equal on machines that hold the same files.
   public let fingerprint: String
 
   /// Loads a folder.
   ///
+  /// - Parameters:
+  ///   - weights: random ones need no files but configurations.
+  ///   - tokenizer: takes the place of the folder's own, which need not be there then.
   /// - Throws: an error that names the file and what was expected, when a part is missing, of an architecture that is
   ///   not supported, or does not fit the others.
-  public init(folder: URL) throws {
+  public init(folder: URL, weights: WeightOrigin = .files, tokenizer: Tokenizer? = nil) throws {
     self.folder = folder
+    try Self.requireSupported(folder)
+    fingerprint = try ModelFingerprint(folder: folder, weights: weights, ownTokenizer: tokenizer == nil).description
+    self.tokenizer = try tokenizer ?? Tokenizer(folder: folder.appending(path: "tokenizer"))
+    text = try CLIPText(folder: folder.appending(path: "text_encoder"), weights: weights)
+    unet = try UNet2DCondition(folder: folder.appending(path: "unet"), weights: weights)
+    vae = try AutoencoderKL(folder: folder.appending(path: "vae"), weights: weights)
+    decoder = vae
+    try requireFit()
+  }
+
+  /// - Throws: `ConfigurationError` when a folder holds no model, or one of another kind.
+  static func requireSupported(_ folder: URL) throws {
     let index = try ModelConfiguration(file: folder.appending(path: "model_index.json"))
     try index.require("_class_name", oneOf: .string("StableDiffusionPipeline"))
-    fingerprint = try ModelFingerprint(folder: folder).description
-    tokenizer = try Tokenizer(folder: folder.appending(path: "tokenizer"))
-    text = try CLIPText(folder: folder.appending(path: "text_encoder"))
-    unet = try UNet2DCondition(folder: folder.appending(path: "unet"))
-    vae = try AutoencoderKL(folder: folder.appending(path: "vae"))
+  }
+
+  private func requireFit() throws {
     let (width, expected) = (text.configuration.tower.width, unet.configuration.crossAttentionWidth)
-    guard width == expected, vae.configuration.latentChannels == unet.configuration.inChannels else {
+    guard width == expected, vae.latentChannels == unet.configuration.inChannels else {
       throw ConfigurationError(
         description: "\(folder.path): the parts do not fit: text encoder of width \(width), UNet for \(expected); "
-          + "autoencoder of \(vae.configuration.latentChannels) latent channels, UNet for "
-          + "\(unet.configuration.inChannels)")
+          + "autoencoder of \(vae.latentChannels) latent channels, UNet for \(unet.configuration.inChannels)")
     }
+    let (length, positions) = (tokenizer.maximumLength, text.configuration.maximumLength)
+    guard length <= positions, tokenizer.largestID < text.configuration.vocabularySize else {
+      throw ConfigurationError(
+        description: "\(folder.path): the parts do not fit: tokenizer of \(length) tokens a prompt and ids up to "
+          + "\(tokenizer.largestID), text encoder of \(positions) positions and \(text.configuration.vocabularySize) ids")
+    }
+  }
+
+  /// Decodes with the AutoencoderTiny of a diffusers folder from now on.
+  ///
+  /// - Throws: an error that names the folder when it is no AutoencoderTiny, or of another shape of latents than the
+  ///   model's.
+  public func useTinyDecoder(_ folder: URL) throws {
+    let tiny = try AutoencoderTiny(folder: folder)
+    guard tiny.latentChannels == vae.latentChannels, tiny.reduction == vae.reduction else {
+      throw ConfigurationError(
+        description: "\(folder.path): expected a decoder of \(vae.latentChannels) latent channels and \(vae.reduction) "
+          + "pixels a latent's side, as the autoencoder of \(self.folder.path) has, found \(tiny.latentChannels) and "
+          + "\(tiny.reduction)")
+    }
+    decoder = tiny
   }
 
   /// Shape of one latent, `[C, h, w]`.
@@ -44,7 +78,7 @@ public final class TextToImageModel {
   }
 
   /// Side of the model's pictures in pixels.
-  public var imageSize: Int { unet.configuration.sampleSize * vae.configuration.reduction }
+  public var imageSize: Int { unet.configuration.sampleSize * vae.reduction }
 
   /// The prompts' hidden states, `[n, S, D]`.
   ///
@@ -55,55 +89,5 @@ public final class TextToImageModel {
 
   /// Scaled latents `[n, C, h, w]`, as diffusion works on them, to pictures `[n, 3, H, W]` in about -1...1, a few at a
   /// time so that memory stays bounded.
-  public func decode(_ latents: Tensor, batchSize: Int = 8) -> Tensor {
-    let parts = stride(from: 0, to: latents.shape[0], by: batchSize).map { first in
-      vae.decode(
-        latents.slice(axis: 0, first..<min(first + batchSize, latents.shape[0])) / vae.scalingFactor)
-    }
-    return Tensor.concatenated(parts, axis: 0)
-  }
-}
-
-/// A short name of a model folder's contents: all configurations, and of the weights their headers and 64 samples.
-struct ModelFingerprint: CustomStringConvertible {
-  private var state: UInt64 = 0xcbf2_9ce4_8422_2325
-
-  init(folder: URL) throws {
-    for part in ["model_index.json", "scheduler/scheduler_config.json", "tokenizer/vocab.json"] {
-      add(try ModelFingerprint.contents(folder.appending(path: part)))
-    }
-    for part in ["text_encoder", "unet", "vae"] {
-      let directory = folder.appending(path: part)
-      add(try ModelFingerprint.contents(directory.appending(path: "config.json")))
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
-      for name in names.sorted() where name.hasSuffix(".safetensors") {
-        try addSamples(of: directory.appending(path: name))
-      }
-    }
-  }
-
-  var description: String { String(format: "%016llx", state) }
-
-  private static func contents(_ file: URL) throws -> Data {
-    guard let data = try? Data(contentsOf: file, options: .alwaysMapped) else {
-      throw ConfigurationError(
-        description: "\(file.path): expected this part of a diffusers model folder, found no readable file")
-    }
-    return data
-  }
-
-  /// FNV-1a (Fowler, Noll, Vo), 64 bits.
-  private mutating func add(_ bytes: some Sequence<UInt8>) {
-    for byte in bytes { state = (state ^ UInt64(byte)) &* 0x100_0000_01b3 }
-  }
-
-  private mutating func addSamples(of file: URL) throws {
-    let data = try ModelFingerprint.contents(file)
-    withUnsafeBytes(of: UInt64(data.count).littleEndian) { add($0) }
-    let length = min(4096, data.count)
-    for sample in 0..<64 {
-      let start = (data.count - length) / 63 * sample
-      add(data[start..<start + length])
-    }
-  }
+  public func decode(_ latents: Tensor) -> Tensor { decoder.pictures(ofScaled: latents) }
 }

@@ -22,6 +22,8 @@ public final class Tokenizer: Sendable {
   public let maximumLength: Int
   /// Number of tokens with an id.
   public let vocabularySize: Int
+  /// The largest id.
+  public let largestID: Int
 
   private let vocabulary: [String: Int]
   private let ranks: [Pair: Int]
@@ -64,6 +66,7 @@ public final class Tokenizer: Sendable {
     self.maximumLength = limit
     self.vocabulary = vocabulary
     vocabularySize = vocabulary.count
+    largestID = vocabulary.values.max() ?? 0
     var ranks: [Pair: Int] = [:]
     for (rank, merge) in files.merges.enumerated() {
       guard vocabulary[merge.left + merge.right] != nil else {

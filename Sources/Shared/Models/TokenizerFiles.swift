@@ -13,8 +13,10 @@ public struct TokenizerFiles: Sendable {
   /// `model_max_length`; nil when it is absent or boundless.
   public var maximumLength: Int?
 
-  init(
-    vocabulary: [String: Int], merges: [(left: String, right: String)], special: [String: String], maximumLength: Int?
+  /// Files that are not on a disk.
+  public init(
+    vocabulary: [String: Int], merges: [(left: String, right: String)] = [], special: [String: String] = [:],
+    maximumLength: Int? = nil
   ) {
     (self.vocabulary, self.merges, self.special, self.maximumLength) = (vocabulary, merges, special, maximumLength)
   }

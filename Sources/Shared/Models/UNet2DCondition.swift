@@ -44,10 +44,11 @@ public final class UNet2DCondition {
   }
 
   /// Loads `config.json` and the weights of a diffusers `unet` folder.
-  public convenience init(folder: URL) throws {
+  ///
+  /// - Throws: an error naming the file and what was expected of it.
+  public convenience init(folder: URL, weights: WeightOrigin = .files) throws {
     let configuration = try UNetConfiguration(ModelConfiguration(file: folder.appending(path: "config.json")))
-    let weights = try SafetensorsFile(folder: folder, named: "diffusion_pytorch_model")
-    try self.init(configuration, from: ParameterSource(checkpoint: weights))
+    try self.init(configuration, from: weights.source(folder: folder, named: "diffusion_pytorch_model"))
   }
 
   /// The model's output (noise, velocity or sample, as it was trained).

@@ -75,16 +75,20 @@ void sw_group_norm_gradient(int64_t batch, int64_t positions, int64_t channels, 
                             const float *x, const float *gamma, const float *beta, const float *statistics,
                             const float *g, float *gx, float *ggamma, float *gbeta);
 
-// Convolution: x[batch, height, width, in], w[out, kernel, kernel, in], y[batch, out_height, out_width, out]
+// Convolution: x[batch, height, width, in], w[out, kernel, kernel, in], y[batch, out_height, out_width, out]. With
+// `doubled` x is [batch, height/2, width/2, in] and read as if each position stood for two by two.
 typedef struct {
   int64_t batch, height, width, in, out, kernel, stride, pad_top, pad_left, out_height, out_width;
+  int doubled;
 } sw_convolution;
-void sw_conv2d(const sw_convolution *s, const float *x, const float *w, const float *bias, float *y);
+/// What is added to the result, each NULL or: bias[out], shift[batch, out], residual of y's shape.
+typedef struct {
+  const float *bias, *shift, *residual;
+} sw_convolution_terms;
+void sw_conv2d(const sw_convolution *s, const float *x, const float *w, sw_convolution_terms terms, float *y);
+/// gx[batch, height, width, in] for g of y's shape; s->doubled is not regarded.
+void sw_conv2d_input_gradient(const sw_convolution *s, const float *w, const float *g, float *gx);
 void sw_conv2d_weight_gradient(const sw_convolution *s, const float *x, const float *g, float *gw);
-/// w[out, kernel, kernel, in] -> [in, kernel, kernel, out], rotated by 180 degrees: the weights of the input's gradient
-void sw_conv2d_rotate(int64_t out, int64_t kernel, int64_t in, const float *w, float *rotated);
-/// Puts stride - 1 zeros between the positions of g; y is [batch, (h-1)*stride+1, (w-1)*stride+1, channels]
-void sw_dilate(int64_t batch, int64_t height, int64_t width, int64_t channels, int64_t stride, const float *x, float *y);
 
 // Attention: q[batch, n, heads*d], k and v[batch, m, heads*d]; lse[batch, heads, n]: log of the softmax's sums
 typedef struct {

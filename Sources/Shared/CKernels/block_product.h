@@ -1,0 +1,19 @@
+// The product at the bottom of the Winograd kernels: small enough for the first-level cache, nothing is packed, the
+// operands may have any strides. Each element is one sum in the order of k, so its bits depend on neither the number of
+// rows nor on where blocks were cut.
+#pragma once
+#include <stdint.h>
+
+enum { sw_block_columns = 16 }; // columns are counted in these
+
+/// c[rows, columns] = (add ? c : 0) + a b; columns a multiple of 16.
+/// a[r, k] is a[r * a_row + k * a_step]; b[k, n] is b[k * b_step + n]; c[r, n] is c[r * c_row + n].
+typedef struct {
+  int64_t rows, columns, depth;
+  const float *a, *b;
+  float *c;
+  int64_t a_row, a_step, b_step, c_row;
+  int add;
+} sw_block_product;
+
+void sw_multiply_block(const sw_block_product *p);

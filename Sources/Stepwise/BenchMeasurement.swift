@@ -1,0 +1,45 @@
+// Time and memory of repeated work.
+
+import Engine
+import Foundation
+import Glibc
+
+/// Seconds of every run of some work, the first of which, untimed, warmed up.
+struct BenchMeasurement {
+  let seconds: [Double]
+
+  init(runs: Int, _ work: () throws -> Void) rethrows {
+    try work()
+    seconds = try (0..<runs).map { _ in try Self.seconds(work) }
+  }
+
+  var median: Double { Self.median(seconds) }
+
+  static func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted(), middle = sorted.count / 2
+    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+  }
+
+  /// Seconds that some work takes.
+  static func seconds(_ work: () throws -> Void) rethrows -> Double {
+    let duration = try ContinuousClock().measure(work)
+    return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+  }
+
+  /// The most memory that this process ever had, in units of 10^9 bytes, as the peers count it.
+  static var peakMemory: Double {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return (Double(usage.ru_maxrss) / 1e6).rounded(toPlaces: 2)
+  }
+
+  /// Names this program as the peers name themselves.
+  static var name: String { "stepwise, OpenBLAS kernels \(Compute.kernels)" }
+}
+
+extension Double {
+  func rounded(toPlaces places: Int) -> Double {
+    let scale = pow(10, Double(places))
+    return (self * scale).rounded() / scale
+  }
+}
