@@ -101,12 +101,17 @@ package final class GroupSampler: GroupSource {
   ) -> DraftGroup {
     var similarities: [LatentSimilarity] = []
     var trajectories: [Trajectory] = []
-    var scored: [Tensor] = []
+    // Clean states to be decoded, each once: trajectories of a group share the first, as they share what it comes from.
+    var decoded: [Tensor] = []
+    var pictures: [Int] = []
     for row in rows {
       let clean = states.cleanStates.slice(axis: 0, row..<row + 1).reshaped(Array(states.cleanStates.shape.dropFirst()))
       let similarity = LatentSimilarity(cleanStates: clean)
       similarities.append(similarity)
-      scored.append(clean.rows(similarity.scoredSteps))
+      for step in similarity.scoredSteps {
+        pictures.append(step == 0 && row > rows.lowerBound ? 0 : decoded.count)
+        if pictures.last == decoded.count { decoded.append(clean.slice(axis: 0, step..<step + 1)) }
+      }
       trajectories.append(
         Trajectory(
           states: states.states.slice(axis: 0, row..<row + 1).reshaped(Array(states.states.shape.dropFirst())),
@@ -118,8 +123,8 @@ package final class GroupSampler: GroupSource {
       incarnation: run.incarnation, policyVersion: assignment.policyVersion, prompt: assignment.prompt, seed: run.seed,
       timesteps: sampler.process.timesteps, eta: settings.eta, guidanceScale: settings.guidanceScale,
       trajectories: trajectories)
-    return DraftGroup(
-      group: group, similarities: similarities, images: ImageBatch(model.decode(Tensor.concatenated(scored, axis: 0))))
+    let images = model.decode(Tensor.concatenated(decoded, axis: 0)).rows(pictures)
+    return DraftGroup(group: group, similarities: similarities, images: ImageBatch(images))
   }
 }
 

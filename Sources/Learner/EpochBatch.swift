@@ -76,6 +76,19 @@ struct EpochBatch {
       }, axis: 0)
   }
 
+  /// For each row of `states(_:offset:groupSize:)` with offset 0, the first row with the same state, step and prompt: a
+  /// group's trajectories mostly begin in one state.
+  func firstAlike(_ entries: [GroupStep], groupSize: Int) -> [Int] {
+    (0..<groupSize).flatMap { member in
+      entries.enumerated().map { index, entry in
+        let trajectories = groups[entry.group].trajectories
+        func begin(_ member: Int) -> [Float] { trajectories[member].states.slice(axis: 0, 0..<1).values }
+        let own = member * entries.count + index
+        return entry.step == 0 && member > 0 && begin(member) == begin(0) ? index : own
+      }
+    }
+  }
+
   /// The behaviour policy's log-probabilities of some groups' steps, `[G, M]`.
   func behaviour(_ entries: [GroupStep], groupSize: Int) -> Tensor {
     Tensor(

@@ -45,6 +45,7 @@ package final class Trainer {
         advice: "Lower training.minibatchSize and raise training.accumulation in its place.")
     }
     model = try loaded ?? TextToImageModel(folder: folder)
+    model.unet.recomputesUnits = settings.gradientCheckpointing
     model.unet.addLoRA(rank: settings.loraRank, alpha: settings.loraAlpha, random: seed.fork("lora"))
     let guidanceScale = configuration.sampling.guidanceScale
     prompts = PromptStates(model: model, guidanceScale: guidanceScale)
@@ -125,11 +126,18 @@ package final class Trainer {
     return (result.parameters, result.extra)
   }
 
-  /// Log-probabilities of some groups' steps under the policy as it is, `[G, M]`.
+  /// Log-probabilities of some groups' steps under the policy as it is, `[G, M]`. Trajectories that begin in one state
+  /// share the first step's network output, and it is computed once.
   private func logProbabilities(_ entries: [GroupStep], _ batch: EpochBatch, _ conditioning: Conditioning) -> Tensor {
     let timesteps = repeated(entries.map { process.timesteps[$0.step] })
     let sample = batch.states(entries, offset: 0, groupSize: groupSize)
-    let output = conditioning.output(of: denoise, sample: sample, timesteps: timesteps)
+    let first = batch.firstAlike(entries, groupSize: groupSize)
+    let rows = first.indices.filter { first[$0] == $0 }
+    var places = [Int](repeating: 0, count: first.count)
+    for (place, row) in rows.enumerated() { places[row] = place }
+    let output = conditioning.rows(rows).output(
+      of: denoise, sample: sample.rows(rows), timesteps: rows.map { timesteps[$0] }
+    ).rows(first.map { places[$0] })
     return process.logProbability(
       of: batch.states(entries, offset: 1, groupSize: groupSize), output: output, sample: sample, timesteps: timesteps
     ).reshaped([groupSize, entries.count])
@@ -143,10 +151,10 @@ package final class Trainer {
     (0..<groupSize).flatMap { _ in values }
   }
 
-  /// The largest |ratio - 1| of fresh groups before any update, over every step of one minibatch of them: it is 0 when
-  /// actor and learner compute alike. Nil without fresh groups.
+  /// The largest |ratio - 1| of the first fresh group before any update, over every step: it is 0 when actor and learner
+  /// compute alike. Nil without fresh groups.
   private func freshRatioError(_ batch: EpochBatch) throws -> Double? {
-    let fresh = batch.groups.indices.filter { batch.groups[$0].policyVersion == version }.prefix(settings.minibatchSize)
+    let fresh = batch.groups.indices.filter { batch.groups[$0].policyVersion == version }.prefix(1)
     guard !fresh.isEmpty else { return nil }
     var worst = 0.0
     for step in process.timesteps.indices {

@@ -17,8 +17,8 @@ struct DistillCommand: ParsableCommand {
   @Option(help: "Model folder to write.") var output: String
   @Option(help: "Folder for the checkpoint.") var work = "runs/distill"
   @Option(help: "Guidance scale of the teacher's steps.") var guidance: Float = 2
-  @Option(help: "Optimiser steps.") var steps = 700
-  @Option(help: "Pictures a step.") var batch = 32
+  @Option(help: "Optimiser steps.") var steps = 600
+  @Option(help: "Pictures a step.") var batch = 16
   @Option(help: "Highest learning rate.") var learningRate: Float = 3e-4
   @Option(help: "A CLIP folder; with it, the model is judged at 1, 2, 4 and 8 steps and a sheet is written.")
   var clip: String?

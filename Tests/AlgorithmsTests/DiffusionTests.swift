@@ -86,6 +86,23 @@ struct DiffusionTests {
     #expect(together[0].prefix(16) != together[2].prefix(16))
   }
 
+  @Test("What a group shares is computed once: the network's first output")
+  func sharedBeginning() throws {
+    let sampler = try DualStateSampler(process(steps: 3))
+    var asked: [Int] = []
+    let found = sampler.sample(
+      groups: [1, 2].map { GroupNoise(seed: 7, number: $0) }, groupSize: 2, shape: [4, 2, 2],
+      conditioning: Conditioning(text: Tensor([0.1, 0.2], shape: [2, 1, 1]))
+    ) { sample, timesteps, text in
+      asked.append(sample.shape[0])
+      return denoiser(sample, timesteps, text)
+    }
+    #expect(asked == [2, 4, 4])
+    func clean(_ row: Int) -> [Float] { found.cleanStates.slice(axis: 0, row..<row + 1).values }
+    #expect(clean(0).prefix(16) == clean(1).prefix(16))
+    #expect(clean(0).suffix(32) != clean(1).suffix(32))
+  }
+
   @Test("Guidance above 1 moves away from the empty prompt, and at 1 the empty prompt is never asked")
   func guidance() {
     let sample = Tensor.zeros([1, 1, 1, 1]), text = Tensor([2], shape: [1, 1, 1]), empty = Tensor([1], shape: [1, 1, 1])

@@ -109,8 +109,8 @@ void sw_conv2d(const sw_convolution *s, const float *x, const float *w, sw_convo
     sw_winograd(s, x, w, 0, terms, y);
     return;
   }
-  if (is_plain(s) && !terms.shift && !terms.residual) {
-    sw_linear(positions(s), s->out, s->in, x, w, terms.bias, y);
+  if (is_plain(s) && !terms.shift) {
+    sw_linear(positions(s), s->out, s->in, x, w, terms.bias, terms.residual, y);
     return;
   }
   convolution_work work = {s, x, w, NULL, terms, y, balanced_rows(s)};
@@ -139,7 +139,7 @@ static void dilate(const sw_convolution *s, int64_t height, int64_t width, const
 // 180 degrees.
 void sw_conv2d_input_gradient(const sw_convolution *s, const float *w, const float *g, float *gx) {
   if (is_plain(s)) {
-    sw_gemm(0, 0, positions(s), s->in, s->out, 1, g, s->out, w, s->in, 0, gx, s->in);
+    sw_gemm(0, 0, positions(s), s->in, s->out, 1, g, s->out, w, s->in, NULL, gx, s->in);
     return;
   }
   const int64_t height = (s->out_height - 1) * s->stride + 1, width = (s->out_width - 1) * s->stride + 1;

@@ -111,6 +111,9 @@ extension Configuration {
     public var minibatchSize = 8
     /// Minibatches to an optimiser step; more make steps fewer and steadier.
     public var accumulation = 1
+    /// Whether the denoiser's units are computed a second time for their gradients instead of being kept: a third more
+    /// time, much less memory, the same gradients.
+    public var gradientCheckpointing = false
     /// Rank of the LoRA matrices; larger can change more, and is larger to send.
     public var loraRank = 4
     /// Numerator of the LoRA scale alpha / rank; larger makes each step count more.

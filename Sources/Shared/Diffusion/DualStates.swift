@@ -32,21 +32,33 @@ public struct DualStateSampler: Sendable {
     self.process = process
   }
 
-  /// Samples a batch; no gradients are recorded.
+  /// Samples a batch of G groups; no gradients are recorded. Trajectories of a group share prompt and initial state, so
+  /// the network's first output, and with it the first clean state, is computed once for all of them.
   ///
   /// - Parameters:
-  ///   - initial: the noisiest states, `[B, C, H, W]`, standard normal.
-  ///   - conditioning: the prompts' text states, `[B, S, D]`.
+  ///   - initial: the groups' noisiest states, `[G, C, H, W]`, standard normal.
+  ///   - groupSize: trajectories a group.
+  ///   - conditioning: the groups' text states, `[G, S, D]`.
   ///   - denoiser: the network.
-  ///   - noise: standard normal `[B, C, H, W]` for a step index, called once a step in ascending order.
+  ///   - noise: standard normal `[G * groupSize, C, H, W]` for a step index, called once a step in ascending order.
+  /// - Returns: `G * groupSize` trajectories, those of a group side by side.
   public func sample(
-    initial: Tensor, conditioning: Conditioning, denoiser: Denoiser, noise: (Int) -> Tensor
+    initial: Tensor, groupSize: Int = 1, conditioning: Conditioning, denoiser: Denoiser, noise: (Int) -> Tensor
   ) -> DualStates {
-    Tape.withoutGradients {
-      var states = [initial], cleanStates: [Tensor] = [], logProbabilities: [Tensor] = []
+    let ofGroups = (0..<initial.shape[0]).flatMap { [Int](repeating: $0, count: groupSize) }
+    let everyone = groupSize == 1 ? conditioning : conditioning.rows(ofGroups)
+    return Tape.withoutGradients {
+      var states = [groupSize == 1 ? initial : initial.rows(ofGroups)]
+      var cleanStates: [Tensor] = [], logProbabilities: [Tensor] = []
       for (index, timestep) in process.timesteps.enumerated() {
-        let timesteps = [Int](repeating: timestep, count: initial.shape[0])
-        let output = conditioning.output(of: denoiser, sample: states[index], timesteps: timesteps)
+        let timesteps = [Int](repeating: timestep, count: ofGroups.count)
+        let output: Tensor
+        if index == 0 && groupSize > 1 {
+          let once = [Int](repeating: timestep, count: initial.shape[0])
+          output = conditioning.output(of: denoiser, sample: initial, timesteps: once).rows(ofGroups)
+        } else {
+          output = everyone.output(of: denoiser, sample: states[index], timesteps: timesteps)
+        }
         let step = process.step(output: output, sample: states[index], timesteps: timesteps, noise: noise(index))
         states.append(step.previous)
         cleanStates.append(step.clean)
@@ -125,9 +137,8 @@ extension DualStateSampler {
   private func sample(
     batch: [GroupNoise], groupSize: Int, shape: [Int], conditioning: Conditioning, denoiser: Denoiser
   ) -> DualStates {
-    let repeated = batch.indices.flatMap { [Int](repeating: $0, count: groupSize) }
-    let initial = Tensor.stacked(batch.map { $0.initial(shape) }).rows(repeated)
-    return sample(initial: initial, conditioning: conditioning.rows(repeated), denoiser: denoiser) { step in
+    let initial = Tensor.stacked(batch.map { $0.initial(shape) })
+    return sample(initial: initial, groupSize: groupSize, conditioning: conditioning, denoiser: denoiser) { step in
       Tensor.stacked(batch.flatMap { group in (0..<groupSize).map { group.step(step, trajectory: $0, shape) } })
     }
   }

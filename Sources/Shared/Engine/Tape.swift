@@ -14,17 +14,27 @@ struct Node: Sendable {
 public final class Tape {
   /// Gradients of the inputs, in their order; nil where an input needs none.
   typealias Pullback = (Tensor) -> [Tensor?]
+  /// Takes what the inputs' gradients have come to so far, and returns them with its own added, and gradients of
+  /// parameters.
+  private typealias Recomputation = (Tensor, _ sums: [Tensor?]) -> (sums: [Tensor?], parameters: Gradients)
+
+  private enum Adjoint {
+    case pullback(Pullback)
+    case recomputation(Recomputation)
+  }
 
   private struct Entry {
     let output: Int
     let inputs: [Int?]
-    let pullback: Pullback
+    let adjoint: Adjoint
   }
 
   private let identity: Int
   private var entries: [Entry] = []
   private var nodes = 0
   private var leaves: [ObjectIdentifier: (parameter: Parameter, tensor: Tensor)] = [:]
+  /// Gradients of parameters that were found by computing parts again.
+  private var recomputed = Gradients()
 
   private init() { identity = Int(sw_next_tape_identity()) }
 
@@ -65,12 +75,41 @@ public final class Tape {
       let ofInputs = zip(tracked, inputs).map { leaf, input in
         found[leaf.place] ?? Tensor.zeros(input.shape)
       }
-      var ofParameters = Gradients()
-      for (parameter, tensor) in tape.leaves.values {
-        if let gradient = found[tensor.place] { ofParameters[parameter] = gradient }
-      }
-      return (value.detached, extra, ofInputs, ofParameters)
+      return (value.detached, extra, ofInputs, tape.parameterGradients(found))
     }
+  }
+
+  private func parameterGradients(_ found: [Tensor?]) -> Gradients {
+    var gradients = recomputed
+    for (parameter, tensor) in leaves.values {
+      guard let gradient = found[tensor.place] else { continue }
+      var one = Gradients()
+      one[parameter] = gradient
+      gradients.add(one)
+    }
+    return gradients
+  }
+
+  /// Computes a part without keeping what its gradient needs; the gradient computes it again. Time for memory: only the
+  /// inputs are kept. Gradients are the same to the bit.
+  ///
+  /// - Parameters:
+  ///   - inputs: all tensors that `body` depends on, apart from parameters; each once.
+  ///   - body: a function of its inputs and of parameters; must not use other tensors that are on a tape.
+  public static func recomputing(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> Tensor) -> Tensor {
+    guard let tape = current else { return body(inputs) }
+    let held = inputs.map(\.detached), wanted = inputs.map { tracks($0) }
+    let y = withoutGradients { body(held) }
+    return tape.append(y, from: inputs, .recomputation { gradient, sums in
+      let inner = Tape()
+      return with(inner) {
+        let tracked = zip(held, wanted).map { $1 ? inner.leaf($0) : $0 }
+        // Going on from the sums so far keeps the order in which gradients are added.
+        let known = zip(tracked, sums).filter { $0.0.node != nil }
+        let found = inner.backward(from: body(tracked), seed: gradient, sums: known.map { ($0.place, $1) })
+        return (zip(tracked, wanted).map { $1 ? found[$0.place] : nil }, inner.parameterGradients(found))
+      }
+    })
   }
 
   /// A new tracked value without history.
@@ -100,23 +139,36 @@ public final class Tape {
   /// Puts an operation on the tape in force, if an input is tracked. `pullback` must hold only detached tensors.
   static func record(_ output: Tensor, from inputs: [Tensor], _ pullback: @escaping Pullback) -> Tensor {
     guard let tape = current, inputs.contains(where: { tracks($0) }) else { return output }
-    let tracked = tape.leaf(output)
-    let places = inputs.map { tracks($0) ? $0.place : nil }
-    tape.entries.append(Entry(output: tracked.place, inputs: places, pullback: pullback))
+    return tape.append(output, from: inputs, .pullback(pullback))
+  }
+
+  private func append(_ output: Tensor, from inputs: [Tensor], _ adjoint: Adjoint) -> Tensor {
+    let tracked = leaf(output)
+    let places = inputs.map { Tape.tracks($0) ? $0.place : nil }
+    entries.append(Entry(output: tracked.place, inputs: places, adjoint: adjoint))
     return tracked
   }
 
-  private func backward(from value: Tensor, seed: Tensor) -> [Tensor?] {
+  private func backward(from value: Tensor, seed: Tensor, sums: [(place: Int, sum: Tensor?)] = []) -> [Tensor?] {
     var gradients = [Tensor?](repeating: nil, count: nodes)
+    for (place, sum) in sums { gradients[place] = sum }
     guard Tape.tracks(value) else { return gradients }
     gradients[value.place] = seed
     Tape.withoutGradients {
       while let entry = entries.popLast() {
-        guard let gradient = gradients[entry.output] else { continue }
-        gradients[entry.output] = nil
-        for (place, part) in zip(entry.inputs, entry.pullback(gradient)) {
-          guard let place, let part else { continue }
-          Tape.add(part, to: &gradients[place])
+        guard let gradient = gradients[entry.output].take() else { continue }
+        switch entry.adjoint {
+        case .pullback(let pullback):
+          for (place, part) in zip(entry.inputs, pullback(gradient)) {
+            guard let place, let part else { continue }
+            Tape.add(part, to: &gradients[place])
+          }
+        case .recomputation(let recompute):
+          let (sums, parameters) = recompute(gradient, entry.inputs.map { $0.flatMap { gradients[$0].take() } })
+          for (place, sum) in zip(entry.inputs, sums) {
+            if let place { gradients[place] = sum }
+          }
+          recomputed.add(parameters)
         }
       }
     }

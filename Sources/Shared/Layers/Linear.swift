@@ -17,11 +17,16 @@ public final class Linear {
     self.bias = try bias ? path.parameter("bias", [outputs], .uniform(fanIn: inputs)) : nil
   }
 
-  /// `[..., in]` to `[..., out]`.
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    let y = linear(x, weight.tensor, bias?.tensor)
-    guard let adapter else { return y }
-    return y + adapter(x)
+  /// `[..., in]` to `[..., out]`; `residual`, of the result's shape, is added in the same pass.
+  public func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
+    linear(x, [weights], residual: residual)
+  }
+
+  /// The results of several layers for one input, side by side in the last axis, by one product.
+  public static func together(_ layers: [Linear], _ x: Tensor) -> Tensor { linear(x, layers.map(\.weights)) }
+
+  private var weights: AffineWeights {
+    AffineWeights(weight: weight.tensor, bias: bias?.tensor, adapter: adapter?.tensors)
   }
 
   public var inputs: Int { weight.value.shape[1] }
@@ -44,11 +49,8 @@ public final class LoRA {
     scale = alpha / Float(down.shape[0])
   }
 
-  /// `[..., in]` to `[..., out]`.
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    let y = linear(linear(x, down.tensor), up.tensor)
-    return scale == 1 ? y : y * scale
-  }
+  /// The values to compute with, tracked where a tape is in force.
+  var tensors: LowRank { LowRank(down: down.tensor, up: up.tensor, scale: scale) }
 
   public var rank: Int { down.value.shape[0] }
 }

@@ -135,7 +135,8 @@ private final class AutoencoderAttention {
 
   func callAsFunction(_ x: Tensor) -> Tensor {
     let tokens = norm(x).reshaped([x.shape[0], x.shape[1] * x.shape[2], x.shape[3]])
-    return x + out(attention(query(tokens), key(tokens), value(tokens), heads: 1)).reshaped(x.shape)
+    let attended = attention(queriesKeysValues: Linear.together([query, key, value], tokens), heads: 1)
+    return out(attended, residual: x.reshaped(tokens.shape)).reshaped(x.shape)
   }
 }
 

@@ -60,8 +60,9 @@ final class CLIPEncoder {
     var x = x
     for layer in layers {
       let h = layer.norm1(x)
-      x = x + layer.out(attention(layer.query(h), layer.key(h), layer.value(h), heads: c.heads, causal: causal))
-      x = x + layer.contract(c.activation(layer.expand(layer.norm2(x))))
+      let projected = Linear.together([layer.query, layer.key, layer.value], h)
+      x = layer.out(attention(queriesKeysValues: projected, heads: c.heads, causal: causal), residual: x)
+      x = layer.contract(c.activation(layer.expand(layer.norm2(x))), residual: x)
     }
     return x
   }

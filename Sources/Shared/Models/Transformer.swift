@@ -16,9 +16,14 @@ final class CrossAttention {
     self.heads = heads
   }
 
-  /// x `[B, N, width]`, context `[B, M, contextWidth]`, to `[B, N, width]`.
-  func callAsFunction(_ x: Tensor, context: Tensor) -> Tensor {
-    toOut(attention(toQuery(x), toKey(context), toValue(context), heads: heads))
+  /// x `[B, N, width]` attends to itself, or to a context `[B, M, contextWidth]`; with the residual added `[B, N, width]`.
+  func callAsFunction(_ x: Tensor, context: Tensor? = nil, residual: Tensor) -> Tensor {
+    let attended = if let context {
+      attention(toQuery(x), keysValues: Linear.together([toKey, toValue], context), heads: heads)
+    } else {
+      attention(queriesKeysValues: Linear.together([toQuery, toKey, toValue], x), heads: heads)
+    }
+    return toOut(attended, residual: residual)
   }
 
   /// The layers that LoRA adapts.
@@ -42,10 +47,9 @@ final class TransformerBlock {
   }
 
   func callAsFunction(_ x: Tensor, context: Tensor) -> Tensor {
-    let normed = norm1(x)
-    var x = x + selfAttention(normed, context: normed)
-    x = x + crossAttention(norm2(x), context: context)
-    return x + contract(expand(norm3(x)).geglu())
+    var x = selfAttention(norm1(x), residual: x)
+    x = crossAttention(norm2(x), context: context, residual: x)
+    return contract(expand(norm3(x)).geglu(), residual: x)
   }
 }
 
@@ -53,25 +57,25 @@ final class TransformerBlock {
 /// are the same arithmetic under two shapes.
 final class Transformer2D {
   private let norm: GroupNorm
-  private let projectIn, projectOut: (Tensor) -> Tensor
+  private let projectIn: (Tensor) -> Tensor
+  private let projectOut: (Tensor, _ residual: Tensor) -> Tensor
   let blocks: [TransformerBlock]
 
   init(_ path: ParameterPath, channels: Int, layers: Int, heads: Int, _ c: UNetConfiguration) throws {
     norm = try GroupNorm(path["norm"], channels, groups: c.normGroups, epsilon: 1e-6)
-    func projection(_ name: String) throws -> (Tensor) -> Tensor {
-      if c.useLinearProjection {
-        let layer = try Linear(path[name], in: channels, out: channels)
-        return { layer($0) }
-      }
-      let layer = try Conv2d(path[name], in: channels, out: channels, kernel: 1)
-      return { layer($0) }
+    if c.useLinearProjection {
+      let into = try Linear(path["proj_in"], in: channels, out: channels)
+      let out = try Linear(path["proj_out"], in: channels, out: channels)
+      (projectIn, projectOut) = ({ into($0) }, { out($0, residual: $1) })
+    } else {
+      let into = try Conv2d(path["proj_in"], in: channels, out: channels, kernel: 1)
+      let out = try Conv2d(path["proj_out"], in: channels, out: channels, kernel: 1)
+      (projectIn, projectOut) = ({ into($0) }, { out($0, residual: $1) })
     }
-    projectIn = try projection("proj_in")
     blocks = try (0..<layers).map {
       try TransformerBlock(
         path["transformer_blocks"][$0], width: channels, contextWidth: c.crossAttentionWidth, heads: heads)
     }
-    projectOut = try projection("proj_out")
   }
 
   /// `[B, H, W, C]` with context `[B, S, D]` to `[B, H, W, C]`.
@@ -79,6 +83,6 @@ final class Transformer2D {
     let (b, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
     var tokens = projectIn(norm(x)).reshaped([b, h * w, c])
     for block in blocks { tokens = block(tokens, context: context) }
-    return x + projectOut(tokens.reshaped([b, h, w, c]))
+    return projectOut(tokens.reshaped([b, h, w, c]), x)
   }
 }

@@ -9,6 +9,9 @@ public final class UNet2DCondition {
   public let configuration: UNetConfiguration
   /// All weights, in the order of construction.
   public let parameters: [Parameter]
+  /// Whether training computes each unit (a resnet and its attention) a second time for its gradient instead of keeping
+  /// what is inside: a third more time, and a fraction of the memory. Gradients are the same to the bit.
+  public var recomputesUnits = false
   private let convIn, convOut: Conv2d
   private let time1, time2: Linear
   private let down: [DownBlock]
@@ -67,9 +70,10 @@ public final class UNet2DCondition {
     let time = time2(time1(timeEmbedding(timesteps)).silu()).silu()
     var x = convIn(sample.channelsLast)
     var skips = [x]
-    for block in down { x = block(x, time: time, context: encoderHiddenStates, skips: &skips) }
-    x = mid(x, time: time, context: encoderHiddenStates)
-    for block in up { x = block(x, time: time, context: encoderHiddenStates, skips: &skips) }
+    let condition = UNetCondition(time: time, context: encoderHiddenStates, recomputes: recomputesUnits)
+    for block in down { x = block(x, condition, skips: &skips) }
+    x = mid(x, condition)
+    for block in up { x = block(x, condition, skips: &skips) }
     return convOut(normOut(x, silu: true)).channelsFirst
   }
 

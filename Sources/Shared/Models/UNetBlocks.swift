@@ -1,25 +1,55 @@
-// The UNet's stations: down with skips pushed, the middle, up with skips joined.
+// The UNet's stations: down with skips pushed, the middle, up with skips joined. Each is made of units, a resnet and the
+// attention after it, which training may compute twice instead of keeping what is inside.
 
 import Engine
 import Layers
 
+/// A resnet and, at some resolutions, a transformer after it.
+struct UNetUnit {
+  let resnet: ResnetBlock
+  let transformer: Transformer2D?
+
+  /// x `[B, H, W, in]` to `[B, H, W, out]`; a skip is joined to x's channels first.
+  func callAsFunction(_ x: Tensor, skip: Tensor? = nil, _ condition: UNetCondition) -> Tensor {
+    guard condition.recomputes else { return compute(x, skip, condition.time, condition.context) }
+    let inputs = [x, condition.time, condition.context] + (skip.map { [$0] } ?? [])
+    return Tape.recomputing(inputs) { compute($0[0], $0.count > 3 ? $0[3] : nil, $0[1], $0[2]) }
+  }
+
+  private func compute(_ x: Tensor, _ skip: Tensor?, _ time: Tensor, _ context: Tensor) -> Tensor {
+    let y = resnet(skip.map { Tensor.concatenated([x, $0], axis: 3) } ?? x, time: time)
+    return transformer?(y, context: context) ?? y
+  }
+}
+
+/// What all units of a UNet see.
+struct UNetCondition {
+  /// The activated time embedding, `[B, E]`.
+  let time: Tensor
+  /// The texts' hidden states, `[B, S, D]`.
+  let context: Tensor
+  /// Whether gradients compute the units again.
+  let recomputes: Bool
+}
+
 /// DownBlock2D or CrossAttnDownBlock2D.
 final class DownBlock {
-  private let resnets: [ResnetBlock]
-  let transformers: [Transformer2D]
+  private let units: [UNetUnit]
   private let downsampler: Conv2d?
+
+  var transformers: [Transformer2D] { units.compactMap(\.transformer) }
 
   init(_ path: ParameterPath, index: Int, in inputs: Int, out outputs: Int, _ c: UNetConfiguration) throws {
     let layers = c.layersPerBlock[index]
     let attends = c.downBlockTypes[index] == "CrossAttnDownBlock2D"
-    resnets = try (0..<layers).map { j in
-      try ResnetBlock(
+    units = try (0..<layers).map { j in
+      let resnet = try ResnetBlock(
         path["resnets"][j], in: j == 0 ? inputs : outputs, out: outputs, timeWidth: 4 * c.blockOutChannels[0],
         groups: c.normGroups, epsilon: c.normEpsilon)
-    }
-    transformers = try (0..<(attends ? layers : 0)).map { j in
-      try Transformer2D(
-        path["attentions"][j], channels: outputs, layers: c.transformerLayers[index], heads: c.heads[index], c)
+      let transformer = try attends
+        ? Transformer2D(
+          path["attentions"][j], channels: outputs, layers: c.transformerLayers[index], heads: c.heads[index], c) : nil
+      return UNetUnit(resnet: resnet, transformer: transformer)
     }
     let isLast = index == c.blockOutChannels.count - 1
     downsampler = try isLast
@@ -27,11 +57,10 @@ final class DownBlock {
       : Conv2d(path["downsamplers"][0]["conv"], in: outputs, out: outputs, kernel: 3, stride: 2, padding: Padding(1))
   }
 
-  func callAsFunction(_ x: Tensor, time: Tensor, context: Tensor, skips: inout [Tensor]) -> Tensor {
+  func callAsFunction(_ x: Tensor, _ condition: UNetCondition, skips: inout [Tensor]) -> Tensor {
     var x = x
-    for (j, resnet) in resnets.enumerated() {
-      x = resnet(x, time: time)
-      if !transformers.isEmpty { x = transformers[j](x, context: context) }
+    for unit in units {
+      x = unit(x, condition)
       skips.append(x)
     }
     if let downsampler {
@@ -44,8 +73,9 @@ final class DownBlock {
 
 /// UNetMidBlock2DCrossAttn.
 final class MidBlock {
-  private let first, second: ResnetBlock
-  let transformers: [Transformer2D]
+  private let first, second: UNetUnit
+
+  var transformers: [Transformer2D] { [first, second].compactMap(\.transformer) }
 
   init(_ path: ParameterPath, _ c: UNetConfiguration) throws {
     let last = c.blockOutChannels.count - 1
@@ -55,24 +85,22 @@ final class MidBlock {
         path["resnets"][j], in: channels, out: channels, timeWidth: 4 * c.blockOutChannels[0], groups: c.normGroups,
         epsilon: c.normEpsilon)
     }
-    first = try resnet(0)
-    transformers = [
-      try Transformer2D(
-        path["attentions"][0], channels: channels, layers: c.transformerLayers[last], heads: c.heads[last], c)
-    ]
-    second = try resnet(1)
+    first = UNetUnit(
+      resnet: try resnet(0),
+      transformer: try Transformer2D(
+        path["attentions"][0], channels: channels, layers: c.transformerLayers[last], heads: c.heads[last], c))
+    second = UNetUnit(resnet: try resnet(1), transformer: nil)
   }
 
-  func callAsFunction(_ x: Tensor, time: Tensor, context: Tensor) -> Tensor {
-    second(transformers[0](first(x, time: time), context: context), time: time)
-  }
+  func callAsFunction(_ x: Tensor, _ condition: UNetCondition) -> Tensor { second(first(x, condition), condition) }
 }
 
 /// UpBlock2D or CrossAttnUpBlock2D.
 final class UpBlock {
-  private let resnets: [ResnetBlock]
-  let transformers: [Transformer2D]
+  private let units: [UNetUnit]
   private let upsampler: Upsampler?
+
+  var transformers: [Transformer2D] { units.compactMap(\.transformer) }
 
   /// - Parameters:
   ///   - index: the resolution's place among the down blocks.
@@ -83,25 +111,23 @@ final class UpBlock {
     _ c: UNetConfiguration
   ) throws {
     let layers = c.layersPerBlock[index] + 1
-    resnets = try (0..<layers).map { j in
+    let attends = type == "CrossAttnUpBlock2D"
+    units = try (0..<layers).map { j in
       let joined = (j == 0 ? previous : outputs) + (j == layers - 1 ? skip : outputs)
-      return try ResnetBlock(
+      let resnet = try ResnetBlock(
         path["resnets"][j], in: joined, out: outputs, timeWidth: 4 * c.blockOutChannels[0], groups: c.normGroups,
         epsilon: c.normEpsilon)
-    }
-    transformers = try (0..<(type == "CrossAttnUpBlock2D" ? layers : 0)).map { j in
-      try Transformer2D(
-        path["attentions"][j], channels: outputs, layers: c.transformerLayers[index], heads: c.heads[index], c)
+      let transformer = try attends
+        ? Transformer2D(
+          path["attentions"][j], channels: outputs, layers: c.transformerLayers[index], heads: c.heads[index], c) : nil
+      return UNetUnit(resnet: resnet, transformer: transformer)
     }
     upsampler = try index == 0 ? nil : Upsampler(path, outputs)
   }
 
-  func callAsFunction(_ x: Tensor, time: Tensor, context: Tensor, skips: inout [Tensor]) -> Tensor {
+  func callAsFunction(_ x: Tensor, _ condition: UNetCondition, skips: inout [Tensor]) -> Tensor {
     var x = x
-    for (j, resnet) in resnets.enumerated() {
-      x = resnet(Tensor.concatenated([x, skips.removeLast()], axis: 3), time: time)
-      if !transformers.isEmpty { x = transformers[j](x, context: context) }
-    }
+    for unit in units { x = unit(x, skip: skips.removeLast(), condition) }
     guard let upsampler, let next = skips.last else { return x }
     return upsampler(x, height: next.shape[1], width: next.shape[2])
   }

@@ -18,10 +18,12 @@ void sw_set_current_tape(void *tape);
 int64_t sw_next_tape_identity(void);
 
 // Products
+/// c[m, n] = alpha op(a) op(b) + add; add has c's shape and stride, and may be NULL, or c itself.
 void sw_gemm(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
-             int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
-/// y[m, n] = x[m, k] w[n, k]^T + bias[n]; bias may be NULL.
-void sw_linear(int64_t m, int64_t n, int64_t k, const float *x, const float *w, const float *bias, float *y);
+             int64_t lda, const float *b, int64_t ldb, const float *add, float *c, int64_t ldc);
+/// y[m, n] = x[m, k] w[n, k]^T + bias[n] + add[m, n]; bias and add may be NULL.
+void sw_linear(int64_t m, int64_t n, int64_t k, const float *x, const float *w, const float *bias, const float *add,
+               float *y);
 /// c[i] = op(a[i]) op(b[i]) for `batch` matrices.
 void sw_batched_gemm(int64_t batch, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
                      const float *b, float *c);
@@ -90,9 +92,10 @@ void sw_conv2d(const sw_convolution *s, const float *x, const float *w, sw_convo
 void sw_conv2d_input_gradient(const sw_convolution *s, const float *w, const float *g, float *gx);
 void sw_conv2d_weight_gradient(const sw_convolution *s, const float *x, const float *g, float *gw);
 
-// Attention: q[batch, n, heads*d], k and v[batch, m, heads*d]; lse[batch, heads, n]: log of the softmax's sums
+// Attention: q[batch, n, heads*d] in rows of q_stride, k and v[batch, m, heads*d] in rows of k_stride, y in rows of
+// heads*d; lse[batch, heads, n]: log of the softmax's sums
 typedef struct {
-  int64_t batch, heads, n, m, d;
+  int64_t batch, heads, n, m, d, q_stride, k_stride;
   int causal;
   float scale;
 } sw_attention_shape;

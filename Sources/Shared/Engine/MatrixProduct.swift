@@ -1,36 +1,6 @@
-// Matrix products.
+// Matrix products of two tensors that both may be differentiated.
 
 internal import CKernels
-
-/// x w^T + bias: `[..., in]` times weight `[out, in]` to `[..., out]`.
-public func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor? = nil) -> Tensor {
-  check(
-    weight.rank == 2 && x.rank >= 1 && x.shape[x.rank - 1] == weight.shape[1],
-    "linear: x \(x.shape) does not fit weight \(weight.shape)")
-  check(bias == nil || bias!.shape == [weight.shape[0]], "linear: bias \(bias!.shape) does not fit \(weight.shape)")
-  let (n, k) = (Int64(weight.shape[0]), Int64(weight.shape[1]))
-  let m = Int64(x.shape.dropLast().reduce(1, *))
-  let (px, pw) = (x.detached, weight.detached)
-  let y = withPointers(x, weight) { x_, w_ in
-    withOptionalPointer(bias) { b_ in
-      Tensor.make(x.shape.dropLast() + [Int(n)]) { sw_linear(m, n, k, x_, w_, b_, $0) }
-    }
-  }
-  let (wantsX, wantsW, wantsBias) = (Tape.tracks(x), Tape.tracks(weight), bias.map(Tape.tracks) ?? false)
-  return Tape.record(y, from: [x, weight] + (bias.map { [$0] } ?? [])) { g in
-    // gx = g w, gw = g^T x, gb = sum of g
-    let gx = wantsX
-      ? withPointers(g, pw) { g_, w_ in
-        Tensor.make(px.shape) { sw_gemm(0, 0, m, k, n, 1, g_, n, w_, k, 0, $0, k) }
-      } : nil
-    let gw = wantsW
-      ? withPointers(g, px) { g_, x_ in
-        Tensor.make(pw.shape) { sw_gemm(1, 0, n, k, m, 1, g_, n, x_, k, 0, $0, k) }
-      } : nil
-    let gb = wantsBias ? g.columnSums : nil
-    return [gx, gw, gb]
-  }
-}
 
 extension Tensor {
   /// Sums over all axes but the last: the gradient of a bias.

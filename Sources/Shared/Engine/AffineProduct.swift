@@ -1,0 +1,171 @@
+// Affine layers: one product for the layers that share an input, with bias, adapter and residual in the same pass.
+
+internal import CKernels
+
+/// A low-rank addition to a weight: W + scale B A (Hu et al., arXiv 2106.09685).
+public struct LowRank {
+  /// A, `[rank, in]`.
+  public let down: Tensor
+  /// B, `[out, rank]`.
+  public let up: Tensor
+  public let scale: Float
+
+  public init(down: Tensor, up: Tensor, scale: Float) {
+    self.down = down
+    self.up = up
+    self.scale = scale
+  }
+}
+
+/// The weights of one affine layer.
+public struct AffineWeights {
+  /// `[out, in]`
+  public let weight: Tensor
+  /// `[out]`
+  public let bias: Tensor?
+  public let adapter: LowRank?
+
+  public init(weight: Tensor, bias: Tensor? = nil, adapter: LowRank? = nil) {
+    self.weight = weight
+    self.bias = bias
+    self.adapter = adapter
+  }
+}
+
+/// x w^T + bias + residual: `[..., in]` times weight `[out, in]` to `[..., out]`, in one pass.
+public func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor? = nil, residual: Tensor? = nil) -> Tensor {
+  linear(x, [AffineWeights(weight: weight, bias: bias)], residual: residual)
+}
+
+/// Several affine layers of one input, their results side by side: `[..., in]` to `[..., out1 + out2 + ...]`, one product
+/// for all of them. The layers all have a bias, or none.
+///
+/// An adapter is added to its weight before the product: that costs `rank out in` multiplications whatever the number
+/// of rows, and sampling, which needs no gradients, computes the same bits as training does.
+///
+/// - Parameter residual: is added to the result, of its shape.
+public func linear(_ x: Tensor, _ layers: [AffineWeights], residual: Tensor? = nil) -> Tensor {
+  let product = AffineProduct(x, layers)
+  let y = product.forward(x.detached, residual)
+  let inputs = [x] + layers.flatMap { [$0.weight, $0.bias, $0.adapter?.down, $0.adapter?.up].compactMap { $0 } }
+  return Tape.record(y, from: inputs + (residual.map { [$0] } ?? [])) { g in
+    product.gradients(g) + (residual == nil ? [] : [g])
+  }
+}
+
+/// One product of x with the weights of several layers, and its gradients.
+private struct AffineProduct {
+  let shape: [Int]
+  /// The input, where a gradient needs it.
+  let kept: Tensor?
+  /// Detached, with what of each gradients are wanted for.
+  let layers: [(values: AffineWeights, wants: (weight: Bool, bias: Bool, adapter: Bool))]
+  let wantsX: Bool
+  let rows, inputs, outputs: Int
+
+  init(_ input: Tensor, _ weights: [AffineWeights]) {
+    inputs = input.rank > 0 ? input.shape[input.rank - 1] : 0
+    shape = input.shape
+    wantsX = Tape.tracks(input)
+    rows = input.shape.dropLast().reduce(1, *)
+    outputs = weights.reduce(0) { $0 + $1.weight.shape[0] }
+    for w in weights {
+      let out = w.weight.shape[0]
+      check(w.weight.shape == [out, inputs], "linear: x \(input.shape) does not fit weight \(w.weight.shape)")
+      check(w.bias == nil || w.bias!.shape == [out], "linear: bias \(w.bias!.shape) does not fit \(w.weight.shape)")
+      check((w.bias == nil) == (weights[0].bias == nil), "linear: some of the layers have a bias, and some have none")
+      if let a = w.adapter {
+        let rank = a.down.shape[0]
+        check(
+          a.down.shape == [rank, inputs] && a.up.shape == [out, rank],
+          "linear: adapter \(a.down.shape), \(a.up.shape) does not fit weight \(w.weight.shape)")
+      }
+    }
+    layers = weights.map { w in
+      let adapter = w.adapter.map { LowRank(down: $0.down.detached, up: $0.up.detached, scale: $0.scale) }
+      return (
+        AffineWeights(weight: w.weight.detached, bias: w.bias?.detached, adapter: adapter),
+        (
+          Tape.tracks(w.weight), w.bias.map(Tape.tracks) ?? false,
+          w.adapter.map { Tape.tracks($0.down) || Tape.tracks($0.up) } ?? false
+        )
+      )
+    }
+    kept = layers.contains { $0.wants.weight || $0.wants.adapter } ? input.detached : nil
+  }
+
+  /// All weights with their adapters, `[outputs, inputs]`. Made anew for the gradient: it is as large as the weights.
+  private var weight: Tensor {
+    if layers.count == 1, layers[0].values.adapter == nil { return layers[0].values.weight }
+    return Tensor.make([outputs, inputs]) { all in
+      var at = all
+      for (w, _) in layers {
+        withPointers(w.weight) { w_ in
+          if let adapter = w.adapter {
+            let (rank, k) = (Int64(adapter.down.shape[0]), Int64(inputs))
+            withPointers(adapter.up, adapter.down) { b, a in
+              sw_gemm(0, 0, Int64(w.weight.shape[0]), k, rank, adapter.scale, b, rank, a, k, w_, at, k)
+            }
+          } else {
+            at.update(from: w_, count: w.weight.count)
+          }
+        }
+        at += w.weight.count
+      }
+    }
+  }
+
+  func forward(_ x: Tensor, _ residual: Tensor?) -> Tensor {
+    let shape = Array(shape.dropLast()) + [outputs]
+    check(residual == nil || residual!.shape == shape, "linear: residual \(residual!.shape) is not \(shape)")
+    let biases = layers.compactMap(\.values.bias)
+    let bias = biases.count > 1 ? Tensor.concatenated(biases, axis: 0) : biases.first
+    return withPointers(x, weight) { x_, w_ in
+      withOptionalPointer(bias) { b_ in
+        withOptionalPointer(residual) { r_ in
+          Tensor.make(shape) { sw_linear(Int64(rows), Int64(outputs), Int64(inputs), x_, w_, b_, r_, $0) }
+        }
+      }
+    }
+  }
+
+  /// Of x, and of each layer's weight, bias, A and B, where it has them: gx = g W, gW = g^T x, and for an adapter
+  /// gA = s (g B)^T x, gB = s g^T (x A^T).
+  func gradients(_ g: Tensor) -> [Tensor?] {
+    let (m, n, k) = (Int64(rows), Int64(outputs), Int64(inputs))
+    var all: [Tensor?] = [
+      wantsX
+        ? withPointers(g, weight) { g_, w_ in
+          Tensor.make(shape) { sw_gemm(0, 0, m, k, n, 1, g_, n, w_, k, nil, $0, k) }
+        } : nil
+    ]
+    let sums = layers.contains { $0.wants.bias } ? g.columnSums : nil
+    var column = 0
+    for (w, wants) in layers {
+      let out = w.weight.shape[0]
+      withPointers(g, kept ?? g) { g_, x_ in
+        let own = g_ + column
+        all.append(
+          wants.weight
+            ? Tensor.make(w.weight.shape) { sw_gemm(1, 0, Int64(out), k, m, 1, own, n, x_, k, nil, $0, k) } : nil)
+        if w.bias != nil { all.append(wants.bias ? sums?.slice(axis: 0, column..<column + out) : nil) }
+        guard let adapter = w.adapter else { return }
+        guard wants.adapter else {
+          all += [nil, nil]
+          return
+        }
+        let r = Int64(adapter.down.shape[0]), s = adapter.scale, o = Int64(out)
+        withPointers(adapter.down, adapter.up) { a_, b_ in
+          let below = Tensor.make([rows, Int(r)]) { sw_gemm(0, 1, m, r, k, 1, x_, k, a_, k, nil, $0, r) }
+          let above = Tensor.make([rows, Int(r)]) { sw_gemm(0, 0, m, r, o, 1, own, n, b_, r, nil, $0, r) }
+          withPointers(below, above) { below_, above_ in
+            all.append(Tensor.make(adapter.down.shape) { sw_gemm(1, 0, r, k, m, s, above_, r, x_, k, nil, $0, k) })
+            all.append(Tensor.make(adapter.up.shape) { sw_gemm(1, 0, o, r, m, s, own, n, below_, r, nil, $0, r) })
+          }
+        }
+      }
+      column += out
+    }
+    return all
+  }
+}

@@ -1,0 +1,66 @@
+// Attention over several blocks of queries and of keys, and from packed projections.
+
+import Engine
+import Testing
+
+@Suite("Attention block by block")
+struct AttentionTests {
+  init() throws { try Compute.start() }
+
+  /// The whole matrix of scores at once, for one head.
+  private func expected(_ q: Tensor, _ k: Tensor, _ v: Tensor, causal: Bool) -> Tensor {
+    let (n, m) = (q.shape[1], k.shape[1])
+    var scores = q.matmul(k.permuted([0, 2, 1])) / Float(q.shape[2]).squareRoot()
+    if causal {
+      scores = scores + Tensor((0..<n * m).map { Float($0 % m > $0 / m ? -1e9 : 0) }, shape: [1, n, m])
+    }
+    return scores.softmax().matmul(v)
+  }
+
+  @Test("values and gradients of long sequences", arguments: [(130, 1100, false), (700, 700, true), (129, 257, false)])
+  func long(n: Int, m: Int, causal: Bool) {
+    var random = RandomStream(seed: 31)
+    // Scores of some tens: the running maximum must move.
+    let inputs = [random.normal([1, n, 4]) * 6, random.normal([1, m, 4]) * 3, random.normal([1, m, 4])]
+    let weights = random.normal([1, n, 4])
+    let fast = Tape.gradients(of: inputs) {
+      let y = attention($0[0], $0[1], $0[2], heads: 1, causal: causal)
+      return ((y * weights).sum(), y.detached)
+    }
+    let slow = Tape.gradients(of: inputs) {
+      let y = expected($0[0], $0[1], $0[2], causal: causal)
+      return ((y * weights).sum(), y.detached)
+    }
+    #expect(worstError(fast.extra.values, slow.extra.values) < 1e-5)
+    for (a, b) in zip(fast.inputs, slow.inputs) { #expect(worstError(a.values, b.values) < 5e-5) }
+  }
+
+  @Test("packed queries, keys and values give what separate ones give, and their gradients", arguments: [1, 3])
+  func packed(heads: Int) {
+    var random = RandomStream(seed: 32)
+    let width = 5 * heads, weights = random.normal([2, 9, width])
+    let all = random.normal([2, 9, 3 * width]), context = random.normal([2, 4, 2 * width])
+    func parts(_ x: Tensor, _ count: Int) -> [Tensor] {
+      (0..<count).map { x.slice(axis: 2, $0 * width..<($0 + 1) * width) }
+    }
+    let together = Tape.gradients(of: [all]) {
+      let y = attention(queriesKeysValues: $0[0], heads: heads)
+      return ((y * weights).sum(), y.detached)
+    }
+    let apart = Tape.gradients(of: [all]) {
+      let p = parts($0[0], 3), y = attention(p[0], p[1], p[2], heads: heads)
+      return ((y * weights).sum(), y.detached)
+    }
+    #expect(together.extra.values == apart.extra.values)
+    #expect(together.inputs[0].values == apart.inputs[0].values)
+    let query = parts(all, 3)[0]
+    let crossed = Tape.gradients(of: [query, context]) {
+      ((attention($0[0], keysValues: $0[1], heads: heads) * weights).sum(), ())
+    }
+    let separate = Tape.gradients(of: [query, context]) {
+      let p = parts($0[1], 2)
+      return ((attention($0[0], p[0], p[1], heads: heads) * weights).sum(), ())
+    }
+    for (a, b) in zip(crossed.inputs, separate.inputs) { #expect(a.values == b.values) }
+  }
+}
