@@ -176,6 +176,11 @@ struct ActorLoop {
 
   private mutating func beat(_ learner: DealerSet, _ routers: DealerSet) throws {
     if let warning = try watch.check(now: .now) { logger.warning("\(warning)") }
+    if let busy = compute.busyFor, busy > options.stuckLimit {
+      throw ActorStuck(
+        "actor \(options.name): expected a batch within \(Int(options.stuckLimit.seconds)) s, found the sampler at one for "
+          + "\(Int(busy.seconds)) s; it ends, to be started again. Raise run.stuckLimit where batches take so long.")
+    }
     if now >= nextBeat {
       nextBeat = now + options.beat
       beats += 1

@@ -3,6 +3,7 @@
 public import Configuration
 internal import Engine
 internal import Foundation
+internal import Glibc
 public import Logging
 public import Transport
 
@@ -63,6 +64,8 @@ public final class ActorService: Sendable {
         options, modelHash: modelHash, compute: compute, acknowledged: acknowledged, logger: logger)
       let result = Result { try loop.run(context, bell: bell, stop: stop) }
       ending.close()
+      // A thread that is stuck cannot be waited for.
+      if case .failure(let error as ActorStuck) = result { throw error }
       try compute.end()
       outcome.put(try result.get())
     }
@@ -95,6 +98,8 @@ public final class ActorService: Sendable {
 
   /// Runs an actor until the run is finished, or SIGINT or SIGTERM comes.
   ///
+  /// Ends the process with `ActorStuck.exitStatus` when its sampler does not get on.
+  ///
   /// - Throws: what ended it.
   public static func run(
     _ configuration: Configuration, _ options: ActorOptions, logger: Logger = serviceLogger("actor")
@@ -110,7 +115,12 @@ public final class ActorService: Sendable {
       actor.stop()
     }
     defer { withExtendedLifetime(signals) {} }
-    let reason = try await actor.ended()
-    logger.info("actor \(options.name): \(reason)")
+    do {
+      let reason = try await actor.ended()
+      logger.info("actor \(options.name): \(reason)")
+    } catch let stuck as ActorStuck {
+      logger.critical("\(stuck)")
+      _exit(ActorStuck.exitStatus)
+    }
   }
 }

@@ -1,6 +1,7 @@
 // The actor's one compute thread: it loads the model, binds policies and samples, job after job.
 
 internal import Messages
+internal import Synchronization
 internal import Transport
 
 /// Samples on a thread of its own.
@@ -22,6 +23,12 @@ final class ComputeThread: Sendable {
   private let jobs = Mailbox<Job>()
   private let outcomes: Mailbox<Outcome>
   private let thread: ServiceThread
+  private let begun = Begun()
+
+  /// When the present job began.
+  private final class Begun: Sendable {
+    let time = Mutex<ContinuousClock.Instant?>(nil)
+  }
 
   /// Starts loading the model.
   ///
@@ -31,11 +38,16 @@ final class ComputeThread: Sendable {
   init(bell: WakeUp, source: @escaping @Sendable () throws -> any GroupSource) {
     let outcomes = Mailbox<Outcome>(bell: bell)
     self.outcomes = outcomes
-    thread = ServiceThread(name: "sampling") { [jobs] in
+    thread = ServiceThread(name: "sampling") { [jobs, begun] in
       do {
         let sampler = try source()
         outcomes.put(.ready(modelHash: sampler.modelHash))
-        while let job = jobs.take() { outcomes.put(try Self.run(job, sampler)) }
+        while let job = jobs.take() {
+          begun.time.withLock { $0 = .now }
+          let outcome = try Self.run(job, sampler)
+          begun.time.withLock { $0 = nil }
+          outcomes.put(outcome)
+        }
       } catch {
         outcomes.put(.failed(error))
       }
@@ -61,6 +73,9 @@ final class ComputeThread: Sendable {
 
   /// What has been done since the last call.
   func finished() -> [Outcome] { outcomes.takeAll() }
+
+  /// How long the present job has taken; nil when there is none.
+  var busyFor: Duration? { begun.time.withLock { $0.map { .now - $0 } } }
 
   /// Blocks until the next outcome; nil after `timeout`.
   func next(timeout: Duration) -> Outcome? { outcomes.take(timeout: timeout) }

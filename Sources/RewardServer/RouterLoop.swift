@@ -31,6 +31,7 @@ struct RouterLoop {
   mutating func run(front: borrowing Socket, back: borrowing Socket, bell: WakeUp, stop: StopFlag) throws {
     let poller = Poller(wakeUp: bell)
     var nextBeat = Duration.zero
+    var nextTick = Duration.zero
     var sequence = 0
     while !stop.isSet {
       _ = try poller.wait(for: [front.readable, back.readable], timeout: .milliseconds(held.isEmpty ? 100 : 10))
@@ -48,7 +49,11 @@ struct RouterLoop {
           try fromClient(received.frames, front: front, back: back)
         }
       }
-      try carryOut(dispatcher.tick(now: now), front: front, back: back)
+      // It looks at every request: not after each message.
+      if now >= nextTick {
+        nextTick = now + .milliseconds(5)
+        try carryOut(dispatcher.tick(now: now), front: front, back: back)
+      }
       let answers = held
       held = []
       for (client, bytes) in answers { try answer(client, bytes, front: front) }

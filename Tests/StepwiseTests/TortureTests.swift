@@ -20,6 +20,39 @@ import Testing
     }
   }
 
+  @Test func `the parts of a run end with the process that started them, killed or not`() throws {
+    try withTemporaryFolder { folder in
+      let (process, output, errors) = try Program.built.start(
+        ["torture", "--minutes", "5", "--calm", "--folder", "work"], in: folder)
+      defer { withExtendedLifetime((output, errors)) {} }
+      func parts() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc").count { name in
+          guard Int(name) != nil, let data = FileManager.default.contents(atPath: "/proc/\(name)/cmdline") else { return false }
+          let command = String(decoding: data, as: UTF8.self)
+          return command.contains("torture-part") && command.contains(folder.lastPathComponent)
+        }
+      }
+      func wait(_ condition: () throws -> Bool) rethrows -> Bool {
+        for _ in 0..<1200 {
+          if try condition() { return true }
+          Thread.sleep(forTimeInterval: 0.05)
+        }
+        return false
+      }
+      #expect(try wait { try parts() == 10 })
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+      #expect(try wait { try parts() == 0 })
+      // Its disk outlives it.
+      let unmount = Process()
+      unmount.executableURL = URL(filePath: "/usr/bin/env")
+      unmount.arguments = ["umount", "-l", folder.appending(path: "work/disk").path]
+      unmount.standardError = FileHandle.nullDevice
+      try unmount.run()
+      unmount.waitUntilExit()
+    }
+  }
+
   @Test func `what cannot be is refused before anything starts`() throws {
     try withTemporaryFolder { folder in
       for (arguments, hint) in [

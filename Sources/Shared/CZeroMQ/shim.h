@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -42,6 +43,15 @@ static inline long sw_zmq_terminate(void *context) { SW_ZMQ_RETRY(zmq_ctx_term(c
 static inline long sw_zmq_poll(zmq_pollitem_t *items, int count, long milliseconds) {
   int ready = zmq_poll(items, count, milliseconds);
   return ready < 0 ? -(long)errno : ready;
+}
+
+// As many descriptors as the system allows: a process with a thousand peers needs a few each.
+static inline void sw_raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+  }
 }
 
 // prctl is variadic, which Swift cannot call.

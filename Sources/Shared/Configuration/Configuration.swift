@@ -33,6 +33,9 @@ extension Configuration {
     public var folder = "runs/run"
     /// Folder of the text-to-image model, in diffusers format.
     public var model = "Models/emoji-turbo"
+    /// Seconds that an actor may take for one batch before it counts as stuck and ends with exit status 75, to be started
+    /// again; more bear slower machines.
+    public var stuckLimit: Double = 1800
     /// Worker threads of each process; 0 takes all cores, which is too many where several processes share a machine.
     public var threads = 0
 

@@ -23,6 +23,7 @@ extension Configuration {
     require(!run.folder.isEmpty, "run.folder", "a folder", "none")
     require(!run.model.isEmpty, "run.model", "a model's folder in diffusers format", "none")
     notNegative(run.threads, "run.threads")
+    positive(run.stuckLimit, "run.stuckLimit")
 
     require((1...1000).contains(sampling.steps), "sampling.steps", "1 to 1000", sampling.steps)
     require(

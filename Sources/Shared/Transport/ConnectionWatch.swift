@@ -74,9 +74,10 @@ final class ConnectionWatch: Sendable {
   /// - Throws: `TransportError`.
   func watch(_ handle: UnsafeMutableRawPointer, endpoint: String, connects: Bool, news: SocketNews) throws {
     let events = "inproc://handshakes-\(count.add(1, ordering: .relaxed).newValue)"
-    let failures =
-      ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_MONITOR_STOPPED
-    guard zmq_socket_monitor(handle, events, failures) == 0 else {
+    let handshakes =
+      ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
+      | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_MONITOR_STOPPED
+    guard zmq_socket_monitor(handle, events, handshakes) == 0 else {
       throw TransportError.system(zmq_errno(), "watching the connections of \(endpoint)")
     }
     subjects.put(Subject(events: events, endpoint: endpoint, connects: connects, news: news))
@@ -96,6 +97,8 @@ private struct WatchLoop {
   /// What was logged already; bounded, because strangers choose it.
   private var complaints: Set<String> = []
   private static let mostComplaints = 1000
+  /// Handshakes of a socket that were broken off since one succeeded.
+  private var brokenOff: [String: Int] = [:]
 
   init(
     context: UnsafeMutableRawPointer, handler: UnsafeMutableRawPointer?, keys: Keyring?, silent: String?,
@@ -173,7 +176,12 @@ private struct WatchLoop {
         case .message(let frames): isOver = take(frames, monitor.subject)
         }
       }
-      if isOver { zmq_close(monitor.socket) } else { kept.append(monitor) }
+      if isOver {
+        zmq_close(monitor.socket)
+        brokenOff[monitor.subject.events] = nil
+      } else {
+        kept.append(monitor)
+      }
     }
     monitors = kept
     return !ended
@@ -187,6 +195,16 @@ private struct WatchLoop {
     let address = String(decoding: frames[1], as: UTF8.self)
     switch event {
     case Int32(ZMQ_EVENT_MONITOR_STOPPED): return true
+    case Int32(ZMQ_EVENT_HANDSHAKE_SUCCEEDED): brokenOff[subject.events] = nil
+    case Int32(ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL):
+      // Whoever sees first that one side has keys and the other none breaks off, and the other learns no more than that.
+      // Once is what a restart looks like.
+      brokenOff[subject.events, default: 0] += 1
+      if brokenOff[subject.events] == 3 {
+        complain(
+          "\(subject.endpoint): peers broke off during the handshake three times on end; if one side uses keys and the "
+            + "other none, give both the same network.keys")
+      }
     case Int32(ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) where subject.connects:
       refuse(
         subject, "expected to be let in, found that the peer refuses this process's key (\(value)): it is not on the "

@@ -25,6 +25,7 @@ public final class Context: @unchecked Sendable {  // the pointer never changes 
   public init(
     ioThreads: Int = 1, security: Security = .loopback, logger: Logger = serviceLogger("connections")
   ) throws {
+    sw_raise_descriptor_limit()
     guard let pointer = zmq_ctx_new() else {
       throw TransportError.system(zmq_errno(), "starting a messaging context")
     }
@@ -32,7 +33,7 @@ public final class Context: @unchecked Sendable {  // the pointer never changes 
     self.security = security
     self.logger = logger
     _ = zmq_ctx_set(pointer, ZMQ_IO_THREADS, Int32(max(1, ioThreads)))
-    _ = zmq_ctx_set(pointer, ZMQ_MAX_SOCKETS, 4096)
+    _ = zmq_ctx_set(pointer, ZMQ_MAX_SOCKETS, 16_384)
     if case .keys(let ring) = security {
       let stranger = try KeyPair()
       let handler = try ConnectionWatch(pointer, keys: ring, silent: stranger.publicKey, logger: logger)

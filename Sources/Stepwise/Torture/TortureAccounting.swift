@@ -25,14 +25,19 @@ enum TortureAccounting {
     report.stored = numbers.count
     report.lost = acknowledged.subtracting(numbers).sorted()
     report.storedTwice = Dictionary(grouping: numbers) { $0 }.filter { $0.value.count > 1 }.keys.sorted()
+    var makers: [String: Int] = [:]
     for number in numbers {
       let group = try store.group(number)
+      makers[group.actor, default: 0] += 1
       for score in group.trajectories.flatMap(\.scores) {
         report.scores += 1
         if score.value == nil { report.missingScores += 1 }
       }
       if let problem = SyntheticGroups.problem(with: group) { report.wrong.append(problem) }
     }
+    report.fewestOfAnActor = makers.values.min() ?? 0
+    report.mostOfAnActor = makers.values.max() ?? 0
+    report.meanOfAnActor = Double(numbers.count) / Double(max(1, makers.count))
     report.wrong += store.verify().map { "\($0)" }
     try epochs(plan, into: &report)
   }

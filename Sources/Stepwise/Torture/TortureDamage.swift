@@ -34,11 +34,11 @@ enum TortureDamage {
     let files = try FileManager.default.contentsOfDirectory(atPath: replay.path).sorted().filter {
       $0.hasPrefix("journal-") || $0.hasPrefix("segment-")
     }
-    // One file with its damage, beside links to the newest few others: a large store need not be read a thousand times.
+    // One file with its damage, beside the newest journal: a large store need not be read a thousand times.
     while report.copies < most, Date() < end {
       let victim = files[random.integer(below: files.count)]
       let journals = files.filter { $0.hasPrefix("journal-") }.suffix(1)
-      let chosen = Set(files.suffix(2) + journals + [victim])
+      let chosen = Set(journals + [victim])
       try? FileManager.default.removeItem(at: scratch)
       try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
       for name in chosen {
@@ -51,7 +51,7 @@ enum TortureDamage {
           try FileManager.default.createSymbolicLink(at: target, withDestinationURL: source)
         }
       }
-      judge(scratch, victim, expected: try numbers(replay, chosen, scratch), &report)
+      judge(scratch, victim, expected: try numbers(replay, chosen, scratch), &random, &report)
       report.copies += 1
     }
     try? FileManager.default.removeItem(at: scratch)
@@ -78,17 +78,22 @@ enum TortureDamage {
     return Set(try ReplayStore(reading: whole).entries.map(\.number))
   }
 
-  private static func judge(_ copy: URL, _ victim: String, expected: Set<Int>, _ report: inout DamageReport) {
+  private static func judge(
+    _ copy: URL, _ victim: String, expected: Set<Int>, _ random: inout RandomStream, _ report: inout DamageReport
+  ) {
     var isNamed = false
     var found: Set<Int> = []
     do {
       let store = try ReplayStore(reading: copy)
       isNamed = !store.damage.isEmpty
-      for entry in store.entries {
+      let entries = store.entries
+      found = Set(entries.map(\.number))
+      // Some of them, drawn at random: reading a group takes longer than all the rest.
+      for _ in 0..<min(64, entries.count) {
+        let entry = entries[random.integer(below: entries.count)]
         do {
           let group = try store.group(entry.number)
           if let problem = SyntheticGroups.problem(with: group) { report.wrong.append("\(victim): \(problem)") }
-          found.insert(entry.number)
         } catch is ReplayError {
           isNamed = true
         }

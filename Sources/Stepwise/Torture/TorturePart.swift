@@ -33,6 +33,7 @@ struct TorturePart: ParsableCommand {
   @Option var name: String
   @Option var incarnation = 0
   @Option(help: "Which router to be.") var index = 0
+  @Option(help: "Actors in this process.") var count = 1
   @Option(help: "Milliseconds that a batch takes.") var pace = 100
   @Option(name: .customLong("set")) var overrides: [String] = []
 
@@ -54,23 +55,31 @@ struct TorturePart: ParsableCommand {
       let server = try ScoringServer(context, options, logger: logger) { [FirstByteScorer()] }
       try Self.untilSignal(server.stop) { try server.join() }
     case .actor:
-      var options = ActorOptions(whole, name: name, incarnation: incarnation)
-      options.redelivery = .seconds(2)
-      let ledger = try Ledger(file: plan.ledger(name))
-      let incarnation = incarnation
-      let actor = try ActorService(
-        synthetic: context, options, pace: .milliseconds(pace), logger: logger,
-        acknowledged: { numbers in
-          ledger.write("acknowledged \(incarnation) " + numbers.map(String.init).joined(separator: " "))
-        })
-      try Self.untilSignal(actor.stop) {
-        let reason = try actor.join()
-        logger.info("\(reason)")
+      let actors = try (0..<count).map { try actor($0, of: count, whole, plan, context, logger) }
+      try Self.untilSignal({ for actor in actors { actor.stop() } }) {
+        for actor in actors {
+          let reason = try actor.join()
+          logger.info("\(reason)")
+        }
       }
     case .learner:
       try FileManager.default.createDirectory(at: plan.run, withIntermediateDirectories: true)
       try TortureLearner(configuration: whole, plan: plan, logger: logger).run(context, incarnation: incarnation)
     }
+  }
+
+  private func actor(
+    _ index: Int, of count: Int, _ whole: Configuration, _ plan: TorturePlan, _ context: Context, _ logger: Logger
+  ) throws -> ActorService {
+    var options = ActorOptions(whole, name: count == 1 ? name : "\(name).\(index)", incarnation: incarnation)
+    options.redelivery = .seconds(count == 1 ? 2 : 20)
+    let ledger = try Ledger(file: plan.ledger(name))
+    let incarnation = incarnation
+    return try ActorService(
+      synthetic: context, options, pace: .milliseconds(pace), logger: logger,
+      acknowledged: { numbers in
+        ledger.write("acknowledged \(incarnation) " + numbers.map(String.init).joined(separator: " "))
+      })
   }
 
   private static func untilSignal(_ stop: @escaping @Sendable () -> Void, _ join: () throws -> Void) throws {

@@ -24,19 +24,31 @@ struct TorturePlan {
   /// Time after which a silent peer counts as lost; faults that outlast it are told from those that do not.
   static let silence = 3.0
 
+  /// Actors beyond this share a few processes, and have no cables of their own to cut.
+  static let mostProcesses = 16
+
+  /// How many actors each process of actors has.
+  static func shares(of actors: Int) -> [Int] {
+    guard actors > mostProcesses else { return [Int](repeating: 1, count: actors) }
+    return (0..<4).map { actors / 4 + ($0 < actors % 4 ? 1 : 0) }
+  }
+
   /// The configuration of all parts: real roles with short patience, so that minutes hold what days do otherwise.
   ///
-  /// - Parameter routers: how many.
+  /// - Parameters:
+  ///   - routers: how many.
+  ///   - actors: how many; an epoch has work for all of them twice.
+  ///   - batch: groups that an actor makes at once.
   /// - Throws: `CommandError` when no ports are free.
-  func configuration(routers: Int) throws -> Configuration {
+  func configuration(routers: Int, actors: Int, batch: Int) throws -> Configuration {
     let ports = try FreePorts.endpoints(2 + 2 * routers)
     var configuration = Configuration()
     configuration.run.folder = run.path
     configuration.run.seed = seed
     configuration.run.threads = 1
     configuration.sampling.steps = 3
-    configuration.sampling.groupsPerEpoch = 16
-    configuration.sampling.batchSize = 4
+    configuration.sampling.groupsPerEpoch = max(16, 2 * actors * batch)
+    configuration.sampling.batchSize = batch
     configuration.sampling.prompts = ["cat", "dog", "frog"]
     configuration.reward.weights = [SyntheticGroups.reward: 1]
     configuration.training.epochs = 1_000_000_000
@@ -48,10 +60,12 @@ struct TorturePlan {
     configuration.network.notices = ports[1]
     configuration.network.routers = Array(ports[2..<2 + routers])
     configuration.network.routerBackends = Array(ports[(2 + routers)...])
-    configuration.network.heartbeatInterval = 0.5
-    configuration.network.silenceLimit = Self.silence
-    configuration.network.scoreDeadline = 8
-    configuration.network.leaseDuration = 6
+    // A thousand actors say that they live less often.
+    let many = actors > Self.mostProcesses
+    configuration.network.heartbeatInterval = many ? 5 : 0.5
+    configuration.network.silenceLimit = many ? 30 : Self.silence
+    configuration.network.scoreDeadline = many ? 60 : 8
+    configuration.network.leaseDuration = many ? 60 : 6
     configuration.network.connectTimeout = 120
     configuration.network.maximumMessageBytes = 1 << 20
     configuration.network.policyChunkBytes = 1 << 16

@@ -20,6 +20,13 @@ struct TortureReport: Codable {
   var storedTwice: [Int] = []
   /// Stored groups that are not what was made, in words; a score of 0 is one of them.
   var wrong: [String] = []
+  /// Stored groups of the actors that had the fewest and the most, and on average; after a calm run they say how fair
+  /// work was handed out.
+  var fewestOfAnActor = 0
+  var mostOfAnActor = 0
+  var meanOfAnActor = 0.0
+  /// Stored groups a second, from the first acknowledgement to the end of the torture.
+  var groupsPerSecond = 0.0
   var missingScores = 0
   var scores = 0
   var epochs = 0
@@ -55,6 +62,9 @@ struct TortureReport: Codable {
       "seed \(seed), \(Int(seconds)) s, \(kills) kills; faults: \(kinds)",
       "acknowledged \(acknowledged) groups, stored \(stored): \(lost.count) lost, \(storedTwice.count) stored twice, "
         + "\(wrong.count) not as made",
+      String(
+        format: "%.1f groups a second; an actor made %d to %d, %.1f on average", groupsPerSecond, fewestOfAnActor,
+        mostOfAnActor, meanOfAnActor),
       "scores \(scores): \(missingScores) missing and marked so, none silently zero" + (wrong.isEmpty ? "" : " but those below"),
       "epochs \(epochs), of them \(epochsRepeated) trained again after a restart, \(epochsWrong.count) differently",
       "\(hangs.count) hangs, \(unexpectedEnds.count) unexpected ends",

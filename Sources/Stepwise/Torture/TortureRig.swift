@@ -45,12 +45,14 @@ final class TortureRig {
   let actors: [String]
 
   /// - Parameters:
+  ///   - count: of actors; beyond `TorturePlan.mostProcesses` they share processes.
+  ///   - batch: groups that an actor makes at once.
   ///   - pace: milliseconds that a synthetic batch takes.
   ///   - minutes: how long it will run, which the disk's size follows.
   ///   - say: is told what happens.
   /// - Throws: when the folder, the disk or the ports cannot be had.
   init(
-    _ plan: TorturePlan, routers: Int, rewardServers: Int, actors count: Int, pace: Int, minutes: Double,
+    _ plan: TorturePlan, routers: Int, rewardServers: Int, actors count: Int, batch: Int, pace: Int, minutes: Double,
     say: @escaping (String) -> Void
   ) throws {
     self.plan = plan
@@ -61,11 +63,12 @@ final class TortureRig {
     disk = try TortureDisk(plan.disk, mebibytes: 64 + Int(32 * minutes))
     report.seed = plan.seed
     if !disk.isOwn { report.leftOut.append("the full disk: no disk of its own can be mounted here; run it as root") }
-    let configuration = try plan.configuration(routers: routers)
+    let configuration = try plan.configuration(routers: routers, actors: count, batch: batch)
     try configuration.encodeYAML().write(to: plan.configurationFile, atomically: true, encoding: .utf8)
     let network = configuration.network
     var proxies: [String: LoopbackProxy] = [:]
-    actors = (0..<count).map { "actor-\($0)" }
+    let shares = TorturePlan.shares(of: count)
+    actors = shares.indices.map { "actor-\($0)" }
     func list(_ endpoints: [String]) -> String { "[\(endpoints.joined(separator: ", "))]" }
     var made: [String: Part] = [:]
     func add(_ name: String, _ role: ChildDescription.Role, _ arguments: [String]) {
@@ -85,7 +88,10 @@ final class TortureRig {
         ["reward-server", "--name", name, "--set", "network.routerBackends=\(list(cables.map(\.endpoint)))"] + common)
     }
     add("learner", .learner, ["learner", "--name", "learner"] + common)
-    for name in actors {
+    for (name, share) in zip(actors, shares) where share > 1 {
+      add(name, .actor, ["actor", "--name", name, "--pace", "\(pace)", "--count", "\(share)"] + common)
+    }
+    for (name, share) in zip(actors, shares) where share == 1 {
       let (learner, notices) = (try LoopbackProxy(to: network.learner), try LoopbackProxy(to: network.notices))
       let routers = try network.routers.map { try LoopbackProxy(to: $0) }
       proxies["\(name) learner"] = learner
@@ -104,9 +110,9 @@ final class TortureRig {
 
   /// Tortures, ends everything and accounts.
   ///
-  /// - Parameter pause: seconds between two faults, at most.
+  /// - Parameter pause: seconds between two faults, at most; nil: none comes.
   /// - Throws: when the cluster does not begin to work, or cannot be accounted for.
-  func run(until end: Date, pause: Double) throws -> TortureReport {
+  func run(until end: Date, pause: Double?) throws -> TortureReport {
     defer {
       for part in parts.values { part.process?.send(SIGKILL) }
       for process in ghostProcesses.values { process.send(SIGKILL) }
@@ -117,17 +123,22 @@ final class TortureRig {
     for name in parts.keys.sorted(by: >) { try start(name) }
     try watch(until: began.addingTimeInterval(120)) { self.ledgerSize() > 0 }
     guard ledgerSize() > 0 else { throw CommandError("\(plan.logs.path): nothing was acknowledged within 120 s; see the logs there") }
-    var next = Date()
+    let workBegan = Date()
+    var next = pause == nil ? end : Date()
     while Date() < end {
       try watch(until: min(end, next)) { false }
       guard Date() < end else { break }
       strike()
-      next = Date(timeIntervalSinceNow: 0.1 + pause * Double(random.uniform()))
+      next = Date(timeIntervalSinceNow: 0.1 + (pause ?? 0) * Double(random.uniform()))
     }
+    let worked = Date().timeIntervalSince(workBegan)
+    let atEnd = ledgerSize()
     try recover()
     try finish()
     report.seconds = Date().timeIntervalSince(began)
     try TortureAccounting.account(plan, actors: actors, into: &report)
+    // Ledgers grow evenly with groups, so their size says how many were there when the torture ended.
+    report.groupsPerSecond = Double(report.acknowledged) * Double(atEnd) / Double(max(1, ledgerSize())) / worked
     report.damage = try TortureDamage.run(
       plan.replay, scratch: plan.folder.appending(path: "damaged"), random: random.fork("damage"),
       until: Date(timeIntervalSinceNow: min(60, 5 + report.seconds / 10)), most: 200)
@@ -314,7 +325,7 @@ final class TortureRig {
         let descriptors = try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/fd").count
       else { continue }
       let role = part.role.rawValue
-      report.mostMemory[role] = max(report.mostMemory[role] ?? 0, resident * 4096 >> 20)
+      report.mostMemory[role] = max(report.mostMemory[role] ?? 0, (resident * 4096) >> 20)
       report.mostDescriptors[role] = max(report.mostDescriptors[role] ?? 0, descriptors)
     }
   }
