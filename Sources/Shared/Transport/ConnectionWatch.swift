@@ -69,6 +69,9 @@ final class ConnectionWatch: Sendable {
     }
   }
 
+  /// Ends the thread; nothing more is to be watched.
+  func end() { subjects.close() }
+
   /// Listens to a socket's handshakes from now on. Call it on the socket's own thread, once.
   ///
   /// - Throws: `TransportError`.
@@ -130,7 +133,7 @@ private struct WatchLoop {
         return
       }
       _ = bell.clear()
-      guard answerHandler(), listen(), addMonitors() else { return }
+      guard answerHandler(), listen(), addMonitors(), !subjects.hasClosed else { return }
     }
   }
 

@@ -43,6 +43,7 @@ public final class Context: @unchecked Sendable {  // the pointer never changes 
   }
 
   deinit {
+    watch.withLock { $0?.end() }
     // Every socket is closed by now, and each had a finite LINGER: this returns when they have flushed or given up.
     _ = sw_zmq_terminate(pointer)
   }
