@@ -5,7 +5,6 @@ public import Configuration
 internal import Engine
 public import Foundation
 public import Logging
-internal import Replay
 internal import Synchronization
 public import Transport
 
@@ -49,22 +48,21 @@ public final class LearnerRun: Sendable {
     _ context: Context, _ configuration: Configuration, resumes: Bool, _ logger: Logger, _ control: Control,
     _ bound: Mailbox<LearnerService.Addresses>
   ) throws {
-    if !resumes { try RunFolder.requireNew(configuration) }
-    // Before anything in the folder is touched.
-    try ReplayStore.requireFree(RunFolder.replay(configuration))
-    let (loop, folder, service) = try RunFolder.leavingNothing(configuration) {
+    let (lock, loop, folder, service) = try RunFolder.leavingNothing(configuration, logger) { lock in
+      if !resumes { try RunFolder.requireNew(configuration) }
       let loop = try TrainingLoop(configuration, log: logger)
       let folder = try RunFolder(configuration)
       let settings = try LearnerSettings(
         configuration, runID: folder.runID, modelHash: loop.modelFingerprint, firstEpoch: loop.version)
       let service = try LearnerService(context, settings, logger: logger, isAcceptable: loop.objection)
-      return (loop, folder, service)
+      return (lock, loop, folder, service)
     }
+    defer { withExtendedLifetime(lock) {} }
     control.begin(service)
     bound.put(service.addresses)
     do {
       try folder.keep(configuration)
-      try loop.run(service)
+      try loop.run(service, beforeSaving: lock.verify)
     } catch {
       do { try service.end() } catch let second { logger.error("learner: \(second)") }
       throw error
@@ -101,24 +99,29 @@ public final class LearnerRun: Sendable {
 
   /// Trains on stored trajectories, epoch after epoch, without actors or a network.
   ///
-  /// - Parameter replay: a folder of journals and segments, of this or another run; it is only read.
-  /// - Throws: when training cannot go on, or the replay cannot be read.
+  /// - Parameter replays: folders of journals and segments, of this run or others; they are only read. Groups of one
+  ///   epoch are trained on together, those of the first folder first.
+  /// - Throws: when training cannot go on, or a replay cannot be read.
   public static func runOffline(
-    _ configuration: Configuration, replay: URL, resumes: Bool, logger: Logger = serviceLogger("learner")
+    _ configuration: Configuration, replays: [URL], resumes: Bool, logger: Logger = serviceLogger("learner")
   ) async throws {
     try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
-    if !resumes { try RunFolder.requireNew(configuration) }
-    let intake = try OfflineIntake(replay, logger: logger)
+    let intake = try OfflineIntake(replays, logger: logger)
     let signals = TerminationSignals { signal in
       logger.info("learner: ends on \(signal)")
       intake.stop()
     }
     defer { withExtendedLifetime(signals) {} }
     try await ServiceThread(name: "training") {
-      let loop = try TrainingLoop(configuration, log: logger)
-      try RunFolder(configuration).keep(configuration)
-      try loop.run(intake)
-      logger.info("learner: policy \(loop.version) is trained from \(replay.path)")
+      let (lock, loop) = try RunFolder.leavingNothing(configuration, logger) { lock in
+        if !resumes { try RunFolder.requireNew(configuration) }
+        let loop = try TrainingLoop(configuration, log: logger)
+        try RunFolder(configuration).keep(configuration)
+        return (lock, loop)
+      }
+      try loop.run(intake, beforeSaving: lock.verify)
+      logger.info(
+        "learner: policy \(loop.version) is trained from \(intake.groupCount) groups, digest \(intake.digest)")
     }.ended()
   }
 

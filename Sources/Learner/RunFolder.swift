@@ -2,6 +2,7 @@
 
 public import Configuration
 public import Foundation
+internal import Logging
 
 /// The folder of one run.
 public struct RunFolder: Sendable {
@@ -34,14 +35,19 @@ public struct RunFolder: Sendable {
     }
   }
 
-  /// Starts a run; one that cannot start leaves no folder behind where there was none.
+  /// Locks a run's folder, before anything in it is touched, and starts the run; one that cannot start leaves no folder
+  /// behind where there was none.
   ///
-  /// - Throws: what `start` throws.
-  static func leavingNothing<Result>(_ configuration: Configuration, _ start: () throws -> Result) throws -> Result {
+  /// - Throws: `TrainingError` when another learner has the folder; what `start` throws.
+  static func leavingNothing<Result>(
+    _ configuration: Configuration, _ logger: Logger, _ start: (RunLock) throws -> Result
+  ) throws -> Result {
     let url = URL(filePath: configuration.run.folder)
     let files = FileManager.default
     let wasThere = files.fileExists(atPath: url.path)
-    do { return try start() } catch {
+    // Another's folder is not ours to remove.
+    let lock = try RunLock(url, logger: logger)
+    do { return try start(lock) } catch {
       if !wasThere, files.fileExists(atPath: url.path) {
         try attempt(url, "removed") { try files.removeItem(at: url) }
       }

@@ -22,6 +22,8 @@ public final class TrainingLoop {
   private let events: EventFile
   /// Version of the newest checkpoint.
   private var saved: Int?
+  /// Makes sure that the folder is still this learner's.
+  private var beforeSaving: () throws -> Void = {}
 
   /// Loads the model, and the newest checkpoint of the run's folder where there is one.
   ///
@@ -56,8 +58,10 @@ public final class TrainingLoop {
 
   /// Runs until all epochs are trained or the intake says stop; a checkpoint is there at the end in both cases.
   ///
+  /// - Parameter beforeSaving: what it throws ends the training instead of saving.
   /// - Throws: when training cannot go on; the last checkpoint stays.
-  public func run(_ intake: any TrainingIntake) throws {
+  public func run(_ intake: any TrainingIntake, beforeSaving: @escaping () throws -> Void = {}) throws {
+    self.beforeSaving = beforeSaving
     try publish(to: intake)
     while trainer.version < configuration.training.epochs {
       let began = ContinuousClock.now
@@ -79,6 +83,7 @@ public final class TrainingLoop {
 
   private func save() throws {
     guard saved != trainer.version else { return }
+    try beforeSaving()
     let place = try checkpoints.save(trainer, seed: configuration.run.seed)
     saved = trainer.version
     log.info("checkpoint \(place.path)")

@@ -66,3 +66,15 @@ func replayError(_ body: () throws -> Void) -> ReplayError? {
     return error as? ReplayError
   }
 }
+
+/// A new folder that goes away with `body`; in memory where there is such a place, for tests that write thousands of
+/// files and are not about a disk's speed.
+func withFastFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
+  let memory = URL(filePath: "/dev/shm")
+  let isThere = FileManager.default.isWritableFile(atPath: memory.path)
+  let place = isThere ? memory : FileManager.default.temporaryDirectory
+  let folder = place.appendingPathComponent("replay-\(UUID().uuidString)")
+  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(at: folder) }
+  return try body(folder)
+}

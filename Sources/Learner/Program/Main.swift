@@ -19,13 +19,27 @@ struct Program: AsyncParsableCommand {
   @Flag(help: "Go on with the run that run.folder holds; without this it must hold none.")
   var resume = false
 
-  @Option(help: "Train on the trajectories in this replay folder instead, without actors; run.folder must be another.")
-  var offline: String?
+  @Flag(help: "Train on stored trajectories, those of --replay, without actors; run.folder must be another.")
+  var offline = false
+
+  @Option(
+    parsing: .upToNextOption,
+    help: "With --offline: replay folders; groups of one epoch are trained on together, the first folder's first.")
+  var replay: [String] = []
+
+  func validate() throws {
+    if offline != !replay.isEmpty {
+      throw ValidationError(
+        offline
+          ? "--offline: expected --replay and at least one replay folder, found none"
+          : "--replay: expected --offline beside it; an online learner keeps its replay in run.folder")
+    }
+  }
 
   func run() async throws {
     let configuration = try Configuration(file: config.map { URL(filePath: $0) }, overrides: overrides)
-    if let offline {
-      try await LearnerRun.runOffline(configuration, replay: URL(filePath: offline), resumes: resume)
+    if offline {
+      try await LearnerRun.runOffline(configuration, replays: replay.map { URL(filePath: $0) }, resumes: resume)
     } else {
       try await LearnerRun.run(configuration, resumes: resume)
     }

@@ -81,9 +81,10 @@ struct OpenFile: ~Copyable {
 enum Disk {
   /// Repeats interrupted calls; a negative result becomes an error that says which call failed on which path.
   static func call<Result: SignedInteger>(_ name: String, _ path: String, _ body: () -> Result) throws -> Result {
+    let fault = DiskFaults.current?.decide(name, path)
     while true {
-      let result = body()
-      let code = errno
+      let result = fault == nil ? body() : -1
+      let code = fault ?? errno
       if result >= 0 { return result }
       if code == EINTR { continue }
       let text = "\(name): \(String(cString: strerror(code)))"
@@ -113,11 +114,14 @@ enum Disk {
       try file.write(bytes, at: 0)
       try file.synchronizeAll()
     } catch {
-      unlink(partial)
+      discard(partial)
       throw error
     }
     try rename(partial, to: path)
   }
+
+  /// Removes what a failed write left, where that is possible; the next opening of the folder removes it else.
+  static func discard(_ path: String) { _ = try? call("unlink", path) { unlink(path) } }
 
   static func remove(_ path: String) throws {
     _ = try call("unlink", path) { unlink(path) }

@@ -3,19 +3,22 @@
 // is entered by one thread at a time.
 
 internal import CHDF5
-internal import Synchronization
+internal import Foundation
+
+#if canImport(Glibc)
+  internal import Glibc
+#endif
 
 /// Keeps the library to one thread at a time, however it was built.
 enum HDF5 {
-  private static let entry = Mutex(())
+  /// One thread may enter again: a segment is written from groups of which some lie in other segments.
+  private static let entry = NSRecursiveLock()
 
   static func exclusively<Result>(_ body: () throws -> Result) rethrows -> Result {
-    var result: Result?
-    try entry.withLock { _ in
-      sw_hdf5_silence()
-      result = try body()
-    }
-    return result!
+    entry.lock()
+    defer { entry.unlock() }
+    sw_hdf5_silence()
+    return try body()
   }
 }
 
@@ -36,20 +39,25 @@ extension UInt8: HDF5Element { static var type: hid_t { sw_hdf5_uint8() } }
 struct HDF5File: ~Copyable {
   let path: String
   let file: hid_t
+  /// Size when it was opened; 0 for a new one.
+  private let byteCount: Int
 
   /// Makes a new file; one of this name is replaced.
   init(creating path: String) throws {
-    self.path = path
     let access = try Self.check(H5Pcreate(sw_hdf5_file_access()), path, "prepare a file")
     defer { H5Pclose(access) }
     try Self.check(H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110), path, "choose the format")
     file = try Self.check(H5Fcreate(path, Self.truncate, 0, access), path, "create the file")
+    self.path = path
+    byteCount = 0
   }
 
   /// Opens a file for reading.
   init(opening path: String) throws {
-    self.path = path
+    let size = try OpenFile(path, O_RDONLY).byteCount()
     file = try Self.check(H5Fopen(path, Self.readOnly, 0), path, "open the file")
+    self.path = path
+    byteCount = size
   }
 
   deinit { H5Fclose(file) }
@@ -154,7 +162,7 @@ struct HDF5File: ~Copyable {
     let rank = try Self.check(H5Sget_simple_extent_ndims(space), path, "read \(name)")
     var extents = [hsize_t](repeating: 0, count: Int(rank))
     try Self.check(H5Sget_simple_extent_dims(space, &extents, nil), path, "read \(name)")
-    return extents.map { Int($0) }
+    return extents.map { Int(clamping: $0) }
   }
 
   /// Reads a whole dataset of one or more axes.
@@ -162,7 +170,7 @@ struct HDF5File: ~Copyable {
     let dataset = try open(name)
     defer { H5Dclose(dataset) }
     let shape = try shape(dataset, name)
-    let count = try Self.checkedCount(shape, path, name)
+    let count = try checkedCount(shape, MemoryLayout<Element>.size, name)
     var values = [Element](repeating: .zero, count: count)
     if count > 0 {
       try values.withUnsafeMutableBytes {
@@ -181,20 +189,24 @@ struct HDF5File: ~Copyable {
       throw ReplayError(.damaged, path: path, "expected rows \(rows) in \(name), found shape \(shape)")
     }
     let rowShape = Array(shape.dropFirst())
-    var values = [Float](repeating: 0, count: try Self.checkedCount([rows.count] + rowShape, path, name))
+    var values = [Float](repeating: 0, count: try checkedCount([rows.count] + rowShape, MemoryLayout<Float>.size, name))
     try withRows(dataset, name, rows, rowShape) { memory, space in
       try Self.check(H5Dread(dataset, Float.type, memory, space, 0, &values), path, "read \(name)")
     }
     return (values, rowShape)
   }
 
-  /// The number of elements, refused before memory is reserved when it is beyond 2^31.
-  static func checkedCount(_ shape: [Int], _ path: String, _ name: String) throws -> Int {
+  /// The most that deflate can expand (RFC 1951: 258 bytes from two bits).
+  private static let largestExpansion = 1032
+
+  /// The number of elements, refused before memory is reserved when a file of this size cannot hold it.
+  func checkedCount(_ shape: [Int], _ elementSize: Int, _ name: String) throws -> Int {
     var count = 1
     for extent in shape {
       let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard !overflow, product <= 1 << 31 else {
-        throw ReplayError(.damaged, path: path, "\(name) of shape \(shape) is larger than any segment")
+      guard !overflow, product <= byteCount * Self.largestExpansion / max(1, elementSize) else {
+        throw ReplayError(
+          .damaged, path: path, "\(name) of shape \(shape) is more than a file of \(byteCount) bytes can hold")
       }
       count = product
     }

@@ -19,9 +19,9 @@ extension HDF5File {
     let type = try Self.check(H5Dget_type(dataset), path, "read \(name)")
     defer { H5Tclose(type) }
     let size = try textSize(type, name)
-    let count = try Self.checkedCount(shape(dataset, name), path, name)
+    let count = try checkedCount(shape(dataset, name), size, name)
     if count == 0 { return [] }
-    var bytes = [UInt8](repeating: 0, count: try Self.checkedCount([count, size], path, name))
+    var bytes = [UInt8](repeating: 0, count: count * size)
     try Self.check(H5Dread(dataset, type, 0, 0, 0, &bytes), path, "read \(name)")
     return (0..<count).map { Self.text(bytes[$0 * size..<($0 + 1) * size]) }
   }
@@ -58,7 +58,7 @@ extension HDF5File {
     defer { H5Aclose(attribute) }
     let type = try Self.check(H5Aget_type(attribute), path, "read attribute \(name)")
     defer { H5Tclose(type) }
-    var bytes = [UInt8](repeating: 0, count: try textSize(type, name))
+    var bytes = [UInt8](repeating: 0, count: try checkedCount([textSize(type, name)], 1, name))
     try Self.check(H5Aread(attribute, type, &bytes), path, "read attribute \(name)")
     return Self.text(bytes[...])
   }

@@ -83,16 +83,6 @@ public final class ReplayStore {
     try recover()
   }
 
-  /// Refuses a folder that another process writes to now; one that does not exist is free.
-  ///
-  /// - Throws: `ReplayError` of kind `.locked`.
-  public static func requireFree(_ folder: URL) throws {
-    let path = folder.path + "/lock"
-    guard FileManager.default.fileExists(atPath: path) else { return }
-    let file = try OpenFile(path, O_RDWR)
-    try file.lock()
-  }
-
   // MARK: Writing
 
   /// What became of an appended group.

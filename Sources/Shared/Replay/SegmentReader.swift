@@ -14,6 +14,10 @@ public struct ReplayEntry: Sendable, Equatable {
   public let policyVersion: Int
   /// What it was to show.
   public let prompt: String
+  /// Who made it.
+  public let actor: String
+  /// Which life of that actor.
+  public let incarnation: Int
   /// Trajectories in the group.
   public let trajectoryCount: Int
   /// Of the encoded message.
@@ -28,6 +32,8 @@ public struct ReplayEntry: Sendable, Equatable {
     epoch = group.epoch
     policyVersion = group.policyVersion
     prompt = group.prompt
+    actor = group.actor
+    incarnation = group.incarnation
     trajectoryCount = group.trajectories.count
     self.byteCount = byteCount
     isScored = group.isScored
@@ -35,12 +41,15 @@ public struct ReplayEntry: Sendable, Equatable {
   }
 
   fileprivate init(
-    number: Int, epoch: Int, policyVersion: Int, prompt: String, byteCount: Int, isScored: Bool, scores: [[Score]]
+    number: Int, epoch: Int, policyVersion: Int, prompt: String, actor: String, incarnation: Int, byteCount: Int,
+    isScored: Bool, scores: [[Score]]
   ) {
     self.number = number
     self.epoch = epoch
     self.policyVersion = policyVersion
     self.prompt = prompt
+    self.actor = actor
+    self.incarnation = incarnation
     trajectoryCount = scores.count
     self.byteCount = byteCount
     self.isScored = isScored
@@ -66,6 +75,8 @@ public struct SegmentReader: Sendable {
   public let origin: ReplayOrigin
   /// What it holds, in the order of its rows.
   public let entries: [ReplayEntry]
+  /// Shape of every trajectory's states, `[N + 1, C, H, W]`.
+  public var stateShape: [Int] { columns.stateShape }
   private let columns: Columns
 
   /// Opens a segment and reads everything but the states.
@@ -123,6 +134,7 @@ private struct Columns: Sendable {
   let firstTrajectory: [Int64], logProbabilities: [Float], denseRewards: [Float], isScored: [UInt8]
   let anchorStep: [Int32], firstScore: [Int64], step: [Int32], reward: [String], version: [String], value: [Float]
   let stepCount: Int
+  let stateShape: [Int]
 
   init(_ file: borrowing HDF5File) throws {
     number = try file.read(SegmentSchema.Group.number)
@@ -153,6 +165,7 @@ private struct Columns: Sendable {
     let trajectories = isScored.count
     let scores = step.count
     stepCount = cleanStates.count == 5 ? cleanStates[1] : 0
+    stateShape = Array(states.dropFirst())
     let steps = stepCount
     let groupColumns = [
       epoch.count, policyVersion.count, incarnation.count, prompt.count, actor.count, seed.count, eta.count,
@@ -163,6 +176,8 @@ private struct Columns: Sendable {
       anchorStep.count == trajectories, reward.count == scores, version.count == scores, value.count == scores,
       states == [trajectories, steps + 1] + cleanStates.dropFirst(2), cleanStates[0] == trajectories,
       Self.divides(firstTrajectory, rows: groups, into: trajectories),
+      zip(firstTrajectory, firstTrajectory.dropFirst()).allSatisfy({ $0 < $1 }), number[0] >= 0,
+      zip(number, number.dropFirst()).allSatisfy({ $0 < $1 }), byteCount.allSatisfy({ $0 >= 0 }),
       Self.divides(firstScore, rows: trajectories, into: scores), step.allSatisfy({ $0 >= 0 && $0 < steps }),
       anchorStep.allSatisfy({ $0 >= 0 && $0 < steps })
     else {
@@ -189,7 +204,7 @@ private struct Columns: Sendable {
   func entry(_ row: Int) -> ReplayEntry {
     ReplayEntry(
       number: Int(number[row]), epoch: Int(epoch[row]), policyVersion: Int(policyVersion[row]), prompt: prompt[row],
-      byteCount: Int(byteCount[row]), isScored: trajectories(row).allSatisfy { isScored[$0] != 0 },
+      actor: actor[row], incarnation: Int(incarnation[row]), byteCount: Int(byteCount[row]), isScored: trajectories(row).allSatisfy { isScored[$0] != 0 },
       scores: trajectories(row).map { scores($0) })
   }
 

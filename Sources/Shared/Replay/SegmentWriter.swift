@@ -9,6 +9,7 @@ internal import Messages
   internal import Glibc
 #endif
 
+/// Makes segments.
 enum SegmentWriter {
   /// Writes groups, which all have states of one shape, in the given order.
   ///
@@ -25,12 +26,13 @@ enum SegmentWriter {
   ) throws {
     let partial = path + ".partial"
     do {
+      _ = try Disk.call("hdf5", partial) { 0 }
       try HDF5.exclusively { try write(partial, origin, count, level, group) }
       let file = try OpenFile(partial, O_RDONLY)
       try file.synchronizeAll()
       try verify(partial, count, group)
     } catch {
-      unlink(partial)
+      Disk.discard(partial)
       throw fullDiskOr(error, partial)
     }
     try Disk.rename(partial, to: path)
