@@ -129,7 +129,7 @@ let package = Package(
         ]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),
-      tests("TransportTests", ["Transport"]),
+      tests("TransportTests", ["Transport", logging]),
       tests("ConfigurationTests", ["Configuration"]),
       tests(
         "ActorTests",

@@ -11,6 +11,7 @@ struct ActorLoop {
   private let options: ActorOptions
   private let logger: Logger
   private let compute: ComputeThread
+  private let acknowledged: @Sendable ([Int]) -> Void
   private let start = ContinuousClock.now
   private var session: ActorSession
   private var exchange: ScoreExchange
@@ -24,8 +25,12 @@ struct ActorLoop {
   private var delivered = 0
   private var nextReport = Duration.seconds(10)
 
-  init(_ options: ActorOptions, modelHash: String, compute: ComputeThread, logger: Logger) {
+  init(
+    _ options: ActorOptions, modelHash: String, compute: ComputeThread,
+    acknowledged: @escaping @Sendable ([Int]) -> Void, logger: Logger
+  ) {
     self.options = options
+    self.acknowledged = acknowledged
     self.logger = logger
     self.compute = compute
     session = ActorSession(options, modelHash: modelHash)
@@ -46,11 +51,11 @@ struct ActorLoop {
     // A name of its own lets a connection that broke take up its place again.
     var socketOptions = options.socket
     socketOptions.routingIdentity = "\(options.name)-\(options.incarnation)"
-    let learner = try DealerSet(context, [options.learner], options: socketOptions)
-    let routers = try DealerSet(context, options.routers, options: options.socket)
+    let learner = try DealerSet(context, [options.learner], to: .learner, options: socketOptions)
+    let routers = try DealerSet(context, options.routers, to: .router, options: options.socket)
     let notices = try Socket(context, .subscriber, options: options.socket)
     try notices.subscribe()
-    try notices.connect(options.notices)
+    try notices.connect(options.notices, to: .learner)
     let poller = Poller(wakeUp: bell)
     var stopAt: Duration?
     while true {
@@ -80,6 +85,7 @@ struct ActorLoop {
     while let frame = try learner.receive(0) {
       watch.heard(0, now: .now)
       if let message = decode(frame, options.learner) {
+        if case .acknowledgement(let acknowledgement) = message { acknowledged(acknowledgement.numbers) }
         try carryOut(session.receive(message, now: now), learner)
       }
     }
@@ -170,6 +176,11 @@ struct ActorLoop {
 
   private mutating func beat(_ learner: DealerSet, _ routers: DealerSet) throws {
     if let warning = try watch.check(now: .now) { logger.warning("\(warning)") }
+    if let busy = compute.busyFor, busy > options.stuckLimit {
+      throw ActorStuck(
+        "actor \(options.name): expected a batch within \(Int(options.stuckLimit.seconds)) s, found the sampler at one for "
+          + "\(Int(busy.seconds)) s; it ends, to be started again. Raise run.stuckLimit where batches take so long.")
+    }
     if now >= nextBeat {
       nextBeat = now + options.beat
       beats += 1

@@ -34,6 +34,8 @@ public struct ActorOptions: Sendable {
   public var scoreDeadline: Duration = .seconds(60)
   /// Time after which a delivered group without an acknowledgement is delivered again.
   public var redelivery: Duration = .seconds(10)
+  /// Time on one batch after which this actor counts as stuck and ends.
+  public var stuckLimit: Duration = .seconds(1800)
   /// Bytes of policy asked for at once.
   public var policyChunkBytes = 4 << 20
   /// Limits of sockets.
@@ -55,6 +57,7 @@ public struct ActorOptions: Sendable {
     silence = .seconds(network.silenceLimit)
     connectTimeout = .seconds(network.connectTimeout)
     scoreDeadline = .seconds(network.scoreDeadline)
+    stuckLimit = .seconds(configuration.run.stuckLimit)
     policyChunkBytes = network.policyChunkBytes
     socket.maximumFrameBytes = network.maximumMessageBytes
   }

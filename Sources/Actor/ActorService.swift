@@ -3,6 +3,7 @@
 public import Configuration
 internal import Engine
 internal import Foundation
+internal import Glibc
 public import Logging
 public import Transport
 
@@ -17,21 +18,54 @@ public final class ActorService: Sendable {
   ///   - configuration: the run's; the model and the settings of sampling come from it.
   ///   - options: endpoints and limits, from the same configuration unless overridden.
   /// - Throws: when the model cannot be loaded.
-  public init(_ context: Context, _ configuration: Configuration, _ options: ActorOptions, logger: Logger) throws {
+  public convenience init(
+    _ context: Context, _ configuration: Configuration, _ options: ActorOptions, logger: Logger
+  ) throws {
+    try self.init(context, options, logger: logger, acknowledged: { _ in }) { _ in try GroupSampler(configuration) }
+  }
+
+  /// Starts an actor of synthetic groups, which cost nothing to make.
+  ///
+  /// - Parameters:
+  ///   - options: endpoints and limits; the one reward to ask for is `SyntheticGroups.reward`.
+  ///   - shape: how large the groups are.
+  ///   - pace: time for which a batch takes the sampler.
+  ///   - acknowledged: is told, on the actor's thread, the numbers of groups that the learner says are on its disk.
+  /// - Throws: when no thread or descriptor is left.
+  public convenience init(
+    synthetic context: Context, _ options: ActorOptions, shape: SyntheticGroups.Shape = .init(), pace: Duration,
+    logger: Logger, acknowledged: @escaping @Sendable ([Int]) -> Void
+  ) throws {
+    try self.init(context, options, logger: logger, acknowledged: acknowledged) { stop in
+      SyntheticSampler(shape: shape, pace: pace) { _ = stop.take(timeout: $0) }
+    }
+  }
+
+  /// - Parameter source: makes what makes groups, on the compute thread; its argument closes when the actor ends.
+  private init(
+    _ context: Context, _ options: ActorOptions, logger: Logger, acknowledged: @escaping @Sendable ([Int]) -> Void,
+    source: @escaping @Sendable (_ ending: Mailbox<Never>) throws -> any GroupSource
+  ) throws {
     let outcome = Mailbox<String>()
     self.outcome = outcome
     service = try Service(name: "actor") { bell, stop, announce in
-      let compute = ComputeThread(configuration, bell: bell)
+      let ending = Mailbox<Never>()
+      defer { ending.close() }
+      let compute = ComputeThread(bell: bell) { try source(ending) }
       let modelHash: String
       switch compute.next(timeout: .seconds(3600)) {
       case .ready(let hash): modelHash = hash
       case .failed(let error): throw error
       default: throw ActorError("actor \(options.name): the model was not loaded within an hour.")
       }
-      logger.info("actor \(options.name): model \(configuration.run.model) (\(modelHash))")
+      logger.info("actor \(options.name): model \(modelHash)")
       announce(modelHash)
-      var loop = ActorLoop(options, modelHash: modelHash, compute: compute, logger: logger)
+      var loop = ActorLoop(
+        options, modelHash: modelHash, compute: compute, acknowledged: acknowledged, logger: logger)
       let result = Result { try loop.run(context, bell: bell, stop: stop) }
+      ending.close()
+      // A thread that is stuck cannot be waited for.
+      if case .failure(let error as ActorStuck) = result { throw error }
       try compute.end()
       outcome.put(try result.get())
     }
@@ -64,19 +98,29 @@ public final class ActorService: Sendable {
 
   /// Runs an actor until the run is finished, or SIGINT or SIGTERM comes.
   ///
+  /// Ends the process with `ActorStuck.exitStatus` when its sampler does not get on.
+  ///
   /// - Throws: what ended it.
   public static func run(
     _ configuration: Configuration, _ options: ActorOptions, logger: Logger = serviceLogger("actor")
   ) async throws {
+    ParentProcess.dieWithIt()
     try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
     logger.info("actor \(options.name): \(Compute.summary)")
-    let actor = try ActorService(Context(), configuration, options, logger: logger)
+    let network = configuration.network
+    let security = try Security(folder: network.keys, file: network.keyFile, insecure: network.insecure, role: .actor)
+    let actor = try ActorService(Context(security: security), configuration, options, logger: logger)
     let signals = TerminationSignals { signal in
       logger.info("actor \(options.name): ends on \(signal)")
       actor.stop()
     }
     defer { withExtendedLifetime(signals) {} }
-    let reason = try await actor.ended()
-    logger.info("actor \(options.name): \(reason)")
+    do {
+      let reason = try await actor.ended()
+      logger.info("actor \(options.name): \(reason)")
+    } catch let stuck as ActorStuck {
+      logger.critical("\(stuck)")
+      _exit(ActorStuck.exitStatus)
+    }
   }
 }

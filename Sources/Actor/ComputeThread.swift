@@ -1,7 +1,7 @@
 // The actor's one compute thread: it loads the model, binds policies and samples, job after job.
 
-internal import Configuration
 internal import Messages
+internal import Synchronization
 internal import Transport
 
 /// Samples on a thread of its own.
@@ -23,25 +23,38 @@ final class ComputeThread: Sendable {
   private let jobs = Mailbox<Job>()
   private let outcomes: Mailbox<Outcome>
   private let thread: ServiceThread
+  private let begun = Begun()
+
+  /// When the present job began.
+  private final class Begun: Sendable {
+    let time = Mutex<ContinuousClock.Instant?>(nil)
+  }
 
   /// Starts loading the model.
   ///
-  /// - Parameter bell: is rung when there is an outcome.
-  init(_ configuration: Configuration, bell: WakeUp) {
+  /// - Parameters:
+  ///   - bell: is rung when there is an outcome.
+  ///   - source: loads it, on the thread that will use it.
+  init(bell: WakeUp, source: @escaping @Sendable () throws -> any GroupSource) {
     let outcomes = Mailbox<Outcome>(bell: bell)
     self.outcomes = outcomes
-    thread = ServiceThread(name: "sampling") { [jobs] in
+    thread = ServiceThread(name: "sampling") { [jobs, begun] in
       do {
-        let sampler = try GroupSampler(configuration)
+        let sampler = try source()
         outcomes.put(.ready(modelHash: sampler.modelHash))
-        while let job = jobs.take() { outcomes.put(try Self.run(job, sampler)) }
+        while let job = jobs.take() {
+          begun.time.withLock { $0 = .now }
+          let outcome = try Self.run(job, sampler)
+          begun.time.withLock { $0 = nil }
+          outcomes.put(outcome)
+        }
       } catch {
         outcomes.put(.failed(error))
       }
     }
   }
 
-  private static func run(_ job: Job, _ sampler: GroupSampler) throws -> Outcome {
+  private static func run(_ job: Job, _ sampler: any GroupSource) throws -> Outcome {
     switch job {
     case .bind(let bytes, let version, let tensorCount):
       try sampler.bind(bytes, version: version, tensorCount: tensorCount)
@@ -60,6 +73,9 @@ final class ComputeThread: Sendable {
 
   /// What has been done since the last call.
   func finished() -> [Outcome] { outcomes.takeAll() }
+
+  /// How long the present job has taken; nil when there is none.
+  var busyFor: Duration? { begun.time.withLock { $0.map { .now - $0 } } }
 
   /// Blocks until the next outcome; nil after `timeout`.
   func next(timeout: Duration) -> Outcome? { outcomes.take(timeout: timeout) }

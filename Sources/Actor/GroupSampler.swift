@@ -10,7 +10,7 @@ package import Messages
 package import Models
 
 /// Samples groups with one model. Not Sendable: the compute thread makes it and uses it.
-package final class GroupSampler {
+package final class GroupSampler: GroupSource {
   private let model: TextToImageModel
   private let sampler: DualStateSampler
   private let settings: Configuration.Sampling

@@ -1,4 +1,5 @@
-// A policy arrives in chunks and is believed only when its SHA-256 agrees. A pure value.
+// A policy arrives in chunks and is believed only when its SHA-256 agrees. A pure value. However large, it is in memory
+// once: its room is reserved at the first chunk, its digest computed as it comes, and its bytes handed on, not copied.
 
 internal import Messages
 
@@ -9,6 +10,7 @@ struct PolicyDownload: Sendable {
 
   let version: Int
   private var bytes: [UInt8] = []
+  private var hash = SHA256()
   private var total: Int?
   private var digest: String?
 
@@ -31,14 +33,18 @@ struct PolicyDownload: Sendable {
         "policy \(version): chunks of two different policies came under one version. Two learners seem to share "
           + "this endpoint; stop one.")
     }
+    if total == nil { bytes.reserveCapacity(chunk.total) }
     total = chunk.total
     digest = chunk.digest
     bytes += chunk.bytes
+    hash.update(chunk.bytes)
     guard bytes.count >= chunk.total else { return nil }
-    let found = SHA256.digest(of: bytes)
+    let found = hash.digest()
     guard found == chunk.digest else {
       throw ActorError("policy \(version): expected SHA-256 \(chunk.digest), found \(found); it was damaged on its way.")
     }
-    return (bytes, found)
+    let whole = bytes
+    bytes = []
+    return (whole, found)
   }
 }

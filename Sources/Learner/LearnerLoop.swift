@@ -35,6 +35,10 @@ struct LearnerLoop {
   private var wanted: Int?
   private var isFinished = false
   private var isFull = false
+  private var peers = RoleGuard(Self.actors)
+
+  /// Whose keys have business here: nobody else may insert trajectories or read policies.
+  static let actors: Set<KeyRole> = [.actor]
 
   /// Groups and bytes that share one wait for the disk.
   private static let commitGroups = 64
@@ -108,13 +112,19 @@ struct LearnerLoop {
 
   private mutating func receive(_ router: borrowing Socket) throws {
     var bytesTaken = 0
-    while uncommitted.count < Self.commitGroups, bytesTaken < Self.commitBytes, let frames = try router.receive() {
+    while uncommitted.count < Self.commitGroups, bytesTaken < Self.commitBytes, let received = try router.receiveFromPeer() {
+      let frames = received.frames
       guard frames.count == 2 else {
         logger.warning("ignored a message of \(frames.count) frames, expected 2")
         continue
       }
       let (peer, bytes) = (frames[0], frames[1])
       bytesTaken += bytes.count
+      if let objection = peers.objection(to: received.sender) {
+        if objection.isNews { logger.warning("refused a message: \(objection.reason)") }
+        _ = try router.send([peer, Message.refusal(Refusal(reason: objection.reason)).encode()])
+        continue
+      }
       do {
         let message = try Message(decoding: bytes, from: Self.name(peer))
         try carryOut(desk.receive(message, bytes: bytes, from: peer, now: now), router)

@@ -101,9 +101,13 @@ public final class LearnerRun: Sendable {
   public static func run(
     _ configuration: Configuration, resumes: Bool, logger: Logger = serviceLogger("learner")
   ) async throws {
+    ParentProcess.dieWithIt()
     try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
     logger.info("learner: \(Compute.summary)")
-    let learner = LearnerRun(try Context(), configuration, resumes: resumes, logger: logger)
+    let network = configuration.network
+    let security = try Security(folder: network.keys, file: network.keyFile, insecure: network.insecure, role: .learner)
+    let context = try Context(ioThreads: security.isEncrypted ? 2 : 1, security: security)
+    let learner = LearnerRun(context, configuration, resumes: resumes, logger: logger)
     let signals = TerminationSignals { signal in
       logger.info("learner: ends on \(signal)")
       learner.stop()

@@ -52,8 +52,8 @@ public final class LearnerService: TrainingIntake, Sendable {
       let router = try Socket(context, .router, options: settings.socket)
       let notices = try Socket(context, .publisher, options: settings.socket)
       let addresses = Addresses(
-        learner: try router.bind(settings.endpoint, insecure: settings.insecure),
-        notices: try notices.bind(settings.notices, insecure: settings.insecure))
+        learner: try router.bind(settings.endpoint, roles: LearnerLoop.actors),
+        notices: try notices.bind(settings.notices, roles: LearnerLoop.actors))
       logger.info("learner: run \(settings.runID), actors at \(addresses.learner), notices at \(addresses.notices)")
       announce(Started(addresses: addresses, commands: commands))
       try loop.run(router, notices, bell: bell, stop: stop)

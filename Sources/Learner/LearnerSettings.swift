@@ -35,8 +35,6 @@ public struct LearnerSettings: Sendable {
   public var endpoint = "tcp://127.0.0.1:*"
   /// Endpoint of the announcements of policies.
   public var notices = "tcp://127.0.0.1:*"
-  /// Allows endpoints that other machines can reach.
-  public var insecure = false
   /// Silence after which an actor counts as lost, and its work goes to others.
   public var silence: Duration = .seconds(15)
   /// Most bytes of a policy in one message.
@@ -93,7 +91,6 @@ public struct LearnerSettings: Sendable {
     self.groupsSampled = groupsSampled
     endpoint = network.learner
     notices = network.notices
-    insecure = network.insecure
     silence = .seconds(network.silenceLimit)
     policyChunkBytes = network.policyChunkBytes
     socket.maximumFrameBytes = network.maximumMessageBytes

@@ -65,6 +65,8 @@ public struct Dispatcher: Sendable {
   let limits: Limits
   var servers: [Peer: Server] = [:]
   var requests: [Key: Request] = [:]
+  /// How many of them each client has.
+  var requestCounts: [Peer: Int] = [:]
   var tasks: [UInt64: Task] = [:]
   /// Tasks that no server has, the oldest first.
   var waiting: [UInt64] = []
@@ -82,11 +84,12 @@ public struct Dispatcher: Sendable {
     // Asked again because the answer is late: it will come once.
     if requests[key] != nil { return [] }
     let rewards = request.rewards.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
-    guard requests.keys.count(where: { $0.client == client }) < limits.requestsPerClient else {
+    guard requestCounts[client, default: 0] < limits.requestsPerClient else {
       let reason = "the router holds \(limits.requestsPerClient) unanswered requests of this client already"
       return [.answer(client, request.missing(reason))]
     }
     guard !rewards.isEmpty else { return [.answer(client, ScoreReply(id: request.id, results: []))] }
+    requestCounts[client, default: 0] += 1
     requests[key] = Request(
       client: client, request: request, deadline: now + .milliseconds(request.deadline))
     for reward in rewards {

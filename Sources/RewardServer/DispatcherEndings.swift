@@ -39,7 +39,7 @@ extension Dispatcher {
   /// Notes a task's result; the request's last one answers the client.
   mutating func finish(_ id: UInt64, _ result: ScoreResult) -> [Effect] {
     guard let task = tasks.removeValue(forKey: id) else { return [] }
-    waiting.removeAll { $0 == id }
+    if task.server == nil { waiting.removeAll { $0 == id } }
     requests[task.key]?.results[task.reward] = result
     guard let request = requests[task.key] else { return [] }
     var rewards: [String] = []
@@ -47,6 +47,8 @@ extension Dispatcher {
     let results = rewards.compactMap { request.results[$0] }
     guard results.count == rewards.count else { return [] }
     requests[task.key] = nil
+    let left = requestCounts[task.key.client, default: 1] - 1
+    requestCounts[task.key.client] = left > 0 ? left : nil
     return [.answer(request.client, ScoreReply(id: request.request.id, results: results))]
   }
 }

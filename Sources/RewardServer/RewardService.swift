@@ -17,6 +17,10 @@ public enum RewardService {
     return options
   }
 
+  private static func security(_ network: Configuration.Network, _ role: KeyRole) throws -> Security {
+    try Security(folder: network.keys, file: network.keyFile, insecure: network.insecure, role: role)
+  }
+
   /// Starts a router as the configuration has it.
   ///
   /// - Parameter index: which of `network.routers` to be.
@@ -33,7 +37,7 @@ public enum RewardService {
     var limits = Dispatcher.Limits()
     limits.silence = .seconds(network.silenceLimit)
     return try Router(
-      context, front: network.routers[index], back: network.routerBackends[index], insecure: network.insecure,
+      context, front: network.routers[index], back: network.routerBackends[index],
       limits: limits, options: socketOptions(network), beat: .seconds(network.heartbeatInterval), logger: logger)
   }
 
@@ -80,7 +84,9 @@ public enum RewardService {
   ///
   /// - Throws: what ended it.
   public static func route(_ configuration: Configuration, index: Int, logger: Logger = serviceLogger("router")) async throws {
-    let router = try router(Context(ioThreads: 2), configuration, index: index, logger: logger)
+    ParentProcess.dieWithIt()
+    let router = try router(
+      Context(ioThreads: 2, security: security(configuration.network, .router)), configuration, index: index, logger: logger)
     let signals = TerminationSignals { signal in
       logger.info("router: ends on \(signal)")
       router.stop()
@@ -97,13 +103,15 @@ public enum RewardService {
   public static func serve(
     _ configuration: Configuration, name: String, bind: String? = nil, logger: Logger = serviceLogger("reward-server")
   ) async throws {
+    ParentProcess.dieWithIt()
     try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
     logger.info("reward server \(name): \(Compute.summary)")
-    let context = try Context()
+    // Who serves clients directly is their router, and proves it with a router's key.
+    let context = try Context(security: security(configuration.network, bind == nil ? .rewardServer : .router))
     var router: Router?
     if let bind {
       router = try Router(
-        context, front: bind, back: "inproc://scorers", insecure: configuration.network.insecure,
+        context, front: bind, back: "inproc://scorers",
         options: socketOptions(configuration.network), logger: logger)
     }
     let server = try server(

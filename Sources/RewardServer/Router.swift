@@ -21,18 +21,18 @@ public final class Router: Sendable {
   /// - Parameters:
   ///   - front: endpoint for actors; port `*` takes any free one.
   ///   - back: endpoint for reward servers.
-  ///   - insecure: allows endpoints that other machines can reach.
   ///   - beat: time between two signs of life to servers.
   /// - Throws: `TransportError` when an endpoint is in use, malformed, or open to others.
   public init(
-    _ context: Context, front: String, back: String, insecure: Bool = false, limits: Dispatcher.Limits = .init(),
+    _ context: Context, front: String, back: String, limits: Dispatcher.Limits = .init(),
     options: SocketOptions = SocketOptions(), beat: Duration = .seconds(2), logger: Logger
   ) throws {
     service = try Service(name: "router") { bell, stop, announce in
       let frontSocket = try Socket(context, .router, options: options)
       let backSocket = try Socket(context, .router, options: options)
       let endpoints = Endpoints(
-        front: try frontSocket.bind(front, insecure: insecure), back: try backSocket.bind(back, insecure: insecure))
+        front: try frontSocket.bind(front, roles: RouterLoop.clients),
+        back: try backSocket.bind(back, roles: RouterLoop.servers))
       announce(endpoints)
       logger.info("router: actors at \(endpoints.front), reward servers at \(endpoints.back)")
       var loop = RouterLoop(dispatcher: Dispatcher(limits: limits), logger: logger, beat: beat)

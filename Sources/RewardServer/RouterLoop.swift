@@ -11,7 +11,14 @@ struct RouterLoop {
   /// Answers that a client's full queue has not taken yet; bounded by the dispatcher's limit of requests a client.
   private var held: [(client: Dispatcher.Peer, bytes: [UInt8])] = []
   private var servers: Set<Dispatcher.Peer> = []
+  private var frontGuard = RoleGuard(Self.clients)
+  private var backGuard = RoleGuard(Self.servers)
   private let start = ContinuousClock.now
+
+  /// Who may ask for scores.
+  static let clients: Set<KeyRole> = [.actor, .learner, .tool]
+  /// Who may give them.
+  static let servers: Set<KeyRole> = [.rewardServer]
 
   init(dispatcher: Dispatcher, logger: Logger, beat: Duration) {
     self.dispatcher = dispatcher
@@ -24,12 +31,29 @@ struct RouterLoop {
   mutating func run(front: borrowing Socket, back: borrowing Socket, bell: WakeUp, stop: StopFlag) throws {
     let poller = Poller(wakeUp: bell)
     var nextBeat = Duration.zero
+    var nextTick = Duration.zero
     var sequence = 0
     while !stop.isSet {
       _ = try poller.wait(for: [front.readable, back.readable], timeout: .milliseconds(held.isEmpty ? 100 : 10))
-      while let frames = try back.receive() { try fromServer(frames, front: front, back: back) }
-      while let frames = try front.receive() { try fromClient(frames, front: front, back: back) }
-      try carryOut(dispatcher.tick(now: now), front: front, back: back)
+      while let received = try back.receiveFromPeer() {
+        if let objection = backGuard.objection(to: received.sender) {
+          try refuse(received, objection, back)
+        } else {
+          try fromServer(received.frames, front: front, back: back)
+        }
+      }
+      while let received = try front.receiveFromPeer() {
+        if let objection = frontGuard.objection(to: received.sender) {
+          try refuse(received, objection, front)
+        } else {
+          try fromClient(received.frames, front: front, back: back)
+        }
+      }
+      // It looks at every request: not after each message.
+      if now >= nextTick {
+        nextTick = now + .milliseconds(5)
+        try carryOut(dispatcher.tick(now: now), front: front, back: back)
+      }
       let answers = held
       held = []
       for (client, bytes) in answers { try answer(client, bytes, front: front) }
@@ -93,6 +117,13 @@ struct RouterLoop {
       }
     default: logger.warning("router: a client sent \(message.name), which is ignored")
     }
+  }
+
+  private func refuse(
+    _ received: Received, _ objection: (reason: String, isNews: Bool), _ socket: borrowing Socket
+  ) throws {
+    if objection.isNews { logger.warning("router: refused a message: \(objection.reason)") }
+    _ = try socket.send([received.frames[0], Message.refusal(Refusal(reason: objection.reason)).encode()])
   }
 
   /// Who sent frames that are an address and a message; nil, with a warning, when they are not.

@@ -27,7 +27,7 @@ struct ScoringConnection {
   }
 
   mutating func run(_ context: Context, bell: WakeUp, stop: StopFlag) throws {
-    let sockets = try DealerSet(context, options.routers, options: options.socket)
+    let sockets = try DealerSet(context, options.routers, to: .router, options: options.socket)
     let poller = Poller(wakeUp: bell)
     var nextBeat = ContinuousClock.now
     logger.info(

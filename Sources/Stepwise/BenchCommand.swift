@@ -7,12 +7,12 @@ import Foundation
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure networks, an epoch of SDPO, and kernels on this machine.",
+    commandName: "bench", abstract: "Measure networks, an epoch of SDPO, kernels, and the wire on this machine.",
     discussion: """
       Networks are made from a config.json with random weights, so nothing need be downloaded. \
       Benchmarks/compare.sh runs these beside PyTorch.
       """,
-    subcommands: [BenchUNet.self, BenchVAE.self, BenchText.self, BenchSDPO.self, BenchKernels.self])
+    subcommands: [BenchUNet.self, BenchVAE.self, BenchText.self, BenchSDPO.self, BenchKernels.self, BenchWire.self])
 }
 
 /// What all benchmarks take.

@@ -1,6 +1,7 @@
 // One program of a run as a child of this one: its output goes to a log file, its end is an event.
 
 import Foundation
+import Transport
 
 /// What to start.
 struct ChildDescription: Sendable {
@@ -26,7 +27,7 @@ struct ChildEnd: Sendable {
   var text: String { wasSignalled ? "killed by signal \(status)" : "exit status \(status)" }
 }
 
-/// A running child.
+/// A running child. Make it on the main thread: the system takes the end of the thread for that of the process.
 final class ChildProcess {
   let description: ChildDescription
   let log: URL
@@ -52,6 +53,9 @@ final class ChildProcess {
       try output.seekToEnd()
       process.executableURL = description.program
       process.arguments = description.arguments
+      var environment = ProcessInfo.processInfo.environment
+      environment[ParentProcess.variable] = "\(ProcessInfo.processInfo.processIdentifier)"
+      process.environment = environment
       process.standardOutput = output
       process.standardError = output
       process.standardInput = FileHandle.nullDevice
@@ -70,6 +74,10 @@ final class ChildProcess {
   }
 
   var identifier: Int32 { process.processIdentifier }
+
+  var isRunning: Bool { process.isRunning }
+
+  func waitUntilExit() { process.waitUntilExit() }
 
   func send(_ signal: Int32) { if process.isRunning { kill(process.processIdentifier, signal) } }
 

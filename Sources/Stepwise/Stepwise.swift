@@ -13,7 +13,7 @@ struct Stepwise: ParsableCommand {
       """,
     subcommands: [
       QuickstartCommand.self, RunCommand.self, GenerateCommand.self, EvaluateCommand.self,
-      ReplayCommand.self, PlotCommand.self, PretrainCommand.self, DistillCommand.self,
-      BenchCommand.self,
+      ReplayCommand.self, PlotCommand.self, PretrainCommand.self, DistillCommand.self, BenchCommand.self,
+      KeysCommand.self, TortureCommand.self, TorturePart.self,
     ])
 }

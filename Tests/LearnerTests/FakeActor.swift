@@ -83,14 +83,19 @@ final class FakeActor {
 
   private static func connected(_ bench: Bench, _ identity: String) throws -> Socket {
     let socket = try Socket(bench.context, .dealer, options: SocketOptions(routingIdentity: identity))
-    try socket.connect(bench.settings.endpoint)
+    try socket.connect(bench.settings.endpoint, to: .learner)
     return socket
   }
 
   func send(_ message: Message) throws { try send(bytes: message.encode()) }
 
   func send(bytes: [UInt8]) throws {
-    try #require(try socket.send([bytes]) == .sent)
+    // Over tcp a connection takes a moment.
+    let end = ContinuousClock.now + .seconds(20)
+    while try socket.send([bytes]) != .sent {
+      try #require(ContinuousClock.now < end, "\(name): nobody takes its messages")
+      _ = try Poller().wait(for: [socket.writable], timeout: .milliseconds(100))
+    }
   }
 
   /// The next message of the learner.

@@ -119,6 +119,20 @@ struct RefusalTests {
     #expect(error(decoding: Message.scoreRequest(request).encode()).contains("expected 3 channels in the last axis"))
   }
 
+  @Test("counts without measure, before time is spent on them")
+  func counts() {
+    var request = ScoreRequest(
+      id: 1, rewards: (0..<257).map { "r\($0)" }, prompts: ["x", "y"], images: .bytes(exampleImages), deadline: 5)
+    #expect(error(decoding: Message.scoreRequest(request).encode()).contains("rewards: expected at most 256, found 257"))
+    request.rewards = ["a"]
+    request.prompts = [String](repeating: "x", count: 65_537)
+    #expect(error(decoding: Message.scoreRequest(request).encode()).contains("expected at most 65536, found 65537"))
+    let result = ScoreResult(reward: "a", version: "", values: [Float?](repeating: 1, count: 65_537))
+    #expect(error(decoding: Message.scoreReply(ScoreReply(id: 1, results: [result])).encode()).contains("found 65537"))
+    let work = WorkRequest(capacity: 65_537, held: [])
+    #expect(error(decoding: Message.workRequest(work).encode()).contains("capacity: expected a number in 0...65536"))
+  }
+
   @Test("a score or a gradient that is not finite is a missing score with the reward's name, and the others stand")
   func notFiniteScores() throws {
     var gradient = ramp([3, 1, 1, 3]).values

@@ -45,7 +45,7 @@ struct ServiceTests {
         while let message = try socket.receive() { _ = try socket.send(message) }
       }
     }
-    let dealers = try DealerSet(context, [service.address, service.address])
+    let dealers = try DealerSet(context, [service.address, service.address], to: .learner)
     for index in 0..<dealers.count {
       let end = ContinuousClock.now + .seconds(10)
       while try dealers.send(index, [UInt8(index)]) == .full, ContinuousClock.now < end {

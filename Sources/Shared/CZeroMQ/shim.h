@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -16,6 +18,9 @@
     } while (sw_result < 0 && errno == EINTR);    \
     return sw_result < 0 ? -(long)errno : sw_result; \
   } while (0)
+
+// Compiled into 4.3's libraries, but only in its header where drafts are on.
+#define SW_ZMQ_ZAP_ENFORCE_DOMAIN 93
 
 static inline long sw_zmq_send(void *socket, const void *bytes, size_t count, int flags) {
   SW_ZMQ_RETRY(zmq_send(socket, bytes, count, flags));
@@ -39,6 +44,18 @@ static inline long sw_zmq_poll(zmq_pollitem_t *items, int count, long millisecon
   int ready = zmq_poll(items, count, milliseconds);
   return ready < 0 ? -(long)errno : ready;
 }
+
+// As many descriptors as the system allows: a process with a thousand peers needs a few each.
+static inline void sw_raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+// prctl is variadic, which Swift cannot call.
+static inline int sw_signal_on_parent_death(int signal) { return prctl(PR_SET_PDEATHSIG, signal); }
 
 // An event descriptor that any thread may ring and a poll may watch; closed with close(2).
 static inline int sw_bell_open(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }

@@ -41,6 +41,9 @@ extension Configuration {
     public var folder = "runs/run"
     /// Folder of the text-to-image model, in diffusers format.
     public var model = "Models/emoji-turbo"
+    /// Seconds that an actor may take for one batch before it counts as stuck and ends with exit status 75, to be started
+    /// again; more bear slower machines.
+    public var stuckLimit: Double = 1800
     /// Worker threads of each process; 0 takes all cores, which is too many where several processes share a machine.
     public var threads = 0
 
@@ -224,7 +227,12 @@ extension Configuration {
     public var routers = ["tcp://127.0.0.1:5803"]
     /// Where the same routers take reward servers in, in the same order.
     public var routerBackends = ["tcp://127.0.0.1:5804"]
-    /// Whether endpoints that other machines can reach may be bound although nothing is encrypted or checked.
+    /// Folder of keys made by `stepwise keys`; every connection is encrypted then, and only keys on its list connect.
+    /// Empty for none.
+    public var keys = ""
+    /// This process's own key file; empty for the one that `keys` has for its role.
+    public var keyFile = ""
+    /// Whether endpoints that other machines can reach may be used although nothing is encrypted or checked.
     public var insecure = false
     /// Seconds for which a role waits for one that is not there yet.
     public var connectTimeout: Double = 30

@@ -10,7 +10,7 @@ extension Configuration {
     "run.folder", "run.model", "sampling.rewardDecoder", "sampling.promptsFile", "reward.alignmentModel",
     "reward.clipScoreModel", "reward.pickScoreModel", "reward.hpsv2Model", "reward.aestheticModel",
     "reward.aestheticHead", "evaluation.promptsFile", "gradient.consistencyModel", "proxy.embeddingModel",
-    "lasro.offlineReplay",
+    "lasro.offlineReplay", "network.keys", "network.keyFile",
   ]
   /// Keys whose value is a whole of its own: keys within it are the user's.
   static let openKeys: Set<String> = ["reward.weights"]

@@ -23,6 +23,7 @@ extension Configuration {
     require(!run.folder.isEmpty, "run.folder", "a folder", "none")
     require(!run.model.isEmpty, "run.model", "a model's folder in diffusers format", "none")
     notNegative(run.threads, "run.threads")
+    positive(run.stuckLimit, "run.stuckLimit")
 
     require((1...1000).contains(sampling.steps), "sampling.steps", "1 to 1000", sampling.steps)
     require(
@@ -127,6 +128,8 @@ extension Configuration {
     require(
       network.policyChunkBytes > 0 && network.policyChunkBytes <= network.maximumMessageBytes / 2,
       "network.policyChunkBytes", "at most half of network.maximumMessageBytes", network.policyChunkBytes)
+    require(
+      network.keyFile.isEmpty || !network.keys.isEmpty, "network.keys", "a folder of keys beside network.keyFile", "none")
     positive(network.undeliveredGroups, "network.undeliveredGroups")
 
     positive(checkpoint.every, "checkpoint.every")

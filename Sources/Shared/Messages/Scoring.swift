@@ -73,6 +73,11 @@ public struct GroupPlace: Sendable, Equatable, Hashable {
 
 /// Asks for the scores of a batch of images by one or more rewards.
 public struct ScoreRequest: Sendable, Equatable {
+  /// Most images in a request, and so most values of a result.
+  public static let mostImages = 1 << 16
+  /// Most rewards in a request.
+  public static let mostRewards = 256
+
   /// Chosen by the client, unique among its requests.
   public var id: UInt64
   /// Names of rewards.

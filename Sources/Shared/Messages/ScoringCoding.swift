@@ -5,6 +5,13 @@ internal import Engine
 
 extension ScoreRequest: Coded {
   init(_ message: Stepwise__V1__ScoreRequest, _ place: Place) throws {
+    // Counts first: what follows them takes time for each, and for some of them the square of it.
+    try place.require(
+      message.n_rewards <= ScoreRequest.mostRewards, "rewards",
+      "expected at most \(ScoreRequest.mostRewards), found \(message.n_rewards)")
+    try place.require(
+      message.n_prompts <= ScoreRequest.mostImages, "prompts",
+      "expected at most \(ScoreRequest.mostImages), found \(message.n_prompts)")
     let images: ScoredImages =
       message.want_gradient != 0
       ? .pixels(try place.pixels(message.images, "images")) : .bytes(try place.images(message.images, "images"))
@@ -77,6 +84,9 @@ private struct MetadataEntry: Coded {
 
 extension ScoreResult: Coded {
   init(_ message: Stepwise__V1__ScoreResult, _ place: Place) throws {
+    try place.require(
+      message.n_values <= ScoreRequest.mostImages, "values",
+      "expected at most \(ScoreRequest.mostImages), found \(message.n_values)")
     var values = UnsafeBufferPointer(start: message.values, count: message.n_values).map { Optional($0) }
     for index in place.numbers(message.missing, message.n_missing) {
       try place.require(
@@ -95,21 +105,21 @@ extension ScoreResult: Coded {
   /// A scorer's NaN is a score that is missing, with its name, and not a message that nobody reads: the other images'
   /// scores are good, and the router can ask another server.
   private mutating func removeNotFinite() {
-    var bad = values.indices.filter { values[$0]?.isFinite == false }
+    var bad = Set(values.indices.filter { values[$0]?.isFinite == false })
     if let pixels = gradient, pixels.shape[0] == values.count {
       let size = pixels.count / max(1, values.count)
       pixels.withUnsafeBuffer { elements in
         guard elements.firstNonFinite != nil else { return }
-        bad += values.indices.filter {
+        bad.formUnion(values.indices.filter {
           !bad.contains($0) && UnsafeBufferPointer(rebasing: elements[$0 * size..<($0 + 1) * size]).firstNonFinite != nil
-        }
+        })
       }
     }
     guard !bad.isEmpty else { return }
     for index in bad { values[index] = nil }
-    gradient = gradient?.zeroed(rows: bad)
-    let images = bad.sorted().map(String.init).joined(separator: ", ")
-    let found = "\(reward): expected finite numbers, found others for image \(images)"
+    gradient = gradient?.zeroed(rows: bad.sorted())
+    let named = bad.sorted().prefix(20).map(String.init).joined(separator: ", ") + (bad.count > 20 ? ", ..." : "")
+    let found = "\(reward): expected finite numbers, found others for image \(named)"
     error = error.isEmpty ? found : "\(error); \(found)"
   }
 

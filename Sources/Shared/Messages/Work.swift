@@ -4,6 +4,9 @@ internal import CMessages
 
 /// An actor asks for work.
 public struct WorkRequest: Sendable, Equatable {
+  /// Most groups that may be asked for at once.
+  public static let mostGroups = 1 << 16
+
   /// Groups it can take on beyond those held.
   public var capacity: Int
   /// Numbers of assignments it works on or has delivered without an acknowledgement; their leases are renewed.
@@ -96,7 +99,7 @@ public struct Acknowledgement: Sendable, Equatable {
 extension WorkRequest: Coded {
   init(_ message: Stepwise__V1__WorkRequest, _ place: Place) throws {
     self.init(
-      capacity: try place.number(message.capacity, "capacity"),
+      capacity: try place.number(message.capacity, "capacity", in: 0...WorkRequest.mostGroups),
       held: try place.numbers(message.held, message.n_held, "held"))
   }
 

@@ -28,7 +28,7 @@ public final class ScoreClient {
   public init(_ context: Context, _ options: ScoreClientOptions, stop: StopFlag? = nil) throws {
     self.options = options
     self.stop = stop
-    sockets = try DealerSet(context, options.routers, options: options.socket)
+    sockets = try DealerSet(context, options.routers, to: .router, options: options.socket)
     exchange = ScoreExchange(routers: options.routers.count, silence: options.silence, deadline: options.deadline)
   }
 

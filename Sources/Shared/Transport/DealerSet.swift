@@ -6,9 +6,9 @@ public final class DealerSet {
   private final class Connection {
     let socket: Socket
 
-    init(_ context: Context, _ endpoint: String, _ options: SocketOptions) throws {
+    init(_ context: Context, _ endpoint: String, _ role: KeyRole, _ options: SocketOptions) throws {
       socket = try Socket(context, .dealer, options: options)
-      try socket.connect(endpoint)
+      try socket.connect(endpoint, to: role)
     }
   }
 
@@ -18,9 +18,12 @@ public final class DealerSet {
 
   /// Connects to all endpoints.
   ///
-  /// - Throws: `TransportError` when an endpoint is malformed.
-  public init(_ context: Context, _ endpoints: [String], options: SocketOptions = SocketOptions()) throws {
-    connections = try endpoints.map { try Connection(context, $0, options) }
+  /// - Parameter role: of all the peers, whose key they must prove to have.
+  /// - Throws: `TransportError` when an endpoint is malformed, or beyond this machine without keys.
+  public init(
+    _ context: Context, _ endpoints: [String], to role: KeyRole, options: SocketOptions = SocketOptions()
+  ) throws {
+    connections = try endpoints.map { try Connection(context, $0, role, options) }
     self.endpoints = endpoints
   }
 
@@ -39,6 +42,6 @@ public final class DealerSet {
 
   /// Takes the next frame of a peer, or nil when none has come; frames before a message's last one are dropped.
   ///
-  /// - Throws: `TransportError`.
+  /// - Throws: `TransportError`, of kind `.refusedKey` when the peer refuses this process's key.
   public func receive(_ index: Int) throws -> [UInt8]? { try connections[index].socket.receive()?.last }
 }

@@ -55,6 +55,13 @@ public final class Mailbox<Element: Sendable>: @unchecked Sendable {  // its sta
     bell?.ring()
   }
 
+  /// Whether nothing more can be put in.
+  public var hasClosed: Bool {
+    condition.lock()
+    defer { condition.unlock() }
+    return isClosed
+  }
+
   /// Values not yet taken.
   public var count: Int {
     condition.lock()

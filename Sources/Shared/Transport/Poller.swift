@@ -17,14 +17,16 @@ extension Socket {
 
   /// Waits for a message at most `timeout`; nil when none came.
   ///
-  /// - Throws: `TransportError`.
+  /// - Throws: `TransportError`, of kind `.refusedKey` soon after the peer refused this process's key.
   public func receive(timeout: Duration) throws -> [[UInt8]]? {
     if let message = try receive() { return message }
     let poller = Poller()
     let end = ContinuousClock.now + timeout
     while true {
       let left = end - ContinuousClock.now
-      if try poller.wait(for: [readable], timeout: max(left, .zero))[0] { return try receive() }
+      // In slices, because a refusal rings no bell.
+      _ = try poller.wait(for: [readable], timeout: min(max(left, .zero), .milliseconds(100)))
+      if let message = try receive() { return message }
       if left <= .zero { return nil }
     }
   }

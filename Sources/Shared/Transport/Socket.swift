@@ -42,7 +42,10 @@ public enum SendOutcome: Sendable, Equatable {
 public struct Socket: ~Copyable {
   let handle: UnsafeMutableRawPointer
   private let context: Context
+  private let kind: SocketKind
   private let maximumFrameBytes: Int
+  private let news = SocketNews()
+  private let isWatched = StopFlag()
   /// Names this socket in errors.
   public let label: String
 
@@ -52,6 +55,7 @@ public struct Socket: ~Copyable {
   public init(_ context: Context, _ kind: SocketKind, options: SocketOptions = SocketOptions()) throws {
     handle = try options.open(context, kind)
     self.context = context
+    self.kind = kind
     maximumFrameBytes = options.maximumFrameBytes
     label = "\(kind) socket"
   }
@@ -62,12 +66,21 @@ public struct Socket: ~Copyable {
   ///
   /// - Parameters:
   ///   - endpoint: as `tcp://127.0.0.1:5555`; port `*` takes any free one.
-  ///   - insecure: allows an address that other machines can reach.
+  ///   - roles: whose keys have business here, where the context has keys. A publisher refuses others' connections; a
+  ///     router accepts them, for its owner to refuse their messages with a reason (see `receiveFromPeer`).
   /// - Returns: the endpoint as bound, with the real port.
-  /// - Throws: `TransportError` when the address is in use, malformed, or open to others without `insecure`.
+  /// - Throws: `TransportError` when the address is in use, malformed, or open to others without keys.
   @discardableResult
-  public func bind(_ endpoint: String, insecure: Bool = false) throws -> String {
-    try Endpoint.requireLocal(endpoint, insecure: insecure)
+  public func bind(_ endpoint: String, roles: Set<KeyRole> = []) throws -> String {
+    try Endpoint.requireAllowed(endpoint, context.security)
+    if !Endpoint.isInternal(endpoint) {
+      if case .keys(let ring) = context.security {
+        let domain = kind == .router ? Authentication.anyRole : Authentication.domain(roles)
+        check(!domain.isEmpty, "Socket.bind: \(endpoint): a context with keys needs the roles that have business there")
+        try SocketOptions.setServerKeys(handle, own: ring.own, domain: domain)
+      }
+      try watch(endpoint, connects: false)
+    }
     let result = sw_zmq_bind(handle, endpoint)
     guard result >= 0 else { throw TransportError.binding(endpoint, Int32(-result)) }
     var text = [CChar](repeating: 0, count: 1024)
@@ -79,10 +92,26 @@ public struct Socket: ~Copyable {
 
   /// Starts connecting, and reconnecting for ever after; whether anybody is there shows only in answers.
   ///
-  /// - Throws: `TransportError` when the endpoint is malformed.
-  public func connect(_ endpoint: String) throws {
+  /// - Parameter role: the peer's, which chooses the key that it must prove to have, where the context has keys.
+  /// - Throws: `TransportError` when the endpoint is malformed, beyond this machine without keys, or the list has no
+  ///   key of that role.
+  public func connect(_ endpoint: String, to role: KeyRole? = nil) throws {
+    try Endpoint.requireAllowed(endpoint, context.security)
+    if !Endpoint.isInternal(endpoint) {
+      if case .keys(let ring) = context.security {
+        guard let role else { fatalError("Socket.connect: \(endpoint): a context with keys needs the peer's role") }
+        try SocketOptions.setClientKeys(handle, own: ring.own, server: ring.serverKey(role))
+      }
+      try watch(endpoint, connects: true)
+    }
     let result = sw_zmq_connect(handle, endpoint)
     guard result >= 0 else { throw TransportError.malformed(endpoint, Int32(-result)) }
+  }
+
+  private func watch(_ endpoint: String, connects: Bool) throws {
+    if isWatched.isSet { return }
+    isWatched.set()
+    try context.listen(handle, endpoint: endpoint, connects: connects, news: news)
   }
 
   /// Ends a connection made by `connect`.
@@ -126,9 +155,17 @@ public struct Socket: ~Copyable {
 
   /// Takes the next whole message, or nil when none has come yet.
   ///
-  /// - Throws: `TransportError` of kind `.system`.
-  public func receive() throws -> [[UInt8]]? {
+  /// - Throws: `TransportError` of kind `.refusedKey` when the peer will have nothing to do with this process, or
+  ///   `.system`.
+  public func receive() throws -> [[UInt8]]? { try receiveFromPeer()?.frames }
+
+  /// Takes the next whole message and who sent it, or nil when none has come yet.
+  ///
+  /// - Throws: as `receive`.
+  public func receiveFromPeer() throws -> Received? {
+    if let refused = news.refused { throw TransportError(.refusedKey, refused) }
     var frames: [[UInt8]] = []
+    var sender = Sender.unknown
     var message = zmq_msg_t()
     zmq_msg_init(&message)
     defer { zmq_msg_close(&message) }
@@ -140,9 +177,45 @@ public struct Socket: ~Copyable {
       }
       frames.append(
         Array(UnsafeRawBufferPointer(start: zmq_msg_data(&message), count: zmq_msg_size(&message))))
+      // The last frame is the payload; libzmq 4.3.4 may name a wrong user on the identity's.
+      if zmq_msg_more(&message) == 0, case .keys(let ring) = context.security,
+        let user = zmq_msg_gets(&message, "User-Id")
+      {
+        sender = ring.entry(of: String(cString: user)).map { .known($0) } ?? .revoked
+      }
     } while zmq_msg_more(&message) != 0
-    return frames
+    return Received(frames: frames, sender: sender)
   }
+}
+
+/// Who sent a message, as far as keys tell.
+public enum Sender: Sendable, Equatable {
+  /// The context has no keys, or the message came from this very process.
+  case unknown
+  /// The holder of this key.
+  case known(AllowedKey)
+  /// Its key was taken off the list after it had connected.
+  case revoked
+
+  /// Why this sender has no business where only some roles have; nil: it has.
+  public func objection(roles: Set<KeyRole>) -> String? {
+    switch self {
+    case .unknown: nil
+    case .known(let key) where roles.contains(key.role): nil
+    case .known(let key):
+      "expected a key of the role \(roles.map(\.name).sorted().joined(separator: " or ")), found that of \(key.name), "
+        + "whose role is \(key.role.name); give the process the key of its own role"
+    case .revoked: "the key of this peer was revoked"
+    }
+  }
+}
+
+/// A message and its sender.
+public struct Received: Sendable {
+  /// As they came; at a ROUTER the first is the peer's routing identity.
+  public let frames: [[UInt8]]
+  /// Who sent them.
+  public let sender: Sender
 }
 
 func check(_ condition: Bool, _ message: @autoclosure () -> String) {

@@ -57,11 +57,30 @@ public struct SocketOptions: Sendable {
     // A DEALER must not queue towards connections that never come about.
     if kind == .dealer { settings += [(ZMQ_IMMEDIATE, 1)] }
     for (option, value) in settings { try Self.set(handle, option, value) }
-    try Self.set(handle, ZMQ_MAXMSGSIZE, Int64(maximumFrameBytes))
+    // Under CURVE a frame is longer by its MAC, nonce and flags.
+    try Self.set(handle, ZMQ_MAXMSGSIZE, Int64(maximumFrameBytes + Self.curveOverhead))
     if let routingIdentity { try Self.set(handle, ZMQ_ROUTING_ID, bytes: Array(routingIdentity.utf8.prefix(255))) }
   }
 
-  private static func set(_ handle: UnsafeMutableRawPointer, _ option: Int32, _ value: some FixedWidthInteger) throws {
+  private static let curveOverhead = 33
+
+  /// Everybody who connects must prove a key that the authentication handler accepts for the domain; without a handler,
+  /// or without a domain, nobody gets in.
+  static func setServerKeys(_ handle: UnsafeMutableRawPointer, own: KeyPair, domain: String) throws {
+    try set(handle, ZMQ_CURVE_SERVER, Int32(1))
+    try set(handle, ZMQ_CURVE_SECRETKEY, bytes: Array(own.secretKey.utf8))
+    try set(handle, ZMQ_ZAP_DOMAIN, bytes: Array(domain.utf8))
+    try set(handle, SW_ZMQ_ZAP_ENFORCE_DOMAIN, Int32(1))
+  }
+
+  /// The peer must have the server key's secret half, and this side shows its own key.
+  static func setClientKeys(_ handle: UnsafeMutableRawPointer, own: KeyPair, server: String) throws {
+    try set(handle, ZMQ_CURVE_SERVERKEY, bytes: Array(server.utf8))
+    try set(handle, ZMQ_CURVE_PUBLICKEY, bytes: Array(own.publicKey.utf8))
+    try set(handle, ZMQ_CURVE_SECRETKEY, bytes: Array(own.secretKey.utf8))
+  }
+
+  static func set(_ handle: UnsafeMutableRawPointer, _ option: Int32, _ value: some FixedWidthInteger) throws {
     try set(handle, option, bytes: withUnsafeBytes(of: value) { Array($0) })
   }
 

@@ -13,6 +13,10 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
     case badEndpoint
     /// Beyond loopback without keys, and not asked for in so many words.
     case refusedInsecure
+    /// A file of keys cannot be used.
+    case keys
+    /// The peer does not accept this process's key, or it is not the peer that its key says.
+    case refusedKey
     /// A frame is larger than the socket's limit.
     case tooLarge
     /// Anything else that the operating system or libzmq reported.

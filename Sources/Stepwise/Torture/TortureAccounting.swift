@@ -1,0 +1,67 @@
+// The accounting at the end, as Jepsen does it: what was acknowledged must be there exactly once and be what was made;
+// what was not may be there at most once.
+
+import Actor
+import Foundation
+import Messages
+import Replay
+
+enum TortureAccounting {
+  /// Compares ledgers and replay.
+  ///
+  /// - Parameter actors: names of all actors.
+  /// - Throws: when a ledger or the replay cannot be read at all.
+  static func account(_ plan: TorturePlan, actors: [String], into report: inout TortureReport) throws {
+    var acknowledged: Set<Int> = []
+    for actor in actors {
+      for words in try lines(plan.ledger(actor)) where words[0] == "acknowledged" {
+        acknowledged.formUnion(words.dropFirst(2).compactMap { Int($0) })
+      }
+    }
+    let store = try ReplayStore(reading: plan.replay)
+    for damage in store.damage where !damage.isTornTail { report.wrong.append("the store is damaged: \(damage)") }
+    let numbers = store.entries.map(\.number)
+    report.acknowledged = acknowledged.count
+    report.stored = numbers.count
+    report.lost = acknowledged.subtracting(numbers).sorted()
+    report.storedTwice = Dictionary(grouping: numbers) { $0 }.filter { $0.value.count > 1 }.keys.sorted()
+    var makers: [String: Int] = [:]
+    for number in numbers {
+      let group = try store.group(number)
+      makers[group.actor, default: 0] += 1
+      for score in group.trajectories.flatMap(\.scores) {
+        report.scores += 1
+        if score.value == nil { report.missingScores += 1 }
+      }
+      if let problem = SyntheticGroups.problem(with: group) { report.wrong.append(problem) }
+    }
+    report.fewestOfAnActor = makers.values.min() ?? 0
+    report.mostOfAnActor = makers.values.max() ?? 0
+    report.meanOfAnActor = Double(numbers.count) / Double(max(1, makers.count))
+    report.wrong += store.verify().map { "\($0)" }
+    try epochs(plan, into: &report)
+  }
+
+  private static func epochs(_ plan: TorturePlan, into report: inout TortureReport) throws {
+    var chains: [Int: String] = [:]
+    for words in try lines(plan.ledger("learner")) {
+      if words[0] == "damaged" { report.wrong.append(words.joined(separator: " ")) }
+      guard words[0] == "trained", words.count == 3, let epoch = Int(words[1]) else { continue }
+      if let before = chains[epoch] {
+        report.epochsRepeated += 1
+        if before != words[2] { report.epochsWrong.append("epoch \(epoch) was trained on other groups the second time") }
+      }
+      chains[epoch] = words[2]
+    }
+    report.epochs = chains.count
+    for epoch in 0..<chains.count where chains[epoch] == nil {
+      report.epochsWrong.append("epoch \(epoch) was left out")
+    }
+  }
+
+  private static func lines(_ file: URL) throws -> [[String]] {
+    guard FileManager.default.fileExists(atPath: file.path) else { return [] }
+    return try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
+      .map { $0.split(separator: " ").map(String.init) }.filter { !$0.isEmpty }
+  }
+}

@@ -1,0 +1,366 @@
+// A whole cluster on this machine and what befalls it. Faults come one after another from the seed; every part that
+// ends is started again; somebody looks all the time whether groups are still being acknowledged.
+
+import Configuration
+import Engine
+import Foundation
+import Glibc
+
+/// Runs one torture.
+final class TortureRig {
+  private struct Part {
+    let role: ChildDescription.Role
+    let arguments: [String]
+    var incarnation = 0
+    var process: ChildProcess?
+    /// Ended by the rig, so that its end is no surprise.
+    var isExpectedToEnd = false
+    var isPaused = false
+    var startAt: Date?
+  }
+
+  private let plan: TorturePlan
+  private let program: URL
+  private let disk: TortureDisk
+  private let events = EventQueue<ChildEnd>()
+  private let proxies: [String: LoopbackProxy]
+  private var parts: [String: Part]
+  /// Older incarnations that live on, by their process's number, and until when they may.
+  private var ghosts: [Int32: Date] = [:]
+  private var ghostProcesses: [Int32: ChildProcess] = [:]
+  /// What is to be mended, and when.
+  private var mending: [(at: Date, body: () -> Void)] = []
+  private var isDiskFull = false
+  private var random: RandomStream
+  private var report = TortureReport()
+  private let say: (String) -> Void
+  private var lastSize = 0
+  private var lastProgress = Date()
+  /// No fault of the rig's is in force after this.
+  private var troubledUntil = Date()
+
+  /// Time without a fault in which something must be acknowledged.
+  private static let patience: TimeInterval = 30
+
+  let actors: [String]
+
+  /// - Parameters:
+  ///   - count: of actors; beyond `TorturePlan.mostProcesses` they share processes.
+  ///   - batch: groups that an actor makes at once.
+  ///   - pace: milliseconds that a synthetic batch takes.
+  ///   - minutes: how long it will run, which the disk's size follows.
+  ///   - say: is told what happens.
+  /// - Throws: when the folder, the disk or the ports cannot be had.
+  init(
+    _ plan: TorturePlan, routers: Int, rewardServers: Int, actors count: Int, batch: Int, pace: Int, minutes: Double,
+    say: @escaping (String) -> Void
+  ) throws {
+    self.plan = plan
+    self.say = say
+    program = RunPlan.programs.appending(path: "stepwise")
+    random = RandomStream(seed: plan.seed).fork("torture")
+    try FileManager.default.createDirectory(at: plan.logs, withIntermediateDirectories: true)
+    disk = try TortureDisk(plan.disk, mebibytes: 64 + Int(32 * minutes))
+    report.seed = plan.seed
+    if !disk.isOwn { report.leftOut.append("the full disk: no disk of its own can be mounted here; run it as root") }
+    let configuration = try plan.configuration(routers: routers, actors: count, batch: batch)
+    try configuration.encodeYAML().write(to: plan.configurationFile, atomically: true, encoding: .utf8)
+    let network = configuration.network
+    var proxies: [String: LoopbackProxy] = [:]
+    let shares = TorturePlan.shares(of: count)
+    actors = shares.indices.map { "actor-\($0)" }
+    func list(_ endpoints: [String]) -> String { "[\(endpoints.joined(separator: ", "))]" }
+    var made: [String: Part] = [:]
+    func add(_ name: String, _ role: ChildDescription.Role, _ arguments: [String]) {
+      made[name] = Part(role: role, arguments: arguments)
+    }
+    let common = ["--folder", plan.folder.path, "--seed", "\(plan.seed)"]
+    for index in 0..<routers {
+      add("router-\(index)", .router, ["router", "--name", "router-\(index)", "--index", "\(index)"] + common)
+    }
+    for index in 0..<rewardServers {
+      let name = "reward-server-\(index)"
+      // Each part has cables of its own, so that its connections alone can break.
+      let cables = try network.routerBackends.map { try LoopbackProxy(to: $0) }
+      for (router, cable) in cables.enumerated() { proxies["\(name) \(router)"] = cable }
+      add(
+        name, .rewardServer,
+        ["reward-server", "--name", name, "--set", "network.routerBackends=\(list(cables.map(\.endpoint)))"] + common)
+    }
+    add("learner", .learner, ["learner", "--name", "learner"] + common)
+    for (name, share) in zip(actors, shares) where share > 1 {
+      add(name, .actor, ["actor", "--name", name, "--pace", "\(pace)", "--count", "\(share)"] + common)
+    }
+    for (name, share) in zip(actors, shares) where share == 1 {
+      let (learner, notices) = (try LoopbackProxy(to: network.learner), try LoopbackProxy(to: network.notices))
+      let routers = try network.routers.map { try LoopbackProxy(to: $0) }
+      proxies["\(name) learner"] = learner
+      proxies["\(name) notices"] = notices
+      for (router, cable) in routers.enumerated() { proxies["\(name) \(router)"] = cable }
+      add(
+        name, .actor,
+        [
+          "actor", "--name", name, "--pace", "\(pace)", "--set", "network.learner=\(learner.endpoint)", "--set",
+          "network.notices=\(notices.endpoint)", "--set", "network.routers=\(list(routers.map(\.endpoint)))",
+        ] + common)
+    }
+    self.proxies = proxies
+    parts = made
+  }
+
+  /// Tortures, ends everything and accounts.
+  ///
+  /// - Parameter pause: seconds between two faults, at most; nil: none comes.
+  /// - Throws: when the cluster does not begin to work, or cannot be accounted for.
+  func run(until end: Date, pause: Double?) throws -> TortureReport {
+    defer {
+      for part in parts.values { part.process?.send(SIGKILL) }
+      for process in ghostProcesses.values { process.send(SIGKILL) }
+      for proxy in proxies.values { proxy.end() }
+      disk.end()
+    }
+    let began = Date()
+    for name in parts.keys.sorted(by: >) { try start(name) }
+    try watch(until: began.addingTimeInterval(120)) { self.ledgerSize() > 0 }
+    guard ledgerSize() > 0 else { throw CommandError("\(plan.logs.path): nothing was acknowledged within 120 s; see the logs there") }
+    let workBegan = Date()
+    var next = pause == nil ? end : Date()
+    while Date() < end {
+      try watch(until: min(end, next)) { false }
+      guard Date() < end else { break }
+      strike()
+      next = Date(timeIntervalSinceNow: 0.1 + (pause ?? 0) * Double(random.uniform()))
+    }
+    let worked = Date().timeIntervalSince(workBegan)
+    let atEnd = ledgerSize()
+    try recover()
+    try finish()
+    report.seconds = Date().timeIntervalSince(began)
+    try TortureAccounting.account(plan, actors: actors, into: &report)
+    // Ledgers grow evenly with groups, so their size says how many were there when the torture ended.
+    report.groupsPerSecond = Double(report.acknowledged) * Double(atEnd) / Double(max(1, ledgerSize())) / worked
+    report.damage = try TortureDamage.run(
+      plan.replay, scratch: plan.folder.appending(path: "damaged"), random: random.fork("damage"),
+      until: Date(timeIntervalSinceNow: min(60, 5 + report.seconds / 10)), most: 200)
+    return report
+  }
+
+  private func start(_ name: String) throws {
+    guard var part = parts[name], part.process == nil else { return }
+    part.startAt = nil
+    part.isExpectedToEnd = false
+    part.isPaused = false
+    let incarnation = part.incarnation
+    part.incarnation += 1
+    let events = events
+    part.process = try ChildProcess(
+      ChildDescription(
+        name: name, role: part.role, program: program,
+        arguments: ["torture-part"] + part.arguments + ["--incarnation", "\(incarnation)"]),
+      start: incarnation, logs: plan.logs
+    ) { events.put($0) }
+    parts[name] = part
+    report.starts += 1
+  }
+
+  /// Handles what happens until then, or until `done`.
+  private func watch(until end: Date, _ done: () -> Bool) throws {
+    while Date() < end, !done() {
+      let starts = parts.values.compactMap(\.startAt) + mending.map(\.at)
+      let next = min(end, starts.min() ?? end, Date(timeIntervalSinceNow: 0.5))
+      if let end = events.take(before: next) { ended(end) }
+      for item in mending where item.at <= Date() { item.body() }
+      mending.removeAll { $0.at <= Date() }
+      for (name, part) in parts where part.startAt.map({ $0 <= Date() }) == true { try start(name) }
+      lookForGhosts()
+      lookAfterProgress()
+      measure()
+    }
+  }
+
+  private func ended(_ end: ChildEnd) {
+    guard var part = parts[end.name], let process = part.process, end.start == part.incarnation - 1 else {
+      // An older incarnation, which is to end.
+      for (number, process) in ghostProcesses where process.description.name == end.name && !process.isRunning {
+        ghosts[number] = nil
+        ghostProcesses[number] = nil
+      }
+      return
+    }
+    if part.role == .learner, isDiskFull, !part.isExpectedToEnd {
+      // It says so and ends; it is started until there is room.
+      report.faults["no start without room learner", default: 0] += 1
+    } else if !part.isExpectedToEnd {
+      report.unexpectedEnds.append("\(end.name) (\(end.text)): \(ChildProcess.lastWords(in: process.log))")
+      say("\(end.name) ended by itself (\(end.text))")
+    }
+    part.process = nil
+    part.startAt = Date(timeIntervalSinceNow: random.integer(below: 3) == 0 ? 2 * Double(random.uniform()) : 0)
+    parts[end.name] = part
+  }
+
+  private func strike() {
+    let living = parts.filter { $0.value.process != nil && !$0.value.isPaused && !$0.value.isExpectedToEnd }.keys.sorted()
+    guard !living.isEmpty else { return }
+    // The learner has the promises to keep: it is struck as often as all actors.
+    let name = random.integer(below: 4) == 0 && living.contains("learner")
+      ? "learner" : living[random.integer(below: living.count)]
+    guard let part = parts[name], let process = part.process else { return }
+    let fault = TortureFault.draw(for: part.role, canFillDisk: disk.isOwn, &random)
+    report.faults["\(fault.name) \(part.role.rawValue)", default: 0] += 1
+    say("\(fault) \(name)")
+    let cables = proxies.filter { $0.key.hasPrefix(name + " ") }.map(\.value) + (name == "learner" ? Array(proxies.filter { $0.key.hasSuffix(" learner") }.values) : [])
+    switch fault {
+    case .kill: kill(name)
+    case .terminate:
+      parts[name]?.isExpectedToEnd = true
+      process.send(SIGTERM)
+      trouble(for: 20)
+      // One that does not end within its own patience hangs.
+      mend(after: 20) { [self] in
+        guard parts[name]?.process === process else { return }
+        report.hangs.append("\(name) did not end within 20 s of SIGTERM")
+        process.send(SIGKILL)
+      }
+    case .pause(let seconds):
+      parts[name]?.isPaused = true
+      process.send(SIGSTOP)
+      mend(after: seconds) { [self] in
+        process.send(SIGCONT)
+        if parts[name]?.process === process { parts[name]?.isPaused = false }
+      }
+    case .cut: for cable in cables { cable.cut() }
+    case .hold(let seconds):
+      for cable in cables { cable.hold(true) }
+      mend(after: seconds) { for cable in cables { cable.hold(false) } }
+    case .twin: twin(name, process)
+    case .fullDisk(let seconds):
+      disk.fill()
+      isDiskFull = true
+      mend(after: seconds) { [self] in
+        disk.empty()
+        isDiskFull = false
+      }
+    case .tornTail:
+      kill(name)
+      process.waitUntilExit()
+      tearTail()
+    }
+  }
+
+  private func kill(_ name: String) {
+    parts[name]?.isExpectedToEnd = true
+    parts[name]?.process?.send(SIGKILL)
+    report.kills += 1
+    trouble(for: 0)
+  }
+
+  /// The old incarnation sleeps while a new one takes its place, and then finds out.
+  private func twin(_ name: String, _ process: ChildProcess) {
+    process.send(SIGSTOP)
+    parts[name]?.process = nil
+    parts[name]?.startAt = Date()
+    let asleep = 0.5 + TorturePlan.silence * Double(random.uniform())
+    ghostProcesses[process.identifier] = process
+    ghosts[process.identifier] = Date(timeIntervalSinceNow: asleep + Self.patience)
+    mend(after: asleep) { process.send(SIGCONT) }
+  }
+
+  private func lookForGhosts() {
+    for (number, until) in ghosts where until < Date() {
+      let name = ghostProcesses[number]?.description.name ?? "?"
+      report.hangs.append("an older incarnation of \(name) lived on for \(Int(Self.patience)) s beside the new one")
+      ghostProcesses[number]?.send(SIGKILL)
+      ghosts[number] = nil
+    }
+  }
+
+  /// As a write that power or a kill cut short: it was never acknowledged.
+  private func tearTail() {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: plan.replay.path)) ?? []
+    guard let last = names.filter({ $0.hasPrefix("journal-") }).max(),
+      let bytes = try? Data(contentsOf: plan.replay.appending(path: last)), bytes.count > 64,
+      let handle = try? FileHandle(forWritingTo: plan.replay.appending(path: last)), (try? handle.seekToEnd()) != nil
+    else { return }
+    // The beginning of a record as it might have been: the journal's own first bytes.
+    try? handle.write(contentsOf: bytes.prefix(16 + random.integer(below: bytes.count - 32) % 600))
+  }
+
+  private func mend(after seconds: Double, _ body: @escaping () -> Void) {
+    mending.append((Date(timeIntervalSinceNow: seconds), body))
+    trouble(for: seconds)
+  }
+
+  private func trouble(for seconds: Double) { troubledUntil = max(troubledUntil, Date(timeIntervalSinceNow: seconds)) }
+
+  private func ledgerSize() -> Int {
+    actors.reduce(0) { sum, name in
+      var status = stat()
+      return sum + (stat(plan.ledger(name).path, &status) == 0 ? Int(status.st_size) : 0)
+    }
+  }
+
+  private func lookAfterProgress() {
+    let size = ledgerSize()
+    if size != lastSize {
+      lastSize = size
+      lastProgress = Date()
+    } else if Date().timeIntervalSince(max(lastProgress, troubledUntil)) > Self.patience {
+      report.hangs.append("nothing was acknowledged for \(Int(Date().timeIntervalSince(lastProgress))) s")
+      say(report.hangs.last ?? "")
+      lastProgress = Date()
+    }
+  }
+
+  private var nextMeasurement = Date()
+
+  private func measure() {
+    guard Date() >= nextMeasurement else { return }
+    nextMeasurement = Date(timeIntervalSinceNow: 2)
+    for part in parts.values {
+      guard let process = part.process else { continue }
+      let folder = "/proc/\(process.identifier)"
+      guard let pages = (try? String(contentsOfFile: "\(folder)/statm", encoding: .utf8))?.split(separator: " "),
+        pages.count > 1, let resident = Int(pages[1]),
+        let descriptors = try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/fd").count
+      else { continue }
+      let role = part.role.rawValue
+      report.mostMemory[role] = max(report.mostMemory[role] ?? 0, (resident * 4096) >> 20)
+      report.mostDescriptors[role] = max(report.mostDescriptors[role] ?? 0, descriptors)
+    }
+  }
+
+  /// Mends everything, and requires that the run goes on.
+  private func recover() throws {
+    let last = mending.map(\.at).max() ?? Date()
+    try watch(until: max(last, Date()).addingTimeInterval(0.1)) { false }
+    let size = ledgerSize()
+    try watch(until: Date(timeIntervalSinceNow: Self.patience)) { self.ledgerSize() > size + 200 }
+    if ledgerSize() <= size { report.hangs.append("the run did not go on within \(Int(Self.patience)) s of the last fault") }
+  }
+
+  /// Ends the parts in order: who asks before who answers.
+  private func finish() throws {
+    for role in [ChildDescription.Role.actor, .learner, .rewardServer, .router] {
+      let names = parts.filter { $0.value.role == role }.keys.sorted()
+      for name in names {
+        parts[name]?.isExpectedToEnd = true
+        parts[name]?.process?.send(SIGTERM)
+      }
+      let deadline = Date(timeIntervalSinceNow: 30)
+      while Date() < deadline, names.contains(where: { parts[$0]?.process != nil }) {
+        if let end = events.take(before: Date(timeIntervalSinceNow: 0.5)) {
+          if end.status != 0 || end.wasSignalled, parts[end.name]?.incarnation == end.start + 1 {
+            report.unexpectedEnds.append("\(end.name) at its orderly end: \(end.text)")
+          }
+          ended(end)
+          parts[end.name]?.startAt = nil
+        }
+      }
+      for name in names where parts[name]?.process != nil {
+        report.hangs.append("\(name) did not end within 30 s of SIGTERM")
+        parts[name]?.process?.send(SIGKILL)
+      }
+    }
+  }
+}

@@ -1,0 +1,56 @@
+// What a key entitles to, at the learner: only an actor's inserts trajectories and reads policies.
+
+import Foundation
+import Learner
+import Messages
+import Replay
+import Testing
+import Transport
+
+@Suite("Roles at the learner") struct RoleTests {
+  @Test("A reward server's key inserts nothing and reads no policy, and is told why; an actor's does both")
+  func wrongRole() throws {
+    var bench = try Bench()
+    defer { bench.remove() }
+    let keys = bench.folder.appending(path: "keys").path
+    try FileManager.default.createDirectory(atPath: keys, withIntermediateDirectories: true)
+    var list = AllowList()
+    for role in [KeyRole.learner, .actor, .rewardServer] {
+      let pair = try KeyPair()
+      try pair.write(to: "\(keys)/\(role.name).key")
+      try list.add(AllowedKey(role: role, publicKey: pair.publicKey, name: role.name))
+    }
+    try list.write(to: "\(keys)/\(Keyring.allowListName)")
+    func context(_ role: KeyRole) throws -> Context {
+      try Context(security: Security(folder: keys, insecure: false, role: role), logger: quiet)
+    }
+    bench.context = try context(.learner)
+    bench.settings.endpoint = "tcp://127.0.0.1:*"
+    bench.settings.notices = "tcp://127.0.0.1:*"
+    let learner = try bench.learner()
+    bench.settings.endpoint = learner.addresses.learner
+
+    bench.context = try context(.rewardServer)
+    let intruder = try FakeActor(bench, "eve")
+    let assignment = Assignment(number: 0, epoch: 0, prompt: "cat", groupSize: 2, policyVersion: 0)
+    // It may say what it likes: it is its key that counts.
+    let attempts: [Message] = [
+      intruder.hello(), .group(bench.group(assignment, actor: "ada")), .workRequest(WorkRequest(capacity: 4)),
+      .policyRequest(PolicyRequest(version: 0, offset: 0, byteCount: 100)),
+    ]
+    for message in attempts {
+      try intruder.send(message)
+      let refusal = try intruder.receiveRefusal()
+      #expect(refusal.reason.contains("found that of reward-server, whose role"))
+    }
+
+    bench.context = try context(.actor)
+    let ada = try FakeActor(bench)
+    try ada.join()
+    let work = try ada.work(capacity: 1)
+    try ada.deliver([bench.group(work[0])])
+    try learner.end()
+    let store = try ReplayStore(reading: bench.settings.replayFolder)
+    #expect(store.entries.map(\.number) == [work[0].number])
+  }
+}

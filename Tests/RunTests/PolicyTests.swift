@@ -1,0 +1,70 @@
+// Policies between a real learner's service and a real actor's loop, which makes synthetic groups.
+
+import Actor
+import Configuration
+import Foundation
+import Learner
+import Logging
+import Messages
+import Testing
+import Transport
+
+@Suite("Policies on their way") struct PolicyTests {
+  private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+  private func withLearner(_ body: (Context, LearnerService, ActorOptions) throws -> Void) throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-policies-" + UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let context = try Context()
+    let work = WorkPlan.Settings(seed: 3, prompts: ["cat"], groupsPerEpoch: 2, groupSize: 2, epochs: 100)
+    var settings = LearnerSettings(
+      runID: "policies", modelHash: SyntheticGroups.modelHash, seed: 3, work: work,
+      replayFolder: folder.appending(path: "replay"))
+    settings.endpoint = "inproc://learner"
+    settings.notices = "inproc://notices"
+    settings.policyChunkBytes = 1 << 16
+    let learner = try LearnerService(context, settings, logger: logger)
+    var options = ActorOptions(Configuration(), name: "ada", incarnation: 1)
+    options.learner = "inproc://learner"
+    options.routers = ["inproc://nobody"]
+    options.beat = .milliseconds(100)
+    // Nobody scores: the groups come with missing scores.
+    options.scoreDeadline = .milliseconds(100)
+    try body(context, learner, options)
+  }
+
+  @Test("An actor that heard no notice of ten policies makes its groups with the newest, however large")
+  func missedNotices() throws {
+    try withLearner { context, learner, options in
+      var options = options
+      options.notices = "inproc://nothing-is-said-here"
+      let size = (1 << 20) + 17
+      for version in 0...10 {
+        try learner.publish(version: version, bytes: [UInt8](repeating: UInt8(version), count: size), tensorCount: 1)
+      }
+      let actor = try ActorService(synthetic: context, options, pace: .zero, logger: logger) { _ in }
+      let groups = try #require(try learner.groups(ofEpoch: 10))
+      #expect(groups.map(\.policyVersion) == [10, 10])
+      #expect(groups.allSatisfy { SyntheticGroups.problem(with: $0) == nil })
+      #expect(groups.flatMap(\.trajectories).flatMap(\.scores).allSatisfy { $0.value == nil })
+      try learner.publish(version: 11, bytes: [UInt8](repeating: 11, count: size), tensorCount: 1)
+      #expect(try learner.groups(ofEpoch: 11)?.map(\.policyVersion) == [11, 11])
+      try learner.finish("enough")
+      #expect(try actor.join().contains("enough"))
+    }
+  }
+
+  @Test("An actor whose sampler does not get on ends with an error of its own")
+  func stuck() throws {
+    try withLearner { context, learner, options in
+      var options = options
+      options.notices = "inproc://notices"
+      options.stuckLimit = .milliseconds(300)
+      try learner.publish(version: 0, bytes: [0], tensorCount: 1)
+      let actor = try ActorService(synthetic: context, options, pace: .seconds(3600), logger: logger) { _ in }
+      let error = #expect(throws: ActorStuck.self) { try actor.join() }
+      #expect(error?.description.contains("run.stuckLimit") == true)
+      try learner.end()
+    }
+  }
+}
