@@ -62,7 +62,7 @@ public enum SyntheticGroups {
       incarnation: run.incarnation, policyVersion: assignment.policyVersion, prompt: assignment.prompt, seed: run.seed,
       timesteps: (0..<shape.steps).map { 999 - $0 }, eta: 1, guidanceScale: 1, trajectories: trajectories)
     return DraftGroup(
-      group: group, similarities: similarities,
+      group: group, scorings: similarities.map(TrajectoryScoring.dense),
       images: ImageBatch(count: bytes.count / 3, height: 1, width: 1, pixels: bytes))
   }
 

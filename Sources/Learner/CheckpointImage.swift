@@ -1,6 +1,7 @@
 // What a checkpoint holds, as a value: taken at the beginning of an epoch it can be saved in the middle of one. It costs
 // no copy by itself; the optimiser copies what it changes while an image holds on to it.
 
+internal import Algorithms
 internal import Engine
 internal import Foundation
 internal import Layers
