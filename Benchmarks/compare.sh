@@ -6,16 +6,18 @@
 #
 # PYTHON has Benchmarks/peers/requirements.txt installed:
 #   python3 -m venv .venv-peers && .venv-peers/bin/pip install -r Benchmarks/peers/requirements.txt
-# ROUNDS (3), THREADS (all cores) and WORKS (unet-forward unet-lora vae-decode sdpo-emoji sdpo-sd2) may be set. Results
-# are kept in RESULTS (runs/benchmarks/compare), a JSON line a run, and a later call adds to them.
+# ROUNDS (3), RUNS a round (3), THREADS (all cores), WORKS (unet-forward unet-lora vae-decode sdpo-emoji sdpo-sd2) and
+# STEPWISE (.build/release/stepwise) may be set. Results are kept in RESULTS (runs/benchmarks/compare), a JSON line a
+# run, and a later call adds to them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${1:-python3}
 rounds=${ROUNDS:-3}
+runs=${RUNS:-3}
 threads=${THREADS:-$(nproc)}
 results=${RESULTS:-runs/benchmarks/compare}
 works=${WORKS:-unet-forward unet-lora vae-decode sdpo-emoji sdpo-sd2}
-stepwise=.build/release/stepwise
+stepwise=${STEPWISE:-.build/release/stepwise}
 [ -x "$stepwise" ] || { echo "expected $stepwise; run: swift build -c release" >&2; exit 1; }
 "$python" -c 'import torch, diffusers, peft' || {
   echo "$python: expected torch, diffusers and peft; see the head of $0" >&2
@@ -26,11 +28,11 @@ mkdir -p "$results"
 # The benchmark and its arguments, which peer and project share.
 arguments() {
   case $1 in
-    unet-forward) echo unet --config Benchmarks/sd-turbo/unet/config.json --mode forward --runs 3 ;;
-    unet-lora) echo unet --config Benchmarks/sd-turbo/unet/config.json --mode lora --runs 3 ;;
-    vae-decode) echo vae --config Benchmarks/sd-turbo/vae/config.json --latent 64 --runs 2 ;;
-    sdpo-emoji) echo sdpo --model Models/emoji-turbo --pairs 32 --batch 8 --train-batch 4 --steps 4 --epochs 2 ;;
-    sdpo-sd2) echo sdpo --model Tests/Golden/models/sd2 --pairs 32 --batch 8 --train-batch 4 --steps 4 --epochs 4 ;;
+    unet-forward) echo unet --config Benchmarks/sd-turbo/unet/config.json --mode forward --runs "$runs" ;;
+    unet-lora) echo unet --config Benchmarks/sd-turbo/unet/config.json --mode lora --runs "$runs" ;;
+    vae-decode) echo vae --config Benchmarks/sd-turbo/vae/config.json --latent 64 --runs "$runs" ;;
+    sdpo-emoji) echo sdpo --model Models/emoji-turbo --pairs 32 --batch 8 --train-batch 4 --steps 4 --epochs "$runs" ;;
+    sdpo-sd2) echo sdpo --model Tests/Golden/models/sd2 --pairs 32 --batch 8 --train-batch 4 --steps 4 --epochs "$runs" ;;
     *) echo "unknown work $1" >&2; exit 1 ;;
   esac
 }

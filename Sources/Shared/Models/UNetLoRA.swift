@@ -1,5 +1,6 @@
 // Low-rank adapters on the UNet's attention projections, in the files that diffusers reads and writes
-// (pytorch_lora_weights.safetensors): `unet.<layer>.lora_A.weight` [rank, in] and `.lora_B.weight` [out, rank].
+// (pytorch_lora_weights.safetensors): `unet.<layer>.lora_A.weight` [rank, in] and `.lora_B.weight` [out, rank], or
+// `.lora.down.weight` and `.lora.up.weight`, as its training scripts have it.
 
 public import Engine
 public import Foundation
@@ -35,12 +36,18 @@ extension UNet2DCondition {
   public func loadLoRA(_ file: SafetensorsFile, alpha: Float? = nil) throws {
     var adapters: [(layer: Linear, adapter: LoRA)] = []
     var left = Set(file.names)
+    // diffusers writes the first spelling for adapters saved as they are, the second in its training scripts.
+    func spelling(_ name: String) -> (String, String) {
+      let (down, up) = (name + ".lora.down.weight", name + ".lora.up.weight")
+      return left.contains(down) || left.contains(up)
+        ? (down, up) : (name + ".lora_A.weight", name + ".lora_B.weight")
+    }
     for layer in attentionProjections {
       let name = "unet." + layer.name
-      let (a, b) = (name + ".lora_A.weight", name + ".lora_B.weight")
+      let (a, b) = spelling(name)
       guard let shapeA = file.shape(of: a), let shapeB = file.shape(of: b) else {
         guard file.shape(of: a) == nil, file.shape(of: b) == nil else {
-          throw CheckpointMismatch(description: "\(file.path): \(name) has only one of lora_A and lora_B")
+          throw CheckpointMismatch(description: "\(file.path): \(name) has only one of lora_A and lora_B (or down and up)")
         }
         continue
       }
