@@ -106,7 +106,7 @@ let package = Package(
         name: "stepwise",
         dependencies: [
           "Actor", "RewardServer", "Learner", "Configuration", "Pretraining", "Rewards", "Diffusion", "Models",
-          "Layers", "Engine", "Imaging", "Messages", "Transport", "Replay", "Telemetry", arguments, logging,
+          "Layers", "Engine", "Imaging", "Messages", "Transport", "Scoring", "Replay", "Telemetry", arguments, logging,
         ],
         path: "Sources/Stepwise", swiftSettings: modern)
     ]
@@ -117,7 +117,10 @@ let package = Package(
       tests("LearnerTests", ["Learner", "Replay", "Messages", "Transport", "Engine", logging]),
       tests(
         "RunTests",
-        ["Learner", "Actor", "RewardServer", "Configuration", "Replay", "Messages", "Transport", "Engine", logging]),
+        [
+          "Learner", "Actor", "RewardServer", "Rewards", "Scoring", "Configuration", "Replay", "Messages", "Transport",
+          "Engine", logging,
+        ]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),
       tests("TransportTests", ["Transport"]),
@@ -136,7 +139,7 @@ let package = Package(
         ["Scoring", "RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Engine", logging]),
       tests("TokenizerTests", ["Models"]),
       tests("ModelsTests", ["Models", "Layers", "Engine"]),
-      tests("RewardsTests", ["Rewards", "Imaging", "Engine"]),
+      tests("RewardsTests", ["Rewards", "Imaging", "Layers", "Engine"]),
       tests("SafetensorsTests", ["Layers", "Engine"]),
       tests(
         "TrainingTests",

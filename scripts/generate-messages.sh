@@ -1,29 +1,35 @@
 #!/bin/sh
-# Writes Sources/Shared/CMessages from proto/stepwise.proto with protobuf-c's compiler.
+# Writes what is generated from proto/stepwise.proto: Sources/Shared/CMessages with protobuf-c's compiler, and
+# python/stepwise_rewards/stepwise_pb2.py with protobuf's.
 #   scripts/generate-messages.sh           writes
 #   scripts/generate-messages.sh --check   fails when what is committed differs from what would be written
 set -eu
 cd "$(dirname "$0")/.."
-target=Sources/Shared/CMessages
-if ! command -v protoc-c >/dev/null; then
-  echo "generate-messages: protoc-c is missing; install the Debian package protobuf-c-compiler" >&2
-  exit 1
-fi
+for compiler in protoc-c:protobuf-c-compiler protoc:protobuf-compiler; do
+  if ! command -v "${compiler%%:*}" >/dev/null; then
+    echo "generate-messages: ${compiler%%:*} is missing; install the Debian package ${compiler##*:}" >&2
+    exit 1
+  fi
+done
 fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT
 protoc-c --c_out="$fresh" --proto_path=proto proto/stepwise.proto
+protoc --python_out="$fresh" --proto_path=proto proto/stepwise.proto
+generated="stepwise.pb-c.h:Sources/Shared/CMessages/include stepwise.pb-c.c:Sources/Shared/CMessages stepwise_pb2.py:python/stepwise_rewards"
 case "${1:-}" in
   --check)
-    if ! diff -u "$target/include/stepwise.pb-c.h" "$fresh/stepwise.pb-c.h" ||
-      ! diff -u "$target/stepwise.pb-c.c" "$fresh/stepwise.pb-c.c"; then
-      echo "generate-messages: $target is not what proto/stepwise.proto gives; run scripts/generate-messages.sh" >&2
-      exit 1
-    fi
+    for pair in $generated; do
+      if ! diff -u "${pair##*:}/${pair%%:*}" "$fresh/${pair%%:*}"; then
+        echo "generate-messages: ${pair##*:} is not what proto/stepwise.proto gives; run scripts/generate-messages.sh" >&2
+        exit 1
+      fi
+    done
     ;;
   "")
-    mkdir -p "$target/include"
-    mv "$fresh/stepwise.pb-c.h" "$target/include/"
-    mv "$fresh/stepwise.pb-c.c" "$target/"
+    for pair in $generated; do
+      mkdir -p "${pair##*:}"
+      mv "$fresh/${pair%%:*}" "${pair##*:}/"
+    done
     ;;
   *)
     echo "usage: $0 [--check]" >&2

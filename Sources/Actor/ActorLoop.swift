@@ -122,7 +122,7 @@ struct ActorLoop {
         session.sampled()
         for draft in groups {
           drafts[draft.group.number] = draft
-          let request = draft.request(rewards: options.rewards.map(\.name))
+          let request = draft.request(rewards: options.rewardSum.names + options.shadowRewards)
           try carryOut(exchange.submit(request, number: draft.group.number, now: now), learner, routers)
         }
       }
@@ -163,7 +163,7 @@ struct ActorLoop {
           logger.warning("actor \(options.name): group \(number): \(result.reward) is missing: \(result.error)")
         }
         delivered += 1
-        try carryOut(session.deliver(draft.scored(by: reply, rewards: options.rewards), now: now), learner)
+        try carryOut(session.deliver(draft.scored(by: reply, sum: options.rewardSum), now: now), learner)
       }
     }
   }

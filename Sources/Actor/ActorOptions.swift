@@ -1,6 +1,7 @@
 // What an actor needs to know, taken from the configuration that all roles share.
 
 public import Configuration
+public import Scoring
 public import Transport
 
 /// An actor's settings.
@@ -19,8 +20,10 @@ public struct ActorOptions: Sendable {
   public var batchSize = 8
   /// Groups kept without an acknowledgement, or a score, before sampling pauses.
   public var undeliveredGroups = 64
-  /// Rewards and their weights, in the order of their names.
-  public var rewards: [(name: String, weight: Float)] = []
+  /// The rewards that dense rewards are made of.
+  public var rewardSum = RewardSum([:])
+  /// Rewards that are scored, kept with the trajectories, and not learned.
+  public var shadowRewards: [String] = []
   /// Time between two signs of life.
   public var beat: Duration = .seconds(2)
   /// Silence after which a peer counts as lost.
@@ -46,7 +49,8 @@ public struct ActorOptions: Sendable {
     routers = network.routers
     batchSize = configuration.sampling.batchSize
     undeliveredGroups = network.undeliveredGroups
-    rewards = configuration.reward.weights.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    rewardSum = RewardSum(configuration.reward.weights)
+    shadowRewards = configuration.reward.shadow.sorted()
     beat = .seconds(network.heartbeatInterval)
     silence = .seconds(network.silenceLimit)
     connectTimeout = .seconds(network.connectTimeout)

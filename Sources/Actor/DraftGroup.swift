@@ -2,6 +2,7 @@
 
 internal import Diffusion
 package import Messages
+package import Scoring
 
 /// A sampled group that waits for its scores.
 package struct DraftGroup: Sendable {
@@ -29,25 +30,24 @@ package struct DraftGroup: Sendable {
   }
 
   /// The group with the scores that came. A trajectory with a missing one has no dense rewards: missing is not zero.
+  /// Scores outside the sum are kept beside it, and may be missing.
   ///
-  /// - Parameter rewards: names and weights of the sum that is learned.
-  package func scored(by reply: ScoreReply, rewards: [(name: String, weight: Float)]) -> TrajectoryGroup {
+  /// - Parameter sum: what is learned.
+  package func scored(by reply: ScoreReply, sum: RewardSum) -> TrajectoryGroup {
     var result = group
     var image = 0
     for index in result.trajectories.indices {
       let similarity = similarities[index]
       var totals: [Int: Float] = [:]
       for step in similarity.scoredSteps {
-        let scores = rewards.map { reward in
-          let found = reply.results.first { $0.reward == reward.name }
-          let value = found.flatMap { $0.values.indices.contains(image) ? $0.values[image] : nil }
-          return Score(step: step, reward: reward.name, version: found?.version ?? "", value: value)
+        let scores = reply.results.map { result in
+          Score(
+            step: step, reward: result.reward, version: result.version,
+            value: result.values.indices.contains(image) ? result.values[image] : nil)
         }
         result.trajectories[index].scores += scores
-        let values = scores.compactMap(\.value)
-        if values.count == rewards.count {
-          totals[step] = zip(rewards, values).reduce(0) { $0 + $1.0.weight * $1.1 }
-        }
+        totals[step] = sum(
+          Dictionary(uniqueKeysWithValues: scores.compactMap { score in score.value.map { (score.reward, $0) } }))
         image += 1
       }
       let dense = similarity.denseRewards(scores: totals) ?? []

@@ -23,6 +23,8 @@ struct Checkpoints {
     var algorithm: String
     /// The method's own, as it encodes it.
     var algorithmState: Data
+    /// The latest scores that rewards are normalised by, where they are.
+    var rewardNormalization: RewardNormalization?
   }
 
   static let adapterFile = "pytorch_lora_weights.safetensors"
@@ -98,7 +100,7 @@ struct Checkpoints {
       version: trainer.version, seed: seed, modelFingerprint: trainer.model.fingerprint,
       optimizerStep: trainer.optimizer.step, groupsTrained: trainer.groupsTrained,
       groupsUnscored: trainer.groupsUnscored, algorithm: type(of: trainer.algorithm).name,
-      algorithmState: try trainer.algorithm.state())
+      algorithmState: try trainer.algorithm.state(), rewardNormalization: trainer.learnedReward.normalization)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
     let file = folder.appending(path: Self.stateFile)
@@ -128,6 +130,10 @@ struct Checkpoints {
     try require("run.seed", state.seed, "\(seed)")
     try require("model", state.modelFingerprint, trainer.model.fingerprint)
     try require("training.algorithm", state.algorithm, type(of: trainer.algorithm).name)
+    try require(
+      "reward.normalizationWindow", state.rewardNormalization?.window ?? 0,
+      "\(trainer.learnedReward.normalization?.window ?? 0)")
+    trainer.learnedReward.normalization = state.rewardNormalization
     try bindAdapter(trainer, from: checkpoint)
     try restoreOptimizer(trainer, from: checkpoint, step: state.optimizerStep)
     try trainer.algorithm.restore(state.algorithmState)

@@ -17,6 +17,8 @@ package struct EpochReport {
   /// Mean of the dense rewards.
   var denseRewardMean = 0.0
   var advantageDeviation = 0.0
+  /// What every single reward is, by name.
+  var ofRewards: [String: Double] = [:]
   /// How many policies old the groups are.
   var lagMean = 0.0, lagLargest = 0.0
   /// Largest |ratio - 1| of fresh data before the first update; nil when none of the data is fresh.
@@ -46,6 +48,7 @@ package struct EpochReport {
         "policy/gradient_norm": mean(gradientNorms),
         "policy/gradient_norm_largest": Double(gradientNorms.max() ?? 0),
       ]) { $1 }
+    values.merge(ofRewards) { $1 }
     values["policy/fresh_ratio_error"] = freshRatioError
     return values
   }

@@ -27,6 +27,7 @@ package final class Trainer {
   private let groupSize: Int
   /// What groups must have been sampled with.
   let terms: SamplingTerms
+  var learnedReward: LearnedReward
 
   /// Loads the model and gives it a new adapter that changes nothing yet.
   ///
@@ -51,6 +52,7 @@ package final class Trainer {
     prompts = PromptStates(model: model, guidanceScale: guidanceScale)
     terms = SamplingTerms(
       process: process, guidanceScale: guidanceScale, groupSize: groupSize, shape: model.latentShape)
+    learnedReward = try LearnedReward(configuration.reward)
     optimizer = AdamW(
       parameters: model.unet.loraParameters, learningRate: settings.learningRate, beta1: settings.beta1,
       beta2: settings.beta2, epsilon: settings.epsilon, weightDecay: settings.weightDecay)
@@ -66,8 +68,9 @@ package final class Trainer {
   /// - Throws: `TrainingError` when a group was sampled with other settings, or a gradient is not finite.
   @discardableResult
   package func train(_ received: [TrajectoryGroup]) throws -> EpochReport {
-    let batch = try EpochBatch(received, terms)
+    let batch = try EpochBatch(learnedReward(received), terms)
     var report = EpochReport()
+    report.ofRewards = batch.rewardMetrics
     report.epoch = version
     report.groups = batch.groups.count
     report.unscored = batch.unscored

@@ -23,7 +23,8 @@ extension Dispatcher {
     let versions = offering.flatMap { $0.ready.rewards.filter { $0.name == reward } }
     guard !versions.isEmpty, versions.allSatisfy({ !$0.hasGradient }) else { return nil }
     let able = Set(offers.filter(\.hasGradient).map(\.name)).sorted().joined(separator: ", ")
-    return "expected a reward with a gradient, found that \(reward) of \(offering.map(\.ready.name).sorted().joined(separator: ", ")) has none; "
+    let servers = offering.map(\.ready.name).sorted().joined(separator: ", ")
+    return "expected a reward with a gradient, found that \(reward) of \(servers) has none; "
       + (able.isEmpty ? "no reward that is offered has one" : "these have one: \(able)")
   }
 

@@ -49,6 +49,8 @@ public enum RewardService {
     let network = configuration.network
     var options = ScoringServerOptions(name: name, routers: routers ?? network.routerBackends)
     options.batchSize = configuration.reward.batchSize
+    options.batchDelay = .seconds(configuration.reward.batchDelay)
+    options.credits = configuration.reward.requestsAtOnce
     options.beat = .seconds(network.heartbeatInterval)
     options.patience = .seconds(max(network.scoreDeadline, 2 * network.silenceLimit))
     options.connectTimeout = .seconds(network.connectTimeout)
@@ -56,14 +58,22 @@ public enum RewardService {
     return try ScoringServer(context, options, logger: logger) { try scorers(configuration.reward) }
   }
 
-  /// The scorers of a configuration, by name.
+  /// The scorers of a configuration, by name, but for those that other servers bring.
   private static func scorers(_ reward: Configuration.Reward) throws -> [any Scorer] {
     func url(_ path: String) -> URL? { path.isEmpty ? nil : URL(filePath: path) }
     var options = ScorerOptions()
     options.alignmentModel = url(reward.alignmentModel)
+    options.clipScoreModel = url(reward.clipScoreModel)
+    options.pickScoreModel = url(reward.pickScoreModel)
+    options.hpsv2Model = url(reward.hpsv2Model)
     options.aestheticModel = url(reward.aestheticModel)
     options.aestheticHead = url(reward.aestheticHead)
-    return try reward.weights.keys.sorted().map { try ScorerRegistry.make($0, options) }
+    guard !reward.served.isEmpty else {
+      throw RewardServiceError(
+        "reward.external: expected a reward for this server to score, found that others bring all of them: "
+          + "\(reward.external.sorted().joined(separator: ", ")). Start no Swift reward server, or shorten the list.")
+    }
+    return try reward.served.map { try ScorerRegistry.make($0, options) }
   }
 
   /// Routes until SIGINT or SIGTERM.

@@ -26,20 +26,28 @@ final class ScoringDesk: Sendable {
   /// How long the scorers have been on their request; nil when they are idle.
   var busyFor: Duration? { begun.withLock { $0.map { ContinuousClock.now - $0 } } }
 
-  /// Scores until the desk closes.
-  func work(_ loop: ScoringLoop) {
-    while let job = jobs.take() {
-      // Nobody waits for it any more; answering at once gives the credit back.
-      guard job.deadline > .now else {
-        answers.put(Answer(router: job.router, reply: ScoreReply(id: job.request.id, results: [])))
-        continue
+  /// Scores until the desk closes, several requests at once where they come together.
+  func work(_ loop: ScoringLoop, batchDelay: Duration) {
+    while let first = jobs.take() {
+      var batch = [first], count = first.request.images.count
+      let end = ContinuousClock.now + batchDelay
+      while count < loop.batchSize, let next = jobs.take(timeout: max(.zero, end - .now)) {
+        batch.append(next)
+        count += next.request.images.count
       }
-      begun.withLock { $0 = .now }
-      let reply = loop.answer(job.request)
+      // Nobody waits any more for those past their deadline; answering at once gives the credit back.
+      let now = ContinuousClock.now
+      for job in batch where job.deadline <= now { put(ScoreReply(id: job.request.id, results: []), for: job) }
+      batch.removeAll { $0.deadline <= now }
+      guard !batch.isEmpty else { continue }
+      begun.withLock { $0 = now }
+      let replies = loop.answer(batch.map(\.request))
       begun.withLock { $0 = nil }
-      answers.put(Answer(router: job.router, reply: reply))
+      for (job, reply) in zip(batch, replies) { put(reply, for: job) }
     }
   }
+
+  private func put(_ reply: ScoreReply, for job: Job) { answers.put(Answer(router: job.router, reply: reply)) }
 
   func close() { jobs.close() }
 }

@@ -16,6 +16,8 @@ public struct ScoringServerOptions: Sendable {
   public var credits = 2
   /// Images to a call of a scorer.
   public var batchSize = 32
+  /// How long a call may wait for more images to fill a batch.
+  public var batchDelay: Duration = .zero
   /// Time between two offers, which are its signs of life.
   public var beat: Duration = .seconds(2)
   /// Time on one request after which it counts itself as stuck and falls silent.
@@ -51,7 +53,7 @@ public final class ScoringServer: Sendable {
         defer { offered.close() }
         let loop = ScoringLoop(try scorers(), batchSize: options.batchSize)
         offered.put(loop.rewards)
-        desk.work(loop)
+        desk.work(loop, batchDelay: options.batchDelay)
       }
       guard let rewards = offered.take() else { return try worker.join() }
       announce(rewards.map(\.name))

@@ -9,6 +9,7 @@ import Foundation
 import Learner
 import Messages
 import Models
+import Scoring
 
 struct BenchSDPO: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -84,7 +85,7 @@ struct BenchSDPO: ParsableCommand {
       }
       return try sampler.sample(assignments, run: run).map { draft in
         let result = ScoreResult(reward: "brightness", version: "1", values: brightness(draft.images))
-        return draft.scored(by: ScoreReply(id: 0, results: [result]), rewards: [("brightness", 1)])
+        return draft.scored(by: ScoreReply(id: 0, results: [result]), sum: RewardSum(["brightness": 1]))
       }
     }
   }

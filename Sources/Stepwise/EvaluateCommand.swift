@@ -47,12 +47,18 @@ struct EvaluateCommand: ParsableCommand {
 struct ScorerModelOptions: ParsableArguments {
   @Option(help: "CLIP folder (transformers format) of the reward alignment, and of diversity.")
   var alignmentModel = "Models/emoji-clip"
+  @Option(help: "CLIP folder of the reward clip-score.") var clipScoreModel: String?
+  @Option(help: "CLIP folder of the reward pick-score.") var pickScoreModel: String?
+  @Option(help: "CLIP folder of the reward hpsv2.") var hpsv2Model: String?
   @Option(help: "CLIP vision folder of the reward aesthetic.") var aestheticModel: String?
   @Option(help: "Linear head of the reward aesthetic, a safetensors file.") var aestheticHead: String?
 
   var scorerOptions: ScorerOptions {
     var options = ScorerOptions()
     options.alignmentModel = URL(filePath: alignmentModel)
+    options.clipScoreModel = clipScoreModel.map { URL(filePath: $0) }
+    options.pickScoreModel = pickScoreModel.map { URL(filePath: $0) }
+    options.hpsv2Model = hpsv2Model.map { URL(filePath: $0) }
     options.aestheticModel = aestheticModel.map { URL(filePath: $0) }
     options.aestheticHead = aestheticHead.map { URL(filePath: $0) }
     return options

@@ -41,7 +41,8 @@ struct RunPlan {
         try child(
           "router-\(index)", .router, "stepwise-reward-server", ["route", "--index", "\(index)"] + shared))
     }
-    for index in 0..<rewardServers {
+    // Where others bring all rewards, a server of ours has nothing to score.
+    for index in 0..<(configuration.reward.served.isEmpty ? 0 : rewardServers) {
       let name = "reward-server-\(index)"
       children.append(
         try child(

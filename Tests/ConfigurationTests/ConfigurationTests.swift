@@ -139,6 +139,16 @@ struct ConfigurationTests {
     #expect(lacking.contains("evaluation.prompts"))
   }
 
+  @Test("Rewards that contradict each other are refused with the key", arguments: [
+    ("shadow: [alignment]", "reward.shadow"), ("external: [beauty]", "reward.external"),
+    ("normalizationWindow: 1", "reward.normalizationWindow"), ("batchDelay: 20", "reward.batchDelay"),
+    ("requestsAtOnce: 0", "reward.requestsAtOnce"),
+  ])
+  func rewards(yaml: String, key: String) throws {
+    let text = try #require(message { _ = try Configuration(yaml: "reward: {\(yaml)}") })
+    #expect(text.contains(key), "\(text)")
+  }
+
   @Test("A missing file is named")
   func missing() throws {
     let text = try #require(message { _ = try Configuration(file: URL(filePath: "/nowhere/x.yaml")) })

@@ -39,7 +39,8 @@ private let table: [String: Set<String>] = [
   "Learner/Program": ["Learner", "Configuration", "Engine", "ArgumentParser"],
   "Stepwise": [
     "Actor", "RewardServer", "Learner", "Configuration", "Pretraining", "Rewards", "Diffusion", "Models",
-    "Layers", "Engine", "Imaging", "Messages", "Transport", "Replay", "Telemetry", "ArgumentParser", "Logging",
+    "Layers", "Engine", "Imaging", "Messages", "Transport", "Scoring", "Replay", "Telemetry", "ArgumentParser",
+    "Logging",
   ],
 ]
 

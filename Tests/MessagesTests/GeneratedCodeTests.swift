@@ -19,11 +19,13 @@ private func run(_ command: String...) -> (status: Int32, output: String)? {
   return (process.terminationStatus, String(decoding: data, as: UTF8.self))
 }
 
-@Suite("The generated C code")
+@Suite("The generated code")
 struct GeneratedCodeTests {
   @Test(
     "is what proto/stepwise.proto gives",
-    .enabled(if: run("protoc-c", "--version")?.status == 0, "protoc-c is missing (Debian: protobuf-c-compiler)"))
+    .enabled(
+      if: run("protoc-c", "--version")?.status == 0 && run("protoc", "--version")?.status == 0,
+      "protoc-c or protoc is missing (Debian: protobuf-c-compiler, protobuf-compiler)"))
   func isCurrent() throws {
     let result = try #require(run("scripts/generate-messages.sh", "--check"))
     #expect(result.status == 0, "\(result.output)")

@@ -44,7 +44,7 @@ struct InProcessRun {
 
   func remove() { try? FileManager.default.removeItem(at: folder) }
 
-  /// Runs with some actors until the learner ends.
+  /// Runs with some actors until the learner ends, with a router and a reward server.
   ///
   /// - Parameter during: is called once all is started.
   func run(
@@ -54,6 +54,20 @@ struct InProcessRun {
     let context = try Context()
     let router = try RewardService.router(context, configuration, logger: logger)
     let server = try RewardService.server(context, configuration, name: "scorer", logger: logger)
+    let outcome = Result { try train(context, actors: count, resumes: resumes, during: during) }
+    server.stop()
+    router.stop()
+    try server.join()
+    try router.join()
+    try outcome.get()
+  }
+
+  /// Runs learner and actors until the learner ends; who scores is the caller's matter.
+  func train(
+    _ context: Context, actors count: Int, resumes: Bool = false,
+    during: (LearnerRun, Context) throws -> Void = { _, _ in }
+  ) throws {
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let learner = LearnerRun(context, configuration, resumes: resumes, logger: logger)
     let actors = try (0..<(learner.addresses() == nil ? 0 : count)).map { index in
       try ActorService(
@@ -63,10 +77,6 @@ struct InProcessRun {
     let outcome = Result { try learner.join() }
     for actor in actors { actor.stop() }
     for actor in actors { _ = try actor.join() }
-    server.stop()
-    router.stop()
-    try server.join()
-    try router.join()
     try outcome.get()
   }
 

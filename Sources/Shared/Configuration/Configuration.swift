@@ -73,14 +73,33 @@ extension Configuration {
   public struct Reward: Codable, Sendable, Equatable {
     /// Names of rewards and their weights; the sum is what is learned, and a larger weight counts more.
     public var weights: [String: Float] = ["alignment": 1]
-    /// Folder of the CLIP model (transformers format) that the reward `alignment` asks.
+    /// Names of rewards that are scored and logged, and not learned.
+    public var shadow: [String] = []
+    /// Names among them that other servers bring, as `python/stepwise_rewards`; the Swift reward servers leave them out.
+    public var external: [String] = []
+    /// Scores of each reward, the latest, by whose mean and deviation it is normalised before it is weighted; more are
+    /// steadier and follow more slowly. 0 takes scores as they are.
+    public var normalizationWindow = 0
+    /// Folder of the CLIP model (transformers format) that the rewards `alignment` and `diversity` ask.
     public var alignmentModel = "Models/emoji-clip"
+    /// Folder of the CLIP model that the reward `clip-score` asks, transformers' or open_clip's; empty where it is not
+    /// used.
+    public var clipScoreModel = ""
+    /// Folder of the CLIP model that the reward `pick-score` asks; empty where it is not used.
+    public var pickScoreModel = ""
+    /// Folder of the CLIP model that the reward `hpsv2` asks; empty where it is not used.
+    public var hpsv2Model = ""
     /// Folder of the CLIP vision model that the reward `aesthetic` asks; empty where it is not used.
     public var aestheticModel = ""
     /// File of the linear head of the reward `aesthetic`, safetensors; empty where it is not used.
     public var aestheticHead = ""
     /// Images that a reward server scores at once; more are faster and take memory.
     public var batchSize = 32
+    /// Seconds for which a reward server waits for more images to fill a batch; larger is faster with many actors, and
+    /// slower with few. 0 takes what is there.
+    public var batchDelay: Double = 0
+    /// Requests that a reward server takes at once; more fill batches, and leave less to other servers.
+    public var requestsAtOnce = 4
 
     /// All defaults.
     public init() {}

@@ -8,7 +8,8 @@ extension Configuration {
   /// Keys whose values are paths.
   static let pathKeys: Set<String> = [
     "run.folder", "run.model", "sampling.rewardDecoder", "sampling.promptsFile", "reward.alignmentModel",
-    "reward.aestheticModel", "reward.aestheticHead", "evaluation.promptsFile",
+    "reward.clipScoreModel", "reward.pickScoreModel", "reward.hpsv2Model", "reward.aestheticModel",
+    "reward.aestheticHead", "evaluation.promptsFile",
   ]
   /// Keys whose value is a whole of its own: keys within it are the user's.
   static let openKeys: Set<String> = ["reward.weights"]

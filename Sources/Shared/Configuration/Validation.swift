@@ -44,7 +44,22 @@ extension Configuration {
     for (name, weight) in reward.weights.sorted(by: { $0.key < $1.key }) {
       require(weight.isFinite && weight != 0, "reward.weights.\(name)", "a number other than 0", weight)
     }
+    for name in reward.shadow {
+      require(reward.weights[name] == nil, "reward.shadow", "rewards that are not in reward.weights", name)
+    }
+    for name in reward.external {
+      require(
+        reward.weights[name] != nil || reward.shadow.contains(name), "reward.external",
+        "rewards of reward.weights or reward.shadow", name)
+    }
+    require(
+      reward.normalizationWindow == 0 || reward.normalizationWindow > 1, "reward.normalizationWindow",
+      "0 or at least 2", reward.normalizationWindow)
     positive(reward.batchSize, "reward.batchSize")
+    require(
+      reward.batchDelay >= 0 && reward.batchDelay < network.silenceLimit, "reward.batchDelay",
+      "0 or more seconds, below network.silenceLimit (\(network.silenceLimit))", reward.batchDelay)
+    positive(reward.requestsAtOnce, "reward.requestsAtOnce")
 
     require(training.algorithm == "sdpo", "training.algorithm", "sdpo", training.algorithm)
     positive(training.epochs, "training.epochs")

@@ -8,7 +8,8 @@ extension CLIPPreprocessing {
   /// CLIP's mean and deviation. Differentiable.
   public func callAsFunction(pixels: Tensor) -> Tensor {
     check(
-      pixels.rank == 4 && pixels.shape[3] == 3 && pixels.count > 0, "CLIPPreprocessing: \(pixels.shape) is not [n, H, W, 3]")
+      pixels.rank == 4 && pixels.shape[3] == 3 && pixels.count > 0,
+      "CLIPPreprocessing: \(pixels.shape) is not [n, H, W, 3]")
     let height = pixels.shape[1], width = pixels.shape[2]
     var planes = pixels.permuted([0, 3, 1, 2])  // [n, 3, H, W]
     if (height, width) != (size, size) {

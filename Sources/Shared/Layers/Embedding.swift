@@ -10,6 +10,9 @@ public final class Embedding {
     weight = try path.parameter("weight", [count, width], .normal(deviation: deviation))
   }
 
+  /// A table under a name of its own in the checkpoint, `[count, width]`.
+  public init(weight: Parameter) { self.weight = weight }
+
   /// The vectors of indices, `[n, width]`.
   public func callAsFunction(_ indices: [Int]) -> Tensor { weight.tensor.rows(indices) }
 }

@@ -17,6 +17,13 @@ public final class Linear {
     self.bias = try bias ? path.parameter("bias", [outputs], .uniform(fanIn: inputs)) : nil
   }
 
+  /// A layer of weights that a checkpoint keeps otherwise, such as three layers in one tensor: `[out, in]` and `[out]`.
+  public init(name: String, weight: Tensor, bias: Tensor? = nil) {
+    self.name = name
+    self.weight = Parameter(name: name + ".weight", value: weight)
+    self.bias = bias.map { Parameter(name: name + ".bias", value: $0) }
+  }
+
   /// `[..., in]` to `[..., out]`; `residual`, of the result's shape, is added in the same pass.
   public func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
     linear(x, [weights], residual: residual)

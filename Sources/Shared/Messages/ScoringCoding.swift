@@ -108,7 +108,8 @@ extension ScoreResult: Coded {
     guard !bad.isEmpty else { return }
     for index in bad { values[index] = nil }
     gradient = gradient?.zeroed(rows: bad)
-    let found = "\(reward): expected finite numbers, found others for image \(bad.sorted().map(String.init).joined(separator: ", "))"
+    let images = bad.sorted().map(String.init).joined(separator: ", ")
+    let found = "\(reward): expected finite numbers, found others for image \(images)"
     error = error.isEmpty ? found : "\(error); \(found)"
   }
 

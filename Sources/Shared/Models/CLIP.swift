@@ -24,8 +24,30 @@ public final class CLIP {
     parameters = source.parameters
   }
 
-  /// Loads a transformers CLIPModel folder: `config.json` with `text_config` and `vision_config`, `model.safetensors`.
+  /// A model as open_clip keeps it: towers at `visual` and at the root.
+  init(openCLIP c: OpenCLIPConfiguration, from source: ParameterSource) throws {
+    text = try CLIPText(c.text, openCLIP: source.root)
+    vision = try CLIPVision(c.vision, openCLIP: source.root["visual"])
+    logitScale = try source.root.parameter("logit_scale", [], .zeros)
+    try source.finish(ignoring: ["attn_mask"])
+    parameters = source.parameters
+  }
+
+  /// Loads a transformers CLIPModel folder (`config.json` with `text_config` and `vision_config`, `model.safetensors`),
+  /// or, where that has no model.safetensors, an open_clip folder (`open_clip_config.json`,
+  /// `open_clip_model.safetensors`).
+  ///
+  /// - Throws: when a file is missing, broken, or does not fit the others.
   public convenience init(folder: URL) throws {
+    let own = ["model.safetensors", "model.safetensors.index.json"].map { folder.appending(path: $0).path }
+    if !own.contains(where: FileManager.default.fileExists(atPath:)),
+      FileManager.default.fileExists(atPath: folder.appending(path: OpenCLIPConfiguration.fileName).path)
+    {
+      try self.init(
+        openCLIP: OpenCLIPConfiguration(folder: folder),
+        from: ParameterSource(checkpoint: SafetensorsFile(folder: folder, named: "open_clip_model")))
+      return
+    }
     let whole = try ModelConfiguration(file: folder.appending(path: "config.json"))
     let weights = try SafetensorsFile(folder: folder, named: "model")
     try self.init(configuration: whole, from: ParameterSource(checkpoint: weights))

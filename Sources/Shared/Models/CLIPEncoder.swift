@@ -55,6 +55,28 @@ final class CLIPEncoder {
     }
   }
 
+  /// open_clip's spelling: query, key and value in one tensor.
+  init(openCLIP path: ParameterPath, _ c: CLIPTowerConfiguration) throws {
+    self.c = c
+    layers = try (0..<c.layers).map { i in
+      let layer = path["resblocks"][i], own = layer["attn"], mlp = layer["mlp"]
+      let weight = try own.parameter("in_proj_weight", [3 * c.width, c.width], .zeros).value
+      let bias = try own.parameter("in_proj_bias", [3 * c.width], .zeros).value
+      func part(_ name: String, _ index: Int) -> Linear {
+        let rows = index * c.width..<(index + 1) * c.width
+        return Linear(
+          name: own[name].name, weight: weight.slice(axis: 0, rows), bias: bias.slice(axis: 0, rows))
+      }
+      return Layer(
+        norm1: try LayerNorm(layer["ln_1"], c.width, epsilon: c.epsilon),
+        norm2: try LayerNorm(layer["ln_2"], c.width, epsilon: c.epsilon),
+        query: part("query", 0), key: part("key", 1), value: part("value", 2),
+        out: try Linear(own["out_proj"], in: c.width, out: c.width),
+        expand: try Linear(mlp["c_fc"], in: c.width, out: c.intermediateWidth),
+        contract: try Linear(mlp["c_proj"], in: c.intermediateWidth, out: c.width))
+    }
+  }
+
   /// `[B, N, width]` to the same.
   func callAsFunction(_ x: Tensor, causal: Bool) -> Tensor {
     var x = x

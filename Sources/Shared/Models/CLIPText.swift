@@ -46,6 +46,19 @@ public final class CLIPText {
     parameters = path.parameters.filter { !$0.name.hasPrefix("text_projection") } + (self.projection.map { [$0.weight] } ?? [])
   }
 
+  /// The text tower as open_clip spells it, at the checkpoint's root; the caller finishes the source.
+  init(_ c: CLIPTextConfiguration, openCLIP root: ParameterPath) throws {
+    configuration = c
+    let width = c.tower.width
+    tokens = try Embedding(root["token_embedding"], count: c.vocabularySize, width: width)
+    positions = Embedding(weight: try root.parameter("positional_embedding", [c.maximumLength, width], .zeros))
+    encoder = try CLIPEncoder(openCLIP: root["transformer"], c.tower)
+    finalNorm = try LayerNorm(root["ln_final"], width, epsilon: c.tower.epsilon)
+    let projection = try root.parameter("text_projection", [width, c.projectionWidth], .zeros)
+    self.projection = Linear(name: projection.name, weight: projection.value.permuted([1, 0]))
+    parameters = []
+  }
+
   /// A text encoder with weights from a source, under `text_model.` or without a prefix, as the checkpoint has it.
   public convenience init(
     _ c: CLIPTextConfiguration, from source: ParameterSource, hasProjection: Bool = false

@@ -48,6 +48,23 @@ public final class CLIPVision {
     parameters = path.parameters
   }
 
+  /// The image tower as open_clip spells it, at `visual`; the caller finishes the source.
+  init(_ c: CLIPVisionConfiguration, openCLIP visual: ParameterPath) throws {
+    configuration = c
+    let width = c.tower.width, side = c.imageSize / c.patchSize
+    classEmbedding = try visual.parameter("class_embedding", [width], .zeros)
+    patches = try Conv2d(
+      visual["conv1"], in: c.channels, out: width, kernel: c.patchSize, stride: c.patchSize, padding: Padding(0),
+      bias: false)
+    positions = Embedding(weight: try visual.parameter("positional_embedding", [side * side + 1, width], .zeros))
+    normIn = try LayerNorm(visual["ln_pre"], width, epsilon: c.tower.epsilon)
+    encoder = try CLIPEncoder(openCLIP: visual["transformer"], c.tower)
+    normOut = try LayerNorm(visual["ln_post"], width, epsilon: c.tower.epsilon)
+    let projection = try visual.parameter("proj", [width, c.projectionWidth], .zeros)
+    self.projection = Linear(name: projection.name, weight: projection.value.permuted([1, 0]))
+    parameters = []
+  }
+
   /// An image tower with weights from a source.
   public convenience init(_ c: CLIPVisionConfiguration, from source: ParameterSource) throws {
     try self.init(c, at: source.root)

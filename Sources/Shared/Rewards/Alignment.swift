@@ -1,14 +1,26 @@
-// How well a picture shows its prompt: the cosine of CLIP's image and text embeddings (Radford et al., arXiv 2103.00020).
+// How well a picture shows its prompt: the cosine of CLIP's image and text embeddings (Radford et al., arXiv
+// 2103.00020), as it is or as published scores scale it.
 
 public import Engine
 public import Foundation
 internal import Imaging
 internal import Models
 
-/// Cosine similarity of picture and prompt, -1 to 1.
+/// A score made of the cosine of CLIP's embeddings of picture and prompt.
 public final class Alignment: DifferentiableScorer {
-  public let name = "alignment"
+  /// What becomes of the cosine.
+  public enum Formula: String, Sendable {
+    /// The cosine itself, -1 to 1: `alignment`, and HPSv2 (Wu et al., arXiv 2306.09341, and its published code).
+    case cosine
+    /// max(100 cosine, 0), as CLIPScore is usually reported (Hessel et al., arXiv 2104.08718, without its factor 2.5).
+    case percent
+    /// e^t cosine, t the model's learned `logit_scale`: PickScore (Kirstain et al., arXiv 2305.01569, equation 1).
+    case scaled
+  }
+
+  public let name: String
   public let version: String
+  private let formula: Formula
   private let clip: CLIP
   private let tokenizer: Tokenizer
   private let preprocessing: CLIPPreprocessing
@@ -17,25 +29,39 @@ public final class Alignment: DifferentiableScorer {
   /// Bounds the memory of `knownPrompts`.
   private static let mostPrompts = 10_000
 
-  /// - Parameter folder: a transformers CLIPModel folder with its tokenizer.
+  /// - Parameters:
+  ///   - folder: a transformers CLIPModel folder with its tokenizer, or an open_clip folder with one.
+  ///   - name: the reward's.
+  ///   - formula: what becomes of the cosine.
   /// - Throws: when a file is missing or does not fit.
-  public init(folder: URL) throws {
+  public init(folder: URL, name: String = "alignment", formula: Formula = .cosine) throws {
+    self.name = name
+    self.formula = formula
     clip = try CLIP(folder: folder)
     tokenizer = try Tokenizer(folder: folder, maximumLength: clip.text.configuration.maximumLength)
     preprocessing = CLIPPreprocessing(size: clip.vision.configuration.imageSize)
-    version = try "alignment/1/" + fingerprint(ofWeightsIn: folder)
+    version = try "\(name)/1/" + fingerprint(ofWeightsIn: folder)
   }
 
   public func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
     guard !prompts.isEmpty else { return [] }
     let seen = try imageEmbeddings(images: images, height: height, width: width, count: prompts.count)
     let said = try textEmbeddings(prompts)
-    return Tape.withoutGradients { (seen * said).sum(axes: [1]) }.values.map { $0.isFinite ? $0 : nil }
+    return Tape.withoutGradients { score((seen * said).sum(axes: [1])) }.values.map { $0.isFinite ? $0 : nil }
+  }
+
+  private func score(_ cosines: Tensor) -> Tensor {
+    switch formula {
+    case .cosine: cosines
+    case .percent: (cosines * 100).relu()
+    case .scaled: cosines * clip.logitScale.value.detached.exp().item
+    }
   }
 
   public func scores(pixels: Tensor, prompts: [String]) throws -> Tensor {
     try requirePrompts(prompts, for: pixels)
-    return (clip.vision(preprocessing(pixels: pixels)).unitLength * (try textEmbeddings(prompts))).sum(axes: [1])
+    let said = try textEmbeddings(prompts)
+    return score((clip.vision(preprocessing(pixels: pixels)).unitLength * said).sum(axes: [1]))
   }
 
   /// Unit-length embeddings of N pictures of RGB bytes, `[N, D]`.

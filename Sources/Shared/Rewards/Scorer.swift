@@ -89,8 +89,14 @@ extension Scorer {
 
 /// Where scorers find their models.
 public struct ScorerOptions: Sendable {
-  /// A transformers CLIPModel folder, with its tokenizer, for `alignment`.
+  /// A transformers CLIPModel folder, with its tokenizer, for `alignment` and `diversity`.
   public var alignmentModel: URL?
+  /// A CLIP folder, transformers' or open_clip's, with its tokenizer, for `clip-score`.
+  public var clipScoreModel: URL?
+  /// The same for `pick-score`: PickScore_v1 with the tokenizer of CLIP ViT-H/14.
+  public var pickScoreModel: URL?
+  /// The same for `hpsv2`.
+  public var hpsv2Model: URL?
   /// A transformers CLIPVisionModelWithProjection folder for `aesthetic`.
   public var aestheticModel: URL?
   /// The linear stack on that model's embedding, a safetensors file.
@@ -105,7 +111,11 @@ public enum ScorerRegistry {
     ("jpeg-compressibility", { _ in JPEGSize(compressible: true) }),
     ("jpeg-incompressibility", { _ in JPEGSize(compressible: false) }),
     ("colourfulness", { _ in Colourfulness() }),
+    ("diversity", { try Diversity(folder: folder($0.alignmentModel, for: "diversity")) }),
     ("alignment", { try Alignment(folder: folder($0.alignmentModel, for: "alignment")) }),
+    ("clip-score", { try alignment("clip-score", $0.clipScoreModel, .percent) }),
+    ("pick-score", { try alignment("pick-score", $0.pickScoreModel, .scaled) }),
+    ("hpsv2", { try alignment("hpsv2", $0.hpsv2Model, .cosine) }),
     (
       "aesthetic",
       {
@@ -124,6 +134,10 @@ public enum ScorerRegistry {
       throw ScorerError("reward: expected one of \(names.joined(separator: ", ")), found \(name)")
     }
     return try maker.make(options)
+  }
+
+  private static func alignment(_ name: String, _ model: URL?, _ formula: Alignment.Formula) throws -> Alignment {
+    try Alignment(folder: folder(model, for: name), name: name, formula: formula)
   }
 
   private static func folder(_ url: URL?, for name: String) throws -> URL {

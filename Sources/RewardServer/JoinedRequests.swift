@@ -1,0 +1,37 @@
+// Several score requests as one, and a result's part that belongs to one of them.
+
+internal import Engine
+internal import Messages
+
+extension ScoreRequest {
+  /// Requests of one kind, size and list of rewards as one, the images one after another; nil for a single one, and
+  /// where bytes and pixels meet.
+  init?(joining requests: [ScoreRequest]) {
+    guard requests.count > 1, let first = requests.first else { return nil }
+    let images: ScoredImages
+    switch first.images {
+    case .bytes(let batch):
+      let batches = requests.compactMap { if case .bytes(let batch) = $0.images { batch } else { nil } }
+      guard batches.count == requests.count else { return nil }
+      images = .bytes(
+        ImageBatch(
+          count: batches.reduce(0) { $0 + $1.count }, height: batch.height, width: batch.width,
+          pixels: batches.flatMap(\.pixels)))
+    case .pixels:
+      let parts = requests.compactMap { if case .pixels(let pixels) = $0.images { pixels } else { nil } }
+      guard parts.count == requests.count else { return nil }
+      images = .pixels(Tensor.concatenated(parts, axis: 0))
+    }
+    self.init(
+      id: 0, rewards: first.rewards, prompts: requests.flatMap(\.prompts), images: images, deadline: first.deadline)
+  }
+}
+
+extension ScoreResult {
+  /// The result of some of the images.
+  func part(_ range: Range<Int>) -> ScoreResult {
+    ScoreResult(
+      reward: reward, version: version, values: Array(values[range]), error: error,
+      gradient: gradient?.slice(axis: 0, range))
+  }
+}

@@ -1,0 +1,43 @@
+// Rewards that compare the pictures of a group with each other, so that they need all of them at once.
+
+/// Which picture of its group one is.
+public struct PicturePlace: Sendable, Equatable {
+  /// The trajectory's place in the group, from 0.
+  public var trajectory: Int
+  /// The step whose clean state it is.
+  public var step: Int
+
+  /// The picture of `step` of `trajectory`.
+  public init(trajectory: Int, step: Int) {
+    self.trajectory = trajectory
+    self.step = step
+  }
+}
+
+/// A scorer whose scores depend on the other pictures of the group.
+public protocol GroupScorer: Scorer {
+  /// One score a picture of one whole group; nil where it could not be scored.
+  ///
+  /// - Parameters:
+  ///   - images: N pictures of `height` x `width` RGB bytes, row by row.
+  ///   - prompts: N texts.
+  ///   - places: N places; a trajectory may have pictures of several steps.
+  /// - Throws: `ScorerError` when sizes do not agree or nothing can be scored.
+  func scores(images: [UInt8], height: Int, width: Int, prompts: [String], places: [PicturePlace]) throws -> [Float?]
+}
+
+extension GroupScorer {
+  /// Pictures that nobody said the places of: those of one prompt are a group, each a trajectory of its own.
+  public func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
+    _ = try pictures(images, height: height, width: width, count: prompts.count)
+    let size = height * width * 3
+    var scores = [Float?](repeating: nil, count: prompts.count)
+    for (prompt, members) in Dictionary(grouping: prompts.indices, by: { prompts[$0] }) {
+      let found = try self.scores(
+        images: members.flatMap { images[$0 * size..<($0 + 1) * size] }, height: height, width: width,
+        prompts: members.map { _ in prompt }, places: members.indices.map { PicturePlace(trajectory: $0, step: 0) })
+      for (member, score) in zip(members, found) { scores[member] = score }
+    }
+    return scores
+  }
+}

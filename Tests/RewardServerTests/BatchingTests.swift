@@ -1,0 +1,166 @@
+// Requests that come together are scored together; groups and broken pictures stay by themselves.
+
+import Engine
+import Logging
+import Messages
+import RewardServer
+import Rewards
+import Synchronization
+import Testing
+import Transport
+
+@Suite("Batches of requests", .serialized)
+struct BatchingTests {
+  /// Scores a picture by its first byte and counts calls; the first call waits until it is let go.
+  final class Counting: Scorer, Sendable {
+    let name = "first-byte"
+    let version = "1"
+    let sizes = Mutex<[Int]>([])
+    let gate = Mailbox<Bool>()
+
+    func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
+      let isFirst = sizes.withLock { sizes in
+        sizes.append(prompts.count)
+        return sizes.count == 1
+      }
+      if isFirst { _ = gate.take(timeout: .seconds(20)) }
+      return try prompts.indices.map { index in
+        let byte = images[index * height * width * 3]
+        if byte == 253 { throw ScorerError("a picture that breaks the scorer") }
+        return Float(byte)
+      }
+    }
+  }
+
+  /// The number of trajectories and of pictures it was shown at once.
+  struct Together: GroupScorer {
+    let name = "together"
+    let version = "1"
+
+    func scores(
+      images: [UInt8], height: Int, width: Int, prompts: [String], places: [PicturePlace]
+    ) throws -> [Float?] {
+      let trajectories = Set(places.map(\.trajectory)).count
+      return places.map { _ in Float(trajectories * 100 + places.count) }
+    }
+  }
+
+  @Test("Waiting requests of one size are one call up to the batch size, and each gets its own scores")
+  func joined() throws {
+    let counting = Counting()
+    try withServer([counting], batchSize: 16) { client in
+      for id in 0..<5 { try send(client, request(UInt64(id), [UInt8(10 * id), UInt8(10 * id + 1)])) }
+      // A request of another size is scored with the others, in a call of its own.
+      try send(client, request(5, [77], side: 3))
+      // The first call holds the scorers; the rest must have arrived before it goes on.
+      var waiting = 0
+      while waiting < 200, counting.sizes.withLock(\.count) == 0 {
+        _ = try client.receive(timeout: .milliseconds(10))
+        waiting += 1
+      }
+      _ = try client.receive(timeout: .milliseconds(200))
+      counting.gate.put(true)
+      var found: [UInt64: [Float?]] = [:]
+      while found.count < 6 {
+        let reply = try receive(client)
+        found[reply.id] = reply.results[0].values
+      }
+      for id in 0..<5 { #expect(found[UInt64(id)] == [Float(10 * id), Float(10 * id + 1)]) }
+      #expect(found[5] == [77])
+      let sizes = counting.sizes.withLock { $0 }
+      #expect(sizes.count < 6, "every request was a call of its own: \(sizes)")
+      #expect(sizes.reduce(0, +) == 11)
+    }
+  }
+
+  @Test("A picture that breaks the scorer takes no other request's scores with it")
+  func broken() throws {
+    let counting = Counting()
+    counting.gate.put(true)
+    try withServer([counting], batchSize: 16, batchDelay: .milliseconds(300)) { client in
+      try send(client, request(1, [7]))
+      try send(client, request(2, [253]))
+      try send(client, request(3, [9]))
+      var found: [UInt64: ScoreResult] = [:]
+      while found.count < 3 {
+        let reply = try receive(client)
+        found[reply.id] = reply.results[0]
+      }
+      #expect(found[1]?.values == [7] && found[3]?.values == [9])
+      #expect(found[2]?.values == [nil])
+      #expect(found[2]?.error.contains("breaks the scorer") == true)
+    }
+  }
+
+  @Test("A reward of whole groups sees one group at a time, with all of its pictures, beyond the batch size")
+  func groups() throws {
+    try withServer([Together()], batchSize: 2, batchDelay: .milliseconds(100)) { client in
+      for (id, trajectories) in [(1, 2), (2, 3)] {
+        let places = (0..<trajectories).flatMap { trajectory in
+          [0, 3].map { GroupPlace(trajectory: trajectory, step: $0) }
+        }
+        var asked = request(UInt64(id), [UInt8](repeating: 1, count: places.count))
+        asked.rewards = ["together"]
+        asked.places = places
+        try send(client, asked)
+      }
+      var found: [UInt64: [Float?]] = [:]
+      while found.count < 2 {
+        let reply = try receive(client)
+        found[reply.id] = reply.results[0].values
+      }
+      #expect(found[1] == [Float?](repeating: 204, count: 4))
+      #expect(found[2] == [Float?](repeating: 306, count: 6))
+    }
+  }
+
+  // MARK: - Vocabulary
+
+  private func withServer(
+    _ scorers: [any Scorer & Sendable], batchSize: Int, batchDelay: Duration = .zero,
+    _ body: (borrowing Socket) throws -> Void
+  ) throws {
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let context = try Context()
+    let router = try Router(
+      context, front: "inproc://batching-front", back: "inproc://batching-back", beat: .milliseconds(50), logger: logger)
+    var options = ScoringServerOptions(name: "ada", routers: [router.endpoints.back])
+    options.beat = .milliseconds(50)
+    options.batchSize = batchSize
+    options.batchDelay = batchDelay
+    options.credits = 8
+    let server = try ScoringServer(context, options, logger: logger) { scorers }
+    let client = try Socket(context, .dealer)
+    try client.connect(router.endpoints.front)
+    try body(client)
+    server.stop()
+    try server.join()
+    router.stop()
+    try router.join()
+  }
+
+  private func request(_ id: UInt64, _ bytes: [UInt8], side: Int = 2) -> ScoreRequest {
+    ScoreRequest(
+      id: id, rewards: ["first-byte"], prompts: bytes.map { "\($0)" },
+      images: .bytes(
+        ImageBatch(
+          count: bytes.count, height: side, width: side,
+          pixels: bytes.flatMap { [UInt8](repeating: $0, count: side * side * 3) })), deadline: 20_000)
+  }
+
+  private func send(_ socket: borrowing Socket, _ request: ScoreRequest) throws {
+    let bytes = Message.scoreRequest(request).encode(), end = ContinuousClock.now + .seconds(10)
+    while try socket.send([bytes]) == .full {
+      try #require(ContinuousClock.now < end)
+      _ = try Poller().wait(for: [socket.writable], timeout: .milliseconds(100))
+    }
+  }
+
+  private func receive(_ socket: borrowing Socket) throws -> ScoreReply {
+    let frames = try #require(try socket.receive(timeout: .seconds(20)))
+    guard case .scoreReply(let reply) = try Message(decoding: frames[0], from: "router") else {
+      throw ScorerError("expected a reply")
+    }
+    return reply
+  }
+}

@@ -1,0 +1,92 @@
+// Scores of CLIP models against transformers and open_clip themselves, on small random models that
+// scripts/golden-clip-rewards.py wrote together with the numbers.
+
+import Engine
+import Foundation
+import Layers
+import Rewards
+import Testing
+
+@Suite("Rewards of CLIP models")
+struct CLIPRewardTests {
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+  private static let golden = root.appending(path: "Tests/Golden/models/clip-rewards")
+  private let prompts = ["a green frog", "a slice of pizza", "rose"]
+
+  init() throws { try Compute.start() }
+
+  /// Folders of both models with a tokenizer, in a temporary folder.
+  private func withModels(_ body: (ScorerOptions) throws -> Void) throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-clip-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    for kind in ["transformers", "open_clip"] {
+      let copy = folder.appending(path: kind)
+      try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: true)
+      let files = try FileManager.default.contentsOfDirectory(
+        at: Self.golden.appending(path: kind), includingPropertiesForKeys: nil)
+      let tokenizer = ["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"].map {
+        Self.root.appending(path: "Models/emoji-clip").appending(path: $0)
+      }
+      for file in files + tokenizer {
+        try FileManager.default.createSymbolicLink(
+          at: copy.appending(path: file.lastPathComponent), withDestinationURL: file)
+      }
+    }
+    var options = ScorerOptions()
+    options.alignmentModel = folder.appending(path: "transformers")
+    options.clipScoreModel = options.alignmentModel
+    options.pickScoreModel = options.alignmentModel
+    options.hpsv2Model = folder.appending(path: "open_clip")
+    try body(options)
+  }
+
+  @Test("equal what transformers and open_clip give, for bytes and for float pixels, and so do the gradients",
+    arguments: ["alignment", "clip-score", "pick-score", "hpsv2"])
+  func golden(name: String) throws {
+    let expected = try SafetensorsFile(Self.golden.appending(path: "scores.safetensors"))
+    let images = try expected.tensor("images")
+    try withModels { options in
+      let made = try ScorerRegistry.make(name, options)
+      let scorer = try #require(made as? any DifferentiableScorer)
+      #expect(scorer.name == name && scorer.version.hasPrefix(name))
+      // pick-score multiplies the cosine by e^3.1, clip-score by 100.
+      let scale: Float = name == "clip-score" ? 100 : name == "pick-score" ? 22.2 : 1
+      let pixels = try scorer.scoresAndGradient(pixels: images / 255, prompts: prompts)
+      let smooth = try expected.tensor("\(name).pixels").values
+      for (found, wanted) in zip(pixels.scores, smooth) { #expect(abs(found - wanted) < 1e-5 * scale) }
+      let slopes = try expected.tensor("\(name).gradient")
+      let largest = slopes.values.map { abs($0) }.max() ?? 0
+      let worst = zip(pixels.gradient.values, slopes.values).map { abs($0 - $1) }.max() ?? .infinity
+      #expect(worst < 1e-4 * largest, "\(name): the gradient is off by \(worst) where its largest element is \(largest)")
+      let bytes = try scorer.scores(
+        images: images.values.map { UInt8($0) }, height: 48, width: 48, prompts: prompts)
+      let rounded = try expected.tensor("\(name).bytes").values
+      // Pillow's bicubic resizing rounds to 8 bits twice; a grey level of difference in few pixels is tolerated.
+      for (found, wanted) in zip(bytes, rounded) {
+        let found = try #require(found)
+        #expect(abs(found - wanted) < 2e-3 * scale, "\(name): \(found) against \(wanted)")
+      }
+    }
+  }
+
+  @Test("refuse a folder that holds no model, and an open_clip setting that is not supported, by name")
+  func refusals() throws {
+    try withModels { options in
+      for name in ["clip-score", "pick-score", "hpsv2"] {
+        let error = #expect(throws: ScorerError.self) { try ScorerRegistry.make(name, ScorerOptions()) }
+        #expect(error?.description.contains("reward \(name)") == true)
+      }
+      let folder = try #require(options.hpsv2Model)
+      let file = folder.appending(path: "open_clip_config.json")
+      let text = try String(contentsOf: file, encoding: .utf8)
+      try FileManager.default.removeItem(at: file)
+      try text.replacingOccurrences(of: "\"patch_size\"", with: "\"timm_pool\": \"map\", \"patch_size\"")
+        .write(to: file, atomically: true, encoding: .utf8)
+      do {
+        _ = try ScorerRegistry.make("hpsv2", options)
+        Issue.record("a setting that is not supported was accepted")
+      } catch { #expect("\(error)".contains("timm_pool")) }
+    }
+  }
+}

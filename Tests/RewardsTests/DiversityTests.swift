@@ -1,0 +1,69 @@
+// A reward that compares the pictures of a group.
+
+import Engine
+import Foundation
+import Rewards
+import Testing
+
+@Suite("Diversity")
+struct DiversityTests {
+  private let size = 64 * 64 * 3
+
+  init() throws { try Compute.start() }
+
+  private func scorer() throws -> any GroupScorer {
+    var options = ScorerOptions()
+    options.alignmentModel = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Models/emoji-clip")
+    let made = try ScorerRegistry.make("diversity", options)
+    return try #require(made as? any GroupScorer)
+  }
+
+  /// A picture of one colour with a bar.
+  private func picture(_ level: UInt8, bar: Int) -> [UInt8] {
+    (0..<size).map { $0 / (64 * 3) / 8 == bar ? 255 : $0 % 3 == 0 ? level : 40 }
+  }
+
+  private func place(_ trajectory: Int, _ step: Int) -> PicturePlace { PicturePlace(trajectory: trajectory, step: step) }
+
+  @Test("is 0 between equal pictures, more between different ones, and missing for a trajectory that is alone")
+  func values() throws {
+    let scorer = try scorer()
+    #expect(!scorer.hasGradient)
+    let a = picture(200, bar: 1), b = picture(10, bar: 6)
+    let scores = try scorer.scores(
+      images: a + a + b, height: 64, width: 64, prompts: ["x", "x", "x"], places: [place(0, 1), place(1, 1), place(2, 1)])
+    let found = scores.map { $0 ?? .nan }
+    #expect(found[2] > 0.01)
+    // A mean of 0 to its equal and of the third's distance.
+    #expect(abs(found[0] - found[2] / 2) < 1e-4 && abs(found[1] - found[0]) < 1e-5)
+    let alone = try scorer.scores(
+      images: a + b, height: 64, width: 64, prompts: ["x", "x"], places: [place(0, 0), place(0, 3)])
+    #expect(alone == [nil, nil])
+  }
+
+  @Test("compares with the nearest step of each other trajectory")
+  func nearest() throws {
+    let scorer = try scorer()
+    let a = picture(200, bar: 1), b = picture(10, bar: 6)
+    // Trajectory 0 shows a at both steps, trajectory 1 a at its first and b at its last.
+    let scores = try scorer.scores(
+      images: a + a + a + b, height: 64, width: 64, prompts: ["x", "x", "x", "x"],
+      places: [place(0, 0), place(0, 3), place(1, 0), place(1, 3)]
+    ).map { $0 ?? .nan }
+    #expect(abs(scores[0]) < 1e-5 && abs(scores[2]) < 1e-5)
+    #expect(scores[1] > 0.01 && abs(scores[1] - scores[3]) < 1e-5)
+  }
+
+  @Test("takes pictures of one prompt for a group where nobody says more")
+  func byPrompt() throws {
+    let scorer = try scorer()
+    let a = picture(200, bar: 1), b = picture(10, bar: 6)
+    let scores = try scorer.scores(images: a + b + a + b, height: 64, width: 64, prompts: ["x", "y", "x", "z"])
+    #expect(abs(scores[0] ?? .nan) < 1e-5 && abs(scores[2] ?? .nan) < 1e-5)
+    #expect(scores[1] == nil && scores[3] == nil)
+    #expect(throws: ScorerError.self) {
+      try scorer.scores(images: a, height: 64, width: 64, prompts: ["x"], places: [])
+    }
+  }
+}

@@ -1,0 +1,152 @@
+// Reward servers in Python behind the router in Swift.
+
+import Engine
+import Foundation
+import Logging
+import Messages
+import RewardServer
+import Rewards
+import Scoring
+import Testing
+import Transport
+
+@Suite(
+  "Reward servers in Python", .serialized,
+  .enabled(if: PythonProcess.interpreter != nil, "\(PythonProcess.absence)"))
+struct PythonServerTests {
+  init() throws { try Compute.start() }
+
+  /// Mean of red squared, as python/examples/redness.py.
+  struct Redness: DifferentiableScorer {
+    let name = "redness"
+    let version = "swift"
+
+    func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
+      let size = height * width * 3
+      return prompts.indices.map { picture in
+        stride(from: picture * size, to: (picture + 1) * size, by: 3).reduce(0) { sum, place in
+          sum + Float(images[place]) * Float(images[place]) / (255 * 255)
+        } / Float(height * width)
+      }
+    }
+
+    func scores(pixels: Tensor, prompts: [String]) throws -> Tensor {
+      pixels.slice(axis: 3, 0..<1).squared().mean(axes: [1, 2, 3])
+    }
+  }
+
+  @Test("score and differentiate what the Swift ones do, and end politely")
+  func agreement() throws {
+    try withRouter { context, router, client in
+      let server = try PythonProcess("examples/redness.py", [router.back])
+      try client.requireRewards(["redness"], gradient: true)
+      let pixels = Tensor((0..<5 * 48).map { Float($0) / 300 }, shape: [5, 4, 4, 3])
+      let prompts = (0..<5).map { "prompt \($0) with ümlaut" }
+      let found = try #require(try client.scores(of: .pixels(pixels), prompts: prompts, rewards: ["redness"]).first)
+      #expect(found.error == "" && found.version == "1")
+      let (scores, gradient) = try Redness().scoresAndGradient(pixels: pixels, prompts: prompts)
+      for (a, b) in zip(found.values, scores) { #expect(abs((a ?? .nan) - b) < 1e-6) }
+      for (a, b) in zip(found.gradient?.values ?? [], gradient.values) { #expect(abs(a - b) < 1e-6) }
+      #expect(found.gradient?.shape == pixels.shape)
+      let bytes = pixels.values.map { UInt8($0 * 255) }
+      let images = ScoredImages.bytes(ImageBatch(count: 5, height: 4, width: 4, pixels: bytes))
+      let rounded = try client.scores(of: images, prompts: prompts, rewards: ["redness"])[0].values
+      let expected = try Redness().scores(images: bytes, height: 4, width: 4, prompts: prompts)
+      for (a, b) in zip(rounded, expected) { #expect(abs((a ?? .nan) - (b ?? .nan)) < 1e-6) }
+      #expect(server.terminate() == 0)
+    }
+  }
+
+  @Test("share a router with a Swift one: killing either loses no score")
+  func shared() throws {
+    try withRouter { context, router, client in
+      let python = try PythonProcess("examples/redness.py", [router.back])
+      try client.requireRewards(["redness"])
+      var options = ScoringServerOptions(name: "swift", routers: [router.back])
+      options.beat = .milliseconds(50)
+      let swift = try ScoringServer(context, options, logger: logger) { [Redness()] }
+      var seen = try versions(client, until: ["1", "swift"])
+      #expect(seen == ["1", "swift"])
+      python.kill()
+      // What was on its way to it goes to the other.
+      seen = try versions(client, until: [], rounds: 10)
+      #expect(seen == ["swift"])
+      let second = try PythonProcess("examples/redness.py", [router.back])
+      _ = try versions(client, until: ["1"])
+      swift.stop()
+      try swift.join()
+      seen = try versions(client, until: [], rounds: 10)
+      #expect(seen == ["1"])
+      #expect(second.terminate() == 0)
+    }
+  }
+
+  @Test("that raise, give no number, too few scores or nothing leave scores missing, by name")
+  func misbehaving() throws {
+    try withRouter { context, router, client in
+      let server = try PythonProcess("tests/misbehaving.py", [router.back])
+      let names = ["broken", "not_a_number", "nothing", "too_few"]
+      try client.requireRewards(names)
+      let images = ScoredImages.bytes(ImageBatch(count: 2, height: 1, width: 1, pixels: [1, 2, 3, 4, 5, 6]))
+      for result in try client.scores(of: images, prompts: ["a", "b"], rewards: names) {
+        #expect(result.values == [nil, nil], "\(result.reward) gave \(result.values)")
+        #expect(result.error.contains(result.reward), "\(result.reward): \(result.error)")
+      }
+      let smooth = try client.scores(of: .pixels(Tensor.ones([1, 1, 1, 3])), prompts: ["a"], rewards: ["broken"])
+      #expect(smooth[0].error.contains("expected a reward with a gradient, found that broken"))
+      #expect { try client.requireRewards(["broken"], gradient: true) } throws: { "\($0)".contains("broken") }
+      withExtendedLifetime(server) {}
+    }
+  }
+
+  @Test("that never answer leave scores missing at the deadline, by name")
+  func silent() throws {
+    try withRouter(deadline: .seconds(2)) { context, router, client in
+      let server = try PythonProcess("tests/misbehaving.py", [router.back])
+      try client.requireRewards(["silent"])
+      let images = ScoredImages.bytes(ImageBatch(count: 1, height: 1, width: 1, pixels: [1, 2, 3]))
+      let result = try client.scores(of: images, prompts: ["a"], rewards: ["silent"])[0]
+      #expect(result.values == [nil] && result.reward == "silent")
+      #expect(result.error.contains("the deadline passed"))
+      withExtendedLifetime(server) {}
+    }
+  }
+
+  // MARK: - Vocabulary
+
+  private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+  private func withRouter(
+    deadline: Duration = .seconds(60), _ body: (Context, Router.Endpoints, ScoreClient) throws -> Void
+  ) throws {
+    let context = try Context()
+    var limits = Dispatcher.Limits()
+    limits.silence = .seconds(1)
+    let router = try Router(
+      context, front: "tcp://127.0.0.1:*", back: "tcp://127.0.0.1:*", limits: limits, beat: .milliseconds(50),
+      logger: logger)
+    var options = ScoreClientOptions(name: "learner", routers: [router.endpoints.front])
+    options.imagesPerRequest = 2
+    options.deadline = deadline
+    options.connectTimeout = .seconds(60)
+    try body(context, router.endpoints, ScoreClient(context, options))
+    router.stop()
+    try router.join()
+  }
+
+  /// Versions of the scorers that answer, until all of `wanted` have, for at least some rounds; every score is right.
+  private func versions(_ client: ScoreClient, until wanted: Set<String>, rounds: Int = 1) throws -> Set<String> {
+    let end = ContinuousClock.now + .seconds(60)
+    var seen: Set<String> = [], count = 0
+    while count < rounds || !wanted.isSubset(of: seen) {
+      try #require(ContinuousClock.now < end, "only \(seen) of \(wanted) answered")
+      count += 1
+      // Three requests over two servers, so that the first, whose version is told, goes to each in turn.
+      let images = ScoredImages.bytes(ImageBatch(count: 6, height: 1, width: 1, pixels: [UInt8](repeating: 255, count: 18)))
+      let result = try client.scores(of: images, prompts: [String](repeating: "a", count: 6), rewards: ["redness"])[0]
+      #expect(result.values == [Float?](repeating: 1, count: 6), "\(result.error)")
+      seen.insert(result.version)
+    }
+    return seen
+  }
+}

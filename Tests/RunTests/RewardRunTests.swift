@@ -1,0 +1,173 @@
+// Whole runs whose rewards come from elsewhere: from several processes that die, with scores that are missing, beside
+// scores that are only watched.
+
+import Configuration
+import Foundation
+import Glibc
+import Learner
+import Logging
+import Messages
+import Replay
+import RewardServer
+import Testing
+import Transport
+
+@Suite("Runs and their rewards", .serialized)
+struct RewardRunTests {
+  private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+  @Test(
+    "A Python reward server and a Swift one share a run, and killing either leaves it going",
+    .enabled(if: PythonProcess.interpreter != nil, "\(PythonProcess.absence)"))
+  func killed() throws {
+    try withRouter { run, context, back in
+      run.configuration.reward.weights = ["colourfulness": 1]
+      run.configuration.training.epochs = 4
+      let file = run.folder.appending(path: "reward-server.yaml")
+      try FileManager.default.createDirectory(at: run.folder, withIntermediateDirectories: true)
+      try run.configuration.encodeYAML().write(to: file, atomically: true, encoding: .utf8)
+      let swift = try process("stepwise-reward-server", ["serve", "--config", file.path, "--set", "run.threads=1"])
+      defer { kill(swift) }
+      let python = try PythonProcess("tests/colourfulness.py", [back])
+      var second: PythonProcess?
+      let notices = try Socket(context, .subscriber)
+      try notices.subscribe()
+      try notices.connect(run.configuration.network.notices)
+      try run.train(context, actors: 2) { _, _ in
+        // A notice comes when an epoch has been trained.
+        _ = try #require(try notices.receive(timeout: .seconds(120)))
+        python.kill()
+        _ = try #require(try notices.receive(timeout: .seconds(120)))
+        second = try PythonProcess("tests/colourfulness.py", [back])
+        kill(swift)
+      }
+      let groups = try stored(run)
+      #expect(groups.count == 16)
+      #expect(groups.allSatisfy { $0.isScored })
+      let versions = Set(groups.flatMap { $0.trajectories.flatMap { $0.scores.map(\.version) } })
+      #expect(versions.contains("python") && versions.contains("colourfulness/1"), "scored by \(versions)")
+      #expect(second?.terminate() == 0)
+    }
+  }
+
+  @Test(
+    "Scores that are not numbers are missing in the replay, and are never trained on",
+    .enabled(if: PythonProcess.interpreter != nil, "\(PythonProcess.absence)"))
+  func neverTrainedOn() throws {
+    try withRouter { run, context, back in
+      run.configuration.reward.weights = ["not_a_number": 1]
+      run.configuration.reward.external = ["not_a_number"]
+      run.configuration.training.epochs = 2
+      run.configuration.sampling.groupsPerEpoch = 2
+      let python = try PythonProcess("tests/misbehaving.py", [back])
+      try run.train(context, actors: 1)
+      let groups = try stored(run)
+      #expect(groups.count == 4)
+      for trajectory in groups.flatMap(\.trajectories) {
+        #expect(trajectory.denseRewards.isEmpty)
+        #expect(!trajectory.scores.isEmpty && trajectory.scores.allSatisfy { $0.reward == "not_a_number" && $0.value == nil })
+      }
+      let adapters = try [1, 2].map { try run.weights($0)[0] }
+      #expect(adapters[0] == adapters[1], "the adapter moved although nothing was scored")
+      withExtendedLifetime(python) {}
+    }
+  }
+
+  @Test("A shadow reward and a group's reward are kept with the trajectories; only the weighted ones are learned")
+  func shadow() throws {
+    var run = try InProcessRun()
+    defer { run.remove() }
+    run.configuration.reward.weights = ["jpeg-compressibility": 2, "diversity": 3]
+    run.configuration.reward.shadow = ["colourfulness"]
+    run.configuration.reward.alignmentModel = repository.appending(path: "Models/emoji-clip").path
+    run.configuration.training.epochs = 1
+    try run.run(actors: 1)
+    for trajectory in try stored(run).flatMap(\.trajectories) {
+      let last = trajectory.scores.filter { $0.step == trajectory.stepCount - 1 }
+      let values = Dictionary(uniqueKeysWithValues: last.map { ($0.reward, $0.value ?? .nan) })
+      #expect(Set(values.keys) == ["jpeg-compressibility", "diversity", "colourfulness"])
+      #expect((values["colourfulness"] ?? 0) > 1)
+      let sum = 2 * (values["jpeg-compressibility"] ?? 0) + 3 * (values["diversity"] ?? 0)
+      #expect(abs((trajectory.denseRewards.last ?? .nan) - sum) < 1e-5)
+    }
+  }
+
+  @Test("Normalised rewards give the same weights when the learner is stopped and goes on, and other ones than raw rewards")
+  func normalised() throws {
+    var whole = try InProcessRun(), stopped = try InProcessRun(), raw = try InProcessRun()
+    defer { for run in [whole, stopped, raw] { run.remove() } }
+    func configure(_ run: inout InProcessRun, window: Int) {
+      run.configuration.reward.weights = ["jpeg-compressibility": 1, "colourfulness": 0.5]
+      run.configuration.reward.normalizationWindow = window
+      run.configuration.training.epochs = 2
+    }
+    configure(&whole, window: 20)
+    configure(&stopped, window: 20)
+    configure(&raw, window: 0)
+    try whole.run(actors: 1)
+    try raw.run(actors: 1)
+    #expect(try whole.weights(2) != raw.weights(2))
+    try stopped.run(actors: 1) { learner, context in
+      let notices = try Socket(context, .subscriber)
+      try notices.subscribe()
+      try notices.connect(stopped.configuration.network.notices)
+      _ = try notices.receive(timeout: .seconds(60))
+      learner.stop()
+    }
+    try stopped.run(actors: 2, resumes: true)
+    #expect(try stopped.weights(2) == whole.weights(2))
+    let metrics = try String(
+      contentsOf: URL(filePath: whole.configuration.run.folder).appending(path: "metrics.jsonl"), encoding: .utf8)
+    #expect(metrics.contains("reward/colourfulness/mean") && metrics.contains("reward/jpeg-compressibility/deviation"))
+    // The state belongs to the run: another window is another run.
+    configure(&stopped, window: 30)
+    stopped.configuration.training.epochs = 3
+    #expect { try stopped.run(actors: 0, resumes: true) } throws: { "\($0)".contains("reward.normalizationWindow") }
+  }
+
+  // MARK: - Vocabulary
+
+  private let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  /// A run whose actors find a router; reward servers of any process join it at `back`.
+  private func withRouter(_ body: (inout InProcessRun, Context, _ back: String) throws -> Void) throws {
+    var run = try InProcessRun()
+    defer { run.remove() }
+    let context = try Context()
+    var limits = Dispatcher.Limits()
+    limits.silence = .seconds(2)
+    let router = try Router(
+      context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*", limits: limits, beat: .milliseconds(100),
+      logger: logger)
+    run.configuration.network.routers = [router.endpoints.front]
+    run.configuration.network.routerBackends = [router.endpoints.back]
+    let outcome = Result { try body(&run, context, router.endpoints.back) }
+    router.stop()
+    try router.join()
+    try outcome.get()
+  }
+
+  private func stored(_ run: InProcessRun) throws -> [TrajectoryGroup] {
+    let store = try ReplayStore(reading: URL(filePath: run.configuration.run.folder).appending(path: "replay"))
+    return try store.entries.map { try store.group($0.number) }
+  }
+
+  /// One of the built programs.
+  private func process(_ name: String, _ arguments: [String]) throws -> Process {
+    let process = Process()
+    process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+      .appending(path: name)
+    process.arguments = arguments
+    process.currentDirectoryURL = repository
+    process.standardError = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    return process
+  }
+
+  private func kill(_ process: Process) {
+    if process.isRunning { _ = Glibc.kill(process.processIdentifier, SIGKILL) }
+    process.waitUntilExit()
+  }
+}
