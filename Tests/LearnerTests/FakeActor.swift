@@ -74,6 +74,8 @@ final class FakeActor {
   let name: String
   let incarnation: Int
   private let socket: Socket
+  /// Work that came while something else was waited for.
+  private var unread: [[Assignment]] = []
 
   init(_ bench: Bench, _ name: String = "ada", incarnation: Int = 1) throws {
     self.name = name
@@ -131,6 +133,7 @@ final class FakeActor {
   }
 
   func receiveWork() throws -> [Assignment] {
+    if !unread.isEmpty { return unread.removeFirst() }
     let message = try receive()
     guard case .work(let work) = message else { throw Unexpected(message) }
     return work.assignments
@@ -141,9 +144,12 @@ final class FakeActor {
     for group in groups { try send(.group(group)) }
     var missing = Set(groups.map(\.number))
     while !missing.isEmpty {
-      let message = try receive()
-      guard case .acknowledgement(let acknowledgement) = message else { throw Unexpected(message) }
-      missing.subtract(acknowledgement.numbers)
+      switch try receive() {
+      case .acknowledgement(let acknowledgement): missing.subtract(acknowledgement.numbers)
+      // The answer to a request that had to wait may come at any time.
+      case .work(let work): unread.append(work.assignments)
+      case let message: throw Unexpected(message)
+      }
     }
   }
 

@@ -23,8 +23,12 @@ static inline hid_t sw_hdf5_make_text_type(size_t size) {
   return type;
 }
 
-/// Errors are fetched by sw_hdf5_error, not printed.
-static inline void sw_hdf5_silence(void) { H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
+/// Errors are fetched by sw_hdf5_error, not printed. Files are closed one by one; the library's own clean-up at exit would
+/// pull the floor from under a thread that still reads.
+static inline void sw_hdf5_enter(void) {
+  H5dont_atexit();
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
 
 static inline herr_t sw_hdf5_keep_description(unsigned n, const H5E_error2_t *error, void *buffer) {
   if (n == 0) snprintf((char *)buffer, 256, "%s (%s)", error->desc, error->func_name);

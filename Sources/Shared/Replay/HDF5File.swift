@@ -17,7 +17,7 @@ enum HDF5 {
   static func exclusively<Result>(_ body: () throws -> Result) rethrows -> Result {
     entry.lock()
     defer { entry.unlock() }
-    sw_hdf5_silence()
+    sw_hdf5_enter()
     return try body()
   }
 }
