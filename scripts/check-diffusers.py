@@ -15,20 +15,26 @@ from pathlib import Path
 
 import numpy
 import torch
-from diffusers import DDIMScheduler, StableDiffusionPipeline
+from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--model", required=True)
 parser.add_argument("--lora", type=Path)
+parser.add_argument("--tiny-decoder", help="an AutoencoderTiny folder to decode with, as with stepwise generate")
 parser.add_argument("--prompt", nargs="+", required=True)
 parser.add_argument("--latents", required=True)
 parser.add_argument("--pictures", type=Path, required=True)
 parser.add_argument("--steps", type=int, default=4)
 options = parser.parse_args()
 
-pipeline = StableDiffusionPipeline.from_pretrained(options.model, torch_dtype=torch.float32)
+halved = any(Path(options.model, "unet").glob("*fp16*"))
+pipeline = StableDiffusionPipeline.from_pretrained(
+    options.model, torch_dtype=torch.float32, variant="fp16" if halved else None
+)
+if options.tiny_decoder:
+    pipeline.vae = AutoencoderTiny.from_pretrained(options.tiny_decoder, torch_dtype=torch.float32)
 pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
 pipeline.set_progress_bar_config(disable=True)
 if options.lora:

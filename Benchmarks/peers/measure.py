@@ -28,6 +28,12 @@ def seconds(work):
     return time.perf_counter() - began
 
 
+def both_seconds(work):
+    """Seconds by the clock and of the processor."""
+    began = time.process_time()
+    return seconds(work), time.process_time() - began
+
+
 def peak_memory():
     """The most memory the process had, in units of 10^9 bytes."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
@@ -42,8 +48,10 @@ def name():
 def report_runs(runs, work, **facts):
     """Runs once to warm up, then `runs` times, and prints the report."""
     work()
+    began = time.process_time()
     times = [round(seconds(work), 4) for _ in range(runs)]
-    report(seconds=round(statistics.median(times), 4), all_seconds=times, **facts)
+    processor = round((time.process_time() - began) / runs, 4)
+    report(seconds=round(statistics.median(times), 4), all_seconds=times, cpu_seconds=processor, **facts)
 
 
 def report(**facts):

@@ -103,13 +103,14 @@ def train_epoch(epoch):
                 train_step(text, pair, slice(first, first + options.train_batch), step)
 
 
-sampling, training, made = [], [], []
+sampling, training, processor, made = [], [], [0.0, 0.0], []
 for number in range(options.epochs + 1):
-    sampled = measure.seconds(lambda: made.append(sample_epoch()))
-    trained = measure.seconds(lambda: train_epoch(made.pop()))
+    sampled = measure.both_seconds(lambda: made.append(sample_epoch()))
+    trained = measure.both_seconds(lambda: train_epoch(made.pop()))
     if number > 0:  # the first warms up
-        sampling.append(sampled)
-        training.append(trained)
+        sampling.append(sampled[0])
+        training.append(trained[0])
+        processor = [processor[0] + sampled[1], processor[1] + trained[1]]
 facts = {key: getattr(options, key) for key in ("pairs", "batch", "train_batch", "steps", "epochs", "threads", "tokens", "rank")}
 measure.report(
     folder=options.model,
@@ -117,6 +118,8 @@ measure.report(
     pairs_sampled_per_second=round(options.pairs * options.epochs / sum(sampling), 3),
     pair_steps_trained_per_second=round(options.pairs * options.steps * options.epochs / sum(training), 3),
     seconds_per_epoch=round((sum(sampling) + sum(training)) / options.epochs, 3),
+    cpu_seconds_sampling=round(processor[0] / options.epochs, 4),
+    cpu_seconds_training=round(processor[1] / options.epochs, 4),
     seconds_sampling=[round(value, 4) for value in sampling],
     seconds_training=[round(value, 4) for value in training],
 )

@@ -37,8 +37,8 @@ final class TrainableModel {
     let folder = URL(filePath: configuration.run.model)
     if loaded == nil {
       try TextToImageModel.requireMemory(
-        folder: folder, trained: settings.minibatchSize * unitSize,
-        advice: "Lower training.minibatchSize and raise training.accumulation in its place.")
+        folder: folder, trained: settings.gradientCheckpointing ? 0 : settings.minibatchSize * unitSize,
+        advice: "Set training.gradientCheckpointing, or lower training.minibatchSize and raise training.accumulation.")
     }
     model = try loaded ?? TextToImageModel(folder: folder)
     model.unet.recomputesUnits = settings.gradientCheckpointing

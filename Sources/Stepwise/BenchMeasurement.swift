@@ -7,10 +7,14 @@ import Glibc
 /// Seconds of every run of some work, the first of which, untimed, warmed up.
 struct BenchMeasurement {
   let seconds: [Double]
+  /// Mean of the processor's seconds in a run, all threads together: it hardly depends on what else the machine does.
+  let processorSeconds: Double
 
   init(runs: Int, _ work: () throws -> Void) rethrows {
     try work()
+    let began = Self.processorTime
     seconds = try (0..<runs).map { _ in try Self.seconds(work) }
+    processorSeconds = (Self.processorTime - began) / Double(runs)
   }
 
   var median: Double { Self.median(seconds) }
@@ -26,12 +30,21 @@ struct BenchMeasurement {
     return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
   }
 
-  /// The most memory that this process ever had, in units of 10^9 bytes, as the peers count it.
-  static var peakMemory: Double {
+  /// Seconds that the processor has worked for this process, in all threads.
+  static var processorTime: Double {
+    let usage = Self.usage
+    func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+  }
+
+  private static var usage: rusage {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return (Double(usage.ru_maxrss) / 1e6).rounded(toPlaces: 2)
+    return usage
   }
+
+  /// The most memory that this process ever had, in units of 10^9 bytes, as the peers count it.
+  static var peakMemory: Double { (Double(usage.ru_maxrss) / 1e6).rounded(toPlaces: 2) }
 
   /// Names this program as the peers name themselves.
   static var name: String { "stepwise, OpenBLAS kernels \(Compute.kernels)" }

@@ -18,6 +18,8 @@ struct NetworkReport: Encodable {
   /// The median.
   let seconds: Double
   let allSeconds: [Double]
+  /// Of the processor, in all threads, the mean of the runs.
+  let cpuSeconds: Double
   /// Operations of products and convolutions in one run, in units of 10^9.
   let gflop: Double
   let gflopPerSecond: Double
@@ -30,6 +32,7 @@ struct NetworkReport: Encodable {
     threads = Compute.threads
     seconds = measured.median.rounded(toPlaces: 4)
     allSeconds = measured.seconds.map { $0.rounded(toPlaces: 4) }
+    cpuSeconds = measured.processorSeconds.rounded(toPlaces: 4)
     gflop = (operations / 1e9).rounded(toPlaces: 6)
     gflopPerSecond = (operations / 1e9 / measured.median).rounded(toPlaces: 1)
     peakMemoryGb = BenchMeasurement.peakMemory
@@ -65,6 +68,7 @@ struct BenchUNet: ParsableCommand {
   @Option(help: "Side of the latents; the configuration's when absent.") var latent: Int?
   @Option(help: "Tokens of the text.") var tokens = 77
   @Option(help: "Rank of the adapters.") var rank = 4
+  @Flag(help: "Compute activations again in the backward pass rather than keep them.") var gradientCheckpointing = false
   @Option(help: "Timed runs, after one that is not.") var runs = 3
   @OptionGroup var options: BenchOptions
 
@@ -84,6 +88,7 @@ struct BenchUNet: ParsableCommand {
     let latents = inputs.normal([batch, configuration.inChannels, side, side])
     let text = inputs.normal([batch, tokens, configuration.crossAttentionWidth])
     let timesteps = [Int](repeating: 999, count: batch)
+    unet.recomputesUnits = gradientCheckpointing
     if mode == .lora { unet.addLoRA(rank: rank, alpha: Float(rank), random: random.fork("lora")) }
     let measured = BenchMeasurement(runs: runs) {
       switch mode {

@@ -31,6 +31,8 @@ struct BenchSDPO: ParsableCommand {
     let pairs, batch, trainBatch, steps, epochs, threads, tokens, rank: Int
     let pairsSampledPerSecond, pairStepsTrainedPerSecond, secondsPerEpoch: Double
     let secondsSampling, secondsTraining: [Double]
+    /// Of the processor, in all threads, the mean of the epochs.
+    let cpuSecondsSampling, cpuSecondsTraining: Double
     let peakMemoryGb: Double
   }
 
@@ -55,17 +57,21 @@ struct BenchSDPO: ParsableCommand {
       folder: URL(filePath: model), weights: randomWeights.map { .random(seed: $0) } ?? .files, tokenizer: tokenizer())
     // One model in memory: the learner's adapter is the policy that is sampled from.
     let trainer = try Trainer(settings, model: model), sampler = try GroupSampler(settings, model: model)
-    var sampling: [Double] = [], training: [Double] = []
+    var sampling: [Double] = [], training: [Double] = [], processor = (sampling: 0.0, training: 0.0)
     for epoch in 0...epochs {
       var groups: [TrajectoryGroup] = []
+      let began = BenchMeasurement.processorTime
       let sampled = try BenchMeasurement.seconds { groups = try sample(sampler, epoch: epoch) }
+      let between = BenchMeasurement.processorTime
       let trained = try BenchMeasurement.seconds { try trainer.train(groups) }
       // The first epoch warms up.
       guard epoch > 0 else { continue }
       sampling.append(sampled)
       training.append(trained)
+      processor.sampling += between - began
+      processor.training += BenchMeasurement.processorTime - between
     }
-    try show(sampling, training)
+    try show(sampling, training, processor)
   }
 
   private func sample(_ sampler: GroupSampler, epoch: Int) throws -> [TrajectoryGroup] {
@@ -116,7 +122,9 @@ struct BenchSDPO: ParsableCommand {
       name: "the benchmark's tokenizer", maximumLength: tokens)
   }
 
-  private func show(_ sampling: [Double], _ training: [Double]) throws {
+  private func show(
+    _ sampling: [Double], _ training: [Double], _ processor: (sampling: Double, training: Double)
+  ) throws {
     let (sampled, trained) = (sampling.reduce(0, +), training.reduce(0, +))
     let report = Report(
       peer: BenchMeasurement.name, folder: model, pairs: pairs, batch: batch, trainBatch: trainBatch, steps: steps,
@@ -125,6 +133,8 @@ struct BenchSDPO: ParsableCommand {
       pairStepsTrainedPerSecond: (Double(pairs * steps * epochs) / trained).rounded(toPlaces: 3),
       secondsPerEpoch: ((sampled + trained) / Double(epochs)).rounded(toPlaces: 3),
       secondsSampling: sampling.map { $0.rounded(toPlaces: 4) }, secondsTraining: training.map { $0.rounded(toPlaces: 4) },
+      cpuSecondsSampling: (processor.sampling / Double(epochs)).rounded(toPlaces: 4),
+      cpuSecondsTraining: (processor.training / Double(epochs)).rounded(toPlaces: 4),
       peakMemoryGb: BenchMeasurement.peakMemory)
     try options.show(
       report,

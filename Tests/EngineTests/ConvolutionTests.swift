@@ -123,13 +123,13 @@ struct ConvolutionTests {
     #expect(worstError(y.values, expected.map { Float($0) }) < Self.tolerance)
   }
 
-  @Test("A picture gives the same bits alone and in a batch", arguments: [(8, 64), (16, 24), (5, 70)])
-  func batchDoesNotMatter(side: Int, channels: Int) {
+  @Test("A picture gives the same bits alone and in a batch", arguments: [(8, 64, 1), (16, 24, 1), (5, 70, 1), (8, 64, 2)])
+  func batchDoesNotMatter(side: Int, channels: Int, stride: Int) {
     var random = RandomStream(seed: 7)
     let x = random.normal([5, side, side, channels]), weight = random.normal([channels, 3, 3, channels])
-    let together = conv2d(x, weight, nil, padding: Padding(1))
+    let together = conv2d(x, weight, nil, stride: stride, padding: Padding(1))
     for image in 0..<5 {
-      let alone = conv2d(x.slice(axis: 0, image..<image + 1), weight, nil, padding: Padding(1))
+      let alone = conv2d(x.slice(axis: 0, image..<image + 1), weight, nil, stride: stride, padding: Padding(1))
       #expect(alone.values == together.slice(axis: 0, image..<image + 1).values)
     }
   }

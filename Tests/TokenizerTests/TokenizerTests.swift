@@ -104,6 +104,28 @@ private func trained(_ size: Int = 600, pad: String? = nil) throws -> Tokenizer 
     }
   }
 
+  @Test(arguments: [true, false])
+  func `the one file of transformers 5 gives the same ids`(mergesAreLists: Bool) throws {
+    try withTemporaryFolder { folder in
+      let files = TokenizerTrainer.train(texts: prompts, vocabularySize: 600, maximumLength: 12)
+      let merges = files.merges.map { pair in
+        mergesAreLists ? JSONValue.array([.string(pair.left), .string(pair.right)]) : .string("\(pair.left) \(pair.right)")
+      }
+      let model: [String: JSONValue] = [
+        "type": .string("BPE"), "end_of_word_suffix": .string("</w>"), "merges": .array(merges),
+        "vocab": .object(files.vocabulary.mapValues { .number(Double($0)) }),
+      ]
+      let file = folder.appendingPathComponent("tokenizer.json")
+      try JSONEncoder().encode(["model": JSONValue.object(model)]).write(to: file)
+      let read = try Tokenizer(folder: folder, maximumLength: 12), trained = try trained()
+      for prompt in prompts { #expect(try read.encode(prompt) == trained.encode(prompt)) }
+
+      try JSONEncoder().encode(["model": JSONValue.object(["type": .string("Unigram")])]).write(to: file)
+      let error = #expect(throws: TokenizerError.self) { try Tokenizer(folder: folder) }
+      #expect(error?.description.contains("tokenizer.json") == true)
+    }
+  }
+
   @Test func `a folder's faults are named with their file`() throws {
     try withTemporaryFolder { folder in
       let missing = #expect(throws: TokenizerError.self) { try Tokenizer(folder: folder) }

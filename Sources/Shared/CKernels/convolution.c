@@ -1,11 +1,10 @@
 // Convolution over NHWC: 3x3 of stride 1 by Winograd's algorithm (winograd.c), everything else as products of gathered
-// patches, a block of positions at a time: the patch matrix is never whole in memory, and its block stays in cache.
+// patches, some megabytes at a time: the patch matrix is never whole in memory.
 #include "kernels.h"
-#include "openblas.h"
 #include "winograd.h"
 #include <string.h>
 
-enum { patch_floats = 1 << 17 }; // half a megabyte a thread
+enum { patch_floats = 1 << 21, fewest_rows = 64, most_rows = 2048 };
 
 // Patches of the output positions begin..<end, a row each: [kernel, kernel, in]
 static void gather(const sw_convolution *s, const float *x, int64_t begin, int64_t end, float *patches) {
@@ -33,14 +32,6 @@ static void gather(const sw_convolution *s, const float *x, int64_t begin, int64
   }
 }
 
-typedef struct {
-  const sw_convolution *shape;
-  const float *x, *w, *g;
-  sw_convolution_terms terms;
-  float *y;
-  int64_t rows;
-} convolution_work;
-
 static int64_t positions(const sw_convolution *s) { return s->batch * s->out_height * s->out_width; }
 
 static int is_plain(const sw_convolution *s) {
@@ -58,50 +49,38 @@ static int is_winograd_gradient(const sw_convolution *s) {
   return is_winograd(s) && s->in >= 8 && positions(s) >= 512;
 }
 
-// Results begin as what is added to them. Returns whether there is anything.
-static int begin_rows(const sw_convolution *s, sw_convolution_terms terms, int64_t first, int64_t last, float *y) {
-  if (!terms.bias && !terms.shift && !terms.residual) return 0;
+// Where there is a shift, results begin as it and the residual.
+static void begin_rows(const sw_convolution *s, const sw_convolution_terms *terms, int64_t first, int64_t last,
+                       float *y) {
   const int64_t area = s->out_height * s->out_width, out = s->out;
   for (int64_t p = first; p < last; p++, y += out) {
-    if (terms.residual) memcpy(y, terms.residual + p * out, out * sizeof(float));
-    else memset(y, 0, out * sizeof(float));
-    const float *shift = terms.shift ? terms.shift + p / area * out : NULL;
-    if (terms.bias)
-      for (int64_t o = 0; o < out; o++) y[o] += terms.bias[o];
-    if (shift)
-      for (int64_t o = 0; o < out; o++) y[o] += shift[o];
+    memcpy(y, terms->shift + p / area * out, out * sizeof(float));
+    if (terms->residual)
+      for (int64_t o = 0; o < out; o++) y[o] += terms->residual[p * out + o];
   }
-  return 1;
 }
 
-static int64_t rows_a_block(const sw_convolution *s) {
-  const int64_t rows = patch_floats / (s->kernel * s->kernel * s->in + 1) / 16 * 16;
-  return rows < 16 ? 16 : rows > 512 ? 512 : rows;
+typedef struct {
+  const sw_convolution *shape;
+  const float *x;
+  sw_convolution_terms terms;
+  float *y, *patches;
+  int64_t first;
+} convolution_work;
+
+static int64_t patch_size(const sw_convolution *s) { return s->kernel * s->kernel * s->in; }
+
+// Many rows, because each product reads all the weights.
+static int64_t rows_a_product(const sw_convolution *s) {
+  const int64_t rows = patch_floats / (patch_size(s) + 1) / 16 * 16;
+  return rows < fewest_rows ? fewest_rows : rows > most_rows ? most_rows : rows;
 }
 
-static void convolve_blocks(void *context, int64_t begin, int64_t end) {
+static void prepare_rows(void *context, int64_t begin, int64_t end) {
   const convolution_work *w = context;
   const sw_convolution *s = w->shape;
-  const int64_t k = s->kernel * s->kernel * s->in, total = positions(s);
-  float *patches = is_plain(s) ? NULL : sw_allocate(w->rows * k);
-  for (int64_t block = begin; block < end; block++) {
-    const int64_t first = block * w->rows, last = first + w->rows < total ? first + w->rows : total;
-    const float *rows = w->x + first * s->in;
-    if (patches) {
-      gather(s, w->x, first, last, patches);
-      rows = patches;
-    }
-    float *y = w->y + first * s->out;
-    const int begun = begin_rows(s, w->terms, first, last, y);
-    sw_blas_sgemm(0, 1, last - first, s->out, k, 1, rows, k, w->w, k, begun, y, s->out);
-  }
-  if (patches) sw_free(patches);
-}
-
-// At least two blocks a thread, so that small images are shared out too.
-static int64_t balanced_rows(const sw_convolution *s) {
-  const int64_t rows = rows_a_block(s), share = (positions(s) / (2 * sw_threads()) + 15) / 16 * 16;
-  return share < 16 ? 16 : rows < share ? rows : share;
+  if (w->patches) gather(s, w->x, w->first + begin, w->first + end, w->patches + begin * patch_size(s));
+  if (w->y) begin_rows(s, &w->terms, w->first + begin, w->first + end, w->y + (w->first + begin) * s->out);
 }
 
 void sw_conv2d(const sw_convolution *s, const float *x, const float *w, sw_convolution_terms terms, float *y) {
@@ -113,8 +92,16 @@ void sw_conv2d(const sw_convolution *s, const float *x, const float *w, sw_convo
     sw_linear(positions(s), s->out, s->in, x, w, terms.bias, terms.residual, y);
     return;
   }
-  convolution_work work = {s, x, w, NULL, terms, y, balanced_rows(s)};
-  sw_parallel((positions(s) + work.rows - 1) / work.rows, 1, convolve_blocks, &work);
+  const int64_t total = positions(s), k = patch_size(s), most = rows_a_product(s) < total ? rows_a_product(s) : total;
+  convolution_work work = {s, x, terms, terms.shift ? y : NULL, is_plain(s) ? NULL : sw_allocate(most * k), 0};
+  const float *add = terms.shift ? y : terms.residual;
+  for (; work.first < total; work.first += most) {
+    const int64_t rows = total - work.first < most ? total - work.first : most, at = work.first * s->out;
+    sw_parallel(rows, 8, prepare_rows, &work);
+    sw_linear(rows, s->out, k, work.patches ? work.patches : x + work.first * k, w, terms.bias, add ? add + at : NULL,
+              y + at);
+  }
+  if (work.patches) sw_free(work.patches);
 }
 
 // w[out, kernel, kernel, in] -> [in, kernel, kernel, out], rotated by 180 degrees
@@ -162,47 +149,21 @@ void sw_conv2d_input_gradient(const sw_convolution *s, const float *w, const flo
   if (dilated) sw_free(dilated);
 }
 
-// gw[out, k] += g[positions, out]^T patches[positions, k]; each thread sums its own blocks, then they are added up in
-// the order of the blocks, so that the result does not depend on who finished first.
-typedef struct {
-  convolution_work work;
-  float *partial;
-  int64_t parts, blocks;
-} weight_work;
-
-static void weight_parts(void *context, int64_t begin, int64_t end) {
-  const weight_work *t = context;
-  const convolution_work *w = &t->work;
-  const sw_convolution *s = w->shape;
-  const int64_t k = s->kernel * s->kernel * s->in, total = positions(s);
-  float *patches = is_plain(s) ? NULL : sw_allocate(w->rows * k);
-  for (int64_t part = begin; part < end; part++) {
-    float *gw = part == 0 ? w->y : t->partial + (part - 1) * s->out * k;
-    memset(gw, 0, s->out * k * sizeof(float));
-    for (int64_t block = t->blocks * part / t->parts; block < t->blocks * (part + 1) / t->parts; block++) {
-      const int64_t first = block * w->rows, last = first + w->rows < total ? first + w->rows : total;
-      const float *rows = w->x + first * s->in;
-      if (patches) {
-        gather(s, w->x, first, last, patches);
-        rows = patches;
-      }
-      sw_blas_sgemm(1, 0, s->out, k, last - first, 1, w->g + first * s->out, s->out, rows, k, 1, gw, k);
-    }
+// gw[out, k] += g[positions, out]^T patches[positions, k]
+static void direct_weight_gradient(const sw_convolution *s, const float *x, const float *g, float *gw) {
+  const int64_t total = positions(s), k = patch_size(s), most = rows_a_product(s) < total ? rows_a_product(s) : total;
+  convolution_work work = {s, x, {0}, NULL, is_plain(s) ? NULL : sw_allocate(most * k), 0};
+  memset(gw, 0, s->out * k * sizeof(float));
+  for (; work.first < total; work.first += most) {
+    const int64_t rows = total - work.first < most ? total - work.first : most;
+    if (work.patches) sw_parallel(rows, 8, prepare_rows, &work);
+    sw_gemm(1, 0, s->out, k, rows, 1, g + work.first * s->out, s->out,
+            work.patches ? work.patches : x + work.first * k, k, gw, gw, k);
   }
-  if (patches) sw_free(patches);
+  if (work.patches) sw_free(work.patches);
 }
 
 void sw_conv2d_weight_gradient(const sw_convolution *s, const float *x, const float *g, float *gw) {
-  if (is_winograd_gradient(s)) {
-    sw_winograd_weight_gradient(s, x, g, gw);
-    return;
-  }
-  const int64_t k = s->kernel * s->kernel * s->in;
-  weight_work t = {{s, x, NULL, g, {0}, gw, balanced_rows(s)}, NULL, 1, 0};
-  t.blocks = (positions(s) + t.work.rows - 1) / t.work.rows;
-  t.parts = sw_threads() < t.blocks ? sw_threads() : t.blocks;
-  if (t.parts > 1) t.partial = sw_allocate((t.parts - 1) * s->out * k);
-  sw_parallel(t.parts, 1, weight_parts, &t);
-  for (int64_t part = 1; part < t.parts; part++) sw_axpy(s->out * k, 1, t.partial + (part - 1) * s->out * k, gw);
-  if (t.partial) sw_free(t.partial);
+  if (is_winograd_gradient(s)) sw_winograd_weight_gradient(s, x, g, gw);
+  else direct_weight_gradient(s, x, g, gw);
 }

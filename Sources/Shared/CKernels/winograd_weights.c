@@ -47,19 +47,38 @@ SW_INLINE void gather_taps(const sw_convolution *s, const float *w, int transpos
     }
 }
 
+// Weights lie in lines of a tap's inputs (transposed: outputs) far from one another, which the CPU does not foresee:
+// while a group of sixteen rows of nine lines is transformed, the next is fetched, a ninth of a quarter at a time.
+SW_INLINE void fetch_ahead(const float *next, int64_t line, int64_t step, int64_t i) {
+  const float *row = next + (step * 4 + i / 4) * 9 * line;
+#pragma unroll
+  for (int a = 0; a < 9; a++) {
+    const int64_t part = i % 4 * 9 + a;
+    __builtin_prefetch(row + part / 4 * line + part % 4 * 16, 0, 2);
+  }
+}
+
 SW_KERNEL void winograd_weights(const sw_convolution *s, const float *w, int transposed, int64_t block, int64_t out,
                                 int64_t columns, int64_t point, float *u) {
   const int64_t first = block * winograd_channels, depth = winograd_depth(s->in, block);
+  const int64_t line = transposed ? s->out : s->in, rows = transposed ? depth : columns;
+  const int64_t across = transposed ? columns : depth;
   vector_16 taps[9][16];
-  for (int64_t n = 0; n < columns; n += 16)
-    for (int64_t k = 0; k < depth; k += 16) {
+  for (int64_t row = 0; row < rows; row += 16) {
+    const float *next = w + (transposed ? (first + row + 16) * 9 * line + out
+                             : row + 16 < rows ? (out + row + 16) * 9 * line + first
+                                               : out * 9 * line + first + winograd_channels);
+    for (int64_t column = 0; column < across; column += 16) {
+      const int64_t k = transposed ? row : column, n = transposed ? column : row;
       const int64_t count = depth - k < 16 ? depth - k : 16;
       gather_taps(s, w, transposed, first + k, count, out + n, taps);
       for (int64_t i = 0; i < count; i++) {
         vector_16 weights[9];
+        fetch_ahead(next, line, column / 16, i);
 #pragma unroll
         for (int a = 0; a < 9; a++) weights[a] = taps[a][i];
         transform_weight_16(weights, u + (k + i) * columns + n, point);
       }
     }
+  }
 }

@@ -32,11 +32,15 @@ public final class SafetensorsFile: Sendable {
     try self.init(path: name, shards: [SafetensorsBytes(copying: bytes, name: name)])
   }
 
-  /// Opens `NAME.safetensors`, `NAME.safetensors.index.json` or `NAME.fp16.safetensors` in a folder, the first there is.
+  /// Opens `NAME.safetensors`, `NAME.safetensors.index.json`, `NAME.fp16.safetensors` or
+  /// `NAME.safetensors.index.fp16.json` in a folder, the first there is.
   ///
   /// - Throws: `SafetensorsError` when there is none of them, or as `init(_:)` does.
   public convenience init(folder: URL, named name: String) throws {
-    let candidates = ["\(name).safetensors", "\(name).safetensors.index.json", "\(name).fp16.safetensors"]
+    let candidates = [
+      "\(name).safetensors", "\(name).safetensors.index.json", "\(name).fp16.safetensors",
+      "\(name).safetensors.index.fp16.json",
+    ]
     let found = candidates.map { folder.appendingPathComponent($0) }
       .first { FileManager.default.fileExists(atPath: $0.path) }
     guard let found else {
@@ -72,11 +76,8 @@ public final class SafetensorsFile: Sendable {
   }
 
   private convenience init(index url: URL) throws {
-    let index: Index
-    do {
-      index = try JSONDecoder().decode(Index.self, from: Data(contentsOf: url))
-    } catch {
-      throw SafetensorsError(url.path, "expected a JSON object with weight_map (tensor name to file): \(error)")
+    guard let data = try? Data(contentsOf: url), let index = try? JSONDecoder().decode(Index.self, from: data) else {
+      throw SafetensorsError(url.path, "expected a readable JSON object with weight_map (tensor name to file)")
     }
     let files = Set(index.weight_map.values).sorted()
     let folder = url.deletingLastPathComponent()

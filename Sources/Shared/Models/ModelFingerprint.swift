@@ -10,7 +10,9 @@ struct ModelFingerprint: CustomStringConvertible {
   /// - Parameter ownTokenizer: whether the folder's tokenizer is the one in use.
   /// - Throws: `ConfigurationError` naming the first file that is not there.
   init(folder: URL, weights: WeightOrigin, ownTokenizer: Bool) throws {
-    let tokenizer = ownTokenizer ? ["tokenizer/vocab.json"] : []
+    let words = ["tokenizer/vocab.json", "tokenizer/tokenizer.json"]
+    let found = words.first { FileManager.default.fileExists(atPath: folder.appending(path: $0).path) } ?? words[0]
+    let tokenizer = ownTokenizer ? [found] : []
     for part in ["model_index.json", "scheduler/scheduler_config.json"] + tokenizer {
       add(try ModelFingerprint.contents(folder.appending(path: part)))
     }

@@ -21,21 +21,30 @@ public struct TokenizerFiles: Sendable {
     (self.vocabulary, self.merges, self.special, self.maximumLength) = (vocabulary, merges, special, maximumLength)
   }
 
-  /// Reads a folder; the two configuration files may be absent.
+  /// Reads a folder: vocab.json and merges.txt, or tokenizer.json where those are not there; the two configuration files
+  /// may be absent.
   ///
   /// - Throws: `TokenizerError` with the path of what is missing or wrong.
   public init(folder: URL) throws {
-    let vocabularyFile = folder.appendingPathComponent("vocab.json")
-    let vocabularyData = try TokenizerFiles.content(of: vocabularyFile)
-    do {
-      vocabulary = try JSONDecoder().decode([String: Int].self, from: vocabularyData)
-    } catch {
-      throw TokenizerError(vocabularyFile.path, "expected a JSON object of tokens and ids: \(error)")
+    var vocabularyFile = folder.appendingPathComponent("vocab.json")
+    let whole = folder.appendingPathComponent("tokenizer.json")
+    if !FileManager.default.fileExists(atPath: vocabularyFile.path), FileManager.default.fileExists(atPath: whole.path) {
+      let model = try TokenizerJSON(file: whole).model
+      vocabularyFile = whole
+      vocabulary = model.vocab
+      merges = model.merges.map { ($0.left, $0.right) }
+    } else {
+      let data = try TokenizerFiles.content(of: vocabularyFile)
+      guard let found = try? JSONDecoder().decode([String: Int].self, from: data) else {
+        throw TokenizerError(
+          vocabularyFile.path, "expected a JSON object of tokens and ids, found \(data.count) bytes that are none")
+      }
+      vocabulary = found
+      merges = try TokenizerFiles.merges(folder.appendingPathComponent("merges.txt"))
     }
     guard Set(vocabulary.values).count == vocabulary.count, vocabulary.values.allSatisfy({ $0 >= 0 }) else {
       throw TokenizerError(vocabularyFile.path, "expected a different id of at least 0 for every token")
     }
-    merges = try TokenizerFiles.merges(folder.appendingPathComponent("merges.txt"))
     special = [:]
     // What tokenizer_config.json says counts more.
     for name in ["special_tokens_map.json", "tokenizer_config.json"] {

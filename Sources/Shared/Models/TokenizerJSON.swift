@@ -1,0 +1,43 @@
+// tokenizer.json, the one file in which transformers 5 keeps what was vocab.json and merges.txt before.
+
+internal import Foundation
+
+/// What of a tokenizer.json makes CLIP's byte-pair tokenizer; the rest of it says how CLIP treats text, which
+/// TokenizerWords does.
+struct TokenizerJSON: Decodable {
+  struct Model: Decodable {
+    let type: String?
+    let vocab: [String: Int]
+    let merges: [Merge]
+    // The format's own spelling.
+    let end_of_word_suffix: String?
+  }
+
+  /// Written as two strings, or by older versions as one with a space between.
+  struct Merge: Decodable {
+    let left, right: String
+
+    init(from decoder: any Decoder) throws {
+      let value = try decoder.singleValueContainer()
+      let parts = try (try? value.decode([String].self)) ?? value.decode(String.self).split(separator: " ").map(String.init)
+      guard parts.count == 2 else {
+        throw DecodingError.dataCorruptedError(in: value, debugDescription: "a merge of \(parts.count) symbols")
+      }
+      (left, right) = (parts[0], parts[1])
+    }
+  }
+
+  let model: Model
+
+  /// - Throws: `TokenizerError` with the path when the file holds another kind of tokenizer.
+  init(file: URL) throws {
+    guard let data = try? Data(contentsOf: file), let found = try? JSONDecoder().decode(TokenizerJSON.self, from: data),
+      found.model.type ?? "BPE" == "BPE", found.model.end_of_word_suffix == "</w>"
+    else {
+      throw TokenizerError(
+        file.path, "expected a byte-pair tokenizer as CLIP's (model.type BPE with vocab, merges and end_of_word_suffix "
+          + "</w>), found another kind; give CLIP's vocab.json and merges.txt beside it")
+    }
+    self = found
+  }
+}
