@@ -30,9 +30,11 @@ struct GroupTerms: Sendable {
   func group(_ assignment: Assignment, runID: String, actor: String, incarnation: Int) -> TrajectoryGroup {
     var random = RandomStream(seed: UInt64(assignment.number)).fork("group")
     let steps = timesteps.count
+    // Trajectories of a group begin alike.
+    let initial = random.normal([1] + shape)
     let trajectories = (0..<assignment.groupSize).map { _ in
       Trajectory(
-        states: random.normal([steps + 1] + shape), cleanStates: random.normal([steps] + shape),
+        states: Tensor.concatenated([initial, random.normal([steps] + shape)], axis: 0), cleanStates: random.normal([steps] + shape),
         logProbabilities: random.normal([steps]).values,
         scores: [Score(step: steps - 1, reward: "jpeg-compressibility", version: "1", value: 0.5)],
         denseRewards: random.normal([steps]).values, anchorStep: 0)
