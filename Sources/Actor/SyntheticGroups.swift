@@ -29,13 +29,15 @@ public enum SyntheticGroups {
   }
 
   static func trajectory(_ index: Int, number: Int, seed: UInt64, shape: Shape) -> Trajectory {
-    // One number repeated costs nothing and still tells every group, trajectory and step apart.
+    // One number repeated costs nothing and still tells every group, trajectory and step apart; the trajectories of a
+    // group begin alike.
     func states(_ count: Int, _ kind: Float) -> Tensor {
-      let base: Float = Float(number % 65_521) + Float(seed % 97) / 128 + kind + Float(index) / 4
+      let base: Float = Float(number % 65_521) + Float(seed % 97) / 128 + kind
       var values: [Float] = []
       values.reserveCapacity(count * shape.stateSize)
       for step in 0..<count {
-        let value: Float = base + Float(step) / 32
+        let own = kind == 0 && step == 0 ? 0 : Float(index) / 4
+        let value: Float = base + own + Float(step) / 32
         for place in 0..<shape.stateSize { values.append(place % 2 == 0 ? value : value + 1) }
       }
       return Tensor(values, shape: [count, 1, 1, shape.stateSize])

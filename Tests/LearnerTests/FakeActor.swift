@@ -147,7 +147,7 @@ final class FakeActor {
       switch try receive() {
       case .acknowledgement(let acknowledgement): missing.subtract(acknowledgement.numbers)
       // The answer to a request that had to wait may come at any time.
-      case .work(let work): unread.append(work.assignments)
+      case .work(let work): if !work.assignments.isEmpty { unread.append(work.assignments) }
       case let message: throw Unexpected(message)
       }
     }
