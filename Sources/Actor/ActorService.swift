@@ -110,7 +110,7 @@ public final class ActorService: Sendable {
     let network = configuration.network
     let security = try Security(folder: network.keys, file: network.keyFile, insecure: network.insecure, role: .actor)
     let actor = try ActorService(Context(security: security), configuration, options, logger: logger)
-    let signals = TerminationSignals { signal in
+    let signals = try TerminationSignals { signal in
       logger.info("actor \(options.name): ends on \(signal)")
       actor.stop()
     }

@@ -130,11 +130,18 @@ struct Checkpoints {
   /// The optimiser holds on to the adapter's parameters, so values are put into them, not new parameters in their place.
   private func bindAdapter(_ trainer: Trainer, from checkpoint: URL) throws {
     let adapter = try SafetensorsFile(checkpoint.appending(path: CheckpointImage.adapterFile))
-    for parameter in trainer.policy.optimizer.parameters {
+    let parameters = trainer.policy.optimizer.parameters
+    guard adapter.names.count == parameters.count else {
+      throw TrainingError(
+        "\(adapter.path): expected \(parameters.count) tensors, found \(adapter.names.count); "
+          + "was training.loraTargets changed?")
+    }
+    for parameter in parameters {
       guard adapter.shape(of: parameter.name) == parameter.value.shape else {
         throw TrainingError(
           "\(adapter.path): \(parameter.name): expected shape \(parameter.value.shape), found "
-            + "\(adapter.shape(of: parameter.name).map { "\($0)" } ?? "nothing"); was training.loraRank changed?")
+            + "\(adapter.shape(of: parameter.name).map { "\($0)" } ?? "nothing"); was training.loraRank or "
+            + "training.loraTargets changed?")
       }
       parameter.value = try adapter.tensor(parameter.name)
     }

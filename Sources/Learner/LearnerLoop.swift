@@ -236,7 +236,7 @@ struct LearnerLoop {
     use.withLock { use in
       use.groups = store.count
       use.bytes = store.byteCount
-      use.segments = store.segmentPaths.count
+      use.segments = store.segmentCount
       use.limiter = desk.limiter
       use.actors = desk.actorCount
       for change in use.block(insert: insertBlock, sample: sampleBlock, now: now) {

@@ -108,7 +108,7 @@ public final class LearnerRun: Sendable {
     let security = try Security(folder: network.keys, file: network.keyFile, insecure: network.insecure, role: .learner)
     let context = try Context(ioThreads: security.isEncrypted ? 2 : 1, security: security)
     let learner = LearnerRun(context, configuration, resumes: resumes, logger: logger)
-    let signals = TerminationSignals { signal in
+    let signals = try TerminationSignals { signal in
       logger.info("learner: ends on \(signal)")
       learner.stop()
     }
@@ -126,7 +126,7 @@ public final class LearnerRun: Sendable {
   ) async throws {
     try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
     let intake = try OfflineIntake(replays, logger: logger)
-    let signals = TerminationSignals { signal in
+    let signals = try TerminationSignals { signal in
       logger.info("learner: ends on \(signal)")
       intake.stop()
     }

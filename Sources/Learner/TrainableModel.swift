@@ -42,7 +42,8 @@ final class TrainableModel {
     }
     model = try loaded ?? TextToImageModel(folder: folder)
     model.unet.recomputesUnits = settings.gradientCheckpointing
-    model.unet.addLoRA(rank: settings.loraRank, alpha: settings.loraAlpha, random: seed.fork("lora"))
+    try model.unet.addLoRA(
+      rank: settings.loraRank, alpha: settings.loraAlpha, targets: settings.loraTargets, random: seed.fork("lora"))
     prompts = PromptStates(model: model, guidanceScale: configuration.sampling.guidanceScale)
     optimizer = AdamW(
       parameters: model.unet.loraParameters, learningRate: settings.learningRate, beta1: settings.beta1,

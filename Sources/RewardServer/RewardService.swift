@@ -87,7 +87,7 @@ public enum RewardService {
     ParentProcess.dieWithIt()
     let router = try router(
       Context(ioThreads: 2, security: security(configuration.network, .router)), configuration, index: index, logger: logger)
-    let signals = TerminationSignals { signal in
+    let signals = try TerminationSignals { signal in
       logger.info("router: ends on \(signal)")
       router.stop()
     }
@@ -116,7 +116,7 @@ public enum RewardService {
     }
     let server = try server(
       context, configuration, name: name, routers: router.map { [$0.endpoints.back] }, logger: logger)
-    let signals = TerminationSignals { signal in
+    let signals = try TerminationSignals { signal in
       logger.info("reward server \(name): ends on \(signal)")
       server.stop()
     }

@@ -67,7 +67,6 @@ struct BenchKernel {
         return { _ = x + shift }
       },
       moving("NCHW to NHWC", [1, 320, 64, 64], reads: 1, writes: 1) { x in { _ = x.channelsLast } },
-      moving("nearest doubling", [1, 64, 64, 320], reads: 1, writes: 4) { x in { _ = x.upsampled() } },
       moving("sum", [4096, 1280], reads: 1, writes: 0) { x in { _ = x.sum() } },
       moving("normal numbers", [1 << 22], reads: 0, writes: 1) { x in
         {

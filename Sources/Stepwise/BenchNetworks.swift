@@ -89,7 +89,7 @@ struct BenchUNet: ParsableCommand {
     let text = inputs.normal([batch, tokens, configuration.crossAttentionWidth])
     let timesteps = [Int](repeating: 999, count: batch)
     unet.recomputesUnits = gradientCheckpointing
-    if mode == .lora { unet.addLoRA(rank: rank, alpha: Float(rank), random: random.fork("lora")) }
+    if mode == .lora { try unet.addLoRA(rank: rank, alpha: Float(rank), random: random.fork("lora")) }
     let measured = BenchMeasurement(runs: runs) {
       switch mode {
       case .forward:

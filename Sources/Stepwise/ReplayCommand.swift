@@ -44,7 +44,7 @@ struct ReplayCommand: ParsableCommand {
     func run() throws {
       let store = try place.open(), entries = store.entries
       print("run \(store.runID ?? "unknown"): \(store.count) groups, \(store.trajectoryCount) trajectories, "
-        + "\(store.segmentPaths.count) sealed segments, "
+        + "\(store.segmentCount) sealed segments, "
         + String(format: "%.1f MB", Double(store.byteCount) / 1e6))
       let rewards = Set(entries.flatMap(\.rewards.keys)).sorted()
       var rows = [["epoch", "groups", "prompts", "policy", "unscored"] + rewards]

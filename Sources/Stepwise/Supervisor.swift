@@ -2,6 +2,7 @@
 // learner's end is the run's end.
 
 import Foundation
+import Transport
 
 /// Starts and watches the programs of a run.
 final class Supervisor {
@@ -16,7 +17,7 @@ final class Supervisor {
     case finished
     /// The time was up.
     case timeUp
-    /// Ctrl-C or SIGTERM.
+    /// Ctrl-C, SIGTERM or SIGUSR1.
     case interrupted
   }
 
@@ -48,7 +49,7 @@ final class Supervisor {
   /// - Throws: `CommandError` with a child's own last words when one failed for good.
   func run(until deadline: Date? = nil, tick: () -> Void = {}) throws -> Outcome {
     let events = events
-    let signals = try SignalListener { events.put(.signal($0)) }
+    let signals = try TerminationSignals { events.put(.signal($0)) }
     defer { withExtendedLifetime(signals) {} }
     do {
       for description in descriptions { try start(description) }

@@ -180,7 +180,7 @@ final class ActorTests {
   func policy(_ version: Int, scale: Float) -> FakeLearner.Policy {
     do {
       let unet = try UNet2DCondition(folder: folder.appending(path: "unet"))
-      unet.addLoRA(rank: 2, alpha: 2, random: RandomStream(seed: 5))
+      try unet.addLoRA(rank: 2, alpha: 2, random: RandomStream(seed: 5))
       for parameter in unet.loraParameters where parameter.name.contains("lora_B") {
         parameter.value = Tensor(repeating: scale / 100, shape: parameter.value.shape)
       }

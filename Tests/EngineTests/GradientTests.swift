@@ -100,9 +100,6 @@ struct GradientTests {
     #expect(error < Self.tolerance)
   }
 
-  @Test("of doubling")
-  func upsampled() throws { #expect(try worstGradientError([[2, 3, 4, 5]]) { $0[0].upsampled() } < Self.tolerance) }
-
   @Test("of norms", arguments: [false, true])
   func norms(silu: Bool) throws {
     let group = try worstGradientError([[2, 5, 3, 8], [8], [8]]) {

@@ -57,7 +57,7 @@ struct FullDiskTests {
         #expect(try store.add(stored.count) == .stored)
         stored.append(stored.count)
         try store.seal()
-        #expect(store.segmentPaths.count == 1)
+        #expect(store.segmentCount == 1)
       }
       let store = try ReplayStore(folder: replay, origin: exampleOrigin)
       #expect(store.numbers == stored)

@@ -108,7 +108,7 @@ struct ReplayStoreTests {
       try store.add(1, steps: 1)
       try store.add(2, steps: 2)
       try store.seal()
-      #expect(store.segmentPaths.count == 3)
+      #expect(store.segmentCount == 3)
       for (number, steps) in [3, 1, 2].enumerated() { #expect(try store.holdsExample(number, steps: steps)) }
     }
   }

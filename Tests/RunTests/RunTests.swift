@@ -36,7 +36,7 @@ struct RunTests {
     #expect(store.entries.map(\.number) == Array(0..<12))
     #expect(store.entries.map(\.epoch) == (0..<12).map { $0 / 4 })
     #expect(store.entries.allSatisfy { $0.isScored && $0.policyVersion == $0.epoch })
-    #expect(store.segmentPaths.count == 2)
+    #expect(store.segmentCount == 2)
     #expect(store.verify().isEmpty)
   }
 

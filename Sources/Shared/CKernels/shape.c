@@ -88,27 +88,13 @@ void sw_sum(int64_t outer, int64_t reduced, int64_t inner, const float *x, float
   sw_parallel(outer, 1 + grain / (reduced * inner + 1), inner == 1 ? sum_runs : sum_columns, &w);
 }
 
-// Nearest-neighbour doubling, NHWC ---------------------------------------------------------------------------------------
+// Gradient of nearest-neighbour doubling, NHWC ---------------------------------------------------------------------------
 
 typedef struct {
   int64_t width, channels;
   const float *x;
   float *y;
-} upsample_work;
-
-static void upsample_lines(void *context, int64_t begin, int64_t end) {
-  const upsample_work *w = context;
-  const int64_t line = w->width * w->channels, bytes = w->channels * sizeof(float);
-  for (int64_t r = begin; r < end; r++) {
-    const float *x = w->x + r * line;
-    float *y = w->y + r * 4 * line;
-    for (int64_t i = 0; i < w->width; i++) {
-      memcpy(y + 2 * i * w->channels, x + i * w->channels, bytes);
-      memcpy(y + (2 * i + 1) * w->channels, x + i * w->channels, bytes);
-    }
-    memcpy(y + 2 * line, y, 2 * line * sizeof(float));
-  }
-}
+} doubling_work;
 
 SW_KERNEL static void add_four(int64_t n, const float *restrict a, const float *restrict b, const float *restrict c,
                                const float *restrict d, float *restrict y) {
@@ -116,7 +102,7 @@ SW_KERNEL static void add_four(int64_t n, const float *restrict a, const float *
 }
 
 static void downsum_lines(void *context, int64_t begin, int64_t end) {
-  const upsample_work *w = context;
+  const doubling_work *w = context;
   const int64_t c = w->channels, line = w->width * c;
   for (int64_t r = begin; r < end; r++)
     for (int64_t i = 0; i < w->width; i++) {
@@ -125,12 +111,7 @@ static void downsum_lines(void *context, int64_t begin, int64_t end) {
     }
 }
 
-void sw_upsample(int64_t batch, int64_t height, int64_t width, int64_t channels, const float *x, float *y) {
-  upsample_work w = {width, channels, x, y};
-  sw_parallel(batch * height, 1 + grain / (4 * width * channels + 1), upsample_lines, &w);
-}
-
-void sw_upsample_gradient(int64_t batch, int64_t height, int64_t width, int64_t channels, const float *g, float *gx) {
-  upsample_work w = {width, channels, g, gx};
+void sw_doubling_gradient(int64_t batch, int64_t height, int64_t width, int64_t channels, const float *g, float *gx) {
+  doubling_work w = {width, channels, g, gx};
   sw_parallel(batch * height, 1 + grain / (4 * width * channels + 1), downsum_lines, &w);
 }

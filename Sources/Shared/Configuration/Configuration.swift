@@ -150,6 +150,9 @@ extension Configuration {
     public var loraRank = 4
     /// Numerator of the LoRA scale alpha / rank; larger makes each step count more.
     public var loraAlpha: Float = 4
+    /// Ends of the names of the attention projections that are adapted, as peft's target_modules; `attn1.to_q` and its
+    /// like leave the prompt's attention as it is, so that less of what is learned is a prompt's own.
+    public var loraTargets = ["to_q", "to_k", "to_v", "to_out.0"]
     /// How far a step's log-probability, or with DDPO's loss the ratio, may move before the clipped loss takes over;
     /// larger trusts old samples more.
     public var logRatioClip: Float = 1e-4

@@ -78,6 +78,7 @@ extension Configuration {
     positive(training.accumulation, "training.accumulation")
     positive(training.loraRank, "training.loraRank")
     positive(training.loraAlpha, "training.loraAlpha")
+    require(!training.loraTargets.isEmpty, "training.loraTargets", "at least one attention projection", "none")
     positive(training.logRatioClip, "training.logRatioClip")
     positive(training.advantageClip, "training.advantageClip")
     require(training.lambda > 0 && training.lambda <= 1, "training.lambda", "above 0 and at most 1", training.lambda)

@@ -1,4 +1,4 @@
-// Convolution and doubling of images, NHWC.
+// Convolution of images, NHWC.
 
 internal import CKernels
 
@@ -103,21 +103,11 @@ extension sw_convolution {
 }
 
 extension Tensor {
-  /// Nearest-neighbour doubling of `[B, H, W, C]` to `[B, 2H, 2W, C]`.
-  public func upsampled() -> Tensor {
-    check(rank == 4, "upsampled: \(shape) is not NHWC")
-    let (b, h, w, c) = (shape[0], shape[1], shape[2], shape[3])
-    let y = withPointers(self) { x in
-      Tensor.make([b, 2 * h, 2 * w, c]) { sw_upsample(Int64(b), Int64(h), Int64(w), Int64(c), x, $0) }
-    }
-    return Tape.record(y, from: [self]) { [$0.doublingGradient] }
-  }
-
   /// Sums of two by two positions: `[B, 2H, 2W, C]` to `[B, H, W, C]`.
   fileprivate var doublingGradient: Tensor {
     let (b, h, w, c) = (shape[0], shape[1] / 2, shape[2] / 2, shape[3])
     return withPointers(self) { g in
-      Tensor.make([b, h, w, c]) { sw_upsample_gradient(Int64(b), Int64(h), Int64(w), Int64(c), g, $0) }
+      Tensor.make([b, h, w, c]) { sw_doubling_gradient(Int64(b), Int64(h), Int64(w), Int64(c), g, $0) }
     }
   }
 

@@ -120,17 +120,20 @@ private final class TinyStack {
     for (stage, count) in c.decoderBlocks.enumerated() {
       try addBlocks(path, count, c)
       let isLast = stage == c.decoderBlocks.count - 1
-      if !isLast { layers.append { $0.upsampled() } }
-      try addConvolution(path, in: c.width, out: isLast ? c.outChannels : c.width, bias: isLast)
+      // Doubling is a layer of its own in the checkpoint's numbers; here the convolution after it reads its input doubled.
+      if !isLast { layers.append { $0 } }
+      try addConvolution(
+        path, in: c.width, out: isLast ? c.outChannels : c.width, bias: isLast, doubled: !isLast)
     }
   }
 
   private func addConvolution(
-    _ path: ParameterPath, in inputs: Int, out outputs: Int, stride: Int = 1, bias: Bool = true
+    _ path: ParameterPath, in inputs: Int, out outputs: Int, stride: Int = 1, bias: Bool = true,
+    doubled: Bool = false
   ) throws {
     let layer = try Conv2d(
       path[layers.count], in: inputs, out: outputs, kernel: 3, stride: stride, padding: Padding(1), bias: bias)
-    layers.append { layer($0) }
+    layers.append { layer($0, doubled: doubled) }
   }
 
   private func addBlocks(_ path: ParameterPath, _ count: Int, _ c: AutoencoderTinyConfiguration) throws {

@@ -7,10 +7,25 @@ public import Foundation
 public import Layers
 
 extension UNet2DCondition {
-  /// Adds a new adapter to to_q, to_k, to_v and to_out.0 of every attention: A ~ N(0, 1/rank²), B = 0, so that the
-  /// model's output does not change until training moves B.
-  public func addLoRA(rank: Int, alpha: Float, random: RandomStream) {
-    for layer in attentionProjections {
+  /// The projections that `addLoRA` adapts when nothing else is said: all of every attention.
+  public static let loraTargets = ["to_q", "to_k", "to_v", "to_out.0"]
+
+  /// Adds a new adapter: A ~ N(0, 1/rank²), B = 0, so that the model's output does not change until training moves B.
+  ///
+  /// - Parameter targets: ends of the names of attention projections, as peft's target_modules: `to_q` for all queries,
+  ///   `attn1.to_q` for those of self-attention alone.
+  /// - Throws: `ConfigurationError` naming a target that no attention projection's name ends with; nothing is added then.
+  public func addLoRA(
+    rank: Int, alpha: Float, targets: [String] = UNet2DCondition.loraTargets, random: RandomStream
+  ) throws {
+    func fits(_ layer: Linear, _ target: String) -> Bool { ("." + layer.name).hasSuffix("." + target) }
+    let layers = attentionProjections
+    for target in targets where !layers.contains(where: { fits($0, target) }) {
+      throw ConfigurationError(
+        description: "LoRA target \(target): expected the end of an attention projection's name, as "
+          + "\(Self.loraTargets.joined(separator: ", ")) or \(layers.first?.name ?? "attn1.to_q"), found none that ends so")
+    }
+    for layer in layers where targets.contains(where: { fits(layer, $0) }) {
       var stream = random.fork(layer.name)
       layer.adapter = LoRA(
         name: "unet." + layer.name, down: stream.normal([rank, layer.inputs]) / Float(rank),
@@ -73,8 +88,10 @@ extension UNet2DCondition {
   /// The adapter as diffusers' file.
   public func loraWriter() -> SafetensorsWriter {
     var metadata = ["format": "pt"]
-    if let adapter = attentionProjections.compactMap(\.adapter).first, adapter.scale != 1 {
-      metadata[LoRAMetadata.key] = LoRAMetadata.encoded(rank: adapter.rank, scale: adapter.scale)
+    let adapted = attentionProjections.filter { $0.adapter != nil }
+    if let adapter = adapted.first?.adapter, adapter.scale != 1 {
+      let targets = adapted.count == attentionProjections.count ? Self.loraTargets : adapted.map(\.name)
+      metadata[LoRAMetadata.key] = LoRAMetadata.encoded(rank: adapter.rank, scale: adapter.scale, targets: targets)
     }
     var writer = SafetensorsWriter(metadata: metadata)
     for parameter in loraParameters { writer.add(parameter.name, parameter.value) }
@@ -89,10 +106,9 @@ extension UNet2DCondition {
 private enum LoRAMetadata {
   static let key = "lora_adapter_metadata"
 
-  static func encoded(rank: Int, scale: Float) -> String {
-    let alpha = scale * Float(rank)
-    return #"{"unet.lora_alpha": \#(alpha), "unet.r": \#(rank), "#
-      + #""unet.target_modules": ["to_k", "to_out.0", "to_q", "to_v"]}"#
+  static func encoded(rank: Int, scale: Float, targets: [String]) -> String {
+    let alpha = scale * Float(rank), names = targets.sorted().map { "\"\($0)\"" }.joined(separator: ", ")
+    return #"{"unet.lora_alpha": \#(alpha), "unet.r": \#(rank), "unet.target_modules": [\#(names)]}"#
   }
 
   static func alpha(in file: SafetensorsFile) throws -> Float? {

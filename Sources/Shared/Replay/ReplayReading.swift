@@ -17,6 +17,8 @@ extension ReplayStore {
   public var byteCount: Int { segmentByteCounts.values.reduce(journal.end, +) }
   /// Paths of the sealed segments, oldest first.
   public var segmentPaths: [String] { segments.sorted { $0.key < $1.key }.map(\.value.path) }
+  /// Sealed segments.
+  public var segmentCount: Int { segments.count }
   /// Run of the groups; nil in an empty replay opened for reading.
   public var runID: String? { origin?.runID }
 

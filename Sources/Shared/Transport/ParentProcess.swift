@@ -12,15 +12,8 @@ public enum ParentProcess {
   /// supervisor asked for it. Call it first of all.
   public static func dieWithIt() {
     guard let text = getenv(variable), let supervisor = Int32(String(cString: text)) else { return }
-    // What the supervisor's thread blocked is inherited, and a blocked signal that comes before anybody listens is lost
-    // when it is set to be ignored.
-    var ends = sigset_t()
-    sigemptyset(&ends)
-    sigaddset(&ends, SIGTERM)
-    sigaddset(&ends, SIGINT)
-    pthread_sigmask(SIG_UNBLOCK, &ends, nil)
     sw_signal_on_parent_death(SIGTERM)
-    // It may have ended before the system was asked.
-    if getppid() != supervisor { raise(SIGTERM) }
+    // It may have ended before the system was asked: nothing has begun that would have to end in order.
+    if getppid() != supervisor { _exit(128 + SIGTERM) }
   }
 }

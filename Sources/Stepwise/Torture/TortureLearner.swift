@@ -40,7 +40,7 @@ struct TortureLearner {
       if let problem { ledger.write("damaged \(problem)") }
       return problem
     }
-    let signals = TerminationSignals { _ in service.stop() }
+    let signals = try TerminationSignals { _ in service.stop() }
     defer { withExtendedLifetime(signals) {} }
     ledger.write("began \(incarnation) \(state.version)")
     try publish(state, service)

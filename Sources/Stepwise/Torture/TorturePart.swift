@@ -83,7 +83,7 @@ struct TorturePart: ParsableCommand {
   }
 
   private static func untilSignal(_ stop: @escaping @Sendable () -> Void, _ join: () throws -> Void) throws {
-    let signals = TerminationSignals { _ in stop() }
+    let signals = try TerminationSignals { _ in stop() }
     defer { withExtendedLifetime(signals) {} }
     try join()
   }

@@ -58,8 +58,8 @@ void sw_copy_rows(int64_t rows, int64_t columns, const float *x, int64_t stride_
 void sw_scatter_add_rows(int64_t count, int64_t width, const int64_t *rows, const float *x, float *y);
 /// y[outer, inner] = sum of x[outer, reduced, inner]
 void sw_sum(int64_t outer, int64_t reduced, int64_t inner, const float *x, float *y);
-void sw_upsample(int64_t batch, int64_t height, int64_t width, int64_t channels, const float *x, float *y);
-void sw_upsample_gradient(int64_t batch, int64_t height, int64_t width, int64_t channels, const float *g, float *gx);
+/// gx[b, i, j, c] = sum of g[b, 2i + 0...1, 2j + 0...1, c]
+void sw_doubling_gradient(int64_t batch, int64_t height, int64_t width, int64_t channels, const float *g, float *gx);
 
 // Normalisation
 void sw_softmax(int64_t rows, int64_t columns, int logarithm, const float *x, float *y);
