@@ -97,12 +97,17 @@ struct LearnerLoop {
     _ router: borrowing Socket, _ notices: borrowing Socket, bell: WakeUp, stop: StopFlag
   ) throws {
     let poller = Poller(wakeUp: bell)
+    var nextTick = Duration.zero
     while !isFinished, !stop.isSet {
       _ = try poller.wait(for: [router.readable], timeout: .milliseconds(500))
       for command in commands.takeAll() { try carryOut(command, router, notices) }
       try receive(router)
       try commit(router)
-      try carryOut(desk.tick(now: now), router)
+      // It looks at every actor and all open work: not after each message.
+      if now >= nextTick {
+        nextTick = now + .milliseconds(20)
+        try carryOut(desk.tick(now: now), router)
+      }
       try answer(router)
       observe()
     }
