@@ -3,6 +3,7 @@
 import Actor
 import Configuration
 import Foundation
+import Transport
 
 /// A torture's folder and names.
 struct TorturePlan {
