@@ -1,7 +1,9 @@
 // A run whose disk is full for a while.
 
+import Configuration
 import Foundation
 import Learner
+import Messages
 import Telemetry
 import Testing
 
