@@ -180,18 +180,9 @@ struct ReplaySampling {
   func measure(in folder: URL, seconds: Double) throws -> ReplayMeasurement {
     // As many as the peers keep; fewer in segments, which take long to write.
     let kept = (source == .segments ? 64 << 20 : 1 << 30) / groupBytes
-    let store = try ReplayStore(
-      folder: folder.appending(path: "replay"), origin: ReplayOrigin(runID: "bench", modelHash: "bench", configuration: ""),
-      settings: ReplaySettings(
-        segmentGroups: 1 << 30, segmentBytes: 1 << 40, maximumTrajectories: 1 << 40, maximumBytes: 1 << 40,
-        waitsForDisk: false, cacheBytes: source == .memory ? 2 << 30 : 0))
     let groups = BenchGroups(bytes: groupBytes)
-    for number in 0..<kept {
-      let bytes = Message.group(groups.group(number)).encode()
-      // As it would be when it had come from an actor: memory of its own.
-      guard case .group(let group) = try Message(decoding: bytes, from: "bench") else { continue }
-      try store.append(group, bytes: bytes)
-    }
+    let store = try open(folder)
+    try fill(store, kept, groups)
     if source == .segments { try store.seal() }
     var random = RandomStream(seed: 1)
     var count = 0
@@ -209,5 +200,41 @@ struct ReplaySampling {
       operation: "sample", bytes: groupBytes, samplers: 1, source: source.rawValue,
       itemsPerSecond: rate.rounded(toPlaces: 1), mbPerSecond: (rate * Double(groupBytes) / 1e6).rounded(toPlaces: 1),
       verified: count)
+  }
+
+  /// Opens a replay whose journal holds so many mebibytes, as a learner does that was killed.
+  ///
+  /// - Throws: when a group that is there afterwards is not what was made.
+  func recover(in folder: URL, megabytes: Int) throws -> ReplayMeasurement {
+    let count = (megabytes << 20) / groupBytes
+    let groups = BenchGroups(bytes: groupBytes)
+    do { try fill(open(folder), count, groups) }
+    let start = ContinuousClock.now
+    let store = try open(folder)
+    let seconds = (ContinuousClock.now - start).seconds
+    let verified = try store.entries.count { groups.isRight(try store.group($0.number)) }
+    guard verified == count else { throw CommandError("bench replay: expected \(count) groups, found \(verified)") }
+    let rate = Double(count) / seconds
+    return ReplayMeasurement(
+      operation: "recover", bytes: groupBytes, source: source.rawValue, seconds: seconds.rounded(toPlaces: 3),
+      itemsPerSecond: rate.rounded(toPlaces: 1), mbPerSecond: (rate * Double(groupBytes) / 1e6).rounded(toPlaces: 1),
+      verified: verified)
+  }
+
+  private func open(_ folder: URL) throws -> ReplayStore {
+    try ReplayStore(
+      folder: folder.appending(path: "replay"), origin: ReplayOrigin(runID: "bench", modelHash: "bench", configuration: ""),
+      settings: ReplaySettings(
+        segmentGroups: 1 << 30, segmentBytes: 1 << 40, maximumTrajectories: 1 << 40, maximumBytes: 1 << 40,
+        waitsForDisk: false, cacheBytes: source == .memory ? 2 << 30 : 0))
+  }
+
+  private func fill(_ store: ReplayStore, _ count: Int, _ groups: BenchGroups) throws {
+    for number in 0..<count {
+      let bytes = Message.group(groups.group(number)).encode()
+      // As it would be when it had come from an actor: memory of its own.
+      guard case .group(let group) = try Message(decoding: bytes, from: "bench") else { continue }
+      try store.append(group, bytes: bytes)
+    }
   }
 }
