@@ -58,6 +58,7 @@ let package = Package(
     system("CHDF5", "hdf5-serial"),
     system("CZeroMQ"),
     system("CFreeType", "freetype2"),
+    .target(name: "CChecksum", path: "Sources/Shared/CChecksum", cSettings: [.unsafeFlags(["-O3"])]),
     .target(
       name: "CMessages", path: "Sources/Shared/CMessages", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(
@@ -80,7 +81,7 @@ let package = Package(
     // To the side: bytes
     shared("Messages", ["Engine", "CMessages"], optimised),
     shared("Transport", ["CZeroMQ", logging]),
-    shared("Replay", ["Messages", "Engine", "CHDF5"], optimised),
+    shared("Replay", ["Messages", "Engine", "CHDF5", "CChecksum"], optimised),
     shared("Telemetry", ["Engine", "Imaging"], optimised),
     shared("Configuration", [yaml]),
     shared("Scoring", ["Messages", "Transport", "Engine", "Configuration"], optimised),
@@ -115,7 +116,7 @@ let package = Package(
       .target(name: "Fixtures", path: "Tests/Fixtures", swiftSettings: modern),
       tests("EngineTests", ["Engine"]),
       tests("MessagesTests", ["Messages", "Engine"]),
-      tests("ReplayTests", ["Fixtures", "Replay", "Messages", "Engine"]),
+      tests("ReplayTests", ["Fixtures", "Replay", "CChecksum", "Messages", "Engine"]),
       tests("LearnerTests", ["Fixtures", "Learner", "Replay", "Messages", "Transport", "Engine", logging]),
       tests(
         "RunTests",

@@ -70,6 +70,20 @@ final class ActorTests {
     #expect(Set(seen.groups.map(\.number)) == Set(0..<4))
   }
 
+  @Test("Sampling pauses when the groups without an acknowledgement have as many bytes as may wait, and goes on after it")
+  func boundedOutbox() throws {
+    // A group has two trajectories of 9 states of 4 x 8 x 8 floats.
+    let groupBytes = 2 * 9 * 4 * 8 * 8 * 4
+    let seen = try run(wanted: 40, faults: .init(silentDuplicates: 60)) {
+      $0.redelivery = .milliseconds(50)
+      $0.batchSize = 2
+      $0.undeliveredBytes = 6 * groupBytes
+    }
+    // Two batches may have been under way when the limit was met.
+    #expect((6...10).contains(seen.groupsInSilence), "\(seen.groupsInSilence)")
+    #expect(Set(seen.groups.map(\.number)) == Set(0..<40))
+  }
+
   @Test("A learner that was restarted is greeted again, and nothing is lost")
   func restart() throws {
     let seen = try run(wanted: 12, faults: .init(restartAfter: 5)) { $0.redelivery = .milliseconds(100) }
