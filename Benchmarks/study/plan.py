@@ -61,10 +61,13 @@ class Block:
     queries: int
     methods: dict[str, dict[str, Any]]
 
-    def run(self, method: str, seed: int, overrides: tuple[str, ...] = (), queries: int | None = None) -> Run:
+    def run(
+        self, method: str, seed: int, overrides: tuple[str, ...] = (), queries: int | None = None,
+        queries_per_epoch: int | None = None,
+    ) -> Run:
         """A method's run; its epochs follow from the queries that each asks."""
         about = self.methods[method]
-        epochs = (queries or self.queries) // int(about["queriesPerEpoch"])
+        epochs = (queries or self.queries) // (queries_per_epoch or int(about["queriesPerEpoch"]))
         return Run(self.name, method, seed, HERE / about["preset"], epochs, overrides)
 
 

@@ -147,7 +147,9 @@ def baseline(plan: study.Plan) -> str:
 def attempt(plan: study.Plan, options: argparse.Namespace) -> None:
     """Trains once with other settings, and notes what the reward of its training prompts became in tried.jsonl."""
     overrides = tuple(options.set)
-    run = plan.block(options.block).run(options.method, options.seed, overrides, options.queries)
+    run = plan.block(options.block).run(
+        options.method, options.seed, overrides, options.queries, options.queries_per_epoch
+    )
     found = summary(run, train(run))
     rewards = [reward for _, reward in found["curve"]]
     quarter = max(1, len(rewards) // 4)
@@ -196,6 +198,7 @@ def main() -> None:
     attempted.add_argument("--set", action="append", default=[], help="SECTION.KEY=VALUE over the preset")
     attempted.add_argument("--seed", type=int, default=100)
     attempted.add_argument("--queries", type=int, help="in place of the block's")
+    attempted.add_argument("--queries-per-epoch", type=int, help="in place of the method's, where --set changes it")
     options = parser.parse_args()
     plan = study.load()
     if not study.PROGRAM.exists():
