@@ -65,7 +65,7 @@ def records(run: study.Run) -> list[Record]:
 
 
 def train(run: study.Run) -> list[Record]:
-    """Trains to the last epoch, from the last checkpoint where there is one; with one actor, all roles on one core."""
+    """Trains to the last epoch, from the last checkpoint where there is one."""
     if len(records(run)) < run.epochs:
         learner, notices, router, backend = (f"tcp://127.0.0.1:{port}" for port in free_ports(4))
         settings = [
@@ -73,7 +73,7 @@ def train(run: study.Run) -> list[Record]:
             f"network.learner={learner}", f"network.notices={notices}", f"network.routers=[{router}]",
             f"network.routerBackends=[{backend}]", *run.overrides,
         ]
-        arguments = ["run", "--config", str(run.preset), "--actors", "1"]
+        arguments = ["run", "--config", str(run.preset)]
         arguments += [part for setting in settings for part in ("--set", setting)]
         arguments += ["--resume"] if (run.folder / "run-id").exists() else []
         call(arguments, study.RUNS / "logs" / f"{run.folder.name}-training.txt")
@@ -90,22 +90,28 @@ def measure(folder: Path, prompts: dict[str, Any], steps: int, lora: Path | None
         arguments = [
             "evaluate", "--model", study.MODEL, "--prompts", prompts["file"], "--reward", "alignment",
             "jpeg-compressibility", "--seeds", str(prompts["seeds"]), "--first-seed", str(prompts["firstSeed"]),
-            "--steps", str(steps), "--threads", "1", "--json", str(file),
+            "--steps", str(steps), "--json", str(file),
         ]
-        arguments += ["--lora", str(lora), "--divergence"] if lora else []
+        arguments += ["--lora", str(lora)] if lora else []
+        arguments += ["--divergence"] if lora and steps in prompts["divergence"] else []
         call(arguments, folder / f"{prompts['name']}-{steps}.txt")
     found = study.read_json(file)
     rewards = {name: value["all"] for name, value in found["rewards"].items()}
     return {"rewards": rewards, "diversity": found["diversity"], "divergence": found.get("divergence", [])}
 
 
-def measured(plan: study.Plan, folder: Path, lora: Path | None) -> Record:
+def measured(sets: list[Any], folder: Path, lora: Path | None) -> Record:
     """A policy on every set of prompts at every number of steps."""
     folder.mkdir(parents=True, exist_ok=True)
     return {
         prompts["name"]: {str(steps): measure(folder, prompts, steps, lora) for steps in prompts["steps"]}
-        for prompts in plan.evaluation["prompts"]
+        for prompts in sets
     }
+
+
+def adapter(run: study.Run) -> Path:
+    """What was learned."""
+    return run.folder / "checkpoints" / "latest" / "pytorch_lora_weights.safetensors"
 
 
 def curve(found: list[Record]) -> list[list[float]]:
@@ -131,32 +137,36 @@ def summary(run: study.Run, found: list[Record]) -> Record:
 def complete(plan: study.Plan, run: study.Run) -> str:
     """Trains and measures one run, and writes its result."""
     found = train(run)
-    adapter = run.folder / "checkpoints" / "latest" / "pytorch_lora_weights.safetensors"
-    evaluation = measured(plan, run.folder / "evaluation", adapter)
+    evaluation = measured(plan.evaluation["prompts"], run.folder / "evaluation", adapter(run))
     study.write_atomically(run.result, {**summary(run, found), "evaluation": evaluation})
     return run.name
 
 
 def baseline(plan: study.Plan) -> str:
     """Measures the model before training."""
-    evaluation = measured(plan, study.RUNS / "model", None)
+    evaluation = measured(plan.evaluation["prompts"], study.RUNS / "model", None)
     study.write_atomically(study.RESULTS / "model.json", {"evaluation": evaluation})
     return "model"
 
 
 def attempt(plan: study.Plan, options: argparse.Namespace) -> None:
-    """Trains once with other settings, and notes what the reward of its training prompts became in tried.jsonl."""
+    """Trains once with other settings, and notes in tried.jsonl what pictures of training prompts gained by it."""
     overrides = tuple(options.set)
-    run = plan.block(options.block).run(
-        options.method, options.seed, overrides, options.queries, options.queries_per_epoch
-    )
+    block = plan.block(options.block)
+    run = block.run(options.method, options.seed, overrides, options.queries, options.queries_per_epoch)
     found = summary(run, train(run))
-    rewards = [reward for _, reward in found["curve"]]
-    quarter = max(1, len(rewards) // 4)
+    sets = [plan.evaluation["trial"]]
+    before = measured(sets, study.RUNS / "model", None)["trial"]
+    after = measured(sets, run.folder / "evaluation", adapter(run))["trial"]
     note = {
         "block": run.block, "method": run.method, "seed": run.seed, "set": list(overrides), "settings": run.digest,
-        "queries": found["queries"], "seconds": found["seconds"],
-        "first": round(sum(rewards[:quarter]) / quarter, 4), "last": round(sum(rewards[-quarter:]) / quarter, 4),
+        "epochs": run.epochs, "queries": found["queries"], "seconds": found["seconds"],
+        "gain": {
+            steps: round(after[steps]["rewards"][block.reward]["mean"] - reward["rewards"][block.reward]["mean"], 4)
+            for steps, reward in before.items()
+        },
+        "divergence": {steps: round(sum(value["divergence"]), 4) for steps, value in after.items() if value["divergence"]},
+        "diversity": {steps: round(value["diversity"] - before[steps]["diversity"], 4) for steps, value in after.items()},
     }
     with (study.HERE / "tried.jsonl").open("a") as file:
         file.write(json.dumps(note) + "\n")
@@ -189,7 +199,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="train and measure what is not there yet")
     run.add_argument("--most", type=int, help="at most so many runs")
-    run.add_argument("--side-by-side", type=int, default=2, help="runs at a time, each on one core")
+    run.add_argument("--side-by-side", type=int, default=1, help="runs at a time; more share the cores")
     run.add_argument("--only", default="", help="runs whose name contains this")
     commands.add_parser("status", help="what is there")
     attempted = commands.add_parser("try", help="train once with other settings")
