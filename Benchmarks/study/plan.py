@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -28,9 +29,9 @@ class Run:
     epochs: int
     overrides: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """Names the settings: a result of other settings is not this run's."""
+        """Names the settings, as they are when first asked for: a result of other settings is not this run's."""
         text = self.preset.read_text() + f"{self.epochs} {self.overrides}"
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -60,6 +61,8 @@ class Block:
     steps: int
     queries: int
     methods: dict[str, dict[str, Any]]
+    #: Sets of prompts and noise that its policies are measured on.
+    evaluation: list[dict[str, Any]]
 
     def run(
         self, method: str, seed: int, overrides: tuple[str, ...] = (), queries: int | None = None,
@@ -77,7 +80,8 @@ class Plan:
 
     seeds: list[int]
     blocks: list[Block]
-    evaluation: dict[str, Any]
+    #: What tries are measured on.
+    trial: dict[str, Any]
 
     def runs(self) -> Iterator[Run]:
         """Seed by seed, so that what is there early compares all methods."""
@@ -110,4 +114,4 @@ def load() -> Plan:
     """Reads study.json."""
     text = read_json(HERE / "study.json")
     blocks = [Block(**block) for block in text["blocks"]]
-    return Plan(text["seeds"], blocks, text["evaluation"])
+    return Plan(text["seeds"], blocks, text["trial"])

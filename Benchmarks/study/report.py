@@ -48,8 +48,9 @@ def diversity(steps: int) -> Callable[[Result], float]:
     return lambda result: result["evaluation"]["held-out"][str(steps)]["diversity"]
 
 
-def divergence(steps: int) -> Callable[[Result], float]:
-    return lambda result: sum(result["evaluation"]["held-out"][str(steps)]["divergence"])
+def divergence(steps: int, without_last: bool = False) -> Callable[[Result], float]:
+    """Summed over the steps of a trajectory; the last one's noise is so small that it outweighs the others."""
+    return lambda result: sum(result["evaluation"]["held-out"][str(steps)]["divergence"][: steps - without_last])
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -61,7 +62,7 @@ def of_methods(block: study.Block, columns: list[tuple[str, Callable[[Result], f
     """A row for the model before training, where it has such numbers, and one a method."""
     rows = []
     if with_model:
-        model = study.read_json(study.RESULTS / "model.json")
+        model = {"evaluation": study.read_json(study.RESULTS / "model.json")[block.name]}
         rows.append(["before training", *(f"{value(model):{form}}" for _, value, form in columns)])
     for method in block.methods:
         found = results(block, method)
@@ -77,16 +78,17 @@ def tables(plan: study.Plan) -> dict[str, str]:
         def reward(prompts: str, steps: list[int], name: str = block.reward) -> list[Any]:
             return [(f"{steps} step{'s' * (steps > 1)}", rewarded(name, prompts, steps), ".4f") for steps in steps]
 
-        found[f"{block.name} held-out"] = of_methods(block, reward("held-out", [1, 2, 4, 8]), True)
-        found[f"{block.name} training"] = of_methods(block, reward("training", [1, 2, 4]), True)
+        for prompts in block.evaluation:
+            found[f"{block.name} {prompts['name']}"] = of_methods(block, reward(prompts["name"], prompts["steps"]), True)
         other = "alignment" if block.reward != "alignment" else "jpeg-compressibility"
         kept: list[Any] = [
             (f"diversity, {steps} step{'s' * (steps > 1)}", diversity(steps), ".4f") for steps in (1, 2, 4, 8)
         ]
         kept.append((f"{other}, {block.steps} steps", rewarded(other, "held-out", block.steps), ".4f"))
         found[f"{block.name} diversity"] = of_methods(block, kept, True)
-        cost: list[Any] = [(f"divergence, {steps} step{'s' * (steps > 1)}", divergence(steps), ".4f") for steps in (1, 2, 4)]
-        cost += [
+        cost: list[Any] = [
+            ("divergence", divergence(block.steps), ".3f"),
+            ("without the last step", divergence(block.steps, without_last=True), ".4f"),
             ("queries", lambda result: result["queries"], ".0f"), ("policies", lambda result: result["epochs"], ".0f"),
             ("seconds", lambda result: result["seconds"], ".0f"),
         ]

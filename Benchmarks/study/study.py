@@ -137,15 +137,15 @@ def summary(run: study.Run, found: list[Record]) -> Record:
 def complete(plan: study.Plan, run: study.Run) -> str:
     """Trains and measures one run, and writes its result."""
     found = train(run)
-    evaluation = measured(plan.evaluation["prompts"], run.folder / "evaluation", adapter(run))
+    evaluation = measured(plan.block(run.block).evaluation, run.folder / "evaluation", adapter(run))
     study.write_atomically(run.result, {**summary(run, found), "evaluation": evaluation})
     return run.name
 
 
 def baseline(plan: study.Plan) -> str:
     """Measures the model before training."""
-    evaluation = measured(plan.evaluation["prompts"], study.RUNS / "model", None)
-    study.write_atomically(study.RESULTS / "model.json", {"evaluation": evaluation})
+    found = {block.name: measured(block.evaluation, study.RUNS / "model" / block.name, None) for block in plan.blocks}
+    study.write_atomically(study.RESULTS / "model.json", found)
     return "model"
 
 
@@ -155,8 +155,8 @@ def attempt(plan: study.Plan, options: argparse.Namespace) -> None:
     block = plan.block(options.block)
     run = block.run(options.method, options.seed, overrides, options.queries, options.queries_per_epoch)
     found = summary(run, train(run))
-    sets = [plan.evaluation["trial"]]
-    before = measured(sets, study.RUNS / "model", None)["trial"]
+    sets = [plan.trial]
+    before = measured(sets, study.RUNS / "model" / "trial", None)["trial"]
     after = measured(sets, run.folder / "evaluation", adapter(run))["trial"]
     note = {
         "block": run.block, "method": run.method, "seed": run.seed, "set": list(overrides), "settings": run.digest,
