@@ -27,6 +27,9 @@ protocol DifferentiableReward: AnyObject {
   /// - Throws: when there can be none at all.
   func scores(_ cleanStates: Tensor, prompts: [String], conditioning: Conditioning) throws -> Tensor
 
+  /// Gradients at pictures that reward servers were asked for since this was made.
+  var queries: Int { get }
+
   /// Numbers between epochs, for a checkpoint.
   func state() throws -> Data
   /// Takes up the state of a checkpoint.
@@ -37,8 +40,14 @@ protocol DifferentiableReward: AnyObject {
   func restore(tensors: SafetensorsFile) throws
 }
 
+extension DifferentiableReward {
+  /// What was learned here asks nobody.
+  var queries: Int { 0 }
+}
+
 /// Scores by servers: nothing is learned.
 final class ServedReward: DifferentiableReward {
+  private(set) var queries = 0
   private let policy: TrainableModel
   private let source: any PixelGradients
   private let mapsTwice: Bool
@@ -58,6 +67,7 @@ final class ServedReward: DifferentiableReward {
   func scores(_ cleanStates: Tensor, prompts: [String], conditioning: Conditioning) throws -> Tensor {
     var pixels = policy.model.pixels(cleanStates)
     if mapsTwice { pixels = pixels / 2 + 0.5 }
+    queries += prompts.count
     let (values, gradient) = try source.scores(of: pixels.detached, prompts: prompts)
     // Its value is the servers', its derivative with respect to the pixels the gradient they gave.
     let change = ((pixels - pixels.detached) * gradient.detached).sum(axes: [1, 2, 3])

@@ -15,6 +15,8 @@ package struct EpochReport {
   var units = 0
   /// Optimiser steps.
   var updates = 0
+  /// What reward servers were asked of the rewards that are learned: scores of pictures, and gradients at pictures.
+  var queries = 0
   /// Reward of the last clean states.
   var rewardMean = 0.0, rewardDeviation = 0.0, rewardError = 0.0
   /// Mean of the dense rewards.
@@ -62,7 +64,7 @@ package struct EpochReport {
     func mean(_ values: [Float]) -> Double { values.reduce(0) { $0 + Double($1) } / Double(max(values.count, 1)) }
     var values: [String: Double] = [
       "epoch/groups": Double(groups), "epoch/missing": Double(unscored), "epoch/updates": Double(updates),
-      "epoch/units": Double(units),
+      "epoch/units": Double(units), "reward/queries": Double(queries),
       "time/wait": waitSeconds, "time/train": trainSeconds, "policy/lag_limit": Double(lagLimit),
     ].merging(ofIntake) { _, new in new }
     guard groups > 0 else { return values }

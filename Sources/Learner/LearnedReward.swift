@@ -37,6 +37,11 @@ struct LearnedReward {
     return groups
   }
 
+  /// Scores of these rewards that some groups were made with, those that are missing among them.
+  func queries(_ groups: [TrajectoryGroup]) -> Int {
+    groups.flatMap(\.trajectories).flatMap(\.scores).filter { sum.names.contains($0.reward) }.count
+  }
+
   private func denseRewards(_ trajectory: Trajectory, _ windows: RewardNormalization) -> [Float] {
     let ofSteps = Dictionary(grouping: trajectory.scores, by: \.step).compactMapValues { scores in
       sum(

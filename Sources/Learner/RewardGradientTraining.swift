@@ -94,7 +94,7 @@ final class RewardGradientTraining: TrainingMethod {
       count, algorithm.sampling, steps: algorithm.startSteps, discount: algorithm.discount, random: &random)
     report.units = draws.count
     let groups = try Self.groups(Set(draws.map(\.number)), batch, stored)
-    let minibatches = draws.chunked(by: policy.settings.minibatchSize)
+    let minibatches = draws.chunked(by: policy.settings.minibatchSize), asked = reward.queries
     var metrics: [ObjectiveMetrics] = []
     for update in minibatches.chunked(by: policy.settings.accumulation) {
       let total = update.reduce(0) { $0 + $1.count }
@@ -109,6 +109,7 @@ final class RewardGradientTraining: TrainingMethod {
       // Where no score came there is nothing to follow, and the optimiser must not move by its momentum alone.
       if !gradients.isEmpty { try policy.update(gradients, &report) }
     }
+    report.queries += reward.queries - asked
     report.describe(metrics)
   }
 

@@ -17,6 +17,8 @@ struct EvaluateCommand: ParsableCommand {
   @OptionGroup var scorerOptions: ScorerModelOptions
   @Option(help: "Pictures a prompt.") var seeds = 4
   @Option(help: "The first of the seeds.") var firstSeed: UInt64 = 1000
+  @Flag(help: "Measure the divergence from the model without the adapter too, which takes the denoiser twice.")
+  var divergence = false
   @Option(help: "Write the result to this file as JSON.") var json: String?
 
   func validate() throws {
@@ -29,7 +31,8 @@ struct EvaluateCommand: ParsableCommand {
     let generator = try model.load()
     let scorers = try reward.map { try ScorerRegistry.make($0, scorerOptions.scorerOptions) }
     let evaluation = Evaluation(
-      prompts: texts, firstSeed: firstSeed, seeds: seeds, scorers: scorers, clip: try scorerOptions.clip())
+      prompts: texts, firstSeed: firstSeed, seeds: seeds, scorers: scorers, clip: try scorerOptions.clip(),
+      measuresDivergence: divergence)
     let progress = ProgressLine("pictures", total: texts.count * seeds)
     let result = try evaluation.measure(generator, lora: model.lora) { progress.update($0) }
     if let json {

@@ -14,6 +14,8 @@ struct Evaluation {
   let scorers: [any Scorer]
   /// Tells how different pictures are; nil leaves diversity out.
   let clip: Alignment?
+  /// Whether each step is held against the model without the adapter.
+  var measuresDivergence = false
 
   /// Pictures and scores of one policy, prompt by prompt, seed by seed.
   struct Result {
@@ -33,14 +35,15 @@ struct Evaluation {
       (0..<seeds).map { PictureNoise(seed: firstSeed + UInt64($0), number: prompt) }
     }
     let model = generator.model, hasTiny = model.decoder !== model.vae
+    let divergence = measuresDivergence ? try generator.divergence() : nil
     let pictures = try generator.pictures(
-      texts, noise: noise, by: [model.vae] + (hasTiny ? [model.decoder] : []), done: done)
+      texts, noise: noise, by: [model.vae] + (hasTiny ? [model.decoder] : []), divergence: divergence, done: done)
     let scores = try scores(pictures[0], texts)
     let report = EvaluationReport(
       model: model.folder.path, lora: lora, sampling: generator.settings, firstSeed: firstSeed,
       seeds: seeds, prompts: prompts.count, rewards: scores.mapValues(summary),
       tinyRewards: hasTiny ? try self.scores(pictures[1], texts).mapValues(summary) : nil,
-      diversity: try diversity(pictures[0]))
+      diversity: try diversity(pictures[0]), divergence: divergence?.means)
     return Result(report: report, pictures: pictures[0], scores: scores)
   }
 

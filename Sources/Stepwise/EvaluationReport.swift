@@ -49,6 +49,9 @@ struct EvaluationReport: Codable {
   /// Mean over prompts of the mean pairwise 1 - cosine of CLIP embeddings between pictures of one prompt, 0 to 2; nil
   /// with one seed or without a CLIP.
   let diversity: Double?
+  /// Mean divergence from the model without the adapter, a latent element, one a step (`PolicyDivergence`); nil where
+  /// it was not asked for.
+  let divergence: [Double]?
 
   func json() throws -> Data {
     let encoder = JSONEncoder()
@@ -66,6 +69,10 @@ struct EvaluationReport: Codable {
     rows.append(["all"] + columns.map { $0.1?.all?.text ?? "missing" })
     var text = TextTable.text(rows)
     if let diversity { text += "diversity (mean pairwise distance of CLIP embeddings): \(String(format: "%.4f", diversity))\n" }
+    if let divergence {
+      let sum = divergence.reduce(0, +), steps = divergence.map { String(format: "%.5f", $0) }.joined(separator: " + ")
+      text += "divergence from the model without the adapter, a latent element: \(String(format: "%.5f", sum)) = \(steps)\n"
+    }
     return text
   }
 }

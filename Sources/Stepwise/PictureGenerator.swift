@@ -87,12 +87,13 @@ final class PictureGenerator {
   ///
   /// - Parameters:
   ///   - initial: the noisiest states, `[n, C, h, w]`; nil takes them from `noise`.
+  ///   - divergence: is told every step that is taken; from `divergence()`.
   ///   - done: is told how many pictures are ready, as it goes.
   /// - Returns: a list of pictures for each of `decoders`.
   /// - Throws: when a prompt is too long, before anything is sampled.
   func pictures(
     _ prompts: [String], noise: [PictureNoise], initial: Tensor? = nil, by decoders: [any LatentDecoder],
-    done: (Int) -> Void = { _ in }
+    divergence: PolicyDivergence? = nil, done: (Int) -> Void = { _ in }
   ) throws -> [[Image]] {
     check(noise.count == prompts.count, "pictures: \(noise.count) streams for \(prompts.count) prompts")
     for prompt in Set(prompts) { _ = try model.tokenizer.encode(prompt) }
@@ -104,7 +105,7 @@ final class PictureGenerator {
         let text = try model.encode(Array(prompts[part]))
         let latents = sampled(
           initial.slice(axis: 0, part), Conditioning(text: text, empty: empty, scale: settings.guidance),
-          Array(noise[part]))
+          Array(noise[part]), divergence)
         for (place, decoder) in decoders.enumerated() {
           pictures[place] += Image.batch(decoder.pictures(ofScaled: latents), range: .signed)
         }
@@ -114,7 +115,20 @@ final class PictureGenerator {
     return pictures
   }
 
-  private func sampled(_ initial: Tensor, _ conditioning: Conditioning, _ noise: [PictureNoise]) -> Tensor {
+  /// Measures the steps of this generator's pictures against those of the model without the adapter.
+  ///
+  /// - Throws: `CommandError` where the steps have no noise, and so no density.
+  func divergence() throws -> PolicyDivergence {
+    guard case .ddim(let ddim) = process, ddim.eta > 0 else {
+      throw CommandError("divergence: expected the sampler ddim with eta above 0, found \(settings.scheduler) with "
+        + "\(settings.eta); leave --divergence out")
+    }
+    return try PolicyDivergence(model, ddim)
+  }
+
+  private func sampled(
+    _ initial: Tensor, _ conditioning: Conditioning, _ noise: [PictureNoise], _ divergence: PolicyDivergence?
+  ) -> Tensor {
     let shape = Array(initial.shape.dropFirst())
     let denoiser: Denoiser = { [model] in model.unet($0, timesteps: $1, encoderHiddenStates: $2) }
     let timesteps = switch process {
@@ -127,7 +141,10 @@ final class PictureGenerator {
       let output = conditioning.output(of: denoiser, sample: state, timesteps: all)
       let fresh = Tensor.stacked(noise.map { $0.step(index, shape) })
       switch process {
-      case .ddim(let ddim): state = ddim.step(output: output, sample: state, timesteps: all, noise: fresh).previous
+      case .ddim(let ddim):
+        let step = ddim.step(output: output, sample: state, timesteps: all, noise: fresh)
+        divergence?.add(step: index, from: state, mean: step.mean, conditioning)
+        state = step.previous
       case .lcm(let lcm): state = lcm.step(index, output: output, sample: state, noise: fresh).previous
       }
     }

@@ -3,6 +3,7 @@
 import Actor
 import Configuration
 import Engine
+import Fixtures
 import Foundation
 import Layers
 import Logging
@@ -16,11 +17,12 @@ import Transport
 @Suite("Actor", .serialized)
 final class ActorTests {
   let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-  let folder: URL
+  let folder, model: URL
   let context: Context
 
   init() throws {
-    folder = try TinyModel.make()
+    folder = FileManager.default.temporaryDirectory.appending(path: "tiny-\(UUID().uuidString)")
+    model = try TinyModel.make(in: folder)
     context = try Context()
     try Compute.start()
   }
@@ -184,7 +186,7 @@ final class ActorTests {
 
   func configuration(rewards: [String: Float] = ["jpeg-compressibility": 2]) -> Configuration {
     var configuration = Configuration()
-    configuration.run.model = folder.path
+    configuration.run.model = model.path
     configuration.sampling.batchSize = 4
     configuration.reward.weights = rewards
     return configuration
@@ -193,7 +195,7 @@ final class ActorTests {
   /// A policy whose B matrices are all `scale` / 100.
   func policy(_ version: Int, scale: Float) -> FakeLearner.Policy {
     do {
-      let unet = try UNet2DCondition(folder: folder.appending(path: "unet"))
+      let unet = try UNet2DCondition(folder: model.appending(path: "unet"))
       try unet.addLoRA(rank: 2, alpha: 2, random: RandomStream(seed: 5))
       for parameter in unet.loraParameters where parameter.name.contains("lora_B") {
         parameter.value = Tensor(repeating: scale / 100, shape: parameter.value.shape)

@@ -2,6 +2,7 @@
 
 import Configuration
 import Engine
+import Fixtures
 import Foundation
 import Glibc
 import Models
@@ -21,12 +22,7 @@ struct FaultBench {
   init() throws {
     try Compute.start()
     folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-faults-" + UUID().uuidString)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    let model = folder.appending(path: "model")
-    let golden = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Golden/models/sd2")
-    try FileManager.default.copyItem(at: golden, to: model)
-    try Self.writeTokenizer(to: model.appending(path: "tokenizer"))
+    let model = try TinyModel.make(in: folder)
     configuration.run.folder = folder.appending(path: "run").path
     configuration.run.model = model.path
     configuration.run.seed = 5
@@ -48,21 +44,6 @@ struct FaultBench {
   func remove() { try? FileManager.default.removeItem(at: folder) }
 
   var runFolder: URL { URL(filePath: configuration.run.folder) }
-
-  /// Letters alone, with the ids of the special tokens that the text encoder's configuration has.
-  private static func writeTokenizer(to folder: URL) throws {
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    var vocabulary = ["<|startoftext|>": 398, "<|endoftext|>": 399]
-    for (number, letter) in "abcdefghijklmnopqrstuvwxyz".enumerated() {
-      vocabulary[String(letter)] = number
-      vocabulary["\(letter)</w>"] = 100 + number
-    }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    try encoder.encode(vocabulary).write(to: folder.appending(path: "vocab.json"))
-    try Data("#version: 0.2\n".utf8).write(to: folder.appending(path: "merges.txt"))
-    try Data(#"{"model_max_length": 12}"#.utf8).write(to: folder.appending(path: "tokenizer_config.json"))
-  }
 
   /// Starts the learner; it goes on with what the run's folder holds.
   func start() throws -> LearnerProcess {

@@ -1,5 +1,6 @@
 // `generate`, `evaluate` and `plot` do what they say, the same every time, and explain what they cannot do.
 
+import Fixtures
 import Foundation
 import Imaging
 import Layers
@@ -8,7 +9,7 @@ import Testing
 @Suite struct GenerateTests {
   @Test func `the same seed gives the same files, and saved latents give the same pictures`() throws {
     try withTemporaryFolder { folder in
-      let model = try makeModel(in: folder)
+      let model = try TinyModel.make(in: folder)
       let common = ["generate", "--model", model.path, "--prompt", "a cat", "dog", "--steps", "2", "--eta", "0"]
       let first = try Program.built.run(
         common + ["--seed", "7", "--out", "one", "--save-latents", "noise.safetensors"], in: folder)
@@ -32,7 +33,7 @@ import Testing
   @Test(arguments: [["--scheduler", "lcm"], ["--guidance", "2"], ["--eta", "0.5", "--images", "3"]])
   func `every way of sampling makes pictures`(options: [String]) throws {
     try withTemporaryFolder { folder in
-      let model = try makeModel(in: folder)
+      let model = try TinyModel.make(in: folder)
       let result = try Program.built.run(
         ["generate", "--model", model.path, "--prompt", "a cat", "--steps", "2", "--out", "out"] + options, in: folder)
       #expect(result.status == 0, "\(result.errors)")
@@ -53,7 +54,7 @@ import Testing
   ])
   func `what cannot be done is explained, and nothing is written`(options: [String], text: String) throws {
     try withTemporaryFolder { folder in
-      let model = try makeModel(in: folder)
+      let model = try TinyModel.make(in: folder)
       try Data("not safetensors".utf8).write(to: folder.appending(path: "short.safetensors"))
       var arguments = ["generate", "--out", "out"]
       for (name, value) in [("--model", model.path), ("--prompt", "a cat"), ("--steps", "2")]
@@ -67,7 +68,7 @@ import Testing
 
   @Test func `an evaluation has means, standard errors and every prompt, and repeats itself`() throws {
     try withTemporaryFolder { folder in
-      let model = try makeModel(in: folder)
+      let model = try TinyModel.make(in: folder)
       try Data("# held out\ncat\n\ndog\n".utf8).write(to: folder.appending(path: "prompts.txt"))
       let arguments = [
         "evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "jpeg-compressibility",
@@ -94,9 +95,66 @@ import Testing
     }
   }
 
-  @Test func `a reward that does not exist is answered with those that do`() throws {
+  @Test func `an evaluation's divergence is none without an adapter, and of every step with one`() throws {
     try withTemporaryFolder { folder in
       let model = try makeModel(in: folder)
+      let lora = repository.appending(path: "Tests/Golden/sd2-lora/pytorch_lora_weights.safetensors")
+      try Data("cat\ndog\n".utf8).write(to: folder.appending(path: "prompts.txt"))
+      struct Report: Decodable {
+        let divergence: [Double]?
+      }
+      func divergence(_ options: [String]) throws -> [Double]? {
+        let result = try Program.built.run(
+          [
+            "evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "jpeg-compressibility",
+            "--seeds", "2", "--steps", "3", "--json", "report.json",
+          ] + options, in: folder)
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.output.contains("divergence") == options.contains("--divergence"))
+        return try JSONDecoder().decode(
+          Report.self, from: Data(contentsOf: folder.appending(path: "report.json"))).divergence
+      }
+      #expect(try divergence([]) == nil)
+      #expect(try divergence(["--divergence"]) == [0, 0, 0])
+      let found = try #require(try divergence(["--divergence", "--lora", lora.path]))
+      #expect(found.count == 3 && found.allSatisfy { $0 > 0 && $0.isFinite })
+      let deterministic = try Program.built.run(
+        [
+          "evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "jpeg-compressibility", "--steps",
+          "2", "--eta", "0", "--divergence",
+        ], in: folder)
+      #expect(deterministic.status != 0 && deterministic.errors.contains("eta above 0"), "\(deterministic.errors)")
+    }
+  }
+
+  @Test func `lines from a file are drawn with their names, and what is wrong with the file is said`() throws {
+    try withTemporaryFolder { folder in
+      let file = folder.appending(path: "lines.json")
+      func plot(_ text: String, out: String) throws -> Program.Result {
+        try Data(text.utf8).write(to: file)
+        return try Program.built.run(["plot", "lines.json", "--out", out], in: folder)
+      }
+      let lines = """
+        {"title": "t", "horizontalTitle": "queries", "lines": [{"name": "first", "points": [[0, 1], [2, 3]]},
+        {"name": "second", "points": [[0, 2], [2, 1]]}]}
+        """
+      for out in ["a.svg", "a.png"] {
+        let result = try plot(lines, out: out)
+        #expect(result.status == 0, "\(result.errors)")
+      }
+      let text = try String(contentsOf: folder.appending(path: "a.svg"), encoding: .utf8)
+      #expect(text.contains(">first</text>") && text.contains(">second</text>") && text.contains(">queries</text>"))
+      #expect(try Image(contentsOf: folder.appending(path: "a.png")).width == 720)
+      let short = try plot(lines.replacingOccurrences(of: "[2, 1]", with: "[2]"), out: "b.svg")
+      #expect(short.status != 0 && short.errors.contains("second: expected points [x, y], found [2.0]"))
+      let none = try plot("{}", out: "b.svg")
+      #expect(none.status != 0 && none.errors.contains("title, horizontalTitle and lines"))
+    }
+  }
+
+  @Test func `a reward that does not exist is answered with those that do`() throws {
+    try withTemporaryFolder { folder in
+      let model = try TinyModel.make(in: folder)
       try Data("cat\n".utf8).write(to: folder.appending(path: "prompts.txt"))
       let result = try Program.built.run(
         ["evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "beauty"], in: folder)

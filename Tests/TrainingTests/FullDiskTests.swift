@@ -1,35 +1,13 @@
 // A run whose disk is full for a while.
 
 import Configuration
+import Engine
+import Fixtures
 import Foundation
 import Learner
 import Messages
 import Telemetry
 import Testing
-
-/// Runs a command; true when it ended well.
-private func run(_ command: String...) -> Bool {
-  let process = Process()
-  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  process.arguments = command
-  process.standardOutput = FileHandle.nullDevice
-  process.standardError = FileHandle.nullDevice
-  do { try process.run() } catch { return false }
-  process.waitUntilExit()
-  return process.terminationStatus == 0
-}
-
-/// Calls `body` with a folder on a disk of its own; nil where mounting is not allowed.
-private func withSmallDisk<Result>(_ body: (URL) throws -> Result) throws -> Result? {
-  let folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-disk-" + UUID().uuidString)
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  guard run("mount", "-t", "tmpfs", "-o", "size=64m", "stepwise-test", folder.path) else { return nil }
-  defer { _ = run("umount", "-l", folder.path) }
-  return try body(folder)
-}
-
-private let mayMount = (try? withSmallDisk { _ in true }) == true
 
 /// Writes until nothing more fits.
 private func fill(_ file: URL) throws {
@@ -44,9 +22,9 @@ private func fill(_ file: URL) throws {
 struct FullDiskTests {
   @Test(
     "loses the metrics and checkpoints that do not fit, and goes on",
-    .enabled(if: mayMount, "a small disk of its own cannot be mounted here; run as root to include this test"))
+    .enabled(if: SmallDisk.isAllowed, "a small disk of its own cannot be mounted here; run as root to include this test"))
   func fullDisk() throws {
-    _ = try withSmallDisk { disk in
+    _ = try SmallDisk.with(mebibytes: 64) { disk in
       var run = try SmallRun()
       defer { run.remove() }
       run.configuration.run.folder = disk.appending(path: "run").path

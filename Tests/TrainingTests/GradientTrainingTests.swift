@@ -128,6 +128,22 @@ struct GradientTrainingTests {
     #expect(records.allSatisfy { $0.values["epoch/units"] == 8 })
   }
 
+  @Test("Scores and gradients that servers were asked for are counted as queries")
+  func queries() throws {
+    var served = try run("sqdf"), learned = try run("proxy")
+    // What the samples of `SamplingIntake` are scored by.
+    served.configuration.reward.weights = ["channel": 1]
+    learned.configuration.reward.weights = ["channel": 1]
+    defer { [served, learned].forEach { $0.remove() } }
+    let reward = Brightness()
+    try served.train(gradients: reward)
+    try learned.train()
+    let trajectories = 4.0
+    #expect(try metrics(served).map { $0.values["reward/queries"] } == [2 * trajectories, 2 * trajectories])
+    #expect(reward.scored == Int(2 * trajectories))
+    #expect(try metrics(learned).map { $0.values["reward/queries"] } == [trajectories, trajectories])
+  }
+
   @Test("A picture without a score takes no part and is counted")
   func missingScores() throws {
     let run = try self.run("draft-k")

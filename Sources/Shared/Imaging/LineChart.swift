@@ -34,10 +34,17 @@ public struct LineChart: Sendable {
 
   private static let margin = (left: 74, right: 20, top: 34, bottom: 46)
   private static let grey = Image.Color(200, 200, 200)
+  /// Pixels from a name to the next, and at most for one of its letters.
+  private static let nameHeight = 17, letterWidth = 8
+
+  /// Where there are several lines, their names stand to the right of the plot.
+  private var names: [(text: String, color: Image.Color)] { lines.count > 1 ? lines.map { ($0.name, $0.color) } : [] }
 
   private var plot: (left: Double, right: Double, top: Double, bottom: Double) {
     let margin = LineChart.margin
-    return (Double(margin.left), Double(width - margin.right), Double(margin.top), Double(height - margin.bottom))
+    let longest = names.map(\.text.count).max().map { $0 * LineChart.letterWidth + 10 } ?? 0
+    let right = max(width - margin.right - longest, width / 2)
+    return (Double(margin.left), Double(right), Double(margin.top), Double(height - margin.bottom))
   }
 
   private var horizontalAxis: Axis { Axis(lines.flatMap { $0.points.map(\.x) }) }
@@ -78,10 +85,10 @@ public struct LineChart: Sendable {
     bold.draw(title, on: &page, x: LineChart.margin.left, baseline: 20)
     text.draw(
       horizontalTitle, on: &page, x: (width - text.width(of: horizontalTitle)) / 2, baseline: height - 10)
-    var right = width - LineChart.margin.right
-    for line in lines.reversed() where lines.count > 1 {
-      right -= text.width(of: line.name) + 12
-      text.draw(line.name, on: &page, x: right, baseline: 20, color: line.color)
+    for (index, name) in names.enumerated() {
+      text.draw(
+        name.text, on: &page, x: Int(plot.right) + 10, baseline: Int(plot.top) + LineChart.nameHeight * (index + 1),
+        color: name.color)
     }
     return page
   }
@@ -111,8 +118,9 @@ public struct LineChart: Sendable {
       let color = "rgb(\(line.color.red),\(line.color.green),\(line.color.blue))"
       let points = line.points.map { place($0, horizontal, vertical) }.map { "\(number($0.x)),\(number($0.y))" }
       text += "<polyline fill=\"none\" stroke=\"\(color)\" stroke-width=\"2\" points=\"\(points.joined(separator: " "))\"/>\n"
-      if lines.count > 1 {
-        text += words(line.name, plot.right, plot.top + 16 * Double(index + 1), "end", " fill=\"\(color)\"")
+      if !names.isEmpty {
+        let below = Double(LineChart.nameHeight * (index + 1))
+        text += words(line.name, plot.right + 10, plot.top + below, "start", " fill=\"\(color)\"")
       }
     }
     text += words(title, plot.left, 20, "start", " font-weight=\"bold\"")

@@ -1,0 +1,66 @@
+// A method that follows gradients, on a reward whose gradient comes from Python, beside one from a Swift server.
+
+import Configuration
+import Foundation
+import Learner
+import Logging
+import RewardServer
+import Telemetry
+import Testing
+import Transport
+
+@Suite("SQDF on a reward in Python", .serialized)
+struct PythonGradientTests {
+  @Test(
+    "with a gradient in NumPy, beside a Swift reward: what it follows rises",
+    .enabled(if: PythonProcess.interpreter != nil, "\(PythonProcess.absence)"))
+  func numpy() throws { try rises("redness", "examples/redness.py", PythonProcess.interpreter) }
+
+  @Test(
+    "with PyTorch's gradient, beside a Swift reward: what it follows rises",
+    .enabled(if: PythonProcess.torchInterpreter != nil, "\(PythonProcess.torchAbsence)"))
+  func torch() throws { try rises("warmth", "examples/warmth.py", PythonProcess.torchInterpreter) }
+
+  /// One router, a Python server for `reward` and a Swift one for colourfulness; SQDF on the sum.
+  private func rises(_ reward: String, _ file: String, _ interpreter: String?) throws {
+    var run = try InProcessRun()
+    defer { run.remove() }
+    run.configuration.reward.weights = [reward: 1, "colourfulness": 0.0001]
+    run.configuration.reward.external = [reward]
+    run.configuration.training.algorithm = "sqdf"
+    run.configuration.training.epochs = 6
+    run.configuration.training.learningRate = 3e-3
+    run.configuration.training.finalStep = false
+    run.configuration.gradient.sampling = "uniform"
+    run.configuration.gradient.divergenceWeight = 0.001
+    run.configuration.gradient.masksNonPositive = false
+    run.configuration.gradient.replayEpochs = 2
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let context = try Context()
+    let router = try Router(
+      context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*", limits: Dispatcher.Limits(),
+      beat: .milliseconds(100), logger: logger)
+    run.configuration.network.routers = [router.endpoints.front]
+    run.configuration.network.routerBackends = [router.endpoints.back]
+    let python = try PythonProcess(file, [router.endpoints.back], interpreter: interpreter)
+    let swift = try RewardService.server(context, run.configuration, name: "swift", logger: logger)
+    let outcome = Result { try run.train(context, actors: 2) }
+    swift.stop()
+    router.stop()
+    try swift.join()
+    try router.join()
+    try outcome.get()
+    withExtendedLifetime(python) {}
+    let records = try MetricsRecord.read(URL(filePath: run.configuration.run.folder).appending(path: "metrics.jsonl"))
+    let followed = records.compactMap { $0.values["gradient/reward"] }
+    #expect(followed.count == 6 && records.allSatisfy { $0.values["gradient/missing"] == 0 })
+    let begin = followed[0] + followed[1], end = followed[4] + followed[5]
+    #expect(end > begin, "the reward that was followed: \(followed)")
+    // Both servers gave scores to every trajectory.
+    for name in [reward, "colourfulness"] {
+      #expect(records.allSatisfy { $0.values["reward/\(name)/mean"] != nil && $0.values["reward/\(name)/missing"] == 0 })
+    }
+    // Eight trajectories an epoch with two scores, and eight pictures whose gradient was asked.
+    #expect(records.allSatisfy { $0.values["reward/queries"] == 24 })
+  }
+}
