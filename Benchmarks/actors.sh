@@ -4,11 +4,11 @@
 #
 #   Benchmarks/actors.sh [ACTORS...]
 #
-# MINUTES a measurement (0.5) and STEPWISE (.build/release/stepwise) may be set. Results are kept in RESULTS
+# MINUTES a measurement (1) and STEPWISE (.build/release/stepwise) may be set. Results are kept in RESULTS
 # (runs/benchmarks/actors).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-minutes=${MINUTES:-0.5}
+minutes=${MINUTES:-1}
 results=${RESULTS:-runs/benchmarks/actors}
 stepwise=${STEPWISE:-.build/release/stepwise}
 [ -x "$stepwise" ] || { echo "expected $stepwise; run: swift build -c release" >&2; exit 1; }

@@ -122,7 +122,8 @@ struct ActorSession: Sendable {
       effects.append(.note("the learner has been silent for \(Int(options.silence.components.seconds)) s"))
     }
     if now >= nextHello {
-      nextHello = now + options.beat
+      // The first ones may find nobody connected yet.
+      nextHello = now + (run == nil ? min(options.beat, .milliseconds(500)) : options.beat)
       // A hello is also the sign of life: its answer names the newest policy, and a learner that was restarted
       // meanwhile learns who this is.
       refusedHellos = refusedHellos.map { $0 + 1 }

@@ -40,7 +40,7 @@ struct TorturePlan {
   ///
   /// - Parameters:
   ///   - routers: how many.
-  ///   - actors: how many; an epoch has work for all of them twice.
+  ///   - actors: how many; an epoch has work for all of them twice, and four times where there are many.
   ///   - batch: groups that an actor makes at once.
   /// - Throws: `CommandError` when no ports are free.
   func configuration(routers: Int, actors: Int, batch: Int) throws -> Configuration {
@@ -50,7 +50,9 @@ struct TorturePlan {
     configuration.run.seed = seed
     configuration.run.threads = 1
     configuration.sampling.steps = 3
-    configuration.sampling.groupsPerEpoch = max(16, 2 * actors * batch)
+    // An epoch's last groups are still being made when the next one's are handed out: two epochs are open, and hold more
+    // work than all actors have in hand.
+    configuration.sampling.groupsPerEpoch = max(16, (actors > Self.mostProcesses ? 4 : 2) * actors * batch)
     configuration.sampling.batchSize = batch
     configuration.sampling.prompts = ["cat", "dog", "frog"]
     configuration.reward.weights = [SyntheticGroups.reward: 1]
