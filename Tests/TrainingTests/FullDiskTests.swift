@@ -46,7 +46,7 @@ struct FullDiskTests {
       #expect(steps.first == 0 && steps.last == 3 && steps == Set(steps).sorted(), "\(steps)")
       // Pictures did not fit: the disk was full.
       let samples = try FileManager.default.contentsOfDirectory(atPath: run.runFolder.appending(path: "samples").path)
-      #expect(samples.sorted() == ["epoch-0.png", "epoch-3.png"])
+      #expect(!samples.contains("epoch-1.png") && samples.contains("epoch-3.png"), "\(samples)")
       let names = try FileManager.default.contentsOfDirectory(atPath: run.runFolder.appending(path: "checkpoints").path)
       #expect(names.sorted() == ["latest", "step-000004"])
     }
