@@ -29,6 +29,7 @@ private func failure(_ verb: String, _ url: URL) -> TrainingError {
 func isOutOfSpace(_ error: any Error) -> Bool {
   if let error = error as? CocoaError, error.code == .fileWriteOutOfSpace { return true }
   // Files are written by several layers, whose errors have in common only the system's words.
-  let words = [ENOSPC, EDQUOT].map { String(cString: strerror($0)) } + [CocoaError(.fileWriteOutOfSpace).localizedDescription]
+  let words =
+    [ENOSPC, EDQUOT].map { String(cString: strerror($0)) } + [CocoaError(.fileWriteOutOfSpace).localizedDescription]
   return words.contains { "\(error)".contains($0) }
 }

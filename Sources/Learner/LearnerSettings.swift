@@ -66,7 +66,7 @@ public struct LearnerSettings: Sendable {
       groupsPerEpoch: configuration.sampling.groupsPerEpoch, groupSize: configuration.sampling.groupSize,
       epochs: configuration.training.epochs)
     let algorithm = try configuration.algorithm()
-    // Steps no longer change after the last stage, however many epochs there are: a list of all would take 8 bytes each.
+    // Steps no longer change after the last stage; a list of all epochs would take eight bytes for each.
     work.branchSteps = (0..<min(work.epochs, configuration.branches.stages)).map { algorithm.branchStep(ofEpoch: $0) }
     work.finalScoreOnly = algorithm.scoring == .final
     work.maximumPolicyLag = configuration.training.maximumPolicyLag

@@ -29,7 +29,9 @@ struct BenchReplay: ParsableCommand {
   enum Operation: String, ExpressibleByArgument { case insert, sample, recover }
 
   func validate() throws {
-    guard seconds > 0, seconds.isFinite else { throw ValidationError("--seconds: expected more than 0, found \(seconds)") }
+    guard seconds > 0, seconds.isFinite else {
+      throw ValidationError("--seconds: expected more than 0, found \(seconds)")
+    }
     guard bytes.allSatisfy({ (1024...(64 << 20)).contains($0) }) else {
       throw ValidationError("--bytes: expected 1024 to \(64 << 20), found \(bytes)")
     }
@@ -121,7 +123,9 @@ struct ReplayMeasurement: Codable {
       inFlight.map { "\($0) under way each" }, source.map { "from \($0)" },
       seconds.map { String(format: "%.2f s in all", $0) },
     ].compactMap(\.self).joined(separator: ", ")
-    return String(format: "%@ %d bytes: %.1f a second, %.1f MB/s, %d verified; ", operation, bytes, itemsPerSecond, mbPerSecond, verified) + how
+    let what = String(
+      format: "%@ %d bytes: %.1f a second, %.1f MB/s, %d verified; ", operation, bytes, itemsPerSecond, mbPerSecond, verified)
+    return what + how
   }
 
   var json: String {

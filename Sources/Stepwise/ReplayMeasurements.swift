@@ -31,8 +31,8 @@ struct BenchGroups {
       states: content.states, cleanStates: content.cleanStates, logProbabilities: [-1],
       scores: [Score(step: 0, reward: "bench", version: "1", value: 1)], denseRewards: [1], anchorStep: 0)
     return TrajectoryGroup(
-      runID: "bench", number: number, epoch: 0, actor: "bench", incarnation: 1, policyVersion: 0, prompt: "cat", seed: 1,
-      timesteps: [1], eta: 1, guidanceScale: 1, trajectories: [trajectory])
+      runID: "bench", number: number, epoch: 0, actor: "bench", incarnation: 1, policyVersion: 0, prompt: "cat",
+      seed: 1, timesteps: [1], eta: 1, guidanceScale: 1, trajectories: [trajectory])
   }
 
   /// Whether a group is what was made under its number: the sizes, and the ends of its tensors.
@@ -69,7 +69,8 @@ struct ReplayInsertion {
     var work = WorkPlan.Settings(seed: 1, prompts: ["cat"], groupsPerEpoch: 1 << 30, groupSize: 1, epochs: 1)
     work.leaseDuration = .seconds(600)
     var settings = LearnerSettings(
-      runID: "bench", modelHash: BenchGroups.modelHash, seed: 1, work: work, replayFolder: folder.appending(path: "replay"))
+      runID: "bench", modelHash: BenchGroups.modelHash, seed: 1, work: work,
+      replayFolder: folder.appending(path: "replay"))
     // Sealing is another work than inserting, and comes later.
     settings.replay = ReplaySettings(
       segmentGroups: 1 << 30, segmentBytes: 1 << 40, maximumTrajectories: 1 << 40, maximumBytes: 1 << 40,
@@ -94,7 +95,7 @@ struct ReplayInsertion {
     let acknowledged = count.load(ordering: .relaxed)
     let verified = try verify(settings.replayFolder)
     guard verified >= acknowledged else {
-      throw CommandError("bench replay: expected \(acknowledged) groups that were acknowledged, found \(verified) stored")
+      throw CommandError("bench replay: expected the \(acknowledged) acknowledged groups, found \(verified) stored")
     }
     let rate = Double(acknowledged) / slowest.withLock { $0 }
     return ReplayMeasurement(
@@ -223,7 +224,8 @@ struct ReplaySampling {
 
   private func open(_ folder: URL) throws -> ReplayStore {
     try ReplayStore(
-      folder: folder.appending(path: "replay"), origin: ReplayOrigin(runID: "bench", modelHash: "bench", configuration: ""),
+      folder: folder.appending(path: "replay"),
+      origin: ReplayOrigin(runID: "bench", modelHash: "bench", configuration: ""),
       settings: ReplaySettings(
         segmentGroups: 1 << 30, segmentBytes: 1 << 40, maximumTrajectories: 1 << 40, maximumBytes: 1 << 40,
         waitsForDisk: false, cacheBytes: source == .memory ? 2 << 30 : 0))

@@ -108,8 +108,8 @@ struct CrashTests {
     }
   }
 
-  /// A store whose groups 0 and 1 were sealed when there was no room for the next journal, and which took 2 and 3 into the
-  /// one it had.
+  /// A store whose groups 0 and 1 were sealed when there was no room for the next journal, and which took 2 and 3 into
+  /// the one it had.
   private func overfull(_ folder: URL) throws -> ReplayStore {
     let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings(segmentGroups: 2))
     for number in 0..<2 { try store.add(number) }

@@ -50,8 +50,8 @@ struct TorturePlan {
     configuration.run.seed = seed
     configuration.run.threads = 1
     configuration.sampling.steps = 3
-    // An epoch's last groups are still being made when the next one's are handed out: two epochs are open, and hold more
-    // work than all actors have in hand.
+    // An epoch's last groups are still being made when the next one's are handed out: two epochs are open, and hold
+    // more work than all actors have in hand.
     configuration.sampling.groupsPerEpoch = max(16, (actors > Self.mostProcesses ? 4 : 2) * actors * batch)
     configuration.sampling.batchSize = batch
     configuration.sampling.prompts = ["cat", "dog", "frog"]
