@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -22,13 +23,19 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import plan as study
 
 Record = dict[str, Any]
 stopping = threading.Event()
 children: set["subprocess.Popen[str]"] = set()
+
+
+def stop(number: int, frame: FrameType | None) -> NoReturn:
+    """A request to end is like Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def call(arguments: list[str], log: Path) -> None:
@@ -97,7 +104,7 @@ def measure(folder: Path, prompts: dict[str, Any], steps: int, lora: Path | None
         call(arguments, folder / f"{prompts['name']}-{steps}.txt")
     found = study.read_json(file)
     rewards = {name: value["all"] for name, value in found["rewards"].items()}
-    return {"rewards": rewards, "diversity": found["diversity"], "divergence": found.get("divergence", [])}
+    return {"rewards": rewards, "diversity": found.get("diversity"), "divergence": found.get("divergence", [])}
 
 
 def measured(sets: list[Any], folder: Path, lora: Path | None) -> Record:
@@ -213,6 +220,7 @@ def main() -> None:
     plan = study.load()
     if not study.PROGRAM.exists():
         sys.exit(f"{study.PROGRAM}: expected the built programs, found none; run `swift build -c release`")
+    signal.signal(signal.SIGTERM, stop)
     if options.command == "run":
         work(plan, options)
     elif options.command == "try":
