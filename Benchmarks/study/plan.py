@@ -12,7 +12,8 @@ from typing import Any, Iterator
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PROGRAM = ROOT / ".build" / "release" / "stepwise"
+#: The built program, with the others beside it; STEPWISE may name another.
+PROGRAM = Path(os.environ.get("STEPWISE", ROOT / ".build" / "release" / "stepwise"))
 RESULTS = HERE / "results"
 RUNS = ROOT / "runs" / "study"
 MODEL = "Models/emoji-turbo"
