@@ -58,6 +58,7 @@ let package = Package(
     system("CHDF5", "hdf5-serial"),
     system("CZeroMQ"),
     system("CFreeType", "freetype2"),
+    .target(name: "CChecksum", path: "Sources/Shared/CChecksum", cSettings: [.unsafeFlags(["-O3"])]),
     .target(
       name: "CMessages", path: "Sources/Shared/CMessages", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(
@@ -80,7 +81,7 @@ let package = Package(
     // To the side: bytes
     shared("Messages", ["Engine", "CMessages"], optimised),
     shared("Transport", ["CZeroMQ", logging]),
-    shared("Replay", ["Messages", "Engine", "CHDF5"], optimised),
+    shared("Replay", ["Messages", "Engine", "CHDF5", "CChecksum"], optimised),
     shared("Telemetry", ["Engine", "Imaging"], optimised),
     shared("Configuration", [yaml]),
     shared("Scoring", ["Messages", "Transport", "Engine", "Configuration"], optimised),
@@ -111,10 +112,12 @@ let package = Package(
         path: "Sources/Stepwise", swiftSettings: modern)
     ]
     + [
+      // What tests of several rooms need.
+      .target(name: "Fixtures", path: "Tests/Fixtures", swiftSettings: modern),
       tests("EngineTests", ["Engine"]),
       tests("MessagesTests", ["Messages", "Engine"]),
-      tests("ReplayTests", ["Replay", "Messages", "Engine"]),
-      tests("LearnerTests", ["Learner", "Replay", "Messages", "Transport", "Engine", logging]),
+      tests("ReplayTests", ["Fixtures", "Replay", "CChecksum", "Messages", "Engine"]),
+      tests("LearnerTests", ["Fixtures", "Learner", "Replay", "Messages", "Transport", "Engine", logging]),
       tests(
         "RunTests",
         [
@@ -124,7 +127,7 @@ let package = Package(
       tests(
         "FaultTests",
         [
-          "stepwise-learner", "Actor", "RewardServer", "Configuration", "Diffusion", "Models", "Replay", "Messages",
+          "Fixtures", "stepwise-learner", "Actor", "RewardServer", "Configuration", "Diffusion", "Models", "Replay", "Messages",
           "Transport", "Engine", logging,
         ]),
       tests("ImagingTests", ["Imaging", "Engine"]),
@@ -134,8 +137,8 @@ let package = Package(
       tests(
         "ActorTests",
         [
-          "Actor", "RewardServer", "Rewards", "Configuration", "Models", "Layers", "Engine", "Messages", "Transport",
-          logging,
+          "Fixtures", "Actor", "RewardServer", "Rewards", "Configuration", "Models", "Layers", "Engine", "Messages",
+          "Transport", logging,
         ]),
       tests(
         "RewardServerTests",
@@ -149,13 +152,16 @@ let package = Package(
       tests("SafetensorsTests", ["Layers", "Engine"]),
       tests(
         "TrainingTests",
-        ["Learner", "Configuration", "Diffusion", "Models", "Layers", "Messages", "Replay", "Telemetry", "Engine", logging]),
+        [
+          "Fixtures", "Learner", "Configuration", "Diffusion", "Models", "Layers", "Messages", "Replay", "Telemetry",
+          "Engine", logging,
+        ]),
       tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine"]),
       tests(
         "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),
       tests("TelemetryTests", ["Telemetry", "Imaging"]),
       tests("LayeringTests", []),
-      tests("StepwiseTests", ["stepwise", "Imaging", "Models", "Layers", "Engine"]),
+      tests("StepwiseTests", ["Fixtures", "stepwise", "Imaging", "Models", "Layers", "Engine"]),
     ],
   swiftLanguageModes: [.v6]
 )

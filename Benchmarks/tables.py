@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Turns results of compare.sh or scaling.sh into a table in a Markdown file, between the comments that name it.
+"""Turns results of the scripts here into a table in a Markdown file, between the comments that name it.
 
-usage: tables.py compare|scaling RESULTS_FOLDER MARKDOWN_FILE      (the standard library is all it needs)
+usage: tables.py compare|scaling|replay|actors|account RESULTS_FOLDER MARKDOWN_FILE      (the standard library is all it needs)
 """
 
 import datetime
 import json
+import os
 import platform
 import re
 import statistics
@@ -106,7 +107,92 @@ def scaling():
     )
 
 
-made = {"compare": compare, "scaling": scaling}[kind]()
+def rates(found, **wanted):
+    """Items a second of each round's measurement of this kind."""
+    return [run["items_per_second"] for run in found if all(run.get(key) == value for key, value in wanted.items())]
+
+
+def beside(ours, other, share=False):
+    """The other's median, and the median of the rounds' ratios; blank where it was not measured."""
+    if not other:
+        return ["", ""]
+    ratio = statistics.median(a / b for a, b in zip(ours, other))
+    return [f"{statistics.median(other):,.0f}", f"{ratio:.0%}" if share else f"{ratio:.1f}"]
+
+
+def replay():
+    ours, reverb, zeromq = (lines(f"{name}.jsonl") for name in ("stepwise", "reverb", "zeromq"))
+    kinds = []
+    for run in ours:
+        keys = ("operation", "bytes", "writers", "in_flight", "connection", "acknowledged", "source")
+        kind = {key: run[key] for key in keys if key in run}
+        if kind not in kinds:
+            kinds.append(kind)
+    rows, counts = [], []
+    for kind in sorted(kinds, key=lambda kind: (kind["operation"], kind["bytes"])):
+        found = rates(ours, **kind)
+        counts.append(len(found))
+        told = f"{statistics.median(found):,.0f}"
+        size = f"{kind['bytes'] >> 10} KiB"
+        if kind["operation"] == "sample":
+            peer = rates(reverb, operation="sample", bytes=kind["bytes"], samplers=1)
+            rows.append(["sample", size, f"from {kind['source']}", "", told, *beside(found, peer), "", ""])
+            continue
+        load = {key: kind[key] for key in ("operation", "bytes", "writers", "in_flight")}
+        isolated = kind["connection"] == "plain" and kind["acknowledged"] == "memory"
+        peer = rates(reverb, **load) if isolated else []
+        behind = "disk" if kind["acknowledged"] == "disk" else "memory"
+        ceiling = rates(zeromq, **load, connection=kind["connection"], acknowledged=behind)
+        rows.append(
+            ["insert", size, f"{kind['connection']}, {kind['acknowledged']}", f"{kind['writers']} x {kind['in_flight']}"]
+            + [told, *beside(found, peer), *beside(found, ceiling, share=True)]
+        )
+    head = ["work", "item", "how", "writers x under way", "Stepwise /s", "Reverb /s", "times", "ZeroMQ alone /s", "of it"]
+    rounds = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    return (
+        table(head, rows)
+        + f"\n\nMedians of {rounds} rounds in turn, items that were found as they were made; ratios are medians of the "
+        + f"rounds' ratios. `Benchmarks/replay.sh`. {machine()}, {os.cpu_count()} cores."
+    )
+
+
+def actors():
+    found = sorted((int(file.stem), json.loads(file.read_text())) for file in results.glob("*.json"))
+    if not found:
+        sys.exit(f"{results}: expected results of Benchmarks/actors.sh, found none")
+    rows = []
+    for count, run in found:
+        rate = 2 * run["groupsPerSecond"]
+        spread = f"{run['fewestOfAnActor']} to {run['mostOfAnActor']}, mean {run['meanOfAnActor']:.1f}"
+        memory = run["mostMemory"]["learner"]
+        rows.append([str(count), f"{rate:.1f}", f"{rate / (2 * count):.0%}", spread, str(len(run["lost"])), f"{memory} MiB"])
+    head = ["actors", "trajectories a second", "of linear", "groups of an actor", "lost", "learner's memory"]
+    return (
+        table(head, rows)
+        + "\n\nGroups of two; each actor takes a second for a group, so that linear is two trajectories a second and actor. "
+        + f"More than 16 actors share four processes. `Benchmarks/actors.sh`. {machine()}, {os.cpu_count()} cores."
+    )
+
+
+def account():
+    rows = []
+    for end, title, fault in (
+        ("kill", "SIGKILL", "kill learner"),
+        ("stop", "orderly stop", "terminate learner"),
+    ):
+        reverb = json.loads((results / f"reverb-{end}.json").read_text())
+        ours = json.loads((results / f"stepwise-{end}.json").read_text())
+        rows.append([
+            title,
+            f"{reverb['acknowledged']:,} acknowledged in {reverb['rounds']} ends, {reverb['lost']:,} lost "
+            + f"(in {reverb['rounds_with_loss']} of {reverb['rounds']})",
+            f"{ours['acknowledged']:,} acknowledged in {ours['faults'].get(fault, 0)} ends, {len(ours['lost'])} lost, "
+            + f"{len(ours['storedTwice'])} stored twice",
+        ])
+    return table(["end", "Reverb, a checkpoint a second", "Stepwise"], rows) + f"\n\n`Benchmarks/account.sh`. {machine()}."
+
+
+made = {"compare": compare, "scaling": scaling, "replay": replay, "actors": actors, "account": account}[kind]()
 text = document.read_text()
 opening, closing = f"<!-- {kind} -->", f"<!-- end of {kind} -->"
 if text.count(opening) != 1 or text.count(closing) != 1:

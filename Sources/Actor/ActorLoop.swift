@@ -18,8 +18,10 @@ struct ActorLoop {
   private var watch: PeerWatch
   /// Groups that are being scored.
   private var drafts: [Int: DraftGroup] = [:]
-  /// Groups that the learner's connection did not take yet.
-  private var outbox: [[UInt8]] = []
+  /// Groups that the learner's connection did not take yet, each once: the session holds them, and bounds their bytes.
+  private var outbox: [TrajectoryGroup] = []
+  /// The first of them, encoded.
+  private var nextBytes: [UInt8]?
   private var nextBeat = Duration.zero
   private var beats = 0
   private var delivered = 0
@@ -143,17 +145,28 @@ struct ActorLoop {
         compute.begin(.bind(bytes: bytes, version: version, tensorCount: tensorCount))
       case .sample(let assignments):
         if let run = session.run { compute.begin(.sample(assignments, run)) }
+      case .send(.group(let group)):
+        if !outbox.contains(where: { $0.number == group.number }) { outbox.append(group) }
       case .send(let message):
-        let bytes = message.encode()
-        if case .group = message {
-          outbox.append(bytes)
-        } else {
-          // Not taken: the learner is away. Whatever matters is said again in time.
-          _ = try learner.send(0, bytes)
-        }
+        // Not taken: the learner is away. Whatever matters is said again in time.
+        _ = try learner.send(0, message.encode())
       }
     }
-    while let first = outbox.first, try learner.send(0, first) == .sent { outbox.removeFirst() }
+    try deliver(learner)
+  }
+
+  /// Sends what the learner's connection takes. One group at a time is encoded: a long absence takes no memory for it.
+  private mutating func deliver(_ learner: DealerSet) throws {
+    while let first = outbox.first {
+      // Acknowledged, or not wanted, meanwhile.
+      if session.awaits(first.number) {
+        let bytes = nextBytes ?? Message.group(first).encode()
+        nextBytes = bytes
+        guard try learner.send(0, bytes) == .sent else { return }
+      }
+      nextBytes = nil
+      outbox.removeFirst()
+    }
   }
 
   private mutating func carryOut(_ effects: [ScoreExchange.Effect], _ learner: DealerSet, _ routers: DealerSet) throws {

@@ -20,6 +20,8 @@ public struct ActorOptions: Sendable {
   public var batchSize = 8
   /// Groups kept without an acknowledgement, or a score, before sampling pauses.
   public var undeliveredGroups = 64
+  /// Bytes of groups kept without an acknowledgement before sampling pauses.
+  public var undeliveredBytes = 1 << 30
   /// The rewards that dense rewards are made of.
   public var rewardSum = RewardSum([:])
   /// Rewards that are scored, kept with the trajectories, and not learned.
@@ -51,6 +53,7 @@ public struct ActorOptions: Sendable {
     routers = network.routers
     batchSize = configuration.sampling.batchSize
     undeliveredGroups = network.undeliveredGroups
+    undeliveredBytes = network.undeliveredBytes
     rewardSum = RewardSum(configuration.reward.weights)
     shadowRewards = configuration.reward.shadow.sorted()
     beat = .seconds(network.heartbeatInterval)

@@ -28,6 +28,7 @@ struct ActorSession: Sendable {
   private struct Delivery {
     let group: TrajectoryGroup
     var sentAt: Duration
+    var byteCount: Int { group.stateByteCount }
   }
 
   private let options: ActorOptions
@@ -64,6 +65,8 @@ struct ActorSession: Sendable {
   var underWay: Int { started.count + deliveries.count }
   /// Groups that wait for an acknowledgement.
   var undelivered: Int { deliveries.count }
+  /// Bytes of their states; everything else in a group is little beside them.
+  var undeliveredBytes: Int { deliveries.values.reduce(0) { $0 + $1.byteCount } }
   /// Groups being sampled or scored.
   var unfinished: Int { started.count }
 
@@ -107,6 +110,9 @@ struct ActorSession: Sendable {
     queue = []
   }
 
+  /// A group waits for an acknowledgement still.
+  func awaits(_ number: Int) -> Bool { deliveries[number] != nil }
+
   /// Time has passed: what is due is said, or said again.
   mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
@@ -135,6 +141,8 @@ struct ActorSession: Sendable {
 
   /// Groups that may be under way; two batches at least, so that one can be sampled while another is scored.
   private var limit: Int { max(options.undeliveredGroups, 2 * options.batchSize) }
+  /// Sampling pauses: the learner has not taken as many bytes as may wait for it.
+  private var isOutboxFull: Bool { undeliveredBytes >= options.undeliveredBytes }
 
   private var hello: Hello {
     Hello(
@@ -251,7 +259,7 @@ struct ActorSession: Sendable {
     guard let first = queue.first else { return [] }
     let batch = queue.prefix { $0.policyVersion == wanted && $0.form == first.form }
       .prefix(options.batchSize)
-    guard underWay + batch.count <= limit else { return [] }
+    guard underWay + batch.count <= limit, !isOutboxFull else { return [] }
     queue.removeFirst(batch.count)
     started.formUnion(batch.map(\.number))
     isSampling = true
@@ -261,7 +269,7 @@ struct ActorSession: Sendable {
   /// Asks for a batch once there is none left; asking again renews the leases of what is under way.
   private mutating func askForWork(now: Duration) -> [Effect] {
     guard !isStopping, queue.isEmpty else { return [] }
-    let capacity = underWay + options.batchSize <= limit ? options.batchSize : 0
+    let capacity = underWay + options.batchSize <= limit && !isOutboxFull ? options.batchSize : 0
     if let askedAt, now - askedAt < .seconds(5), askedCapacity > 0 || capacity == 0 { return [] }
     askedAt = now
     askedCapacity = capacity

@@ -27,10 +27,8 @@ struct LearnerLoop {
   private let store: ReplayStore
   private let start = ContinuousClock.now
   private var desk: LearnerDesk
-  /// Groups of epochs that are not trained yet, as they came.
-  private var recent: [Int: TrajectoryGroup] = [:]
   /// Appended, not yet on disk.
-  private var uncommitted: [(peer: LearnerDesk.Peer, group: TrajectoryGroup)] = []
+  private var uncommitted: [(peer: LearnerDesk.Peer, number: Int)] = []
   /// The epoch that training waits for.
   private var wanted: Int?
   private var isFinished = false
@@ -99,12 +97,17 @@ struct LearnerLoop {
     _ router: borrowing Socket, _ notices: borrowing Socket, bell: WakeUp, stop: StopFlag
   ) throws {
     let poller = Poller(wakeUp: bell)
+    var nextTick = Duration.zero
     while !isFinished, !stop.isSet {
       _ = try poller.wait(for: [router.readable], timeout: .milliseconds(500))
       for command in commands.takeAll() { try carryOut(command, router, notices) }
       try receive(router)
       try commit(router)
-      try carryOut(desk.tick(now: now), router)
+      // It looks at every actor and all open work: not after each message.
+      if now >= nextTick {
+        nextTick = now + .milliseconds(20)
+        try carryOut(desk.tick(now: now), router)
+      }
       try answer(router)
       observe()
     }
@@ -155,8 +158,8 @@ struct LearnerLoop {
   private mutating func append(_ group: TrajectoryGroup, _ bytes: [UInt8], _ peer: LearnerDesk.Peer) throws {
     do {
       // A duplicate within one commit is acknowledged with the first.
-      if try store.append(group, bytes: bytes) == .stored { recent[group.number] = group }
-      uncommitted.append((peer, group))
+      try store.append(group, bytes: bytes)
+      uncommitted.append((peer, group.number))
       if isFull { logger.info("replay: there is room again") }
       isFull = false
     } catch let error as ReplayError where error.kind == .full {
@@ -170,7 +173,7 @@ struct LearnerLoop {
     guard !uncommitted.isEmpty else { return }
     try store.commit()
     for (peer, groups) in Dictionary(grouping: uncommitted, by: \.peer) {
-      try carryOut(desk.stored(groups.map(\.group.number).sorted(), from: peer), router)
+      try carryOut(desk.stored(groups.map(\.number).sorted(), from: peer), router)
     }
     uncommitted = []
     let before = store.droppedCount
@@ -188,13 +191,12 @@ struct LearnerLoop {
     switch command {
     case .groups(let epoch): wanted = epoch
     case .stored(let numbers):
-      let groups = try numbers.map { try recent[$0] ?? store.group($0) }
+      let groups = try numbers.map { try store.group($0) }
       try sampled(numbers.count, router)
       storedGroups.put(groups)
     case .publish(let version, let bytes, let tensorCount):
       let (notice, effects) = desk.publish(version: version, bytes: bytes, tensorCount: tensorCount, now: now)
       store.oldestNeededEpoch = max(0, version - settings.keptEpochs)
-      recent = recent.filter { $0.value.epoch >= version }
       // Lost notices cost nothing: every assignment names its policy.
       _ = try notices.send([Message.policyNotice(notice).encode()])
       try carryOut(effects, router)
@@ -215,7 +217,7 @@ struct LearnerLoop {
       return
     }
     wanted = nil
-    let groups = try numbers.map { try recent[$0] ?? store.group($0) }
+    let groups = try numbers.map { try store.group($0) }
     try sampled(numbers.count, router)
     answers.put(groups)
   }
@@ -237,6 +239,7 @@ struct LearnerLoop {
       use.groups = store.count
       use.bytes = store.byteCount
       use.segments = store.segmentCount
+      use.cachedBytes = store.cachedByteCount
       use.limiter = desk.limiter
       use.actors = desk.actorCount
       for change in use.block(insert: insertBlock, sample: sampleBlock, now: now) {

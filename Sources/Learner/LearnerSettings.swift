@@ -66,7 +66,8 @@ public struct LearnerSettings: Sendable {
       groupsPerEpoch: configuration.sampling.groupsPerEpoch, groupSize: configuration.sampling.groupSize,
       epochs: configuration.training.epochs)
     let algorithm = try configuration.algorithm()
-    work.branchSteps = (0..<work.epochs).map { algorithm.branchStep(ofEpoch: $0) }
+    // Steps no longer change after the last stage, however many epochs there are: a list of all would take 8 bytes each.
+    work.branchSteps = (0..<min(work.epochs, configuration.branches.stages)).map { algorithm.branchStep(ofEpoch: $0) }
     work.finalScoreOnly = algorithm.scoring == .final
     work.maximumPolicyLag = configuration.training.maximumPolicyLag
     work.leaseDuration = .seconds(network.leaseDuration)
@@ -81,7 +82,8 @@ public struct LearnerSettings: Sendable {
       + (algorithm is any RewardGradientAlgorithm ? configuration.gradient.replayEpochs : 0)
     replay = ReplaySettings(
       segmentGroups: configuration.replay.segmentGroups, segmentBytes: configuration.replay.segmentBytes,
-      maximumTrajectories: configuration.replay.maximumTrajectories, maximumBytes: configuration.replay.maximumBytes)
+      maximumTrajectories: configuration.replay.maximumTrajectories, maximumBytes: configuration.replay.maximumBytes,
+      waitsForDisk: configuration.replay.waitsForDisk, cacheBytes: configuration.replay.cacheBytes)
     if configuration.replay.samplesPerInsert > 0 {
       rateLimits = try RateLimits(
         samplesPerInsert: configuration.replay.samplesPerInsert, errorBuffer: configuration.replay.errorBuffer,

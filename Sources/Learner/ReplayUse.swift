@@ -41,7 +41,7 @@ struct ReplayUse: Sendable {
     }
   }
 
-  var groups = 0, bytes = 0, segments = 0, actors = 0
+  var groups = 0, bytes = 0, cachedBytes = 0, segments = 0, actors = 0
   var limiter = RateLimiter(nil)
   private var inserting = Waiting(), sampling = Waiting()
   private var now = Duration.zero
@@ -65,6 +65,7 @@ struct ReplayUse: Sendable {
   var metrics: [String: Double] {
     [
       "replay/groups": Double(groups), "replay/bytes": Double(bytes), "replay/segments": Double(segments),
+      "replay/cached_bytes": Double(cachedBytes),
       "replay/inserts": Double(limiter.inserts), "replay/samples": Double(limiter.samples),
       "replay/dropped": Double(limiter.deletions), "replay/difference": limiter.difference,
       "replay/insert_wait": inserting.seconds(now: now), "replay/sample_wait": sampling.seconds(now: now),

@@ -93,7 +93,7 @@ public final class TrainingLoop {
       report.ofIntake = intake.metrics
       report.lagLimit = configuration.training.maximumPolicyLag
       if let score { report.ofIntake.merge(["held_out/mean": score.mean, "held_out/error": score.error]) { $1 } }
-      try tell(report, groups)
+      try tellWhileTraining(report, groups)
       if saves { try saveWhileTraining(intake, score) }
     }
     try save(image(intake))
@@ -118,6 +118,13 @@ public final class TrainingLoop {
     image.heldOut = score
     do { try save(image) } catch let error where isOutOfSpace(error) {
       log.error("checkpoint of epoch \(trainer.version): \(error); training goes on, free some room")
+    }
+  }
+
+  /// Tells, and goes on without where there is no room: the metrics of this epoch are lost, the run is not.
+  private func tellWhileTraining(_ report: EpochReport, _ groups: [TrajectoryGroup]) throws {
+    do { try tell(report, groups) } catch let error where isOutOfSpace(error) {
+      log.error("metrics of epoch \(report.epoch): \(error); training goes on without them, free some room")
     }
   }
 

@@ -63,12 +63,34 @@ public struct WorkPlan: Sendable {
   public private(set) var policyVersion: Int?
   /// Numbers of stored groups of epochs that are not trained yet.
   private var stored: Set<Int>
+  /// Every open number before this one is stored: a look for work begins here, however large the epoch.
+  private var firstMissing = 0
+  /// How many of an epoch's groups are stored.
+  private var storedCounts: [Int: Int] = [:]
   private var leases: [Int: Lease] = [:]
 
   /// - Parameter stored: numbers of groups that are there from before.
   public init(_ settings: Settings, stored: Set<Int> = []) {
     self.settings = settings
     self.stored = stored
+    countStored()
+  }
+
+  private mutating func countStored() {
+    storedCounts = Dictionary(grouping: stored) { [settings] in $0 / settings.groupsPerEpoch }.mapValues(\.count)
+    firstMissing = 0
+    skipStored()
+  }
+
+  private mutating func skipStored() {
+    firstMissing = max(firstMissing, open.lowerBound)
+    while stored.contains(firstMissing) { firstMissing += 1 }
+  }
+
+  /// Open numbers from the first that is not stored.
+  private var missing: Range<Int> {
+    let open = open
+    return min(max(open.lowerBound, firstMissing), open.upperBound)..<open.upperBound
   }
 
   /// Numbers of an epoch's groups.
@@ -92,7 +114,7 @@ public struct WorkPlan: Sendable {
   }
 
   /// The groups of an epoch are all there.
-  public func isComplete(_ epoch: Int) -> Bool { numbers(ofEpoch: epoch).allSatisfy { stored.contains($0) } }
+  public func isComplete(_ epoch: Int) -> Bool { storedCounts[epoch, default: 0] == settings.groupsPerEpoch }
 
   /// A policy is in force: the epochs before `version` are trained.
   public mutating func published(_ version: Int) {
@@ -100,6 +122,7 @@ public struct WorkPlan: Sendable {
     let first = numbers(ofEpoch: version).lowerBound
     stored = stored.filter { $0 >= first }
     leases = leases.filter { $0.key >= first }
+    countStored()
   }
 
   /// Lends out work, lowest numbers first.
@@ -116,7 +139,7 @@ public struct WorkPlan: Sendable {
     for number in held where leases[number]?.holder == holder { leases[number]?.expires = expires }
     let has = Set(held)
     var assignments: [Assignment] = []
-    for number in open {
+    for number in missing {
       if assignments.count >= capacity { break }
       guard !stored.contains(number), !has.contains(number) else { continue }
       if let lease = leases[number] {
@@ -174,7 +197,10 @@ public struct WorkPlan: Sendable {
   @discardableResult
   public mutating func store(_ number: Int) -> Bool {
     leases[number] = nil
-    return stored.insert(number).inserted
+    guard stored.insert(number).inserted else { return false }
+    storedCounts[number / settings.groupsPerEpoch, default: 0] += 1
+    if number == firstMissing { skipStored() }
+    return true
   }
 
   /// A holder is gone: what it was lent goes to others at once.
@@ -187,11 +213,11 @@ public struct WorkPlan: Sendable {
   public var leasedCount: Int { leases.count }
 
   /// There are groups to make that nobody makes.
-  public var hasOpenWork: Bool { open.contains { !stored.contains($0) && leases[$0] == nil } }
+  public var hasOpenWork: Bool { missing.contains { !stored.contains($0) && leases[$0] == nil } }
 
   /// There is work for anybody who asks.
   public func hasWork(now: Duration) -> Bool {
-    open.contains { number in !stored.contains(number) && (leases[number].map { $0.expires <= now } ?? true) }
+    missing.contains { number in !stored.contains(number) && (leases[number].map { $0.expires <= now } ?? true) }
   }
 
   /// Numbers that need not be made any more among those sampled from a policy.

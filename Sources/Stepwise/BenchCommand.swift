@@ -12,7 +12,9 @@ struct BenchCommand: ParsableCommand {
       Networks are made from a config.json with random weights, so nothing need be downloaded. \
       Benchmarks/compare.sh runs these beside PyTorch.
       """,
-    subcommands: [BenchUNet.self, BenchVAE.self, BenchText.self, BenchSDPO.self, BenchKernels.self, BenchWire.self])
+    subcommands: [BenchUNet.self, BenchVAE.self, BenchText.self, BenchSDPO.self, BenchKernels.self, BenchWire.self,
+      BenchReplay.self,
+    ])
 }
 
 /// What all benchmarks take.

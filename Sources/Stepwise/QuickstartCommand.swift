@@ -9,6 +9,7 @@ import Imaging
 import Models
 import Rewards
 import Telemetry
+import Transport
 
 struct QuickstartCommand: ParsableCommand {
   enum Reward: String, CaseIterable, ExpressibleByArgument {

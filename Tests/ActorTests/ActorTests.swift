@@ -3,6 +3,7 @@
 import Actor
 import Configuration
 import Engine
+import Fixtures
 import Foundation
 import Layers
 import Logging
@@ -16,11 +17,12 @@ import Transport
 @Suite("Actor", .serialized)
 final class ActorTests {
   let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-  let folder: URL
+  let folder, model: URL
   let context: Context
 
   init() throws {
-    folder = try TinyModel.make()
+    folder = FileManager.default.temporaryDirectory.appending(path: "tiny-\(UUID().uuidString)")
+    model = try TinyModel.make(in: folder)
     context = try Context()
     try Compute.start()
   }
@@ -66,6 +68,20 @@ final class ActorTests {
   func redelivers() throws {
     let seen = try run(wanted: 4, faults: .init(forgotten: 3)) { $0.redelivery = .milliseconds(100) }
     #expect(Set(seen.groups.map(\.number)) == Set(0..<4))
+  }
+
+  @Test("Sampling pauses when the groups without an acknowledgement have as many bytes as may wait, and goes on after it")
+  func boundedOutbox() throws {
+    // A group has two trajectories of 9 states of 4 x 8 x 8 floats.
+    let groupBytes = 2 * 9 * 4 * 8 * 8 * 4
+    let seen = try run(wanted: 40, faults: .init(silentDuplicates: 60)) {
+      $0.redelivery = .milliseconds(50)
+      $0.batchSize = 2
+      $0.undeliveredBytes = 6 * groupBytes
+    }
+    // Two batches may have been under way when the limit was met.
+    #expect((6...10).contains(seen.groupsInSilence), "\(seen.groupsInSilence)")
+    #expect(Set(seen.groups.map(\.number)) == Set(0..<40))
   }
 
   @Test("A learner that was restarted is greeted again, and nothing is lost")
@@ -170,7 +186,7 @@ final class ActorTests {
 
   func configuration(rewards: [String: Float] = ["jpeg-compressibility": 2]) -> Configuration {
     var configuration = Configuration()
-    configuration.run.model = folder.path
+    configuration.run.model = model.path
     configuration.sampling.batchSize = 4
     configuration.reward.weights = rewards
     return configuration
@@ -179,7 +195,7 @@ final class ActorTests {
   /// A policy whose B matrices are all `scale` / 100.
   func policy(_ version: Int, scale: Float) -> FakeLearner.Policy {
     do {
-      let unet = try UNet2DCondition(folder: folder.appending(path: "unet"))
+      let unet = try UNet2DCondition(folder: model.appending(path: "unet"))
       try unet.addLoRA(rank: 2, alpha: 2, random: RandomStream(seed: 5))
       for parameter in unet.loraParameters where parameter.name.contains("lora_B") {
         parameter.value = Tensor(repeating: scale / 100, shape: parameter.value.shape)

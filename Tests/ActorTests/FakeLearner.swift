@@ -20,6 +20,8 @@ final class FakeLearner: Sendable {
     var refusal: String?
     /// Deliveries it forgets before it acknowledges one.
     var forgotten = 0
+    /// Acknowledges nothing until it was sent so many groups a second time.
+    var silentDuplicates = 0
     /// After so many groups it acts like a learner that was restarted, and knows nobody.
     var restartAfter: Int?
     /// Messages that it does not hear after that, as while it starts.
@@ -34,6 +36,8 @@ final class FakeLearner: Sendable {
     var hellos = 0
     var goodbyes = 0
     var duplicates = 0
+    /// Groups it had when it acknowledged the first one.
+    var groupsInSilence = 0
   }
 
   /// What happened, for tests that wait for it.
@@ -154,9 +158,11 @@ final class FakeLearner: Sendable {
         } else {
           seen.groups.append(group)
         }
+        if seen.groupsInSilence == 0, seen.duplicates >= faults.silentDuplicates { seen.groupsInSilence = seen.groups.count }
         return seen.groups.count
       }
       box.events.put(.group)
+      if box.value.withLock({ $0.duplicates < faults.silentDuplicates }) { return [] }
       if let limit = faults.restartAfter, count >= limit {
         faults.restartAfter = nil
         knowsActor = false

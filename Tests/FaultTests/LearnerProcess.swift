@@ -2,10 +2,12 @@
 
 import Configuration
 import Engine
+import Fixtures
 import Foundation
 import Glibc
 import Models
 import Testing
+import Transport
 
 /// Ten times as many faults, and so on, where the environment asks for a longer run.
 let faultScale = ProcessInfo.processInfo.environment["STEPWISE_FAULT_SCALE"].flatMap { Int($0) } ?? 1
@@ -20,12 +22,7 @@ struct FaultBench {
   init() throws {
     try Compute.start()
     folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-faults-" + UUID().uuidString)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    let model = folder.appending(path: "model")
-    let golden = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Golden/models/sd2")
-    try FileManager.default.copyItem(at: golden, to: model)
-    try Self.writeTokenizer(to: model.appending(path: "tokenizer"))
+    let model = try TinyModel.make(in: folder)
     configuration.run.folder = folder.appending(path: "run").path
     configuration.run.model = model.path
     configuration.run.seed = 5
@@ -37,7 +34,7 @@ struct FaultBench {
     configuration.evaluation.every = 0
     configuration.network.heartbeatInterval = 0.2
     configuration.network.silenceLimit = 5
-    let endpoints = try Self.freeEndpoints(4)
+    let endpoints = try FreePorts.endpoints(4)
     configuration.network.learner = endpoints[0]
     configuration.network.notices = endpoints[1]
     configuration.network.routers = [endpoints[2]]
@@ -47,43 +44,6 @@ struct FaultBench {
   func remove() { try? FileManager.default.removeItem(at: folder) }
 
   var runFolder: URL { URL(filePath: configuration.run.folder) }
-
-  /// Letters alone, with the ids of the special tokens that the text encoder's configuration has.
-  private static func writeTokenizer(to folder: URL) throws {
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    var vocabulary = ["<|startoftext|>": 398, "<|endoftext|>": 399]
-    for (number, letter) in "abcdefghijklmnopqrstuvwxyz".enumerated() {
-      vocabulary[String(letter)] = number
-      vocabulary["\(letter)</w>"] = 100 + number
-    }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    try encoder.encode(vocabulary).write(to: folder.appending(path: "vocab.json"))
-    try Data("#version: 0.2\n".utf8).write(to: folder.appending(path: "merges.txt"))
-    try Data(#"{"model_max_length": 12}"#.utf8).write(to: folder.appending(path: "tokenizer_config.json"))
-  }
-
-  /// Endpoints that were free a moment ago: a learner that comes back must find its own again.
-  private static func freeEndpoints(_ count: Int) throws -> [String] {
-    var sockets: [Int32] = []
-    defer { for socket in sockets { close(socket) } }
-    return try (0..<count).map { _ in
-      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-      try #require(descriptor >= 0)
-      sockets.append(descriptor)
-      var address = sockaddr_in()
-      address.sin_family = sa_family_t(AF_INET)
-      address.sin_addr.s_addr = inet_addr("127.0.0.1")
-      var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-      let status = withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          bind(descriptor, $0, size) == 0 ? getsockname(descriptor, $0, &size) : -1
-        }
-      }
-      try #require(status == 0)
-      return "tcp://127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
-    }
-  }
 
   /// Starts the learner; it goes on with what the run's folder holds.
   func start() throws -> LearnerProcess {

@@ -18,7 +18,7 @@ private let table: [String: Set<String>] = [
   // To the side: bytes.
   "Shared/Messages": ["Engine", "CMessages"],
   "Shared/Transport": ["CZeroMQ", "Logging"],
-  "Shared/Replay": ["Messages", "Engine", "CHDF5"],
+  "Shared/Replay": ["Messages", "Engine", "CHDF5", "CChecksum"],
   "Shared/Telemetry": ["Engine", "Imaging"],
   "Shared/Configuration": ["Yams"],
   "Shared/Scoring": ["Messages", "Transport", "Engine", "Configuration"],

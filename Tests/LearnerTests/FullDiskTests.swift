@@ -1,3 +1,4 @@
+import Fixtures
 import Foundation
 import Learner
 import Messages
@@ -5,39 +6,15 @@ import Replay
 import Testing
 import Transport
 
-/// Runs a command; true when it ended well.
-private func run(_ command: String...) -> Bool {
-  let process = Process()
-  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  process.arguments = command
-  process.standardOutput = FileHandle.nullDevice
-  process.standardError = FileHandle.nullDevice
-  do { try process.run() } catch { return false }
-  process.waitUntilExit()
-  return process.terminationStatus == 0
-}
-
-/// Calls `body` with a folder on a disk of its own of eight mebibytes; nil where mounting is not allowed.
-private func withSmallDisk<Result>(_ body: (URL) throws -> Result) throws -> Result? {
-  let folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-disk-" + UUID().uuidString)
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  guard run("mount", "-t", "tmpfs", "-o", "size=8m", "stepwise-test", folder.path) else { return nil }
-  defer { _ = run("umount", "-l", folder.path) }
-  return try body(folder)
-}
-
-private let mayMount = (try? withSmallDisk { _ in true }) == true
-
 @Suite("A learner whose disk is full")
 struct LearnerFullDiskTests {
   @Test(
     "acknowledges nothing, goes on serving, and takes groups again when there is room",
-    .enabled(if: mayMount, "a small disk of its own cannot be mounted here; run as root to include this test"))
+    .enabled(if: SmallDisk.isAllowed, "a small disk of its own cannot be mounted here; run as root to include this test"))
   func full() throws {
     var bench = try Bench(groupsPerEpoch: 5_000)
     defer { bench.remove() }
-    _ = try withSmallDisk { disk in
+    _ = try SmallDisk.with(mebibytes: 8) { disk in
       let ballast = disk.appending(path: "ballast")
       bench.settings.replayFolder = disk.appending(path: "replay")
       try Data(repeating: 1, count: (8 << 20) - (128 << 10)).write(to: ballast)

@@ -1,37 +1,15 @@
+import Fixtures
 import Foundation
 import Replay
 import Testing
-
-/// Runs a command; true when it ended well.
-private func run(_ command: String...) -> Bool {
-  let process = Process()
-  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  process.arguments = command
-  process.standardOutput = FileHandle.nullDevice
-  process.standardError = FileHandle.nullDevice
-  do { try process.run() } catch { return false }
-  process.waitUntilExit()
-  return process.terminationStatus == 0
-}
-
-/// Calls `body` with a folder on a disk of its own of one mebibyte; nil where mounting is not allowed.
-private func withSmallDisk<Result>(_ body: (URL) throws -> Result) throws -> Result? {
-  try withFolder { folder in
-    guard run("mount", "-t", "tmpfs", "-o", "size=1m", "stepwise-test", folder.path) else { return nil }
-    defer { _ = run("umount", "-l", folder.path) }
-    return try body(folder)
-  }
-}
-
-private let mayMount = (try? withSmallDisk { _ in true }) == true
 
 @Suite("A full disk")
 struct FullDiskTests {
   @Test(
     "is told as such, loses nothing that was committed, and the store goes on when there is room",
-    .enabled(if: mayMount, "a small disk of its own cannot be mounted here; run as root to include this test"))
+    .enabled(if: SmallDisk.isAllowed, "a small disk of its own cannot be mounted here; run as root to include this test"))
   func full() throws {
-    _ = try withSmallDisk { disk in
+    _ = try SmallDisk.with(mebibytes: 1) { disk in
       let ballast = disk.appendingPathComponent("ballast")
       try Data(repeating: 1, count: 900 << 10).write(to: ballast)
       let replay = disk.appendingPathComponent("replay")

@@ -1,6 +1,10 @@
 import Engine
+import Foundation
 import Replay
 import Testing
+
+/// Ten times as many steps, and so on, where the environment asks for a longer run.
+private let limiterScale = ProcessInfo.processInfo.environment["STEPWISE_FUZZ_SCALE"].flatMap { Int($0) } ?? 1
 
 /// The rule as it is written down, without any of the limiter's short cuts.
 private struct Reference {
@@ -22,7 +26,7 @@ struct RateLimiterTests {
   @Test("decides over 100,000 random steps as the rule does, and never keeps both sides waiting")
   func reference() throws {
     var random = RandomStream(seed: 9).fork("limiter")
-    for round in 0..<50 {
+    for round in 0..<50 * limiterScale {
       // Quarters: sums are exact, and both sides compare the same numbers.
       let spi = Double(1 + random.integer(below: 20)) / 4
       let batch = 1 + random.integer(below: 4)

@@ -4,6 +4,9 @@ import Messages
 import Replay
 import Testing
 
+/// Ten times as many flips, and so on, where the environment asks for a longer run.
+private let scale = ProcessInfo.processInfo.environment["STEPWISE_FUZZ_SCALE"].flatMap { Int($0) } ?? 1
+
 @Suite("A replay survives")
 struct RecoveryTests {
   /// A folder with `count` committed groups in its journal.
@@ -47,7 +50,7 @@ struct RecoveryTests {
       let whole = try Data(contentsOf: path)
       let first = whole.count - (0..<4).map { encoded(exampleGroup($0)).count + 32 }.reduce(0, +)
       var random = RandomStream(seed: 3).fork("flips")
-      for round in 0..<2_000 {
+      for round in 0..<2_000 * scale {
         let place = first + random.integer(below: whole.count - first)
         var bytes = whole
         bytes[place] ^= 1 << UInt8(random.integer(below: 8))

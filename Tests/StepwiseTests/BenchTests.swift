@@ -1,6 +1,7 @@
 // `bench` prints what the peers' scripts print, and refuses what cannot be measured.
 
 import Engine
+import Fixtures
 import Foundation
 import Layers
 import Models
@@ -97,7 +98,7 @@ private func number(_ value: JSONValue?) -> Double {
 
   @Test func `a tiny decoder's scores stand beside those of the model's own autoencoder`() throws {
     try withTemporaryFolder { folder in
-      let model = try makeModel(in: folder)
+      let model = try TinyModel.make(in: folder)
       try makeTiny(in: folder.appending(path: "tiny"))
       try Data("cat\n".utf8).write(to: folder.appending(path: "prompts.txt"))
       let arguments = [
@@ -119,7 +120,7 @@ private func number(_ value: JSONValue?) -> Double {
 
   @Test func `random weights make pictures from configurations and a tokenizer, and say when it is missing`() throws {
     try withTemporaryFolder { folder in
-      let model = try makeModel(in: folder)
+      let model = try TinyModel.make(in: folder)
       for part in ["unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model"] {
         try FileManager.default.removeItem(at: model.appending(path: "\(part).safetensors"))
       }

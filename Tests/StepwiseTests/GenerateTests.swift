@@ -1,5 +1,6 @@
 // `generate`, `evaluate` and `plot` do what they say, the same every time, and explain what they cannot do.
 
+import Fixtures
 import Foundation
 import Imaging
 import Layers
@@ -8,7 +9,7 @@ import Testing
 @Suite struct GenerateTests {
   @Test func `the same seed gives the same files, and saved latents give the same pictures`() throws {
     try withTemporaryFolder { folder in
-      let model = try makeModel(in: folder)
+      let model = try TinyModel.make(in: folder)
       let common = ["generate", "--model", model.path, "--prompt", "a cat", "dog", "--steps", "2", "--eta", "0"]
       let first = try Program.built.run(
         common + ["--seed", "7", "--out", "one", "--save-latents", "noise.safetensors"], in: folder)
@@ -32,7 +33,7 @@ import Testing
   @Test(arguments: [["--scheduler", "lcm"], ["--guidance", "2"], ["--eta", "0.5", "--images", "3"]])
   func `every way of sampling makes pictures`(options: [String]) throws {
     try withTemporaryFolder { folder in
-      let model = try makeModel(in: folder)
+      let model = try TinyModel.make(in: folder)
       let result = try Program.built.run(
         ["generate", "--model", model.path, "--prompt", "a cat", "--steps", "2", "--out", "out"] + options, in: folder)
       #expect(result.status == 0, "\(result.errors)")
@@ -53,7 +54,7 @@ import Testing
   ])
   func `what cannot be done is explained, and nothing is written`(options: [String], text: String) throws {
     try withTemporaryFolder { folder in
-      let model = try makeModel(in: folder)
+      let model = try TinyModel.make(in: folder)
       try Data("not safetensors".utf8).write(to: folder.appending(path: "short.safetensors"))
       var arguments = ["generate", "--out", "out"]
       for (name, value) in [("--model", model.path), ("--prompt", "a cat"), ("--steps", "2")]
@@ -67,7 +68,7 @@ import Testing
 
   @Test func `an evaluation has means, standard errors and every prompt, and repeats itself`() throws {
     try withTemporaryFolder { folder in
-      let model = try makeModel(in: folder)
+      let model = try TinyModel.make(in: folder)
       try Data("# held out\ncat\n\ndog\n".utf8).write(to: folder.appending(path: "prompts.txt"))
       let arguments = [
         "evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "jpeg-compressibility",
@@ -153,7 +154,7 @@ import Testing
 
   @Test func `a reward that does not exist is answered with those that do`() throws {
     try withTemporaryFolder { folder in
-      let model = try makeModel(in: folder)
+      let model = try TinyModel.make(in: folder)
       try Data("cat\n".utf8).write(to: folder.appending(path: "prompts.txt"))
       let result = try Program.built.run(
         ["evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "beauty"], in: folder)

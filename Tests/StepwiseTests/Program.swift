@@ -1,5 +1,6 @@
 // The built program, run as its user runs it, and a small model for it.
 
+import Fixtures
 import Foundation
 
 /// `stepwise`, or another program beside the tests.
@@ -47,23 +48,7 @@ func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Resul
   return try body(folder)
 }
 
-let repository = URL(filePath: #filePath)
-  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-
-/// Golden's SD 2 model of random weights (4 latent channels, 8 x 8 latents, 12 positions) with a tokenizer of letters.
-func makeModel(in folder: URL) throws -> URL {
-  let model = folder.appending(path: "model")
-  try FileManager.default.copyItem(at: repository.appending(path: "Tests/Golden/models/sd2"), to: model)
-  let tokenizer = model.appending(path: "tokenizer")
-  try FileManager.default.createDirectory(at: tokenizer, withIntermediateDirectories: true)
-  let letters = "abcdefghijklmnopqrstuvwxyz".map(String.init)
-  let tokens = letters + letters.map { $0 + "</w>" } + ["<|startoftext|>", "<|endoftext|>"]
-  let vocabulary = Dictionary(uniqueKeysWithValues: zip(tokens, tokens.indices))
-  try JSONEncoder().encode(vocabulary).write(to: tokenizer.appending(path: "vocab.json"))
-  try Data("#version: 0.2\n".utf8).write(to: tokenizer.appending(path: "merges.txt"))
-  try Data("{\"model_max_length\": 12}".utf8).write(to: tokenizer.appending(path: "tokenizer_config.json"))
-  return model
-}
+let repository = TinyModel.repository
 
 extension FileManager {
   func names(in folder: URL) -> [String] { ((try? contentsOfDirectory(atPath: folder.path)) ?? []).sorted() }

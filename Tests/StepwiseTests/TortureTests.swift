@@ -18,6 +18,9 @@ import Testing
         #expect((account[name] as? Int ?? 0) > 0, "\(name)")
       }
       #expect((account["faults"] as? [String: Any])?.isEmpty == false)
+      // The configuration asks for a thousand million epochs: none of them may cost memory before its time.
+      let memory = try #require((account["mostMemory"] as? [String: Any])?["learner"] as? Int)
+      #expect(memory < 512, "the learner took \(memory) MiB")
     }
   }
 

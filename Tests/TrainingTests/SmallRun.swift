@@ -4,6 +4,7 @@
 import Configuration
 import Diffusion
 import Engine
+import Fixtures
 import Foundation
 import Layers
 import Learner
@@ -21,10 +22,7 @@ struct SmallRun {
   init() throws {
     try Compute.start()
     folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-training-" + UUID().uuidString)
-    let model = folder.appending(path: "model")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    try FileManager.default.copyItem(at: Self.golden.appending(path: "models/sd2"), to: model)
-    try Self.writeTokenizer(to: model.appending(path: "tokenizer"))
+    let model = try TinyModel.make(in: folder)
     configuration = Configuration()
     configuration.run.folder = folder.appending(path: "run").path
     configuration.run.model = model.path
@@ -39,25 +37,6 @@ struct SmallRun {
     configuration.training.statisticsBufferSize = 8
     configuration.sampling.batchSize = 4
     configuration.checkpoint.every = 2
-  }
-
-  private static let golden = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .appending(path: "Golden")
-
-  /// Letters alone, with the ids of the special tokens that the text encoder's configuration has.
-  private static func writeTokenizer(to folder: URL) throws {
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    var vocabulary = ["<|startoftext|>": 398, "<|endoftext|>": 399]
-    for (number, letter) in "abcdefghijklmnopqrstuvwxyz".enumerated() {
-      vocabulary[String(letter)] = number
-      vocabulary["\(letter)</w>"] = 100 + number
-    }
-    // Sorted, so that every run's model has the same fingerprint.
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    try encoder.encode(vocabulary).write(to: folder.appending(path: "vocab.json"))
-    try Data("#version: 0.2\n".utf8).write(to: folder.appending(path: "merges.txt"))
-    try Data(#"{"model_max_length": 12}"#.utf8).write(to: folder.appending(path: "tokenizer_config.json"))
   }
 
   var runFolder: URL { URL(filePath: configuration.run.folder) }

@@ -16,6 +16,9 @@ struct Program: AsyncParsableCommand {
   @Option(name: .customLong("set"), help: "Overrides a key, as sampling.batchSize=4; may be repeated.")
   var overrides: [String] = []
 
+  @Flag(help: "Use addresses of other machines without keys, as network.insecure: true.")
+  var insecure = false
+
   @Option(help: "Names this actor; two actors of a run must not share a name.")
   var name = "\(ProcessInfo.processInfo.hostName)-\(ProcessInfo.processInfo.processIdentifier)"
 
@@ -42,7 +45,8 @@ struct Program: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let configuration = try Configuration(file: config.map { URL(filePath: $0) }, overrides: overrides)
+    let configuration = try Configuration(
+      file: config.map { URL(filePath: $0) }, overrides: overrides + (insecure ? ["network.insecure=true"] : []))
     var options = ActorOptions(configuration, name: name, incarnation: incarnation)
     if let learner { options.learner = learner }
     if let notices { options.notices = notices }

@@ -16,6 +16,9 @@ struct Program: AsyncParsableCommand {
   @Option(name: .customLong("set"), help: "Overrides a key, as training.epochs=3; may be repeated.")
   var overrides: [String] = []
 
+  @Flag(help: "Use addresses of other machines without keys, as network.insecure: true.")
+  var insecure = false
+
   @Flag(help: "Go on with the run that run.folder holds; without this it must hold none.")
   var resume = false
 
@@ -37,7 +40,8 @@ struct Program: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let configuration = try Configuration(file: config.map { URL(filePath: $0) }, overrides: overrides)
+    let configuration = try Configuration(
+      file: config.map { URL(filePath: $0) }, overrides: overrides + (insecure ? ["network.insecure=true"] : []))
     if offline {
       try await LearnerRun.runOffline(configuration, replays: replay.map { URL(filePath: $0) }, resumes: resume)
     } else {

@@ -20,8 +20,12 @@ struct ConfigurationOptions: ParsableArguments {
   @Option(name: .customLong("set"), help: "Overrides a key, as training.epochs=3; may be repeated.")
   var overrides: [String] = []
 
+  @Flag(help: "Use addresses of other machines without keys, as network.insecure: true.")
+  var insecure = false
+
   func load() throws -> Configuration {
-    try Configuration(file: config.map { URL(filePath: $0) }, overrides: overrides)
+    try Configuration(
+      file: config.map { URL(filePath: $0) }, overrides: overrides + (insecure ? ["network.insecure=true"] : []))
   }
 }
 

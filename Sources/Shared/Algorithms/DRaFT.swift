@@ -2,7 +2,7 @@
 // with several noisings of the final state to lower its variance (DRaFT-LV). Here the steps before the last K are those
 // that an actor took with the same policy.
 
-public import Diffusion
+internal import Diffusion
 public import Engine
 
 /// The method DRaFT-K.

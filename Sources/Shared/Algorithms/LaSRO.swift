@@ -1,7 +1,7 @@
 // LaSRO, arXiv 2411.15247: fine-tuning of one- and two-step models by a learned surrogate of the reward on latents. Here
 // is the policy's step and the surrogate's ranking loss; the surrogate itself is `LatentSurrogate`.
 
-public import Diffusion
+internal import Diffusion
 public import Engine
 
 /// The method LaSRO.

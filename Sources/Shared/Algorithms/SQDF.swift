@@ -2,7 +2,7 @@
 // one reparameterised step from a stored state, a training-free estimate of the soft Q-function, and a divergence from
 // the frozen reference.
 
-public import Diffusion
+internal import Diffusion
 public import Engine
 
 /// The method SQDF.

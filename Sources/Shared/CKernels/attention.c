@@ -23,8 +23,8 @@ typedef struct {
 // p = e^(score - top) over the visible columns; returns the factor that what was summed before must shrink by.
 SW_KERNEL static float exponentiate(int64_t columns, int64_t visible, seen *row, float *restrict p) {
   SW_REASSOCIATE
-  float top = row->top, sum = 0;
-  for (int64_t i = 0; i < visible; i++) top = p[i] > top ? p[i] : top;
+  const float top = sw_largest(visible, p, row->top);
+  float sum = 0;
   for (int64_t i = 0; i < visible; i++) {
     p[i] = sw_expf(p[i] - top);
     sum += p[i];

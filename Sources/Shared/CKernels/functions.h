@@ -52,3 +52,21 @@ SW_INLINE float sw_erff(float x) {
 // gelu(x) = x Phi(x), Phi the normal distribution function
 SW_INLINE float sw_normal_cdf(float x) { return 0.5f * (1.0f + sw_erff(x * 0.70710678f)); }
 SW_INLINE float sw_normal_pdf(float x) { return 0.39894228f * sw_expf(-0.5f * x * x); }
+
+typedef float sw_lanes __attribute__((ext_vector_type(16), aligned(4)));
+
+// The largest of x and `top`. Lane by lane: a compiler that minds NaN keeps a running maximum in one register and waits
+// for it at every number.
+SW_INLINE float sw_largest(int64_t n, const float *x, float top) {
+  sw_lanes even = top, odd = top;
+  int64_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    const sw_lanes a = *(const sw_lanes *)(x + i), b = *(const sw_lanes *)(x + i + 16);
+    even = a > even ? a : even;
+    odd = b > odd ? b : odd;
+  }
+  even = odd > even ? odd : even;
+  for (int lane = 0; lane < 16; lane++) top = even[lane] > top ? even[lane] : top;
+  for (; i < n; i++) top = x[i] > top ? x[i] : top;
+  return top;
+}

@@ -18,8 +18,8 @@ typedef struct {
 
 SW_KERNEL static void softmax_row(int64_t n, int logarithm, const float *restrict x, float *restrict y) {
   SW_REASSOCIATE
-  float top = x[0], sum = 0;
-  for (int64_t i = 1; i < n; i++) top = x[i] > top ? x[i] : top;
+  const float top = sw_largest(n, x, x[0]);
+  float sum = 0;
   for (int64_t i = 0; i < n; i++) {
     y[i] = sw_expf(x[i] - top);
     sum += y[i];

@@ -208,6 +208,11 @@ extension Configuration {
     public var segmentGroups = 256
     /// Bytes to a segment, whichever limit is met first; a restart reads so much journal.
     public var segmentBytes = 268_435_456
+    /// Whether a group is acknowledged only once it is on the disk. Off, it is as soon as the operating system has it: a
+    /// learner that is killed loses nothing, a machine that fails what it had not written.
+    public var waitsForDisk = true
+    /// Bytes of groups kept in memory to be trained on again; more read less from the disk.
+    public var cacheBytes = 268_435_456
     /// How often a group is to be trained on, on average: actors get no work while groups are trained on less often
     /// than that, and training waits while they are more often. 0 sets no limit.
     public var samplesPerInsert = 0.0
@@ -253,6 +258,8 @@ extension Configuration {
     public var policyChunkBytes = 4_194_304
     /// Groups that an actor keeps undelivered before it stops sampling; more bear a longer absence of the learner.
     public var undeliveredGroups = 64
+    /// Bytes of groups that an actor keeps undelivered before it stops sampling, whichever limit is met first.
+    public var undeliveredBytes = 1_073_741_824
 
     /// All defaults.
     public init() {}

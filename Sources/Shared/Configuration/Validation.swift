@@ -95,6 +95,7 @@ extension Configuration {
     positive(replay.maximumBytes, "replay.maximumBytes")
     positive(replay.segmentGroups, "replay.segmentGroups")
     positive(replay.segmentBytes, "replay.segmentBytes")
+    notNegative(replay.cacheBytes, "replay.cacheBytes")
     require(
       replay.samplesPerInsert >= 0 && replay.samplesPerInsert.isFinite, "replay.samplesPerInsert", "0 or more",
       replay.samplesPerInsert)
@@ -132,6 +133,7 @@ extension Configuration {
     require(
       network.keyFile.isEmpty || !network.keys.isEmpty, "network.keys", "a folder of keys beside network.keyFile", "none")
     positive(network.undeliveredGroups, "network.undeliveredGroups")
+    positive(network.undeliveredBytes, "network.undeliveredBytes")
 
     positive(checkpoint.every, "checkpoint.every")
     positive(checkpoint.keep, "checkpoint.keep")

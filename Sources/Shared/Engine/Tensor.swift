@@ -66,6 +66,12 @@ public struct Tensor: Sendable {
     }
   }
 
+  /// The elements in row-major order, there as long as this value or a copy of it lives; whoever keeps the buffer keeps
+  /// one.
+  public var unsafeBuffer: UnsafeBufferPointer<Float> {
+    UnsafeBufferPointer(start: storage.pointer + offset, count: count)
+  }
+
   /// The same value without its place on a tape: gradients do not flow through.
   public var detached: Tensor {
     var copy = self

@@ -1,10 +1,17 @@
 // Memory for the C structs of one message while it is packed: everything it hands out lives until the arena goes.
 
 internal import CMessages
+internal import Engine
 
 /// Owns the C side of one message being encoded.
 final class Arena {
   private var blocks: [UnsafeMutableRawPointer] = []
+  /// Whose elements are packed from where they are.
+  private var tensors: [Tensor] = []
+  /// Bytes of the message's pictures, where the caller holds them for as long as it packs.
+  private let pixels: UnsafeRawBufferPointer?
+
+  init(pixels: UnsafeRawBufferPointer? = nil) { self.pixels = pixels }
 
   deinit { for block in blocks { block.deallocate() } }
 
@@ -46,6 +53,24 @@ final class Arena {
     _ elements: [UnsafeMutablePointer<Element>]
   ) -> UnsafeMutablePointer<UnsafeMutablePointer<Element>?> {
     array(elements.map { Optional($0) })
+  }
+
+  /// The elements of a tensor, which lives as long as the arena.
+  func bytes(_ tensor: Tensor) -> ProtobufCBinaryData {
+    tensors.append(tensor)
+    return Self.data(UnsafeRawBufferPointer(tensor.unsafeBuffer))
+  }
+
+  /// Pictures: not copied when they are those that the caller holds.
+  func bytes(_ images: ImageBatch) -> ProtobufCBinaryData {
+    if let pixels, pixels.count == images.pixels.count { return Self.data(pixels) }
+    return images.pixels.withUnsafeBytes { bytes($0) }
+  }
+
+  private static func data(_ bytes: UnsafeRawBufferPointer) -> ProtobufCBinaryData {
+    // protobuf-c only reads what it packs.
+    let start = UnsafeMutablePointer(mutating: bytes.bindMemory(to: UInt8.self).baseAddress)
+    return ProtobufCBinaryData(len: bytes.count, data: start)
   }
 
   /// A copy of bytes.

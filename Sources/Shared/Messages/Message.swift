@@ -53,8 +53,15 @@ public enum Message: Sendable {
   ///
   /// Stops the program when they would be more than `largestByteCount`.
   public func encode() -> [UInt8] {
-    let arena = Arena()
-    return withExtendedLifetime(arena) {
+    // Pictures are the most of a message that has them: they are packed from where they are.
+    if case .scoreRequest(let request) = self, case .bytes(let images) = request.images {
+      return images.pixels.withUnsafeBytes { encode(in: Arena(pixels: $0)) }
+    }
+    return encode(in: Arena())
+  }
+
+  private func encode(in arena: Arena) -> [UInt8] {
+    withExtendedLifetime(arena) {
       let envelope = packed(in: arena)
       let count = stepwise__v1__envelope__get_packed_size(envelope)
       check(

@@ -7,25 +7,23 @@ internal import Engine
 typealias CTensor = Stepwise__V1__Tensor
 
 extension Arena {
-  private func tensor(_ dataType: Stepwise__V1__DataType, _ shape: [Int], _ values: UnsafeRawBufferPointer)
-    -> UnsafeMutablePointer<CTensor>
-  {
+  private func tensor(
+    _ dataType: Stepwise__V1__DataType, _ shape: [Int], _ values: ProtobufCBinaryData
+  ) -> UnsafeMutablePointer<CTensor> {
     let tensor = make(stepwise__v1__tensor__init)
     tensor.pointee.data_type = dataType
     tensor.pointee.n_shape = shape.count
     tensor.pointee.shape = array(shape.map { UInt32($0) })
-    tensor.pointee.values = bytes(values)
+    tensor.pointee.values = values
     return tensor
   }
 
   func tensor(_ tensor: Tensor) -> UnsafeMutablePointer<CTensor> {
-    tensor.withUnsafeBuffer { self.tensor(STEPWISE__V1__DATA_TYPE__FLOAT32, tensor.shape, UnsafeRawBufferPointer($0)) }
+    self.tensor(STEPWISE__V1__DATA_TYPE__FLOAT32, tensor.shape, bytes(tensor))
   }
 
   func tensor(_ images: ImageBatch) -> UnsafeMutablePointer<CTensor> {
-    images.pixels.withUnsafeBytes {
-      tensor(STEPWISE__V1__DATA_TYPE__UINT8, [images.count, images.height, images.width, 3], $0)
-    }
+    tensor(STEPWISE__V1__DATA_TYPE__UINT8, [images.count, images.height, images.width, 3], bytes(images))
   }
 }
 

@@ -105,6 +105,8 @@ public struct TrajectoryGroup: Sendable {
     self.trajectories = trajectories
   }
 
+  /// Bytes of all states and clean states, beside which the rest is little.
+  public var stateByteCount: Int { trajectories.reduce(0) { $0 + 4 * ($1.states.count + $1.cleanStates.count) } }
   /// Every trajectory has all its scores.
   public var isScored: Bool { trajectories.allSatisfy(\.isScored) }
   /// Names of all rewards, sorted.

@@ -3,7 +3,7 @@
 
 public import Engine
 internal import Foundation
-public import Layers
+internal import Layers
 
 /// A scalar of clean latents and a prompt.
 public final class LatentSurrogate {

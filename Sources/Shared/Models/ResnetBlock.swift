@@ -24,8 +24,8 @@ final class ResnetBlock {
   /// `[B, H, W, in]` and the activated time embedding `[B, E]` to `[B, H, W, out]`.
   func callAsFunction(_ x: Tensor, time: Tensor?) -> Tensor {
     let shift = time.flatMap { time in timeProjection.map { $0(time) } }
-    let h = conv1(norm1(x, silu: true), shift: shift)
-    return conv2(norm2(h, silu: true), residual: shortcut?(x) ?? x)
+    // Nothing between has a name, so that each is freed as soon as the next is made.
+    return conv2(norm2(conv1(norm1(x, silu: true), shift: shift), silu: true), residual: shortcut?(x) ?? x)
   }
 }
 

@@ -31,6 +31,32 @@ struct OpenFile: ~Copyable {
     }
   }
 
+  /// Writes three parts at an offset, one after another, in one call where the system takes them all.
+  func write(_ parts: ([UInt8], [UInt8], [UInt8]), at offset: Int) throws {
+    try parts.0.withUnsafeBytes { first in
+      try parts.1.withUnsafeBytes { second in
+        try parts.2.withUnsafeBytes { third in try write([first, second, third], at: offset) }
+      }
+    }
+  }
+
+  private func write(_ parts: [UnsafeRawBufferPointer], at offset: Int) throws {
+    var offset = offset
+    var rest = parts[...]
+    while !rest.isEmpty {
+      let vectors = rest.map { iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress), iov_len: $0.count) }
+      var written = try Disk.call("write", path) { pwritev(descriptor, vectors, Int32(vectors.count), off_t(offset)) }
+      offset += written
+      while let first = rest.first, written >= first.count {
+        written -= first.count
+        rest.removeFirst()
+      }
+      if let first = rest.popFirst() {
+        rest = [UnsafeRawBufferPointer(rebasing: first[written...])] + rest
+      }
+    }
+  }
+
   /// Reads exactly this range.
   func read(_ range: Range<Int>) throws -> [UInt8] {
     var failure: ReplayError?

@@ -15,6 +15,8 @@ extension ReplayStore {
   public var trajectoryCount: Int { index.trajectoryCount }
   /// Bytes on disk.
   public var byteCount: Int { segmentByteCounts.values.reduce(journal.end, +) }
+  /// Bytes of groups that are kept in memory.
+  public var cachedByteCount: Int { cache.byteCount }
   /// Paths of the sealed segments, oldest first.
   public var segmentPaths: [String] { segments.sorted { $0.key < $1.key }.map(\.value.path) }
   /// Sealed segments.
@@ -28,10 +30,18 @@ extension ReplayStore {
   /// A group of this number is or was stored, so another is a duplicate.
   public func contains(_ number: Int) -> Bool { index.contains(number) }
 
-  /// The group of a number.
+  /// The group of a number, from memory where it is kept there.
   ///
   /// - Throws: `ReplayError`: `.absent`, or `.damaged` when it cannot be read.
   public func group(_ number: Int) throws -> TrajectoryGroup {
+    if let group = cache.group(number) { return group }
+    let group = try read(number)
+    cache.insert(group)
+    return group
+  }
+
+  /// The group of a number, from the disk.
+  func read(_ number: Int) throws -> TrajectoryGroup {
     switch index.location(number) {
     case .segment(let segment, let row): return try segments[segment]!.group(row)
     case .journal(let record):
@@ -66,7 +76,15 @@ extension ReplayStore {
   ///   - random: the stream to draw from.
   public func sample(_ count: Int, from random: inout RandomStream) throws -> [TrajectoryGroup] {
     check(count <= self.count, "sample: \(count) different groups of \(self.count)")
-    return try random.permutation(self.count).prefix(count).map { try group(index.numbers[$0]) }
+    // The first steps of a Fisher-Yates shuffle, in which a place that was not exchanged holds its own index: the cost
+    // does not grow with the replay.
+    var exchanged: [Int: Int] = [:]
+    return try (0..<count).map { place in
+      let other = place + random.integer(below: self.count - place)
+      let drawn = exchanged[other] ?? other
+      exchanged[other] = exchanged[place] ?? place
+      return try group(index.numbers[drawn])
+    }
   }
 
   /// Reads every group.
@@ -75,7 +93,7 @@ extension ReplayStore {
   public func verify() -> [ReplayDamage] {
     index.numbers.compactMap { number in
       do {
-        _ = try group(number)
+        _ = try read(number)
         return nil
       } catch {
         let path = (error as? ReplayError)?.path ?? folder.path

@@ -74,7 +74,7 @@ extension ReplayStore {
       let numbers = journal.numbers.sorted()
       try SegmentWriter.seal(
         ReplayFolder.segment(folder.path, number), origin: origin, count: numbers.count, level: settings.compression
-      ) { row in (try self.group(numbers[row]), self.index.entry(numbers[row])!.byteCount) }
+      ) { row in (try self.read(numbers[row]), self.index.entry(numbers[row])!.byteCount) }
       try adopt(segment: number)
     }
     journal = try OpenJournal(

@@ -26,6 +26,7 @@ public final class ReplayStore {
   let isReadOnly: Bool
   var origin: ReplayOrigin?
   var index = ReplayIndex()
+  var cache: GroupCache
   var segments: [Int: SegmentReader] = [:]
   var segmentByteCounts: [Int: Int] = [:]
   var journal: OpenJournal
@@ -66,6 +67,7 @@ public final class ReplayStore {
     self.settings = settings
     self.isReadOnly = isReadOnly
     sealingThreshold = settings.segmentGroups
+    cache = GroupCache(limit: settings.cacheBytes)
     if isReadOnly {
       guard let last = try ReplayFolder.journals(folder.path).last else {
         throw ReplayError(
@@ -110,14 +112,16 @@ public final class ReplayStore {
     let shape = group.trajectories[0].states.shape
     // A segment's datasets have one shape.
     if let other = journal.shape, other != shape { try seal() }
-    let record = JournalRecord.encode(.group, number: group.number, payload: bytes)
+    let (header, checksum) = JournalRecord.frame(.group, number: group.number, payload: bytes)
+    let size = header.count + bytes.count + checksum.count
     do {
-      try journal.file.write(record, at: journal.end)
+      try journal.file.write((header, bytes, checksum), at: journal.end)
     } catch {
       do { try journal.file.truncate(to: journal.end) } catch { isBroken = true }
       throw error
     }
-    let range = journal.end..<journal.end + record.count
+    let range = journal.end..<journal.end + size
+    cache.insert(group)
     note(
       ReplayEntry(group, byteCount: bytes.count), JournalRecord(type: .group, number: group.number, range: range), shape
     )
@@ -132,11 +136,15 @@ public final class ReplayStore {
     journal.end = max(journal.end, record.range.upperBound)
   }
 
-  /// Waits until everything appended is on disk. Only then may it be acknowledged.
+  /// Waits until everything appended is on disk, where the settings ask for that. Only then may it be acknowledged.
   ///
   /// - Throws: `ReplayError`; the store is unusable then: what is on disk is known only after opening it again.
   public func commit() throws {
     try requireWriting()
+    if settings.waitsForDisk { try synchronize() }
+  }
+
+  private func synchronize() throws {
     do {
       try journal.file.synchronize()
     } catch {
@@ -168,12 +176,12 @@ public final class ReplayStore {
   public func seal() throws {
     try requireWriting()
     guard let origin, !journal.numbers.isEmpty else { return }
-    try commit()
+    try synchronize()
     let number = journal.number
     let path = ReplayFolder.segment(folder.path, number)
     let numbers = journal.numbers.sorted()
     try SegmentWriter.seal(path, origin: origin, count: numbers.count, level: settings.compression) { row in
-      let group = try self.group(numbers[row])
+      let group = try self.read(numbers[row])
       return (group, self.index.entry(numbers[row])!.byteCount)
     }
     try adopt(segment: number)
@@ -219,12 +227,15 @@ public final class ReplayStore {
       else { return }
       segments[oldest] = nil
       segmentByteCounts[oldest] = nil
-      for number in index.remove(segment: oldest) { index.dropped.insert(number) }
+      for number in index.remove(segment: oldest) {
+        index.dropped.insert(number)
+        cache.remove(number)
+      }
       // First remembered, then deleted: a number must not come back.
       let marks = JournalRecord.encode(.marks, number: 0, payload: index.dropped.encoded)
       try journal.file.write(marks, at: journal.end)
       journal.end += marks.count
-      try commit()
+      try synchronize()
       try Disk.remove(segment.path)
     }
   }

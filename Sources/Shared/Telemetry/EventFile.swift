@@ -56,7 +56,7 @@ public final class EventFile: Sendable {
 
   private func write(_ bytes: [UInt8]) throws {
     do {
-      try file.withLock { try $0.write(contentsOf: Data(bytes)) }
+      try file.withLock { try $0.appendWhole(Data(bytes)) }
     } catch {
       throw TelemetryError(url.path, "the event file cannot be written: \(error.localizedDescription)")
     }

@@ -30,15 +30,26 @@ public final class MetricsLog: Sendable {
     }
   }
 
-  /// Appends one record.
+  /// Appends one record, whole or not at all.
   ///
   /// - Throws: `TelemetryError` when the disk is full or gone.
   public func append(step: Int, _ values: [String: Double], time: Double = Date().timeIntervalSince1970) throws {
     let line = MetricsRecord(step: step, time: time, values: values).line
     do {
-      try file.withLock { try $0.write(contentsOf: Data(line.utf8)) }
+      try file.withLock { try $0.appendWhole(Data(line.utf8)) }
     } catch {
       throw TelemetryError(path, "the metrics of step \(step) cannot be written: \(error.localizedDescription)")
+    }
+  }
+}
+
+extension FileHandle {
+  /// Writes at the end; of what did not fit whole nothing is left, so that the next record does not begin within it.
+  func appendWhole(_ data: Data) throws {
+    let end = try seekToEnd()
+    do { try write(contentsOf: data) } catch {
+      try truncate(atOffset: end)
+      throw error
     }
   }
 }

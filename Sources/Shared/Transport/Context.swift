@@ -26,6 +26,7 @@ public final class Context: @unchecked Sendable {  // the pointer never changes 
     ioThreads: Int = 1, security: Security = .loopback, logger: Logger = serviceLogger("connections")
   ) throws {
     sw_raise_descriptor_limit()
+    sw_keep_message_memory()
     guard let pointer = zmq_ctx_new() else {
       throw TransportError.system(zmq_errno(), "starting a messaging context")
     }

@@ -23,7 +23,13 @@ struct TortureCommand: ParsableCommand {
   @Flag(help: "Break nothing: put load on, and account for it.") var calm = false
   @Option(help: "Milliseconds that an actor takes for a batch; 0 makes them as fast as they are taken.")
   var pace = 100
+  @Option(help: "Trajectories that the replay keeps; all of them when absent.") var kept: Int?
   @Option(help: "Seconds between two faults, at most.") var pause = 3.0
+  @Option(
+    parsing: .upToNextOption,
+    help: "These faults alone, as the account names them: kill, pause, \"terminate learner\", and so on.")
+  var only: [String] = []
+  @Option(help: "Seconds for which a part is stopped with SIGSTOP; else at random, up to 6.") var stop: Double?
   @Flag(help: "Say what happens as it happens.") var verbose = false
 
   func validate() throws {
@@ -32,6 +38,15 @@ struct TortureCommand: ParsableCommand {
     for (value, name) in [(actors, "actors"), (rewardServers, "reward-servers"), (routers, "routers"), (batch, "batch")] where value < 1 {
       throw ValidationError("--\(name): expected at least 1, found \(value)")
     }
+    let parts = ["router", "rewardServer", "actor", "learner"]
+    let known = TortureFault.names + TortureFault.names.flatMap { fault in parts.map { "\(fault) \($0)" } }
+    for fault in only where !known.contains(fault) {
+      throw ValidationError(
+        "--only: expected \(TortureFault.names.joined(separator: ", ")), alone or followed by \(parts.joined(separator: ", ")); "
+          + "found \(fault)")
+    }
+    if let stop, !(stop > 0 && stop <= 600) { throw ValidationError("--stop: expected 0 to 600 seconds, found \(stop)") }
+    if let kept, kept < 1 { throw ValidationError("--kept: expected at least 1, found \(kept)") }
     guard pace >= 0 else { throw ValidationError("--pace: expected 0 or more, found \(pace)") }
   }
 
@@ -43,10 +58,14 @@ struct TortureCommand: ParsableCommand {
       throw CommandError("\(place.path): expected a new folder, found one that exists; give another")
     }
     try files.createDirectory(at: place, withIntermediateDirectories: true)
+    var plan = TorturePlan(folder: place, seed: seed)
+    if let kept { plan.kept = kept }
     let rig = try TortureRig(
-      TorturePlan(folder: place, seed: seed), routers: routers, rewardServers: rewardServers, actors: actors, batch: batch, pace: pace,
+      plan, routers: routers, rewardServers: rewardServers, actors: actors, batch: batch, pace: pace,
       minutes: minutes
     ) { if verbose { print($0) } }
+    rig.only = only
+    rig.longestPause = stop
     let report = try rig.run(until: Date(timeIntervalSinceNow: 60 * minutes), pause: calm ? nil : pause)
     for line in report.lines { print(line) }
     if let json { try report.write(to: URL(filePath: json)) }

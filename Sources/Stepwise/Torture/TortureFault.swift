@@ -21,6 +21,9 @@ enum TortureFault: Equatable {
   /// The learner is killed and half a record lies at its journal's end.
   case tornTail
 
+  /// Names of all kinds, as the account has them.
+  static let names = ["kill", "pause", "terminate", "cut", "hold", "twin", "full disk", "torn tail"]
+
   var name: String {
     switch self {
     case .kill: "kill"
@@ -35,12 +38,16 @@ enum TortureFault: Equatable {
   }
 
   /// Draws a fault that a part of this kind can have.
-  static func draw(for role: ChildDescription.Role, canFillDisk: Bool, _ random: inout RandomStream) -> TortureFault {
+  ///
+  /// - Parameter longestPause: seconds; nil: twice the silence after which a peer counts as lost.
+  static func draw(
+    for role: ChildDescription.Role, canFillDisk: Bool, longestPause: Double? = nil, _ random: inout RandomStream
+  ) -> TortureFault {
     // Shorter and longer than the silence after which a peer counts as lost.
     func seconds(_ most: Double) -> Double { 0.2 + most * Double(random.uniform()) }
     switch random.integer(below: 20) {
     case 0..<9: return .kill
-    case 9..<12: return .pause(seconds(2 * TorturePlan.silence))
+    case 9..<12: return .pause(longestPause ?? seconds(2 * TorturePlan.silence))
     case 12, 13: return .terminate
     case 14, 15: return role == .router ? .kill : .cut
     case 16: return role == .router ? .kill : .hold(seconds(1.5 * TorturePlan.silence))

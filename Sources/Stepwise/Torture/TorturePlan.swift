@@ -3,12 +3,15 @@
 import Actor
 import Configuration
 import Foundation
+import Transport
 
 /// A torture's folder and names.
 struct TorturePlan {
   /// Holds logs, ledgers and the configuration; `disk` within it holds the run.
   let folder: URL
   let seed: UInt64
+  /// Trajectories that the replay keeps.
+  var kept = 1_000_000_000
 
   var runID: String { "torture-\(seed)" }
   /// A disk of its own where one can be mounted, so that it can be filled.
@@ -54,7 +57,7 @@ struct TorturePlan {
     configuration.training.epochs = 1_000_000_000
     configuration.training.maximumPolicyLag = 1
     configuration.replay.segmentGroups = 256
-    configuration.replay.maximumTrajectories = 1_000_000_000
+    configuration.replay.maximumTrajectories = kept
     configuration.replay.maximumBytes = 1 << 40
     configuration.network.learner = ports[0]
     configuration.network.notices = ports[1]

@@ -43,6 +43,16 @@ struct TortureReport: Codable {
   /// Most resident memory of a process, in MiB, and most descriptors, by kind of part.
   var mostMemory: [String: Int] = [:]
   var mostDescriptors: [String: Int] = [:]
+  var mostThreads: [String: Int] = [:]
+  /// The same in the second half of the torture over the first half's, by kind of part: what goes on growing leaks.
+  var growth: [String: Growth] = [:]
+
+  /// How much more a kind of part used in the second half; negative where it used less.
+  struct Growth: Codable, Equatable {
+    var mebibytes = 0
+    var descriptors = 0
+    var threads = 0
+  }
   /// Faults that could not be tried here, and why.
   var leftOut: [String] = []
 
@@ -71,6 +81,10 @@ struct TortureReport: Codable {
       damage.line,
       "most memory in MiB: " + mostMemory.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         + "; most descriptors: " + mostDescriptors.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "),
+      "second half over first, MiB, descriptors, threads: "
+        + growth.sorted { $0.key < $1.key }.map {
+          String(format: "%@ %+d, %+d, %+d", $0.key, $0.value.mebibytes, $0.value.descriptors, $0.value.threads)
+        }.joined(separator: "; "),
     ] + list("lost", lost.map(String.init)) + list("stored twice", storedTwice.map(String.init)) + list("not as made", wrong)
       + list("epochs", epochsWrong) + list("hangs", hangs) + list("unexpected ends", unexpectedEnds)
       + list("damage", damage.wrong) + leftOut.map { "left out: \($0)" } + [isGood ? "nothing was lost" : "PROMISES WERE BROKEN"]

@@ -34,6 +34,7 @@ final class TortureRig {
   private var random: RandomStream
   private var report = TortureReport()
   private let say: (String) -> Void
+  private var usage = ProcessUsage()
   private var lastSize = 0
   private var lastProgress = Date()
   /// No fault of the rig's is in force after this.
@@ -41,6 +42,11 @@ final class TortureRig {
 
   /// Time without a fault in which something must be acknowledged.
   private static let patience: TimeInterval = 30
+
+  /// Kinds of fault, or kinds with the part they befall, as the account names them; empty: all.
+  var only: [String] = []
+  /// Seconds that a part is stopped for; nil: at random around the silence after which it counts as lost.
+  var longestPause: Double?
 
   let actors: [String]
 
@@ -124,6 +130,7 @@ final class TortureRig {
     try watch(until: began.addingTimeInterval(120)) { self.ledgerSize() > 0 }
     guard ledgerSize() > 0 else { throw CommandError("\(plan.logs.path): nothing was acknowledged within 120 s; see the logs there") }
     let workBegan = Date()
+    usage.halfTime = workBegan.addingTimeInterval(end.timeIntervalSince(workBegan) / 2)
     var next = pause == nil ? end : Date()
     while Date() < end {
       try watch(until: min(end, next)) { false }
@@ -133,6 +140,7 @@ final class TortureRig {
     }
     let worked = Date().timeIntervalSince(workBegan)
     let atEnd = ledgerSize()
+    usage.tell(&report)
     try recover()
     try finish()
     report.seconds = Date().timeIntervalSince(began)
@@ -174,7 +182,7 @@ final class TortureRig {
       for (name, part) in parts where part.startAt.map({ $0 <= Date() }) == true { try start(name) }
       lookForGhosts()
       lookAfterProgress()
-      measure()
+      usage.measure(parts.values.compactMap { part in part.process.map { (part.role.rawValue, $0.identifier) } })
     }
   }
 
@@ -199,14 +207,24 @@ final class TortureRig {
     parts[end.name] = part
   }
 
+  /// What befalls whom, from the seed; drawn again until it is a fault that is asked for.
+  private func draw(_ living: [String]) -> (name: String, fault: TortureFault)? {
+    for _ in 0..<10_000 {
+      // The learner has the promises to keep: it is struck as often as all actors.
+      let name = random.integer(below: 4) == 0 && living.contains("learner")
+        ? "learner" : living[random.integer(below: living.count)]
+      guard let role = parts[name]?.role else { continue }
+      let fault = TortureFault.draw(for: role, canFillDisk: disk.isOwn, longestPause: longestPause, &random)
+      let words = "\(fault.name) \(role.rawValue)"
+      if only.isEmpty || only.contains(fault.name) || only.contains(words) { return (name, fault) }
+    }
+    return nil
+  }
+
   private func strike() {
     let living = parts.filter { $0.value.process != nil && !$0.value.isPaused && !$0.value.isExpectedToEnd }.keys.sorted()
     guard !living.isEmpty else { return }
-    // The learner has the promises to keep: it is struck as often as all actors.
-    let name = random.integer(below: 4) == 0 && living.contains("learner")
-      ? "learner" : living[random.integer(below: living.count)]
-    guard let part = parts[name], let process = part.process else { return }
-    let fault = TortureFault.draw(for: part.role, canFillDisk: disk.isOwn, &random)
+    guard let (name, fault) = draw(living), let part = parts[name], let process = part.process else { return }
     report.faults["\(fault.name) \(part.role.rawValue)", default: 0] += 1
     say("\(fault) \(name)")
     let cables = proxies.filter { $0.key.hasPrefix(name + " ") }.map(\.value) + (name == "learner" ? Array(proxies.filter { $0.key.hasSuffix(" learner") }.values) : [])
@@ -309,24 +327,6 @@ final class TortureRig {
       report.hangs.append("nothing was acknowledged for \(Int(Date().timeIntervalSince(lastProgress))) s")
       say(report.hangs.last ?? "")
       lastProgress = Date()
-    }
-  }
-
-  private var nextMeasurement = Date()
-
-  private func measure() {
-    guard Date() >= nextMeasurement else { return }
-    nextMeasurement = Date(timeIntervalSinceNow: 2)
-    for part in parts.values {
-      guard let process = part.process else { continue }
-      let folder = "/proc/\(process.identifier)"
-      guard let pages = (try? String(contentsOfFile: "\(folder)/statm", encoding: .utf8))?.split(separator: " "),
-        pages.count > 1, let resident = Int(pages[1]),
-        let descriptors = try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/fd").count
-      else { continue }
-      let role = part.role.rawValue
-      report.mostMemory[role] = max(report.mostMemory[role] ?? 0, (resident * 4096) >> 20)
-      report.mostDescriptors[role] = max(report.mostDescriptors[role] ?? 0, descriptors)
     }
   }
 

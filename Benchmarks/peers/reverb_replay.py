@@ -1,0 +1,134 @@
+"""Items a second into and out of a Reverb table: server, writers and samplers are processes, as in a cluster.
+
+usage: reverb_replay.py [--seconds 5] [--bytes 65536 1048576] [--load 1x1 1x25 2x25]
+
+Needs dm-reverb with TensorFlow (Python up to 3.11; see the head of Benchmarks/replay.sh). Prints a JSON line a
+measurement, with the keys of `stepwise bench replay --json`. Every item holds one of 16 arrays of one number each;
+items are counted when the table has completed their insertion, or when what was drawn is one of them.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+import numpy as np
+
+TABLE = "groups"
+CONTENTS = 16
+
+
+def content(number: int, size: int) -> np.ndarray:
+    return np.full(size // 4, number % CONTENTS + 0.5, np.float32)
+
+
+def is_right(array: np.ndarray, size: int) -> bool:
+    flat = array.reshape(-1)
+    return flat.size == size // 4 and flat[0] == flat[-1] and 0.5 <= flat[0] < CONTENTS + 0.5
+
+
+def serve(ports: multiprocessing.Queue, capacity: int) -> None:
+    import reverb
+
+    table = reverb.Table(
+        name=TABLE, sampler=reverb.selectors.Uniform(), remover=reverb.selectors.Fifo(), max_size=capacity,
+        rate_limiter=reverb.rate_limiters.MinSize(1))
+    server = reverb.Server([table])
+    ports.put(server.port)
+    server.wait()
+
+
+def write(port: int, size: int, in_flight: int, seconds: float, results: multiprocessing.Queue) -> None:
+    """Items are acknowledged by the server; at most `in_flight` are not yet."""
+    import reverb
+
+    arrays = [content(number, size) for number in range(CONTENTS)]
+    count = 0
+    with reverb.Client(f"localhost:{port}").trajectory_writer(num_keep_alive_refs=1) as writer:
+        began = time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            writer.append({"states": arrays[count % CONTENTS]})
+            writer.create_item(TABLE, priority=1.0, trajectory={"states": writer.history["states"][-1:]})
+            writer.flush(block_until_num_items=in_flight)
+            count += 1
+        writer.flush()
+        results.put((count, time.perf_counter() - began))
+
+
+def sample(port: int, size: int, seconds: float, results: multiprocessing.Queue) -> None:
+    import reverb
+
+    # What reverb's own data sets are made of, without TensorFlow around it.
+    sampler = reverb.Client(f"localhost:{port}")._client.NewSampler(TABLE, -1, 16)
+    sampler.GetNextTrajectory()
+    count = 0
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        if not any(isinstance(part, np.ndarray) and is_right(part, size) for part in sampler.GetNextTrajectory()):
+            raise SystemExit("expected an item as it was inserted, found another")
+        count += 1
+    results.put((count, time.perf_counter() - began))
+    results.close()
+    results.join_thread()
+    # A sampler without end does not let its process go.
+    os._exit(0)
+
+
+def run(target, workers: int, *arguments) -> tuple[int, float]:
+    """Items of all workers, and items a second."""
+    results = multiprocessing.Queue()
+    processes = [multiprocessing.Process(target=target, args=(*arguments, results)) for _ in range(workers)]
+    for process in processes:
+        process.start()
+    found = [results.get(timeout=300) for _ in processes]
+    for process in processes:
+        process.join(10)
+    return sum(count for count, _ in found), sum(count / taken for count, taken in found)
+
+
+def completed(port: int) -> int:
+    import reverb
+
+    return reverb.Client(f"localhost:{port}").server_info()[TABLE].rate_limiter_info.insert_stats.completed
+
+
+def report(operation: str, size: int, rate: float, verified: int, **facts: int) -> None:
+    facts = {"peer": "dm-reverb", "operation": operation, "bytes": size, **facts}
+    print(json.dumps({**facts, "items_per_second": round(rate, 1), "mb_per_second": round(rate * size / 1e6, 1),
+                      "verified": verified}), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--bytes", type=int, nargs="+", default=[65536, 1048576])
+    parser.add_argument("--load", nargs="+", default=["1x1", "1x25", "2x25"], help="writers x items under way of each")
+    options = parser.parse_args()
+    multiprocessing.set_start_method("spawn")
+    for size in options.bytes:
+        ports = multiprocessing.Queue()
+        server = multiprocessing.Process(target=serve, args=(ports, (1 << 30) // size), daemon=True)
+        server.start()
+        port = ports.get(timeout=60)
+        stored = 0
+        for load in options.load:
+            writers, in_flight = (int(part) for part in load.split("x"))
+            count, rate = run(write, writers, port, size, in_flight, options.seconds)
+            now = completed(port)
+            if now - stored != count:
+                raise SystemExit(f"expected {count} items more in the table, found {now - stored}")
+            stored = now
+            report("insert", size, rate, count, writers=writers, in_flight=in_flight)
+        for samplers in (1, 2):
+            count, rate = run(sample, samplers, port, size, options.seconds)
+            report("sample", size, rate, count, samplers=samplers)
+        server.kill()
+        server.join()
+
+
+if __name__ == "__main__":
+    main()

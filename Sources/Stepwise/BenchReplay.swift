@@ -1,0 +1,122 @@
+// `stepwise bench replay`: what the learner's intake takes, and how fast it reads its own replay, with the keys of
+// Benchmarks/peers/reverb_replay.py. Items are counted only when they were found stored as they were made.
+
+import ArgumentParser
+import Foundation
+
+struct BenchReplay: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "replay", abstract: "Measure insertion into a learner's replay, and sampling from it.",
+    discussion: """
+      Writers are threads with connections of their own, and a learner's service takes their groups over loopback. \
+      Acknowledged from memory: the journal lies in --memory. From the system: it lies in --folder, without a wait for \
+      the disk (replay.waitsForDisk: false). From the disk: with that wait.
+      """)
+
+  @Option(help: "Seconds a measurement.") var seconds = 5.0
+  @Option(parsing: .upToNextOption, help: "Bytes of a group.") var bytes = [65_536, 1_048_576]
+  @Option(help: "Writers, and groups that each has under way, as 2x25; alone these are measured.") var load: String?
+  @Option(parsing: .upToNextOption, help: "What to measure: insert, sample, or both.")
+  var only: [Operation] = [.insert, .sample]
+  @Option(parsing: .upToNextOption, help: "Connections: plain, curve, or both.")
+  var connection: [ReplayInsertion.Connection] = [.plain, .curve]
+  @Option(parsing: .upToNextOption, help: "What acknowledges: memory, system, disk.")
+  var acknowledged: [ReplayInsertion.Promise] = [.memory, .disk]
+  @Option(help: "Folder on a disk.") var folder: String?
+  @Option(help: "Folder in memory.") var memory = "/dev/shm"
+  @Flag(help: "Print JSON, an object a line.") var json = false
+
+  enum Operation: String, ExpressibleByArgument { case insert, sample }
+
+  func validate() throws {
+    guard seconds > 0, seconds.isFinite else { throw ValidationError("--seconds: expected more than 0, found \(seconds)") }
+    guard bytes.allSatisfy({ (1024...(64 << 20)).contains($0) }) else {
+      throw ValidationError("--bytes: expected 1024 to \(64 << 20), found \(bytes)")
+    }
+    if load != nil, loads == nil {
+      throw ValidationError("--load: expected writers and groups under way, as 2x25, found \(load ?? "")")
+    }
+  }
+
+  /// Writers, and groups under way of each.
+  private var loads: [(writers: Int, inFlight: Int)]? {
+    guard let load else { return nil }
+    let parts = load.split(separator: "x").compactMap { Int($0) }
+    guard parts.count == 2, parts.allSatisfy({ (1...1024).contains($0) }) else { return nil }
+    return [(parts[0], parts[1])]
+  }
+
+  func run() throws {
+    let disk = folder.map { URL(filePath: $0) } ?? FileManager.default.temporaryDirectory
+    for size in bytes {
+      if only.contains(.insert) { try insert(size, disk) }
+      if only.contains(.sample) {
+        for source in ReplaySampling.Source.allCases {
+          try inNewFolder(of: URL(filePath: memory)) {
+            show(try ReplaySampling(groupBytes: size, source: source).measure(in: $0, seconds: seconds))
+          }
+        }
+      }
+    }
+  }
+
+  private func insert(_ size: Int, _ disk: URL) throws {
+    for promise in acknowledged {
+      for connection in connection {
+        // A wait for the disk is shared by what is under way: more of it is needed to fill the time.
+        let usual = promise == .disk ? [(1, 16), (1, 64)] : [(1, 25), (2, 25)]
+        for (writers, inFlight) in loads ?? usual {
+          try inNewFolder(of: promise == .memory ? URL(filePath: memory) : disk) {
+            let insertion = ReplayInsertion(
+              groupBytes: size, connection: connection, promise: promise, writers: writers, inFlight: inFlight)
+            show(try insertion.measure(in: $0, seconds: seconds))
+          }
+        }
+      }
+    }
+  }
+
+  private func inNewFolder(of place: URL, _ body: (URL) throws -> Void) throws {
+    let folder = place.appending(path: "stepwise-bench-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try body(folder)
+  }
+
+  private func show(_ result: ReplayMeasurement) {
+    // At once: whoever reads a pipe sees each measurement as it is made.
+    FileHandle.standardOutput.write(Data(((json ? result.json : result.line) + "\n").utf8))
+  }
+}
+
+/// One measurement; keys as the peers have them.
+struct ReplayMeasurement: Codable {
+  var peer = "stepwise"
+  let operation: String
+  let bytes: Int
+  var writers: Int?
+  var samplers: Int?
+  var inFlight: Int?
+  var connection: String?
+  var acknowledged: String?
+  var source: String?
+  let itemsPerSecond: Double
+  let mbPerSecond: Double
+  /// Items found stored, or drawn, exactly as they were made.
+  let verified: Int
+
+  var line: String {
+    let how = [
+      connection, acknowledged.map { "acknowledged from \($0)" }, writers.map { "\($0) writers" },
+      inFlight.map { "\($0) under way each" }, source.map { "from \($0)" },
+    ].compactMap(\.self).joined(separator: ", ")
+    return String(format: "%@ %d bytes: %.1f a second, %.1f MB/s, %d verified; ", operation, bytes, itemsPerSecond, mbPerSecond, verified) + how
+  }
+
+  var json: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+  }
+}

@@ -1,0 +1,40 @@
+import Engine
+import Foundation
+import Messages
+import Replay
+import Testing
+
+@Suite("The replay's memory")
+struct GroupCacheTests {
+  @Test("gives back what is stored, within its bytes, and reads the rest from the disk")
+  func bounded() throws {
+    try withFolder { folder in
+      let size = exampleGroup(0).stateByteCount
+      let store = try ReplayStore(
+        folder: folder, origin: exampleOrigin,
+        settings: ReplaySettings(segmentGroups: 7, maximumTrajectories: 60, cacheBytes: 10 * size + size / 2))
+      var random = RandomStream(seed: 4).fork("cache")
+      var largest = 0
+      for number in 0..<60 {
+        let group = exampleGroup(number)
+        try store.append(group, bytes: encoded(group))
+        try store.commit()
+        store.oldestNeededEpoch = .max
+        try store.maintain()
+        for _ in 0..<4 {
+          let numbers = store.entries.map(\.number)
+          let drawn = numbers[random.integer(below: numbers.count)]
+          #expect(encoded(try store.group(drawn)) == encoded(exampleGroup(drawn)))
+        }
+        largest = max(largest, store.cachedByteCount)
+        #expect(store.cachedByteCount <= 10 * size + size / 2)
+      }
+      #expect(largest == 10 * size)
+      // What was dropped is gone from memory too.
+      #expect(store.droppedCount > 0)
+      for number in 0..<60 where !store.entries.contains(where: { $0.number == number }) {
+        #expect(throws: ReplayError.self) { try store.group(number) }
+      }
+    }
+  }
+}
