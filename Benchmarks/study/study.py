@@ -184,6 +184,7 @@ def work(plan: study.Plan, options: argparse.Namespace) -> None:
     """Does what is not done yet, some runs side by side."""
     jobs: list[Any] = [] if (study.RESULTS / "model.json").exists() else [lambda: baseline(plan)]
     pending = [run for run in plan.runs() if not run.finished() and options.only in run.name]
+    pending = [run for run in pending if run.block not in options.skip]
     jobs += [lambda run=run: complete(plan, run) for run in pending]
     began = time.monotonic()
     with ThreadPoolExecutor(options.side_by_side) as pool:
@@ -208,6 +209,7 @@ def main() -> None:
     run.add_argument("--most", type=int, help="at most so many runs")
     run.add_argument("--side-by-side", type=int, default=1, help="runs at a time; more share the cores")
     run.add_argument("--only", default="", help="runs whose name contains this")
+    run.add_argument("--skip", action="append", default=[], help="a block to leave out for now")
     commands.add_parser("status", help="what is there")
     attempted = commands.add_parser("try", help="train once with other settings")
     attempted.add_argument("block")
