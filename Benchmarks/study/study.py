@@ -92,7 +92,7 @@ def train(run: study.Run) -> list[Record]:
 
 def measure(folder: Path, prompts: dict[str, Any], steps: int, lora: Path | None) -> Record:
     """What `stepwise evaluate` says of a policy at a number of steps, without the single prompts."""
-    file = folder / f"{prompts['name']}-{steps}.json"
+    file = folder / f"{prompts['name']}-{prompts['seeds']}-{steps}.json"
     if not file.exists():
         arguments = [
             "evaluate", "--model", study.MODEL, "--prompts", prompts["file"], "--reward", "alignment",
@@ -101,7 +101,7 @@ def measure(folder: Path, prompts: dict[str, Any], steps: int, lora: Path | None
         ]
         arguments += ["--lora", str(lora)] if lora else []
         arguments += ["--divergence"] if lora and steps in prompts["divergence"] else []
-        call(arguments, folder / f"{prompts['name']}-{steps}.txt")
+        call(arguments, file.with_suffix(".txt"))
     found = study.read_json(file)
     rewards = {name: value["all"] for name, value in found["rewards"].items()}
     return {"rewards": rewards, "diversity": found.get("diversity"), "divergence": found.get("divergence", [])}
@@ -134,7 +134,7 @@ def curve(found: list[Record]) -> list[list[float]]:
 def summary(run: study.Run, found: list[Record]) -> Record:
     """What a run's metrics say."""
     return {
-        "block": run.block, "method": run.method, "seed": run.seed, "settings": run.digest, "epochs": run.epochs,
+        "block": run.block, "method": run.method, "seed": run.seed, "settings": run.settings, "epochs": run.epochs,
         "queries": sum(record["reward/queries"] for record in found),
         "seconds": round(sum(record["time/wait"] + record["time/train"] for record in found), 1),
         "curve": curve(found),
@@ -152,7 +152,7 @@ def complete(plan: study.Plan, run: study.Run) -> str:
 def baseline(plan: study.Plan) -> str:
     """Measures the model before training."""
     found = {block.name: measured(block.evaluation, study.RUNS / "model" / block.name, None) for block in plan.blocks}
-    study.write_atomically(study.RESULTS / "model.json", found)
+    study.write_atomically(study.RESULTS / "model.json", {**found, "settings": plan.settings})
     return "model"
 
 
@@ -182,7 +182,9 @@ def attempt(plan: study.Plan, options: argparse.Namespace) -> None:
 
 def work(plan: study.Plan, options: argparse.Namespace) -> None:
     """Does what is not done yet, some runs side by side."""
-    jobs: list[Any] = [] if (study.RESULTS / "model.json").exists() else [lambda: baseline(plan)]
+    model = study.RESULTS / "model.json"
+    is_measured = model.exists() and study.read_json(model).get("settings") == plan.settings
+    jobs: list[Any] = [] if is_measured else [lambda: baseline(plan)]
     pending = [run for run in plan.runs() if not run.finished() and options.only in run.name]
     pending = [run for run in pending if run.block not in options.skip]
     jobs += [lambda run=run: complete(plan, run) for run in pending]
