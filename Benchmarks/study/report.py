@@ -21,7 +21,7 @@ import plan as study
 DOCUMENT = study.ROOT / "docs" / "study.md"
 CHARTS = study.ROOT / "docs" / "study"
 #: Epochs that a point of a chart averages over.
-WINDOW = 5
+WINDOW = 3
 
 Result = dict[str, Any]
 
