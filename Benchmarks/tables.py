@@ -138,6 +138,10 @@ def replay():
             peer = rates(reverb, operation="sample", bytes=kind["bytes"], samplers=1)
             rows.append(["sample", size, f"from {kind['source']}", "", told, *beside(found, peer), "", ""])
             continue
+        if kind["operation"] == "recover":
+            seconds = statistics.median(run["seconds"] for run in ours if all(run.get(k) == v for k, v in kind.items()))
+            rows.append(["recover", size, f"256 MiB of journal in {seconds:.2f} s", "", told, "", "", "", ""])
+            continue
         load = {key: kind[key] for key in ("operation", "bytes", "writers", "in_flight")}
         isolated = kind["connection"] == "plain" and kind["acknowledged"] == "memory"
         peer = rates(reverb, **load) if isolated else []

@@ -29,5 +29,6 @@ private func failure(_ verb: String, _ url: URL) -> TrainingError {
 func isOutOfSpace(_ error: any Error) -> Bool {
   if let error = error as? CocoaError, error.code == .fileWriteOutOfSpace { return true }
   // Files are written by several layers, whose errors have in common only the system's words.
-  return [ENOSPC, EDQUOT].contains { "\(error)".contains(String(cString: strerror($0))) }
+  let words = [ENOSPC, EDQUOT].map { String(cString: strerror($0)) } + [CocoaError(.fileWriteOutOfSpace).localizedDescription]
+  return words.contains { "\(error)".contains($0) }
 }

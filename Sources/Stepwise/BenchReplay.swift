@@ -16,8 +16,8 @@ struct BenchReplay: ParsableCommand {
   @Option(help: "Seconds a measurement.") var seconds = 5.0
   @Option(parsing: .upToNextOption, help: "Bytes of a group.") var bytes = [65_536, 1_048_576]
   @Option(help: "Writers, and groups that each has under way, as 2x25; alone these are measured.") var load: String?
-  @Option(parsing: .upToNextOption, help: "What to measure: insert, sample, or both.")
-  var only: [Operation] = [.insert, .sample]
+  @Option(parsing: .upToNextOption, help: "What to measure: insert, sample, recover.")
+  var only: [Operation] = [.insert, .sample, .recover]
   @Option(parsing: .upToNextOption, help: "Connections: plain, curve, or both.")
   var connection: [ReplayInsertion.Connection] = [.plain, .curve]
   @Option(parsing: .upToNextOption, help: "What acknowledges: memory, system, disk.")
@@ -26,7 +26,7 @@ struct BenchReplay: ParsableCommand {
   @Option(help: "Folder in memory.") var memory = "/dev/shm"
   @Flag(help: "Print JSON, an object a line.") var json = false
 
-  enum Operation: String, ExpressibleByArgument { case insert, sample }
+  enum Operation: String, ExpressibleByArgument { case insert, sample, recover }
 
   func validate() throws {
     guard seconds > 0, seconds.isFinite else { throw ValidationError("--seconds: expected more than 0, found \(seconds)") }
@@ -57,6 +57,14 @@ struct BenchReplay: ParsableCommand {
           }
         }
       }
+      if only.contains(.recover) { try recover(size, disk) }
+    }
+  }
+
+  /// Opens a replay as after a crash, with everything in its journal.
+  private func recover(_ size: Int, _ disk: URL) throws {
+    try inNewFolder(of: disk) {
+      show(try ReplaySampling(groupBytes: size, source: .journal).recover(in: $0, megabytes: 256))
     }
   }
 
@@ -100,6 +108,8 @@ struct ReplayMeasurement: Codable {
   var connection: String?
   var acknowledged: String?
   var source: String?
+  /// Of the whole, where that is what is asked for.
+  var seconds: Double?
   let itemsPerSecond: Double
   let mbPerSecond: Double
   /// Items found stored, or drawn, exactly as they were made.
@@ -109,6 +119,7 @@ struct ReplayMeasurement: Codable {
     let how = [
       connection, acknowledged.map { "acknowledged from \($0)" }, writers.map { "\($0) writers" },
       inFlight.map { "\($0) under way each" }, source.map { "from \($0)" },
+      seconds.map { String(format: "%.2f s in all", $0) },
     ].compactMap(\.self).joined(separator: ", ")
     return String(format: "%@ %d bytes: %.1f a second, %.1f MB/s, %d verified; ", operation, bytes, itemsPerSecond, mbPerSecond, verified) + how
   }

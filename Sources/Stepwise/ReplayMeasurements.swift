@@ -9,27 +9,24 @@ import Replay
 import Synchronization
 import Transport
 
-/// The groups that are stored: few different contents, so that making them takes a writer little time, and each told
-/// from all others by its number.
-enum BenchGroups {
+/// The groups that are stored: of few different contents, so that making them takes a writer little time, random, as
+/// states are mostly noise, and each told from all others by its number.
+struct BenchGroups {
   static let modelHash = "bench"
   private static let contents = 16
 
-  private static func value(_ number: Int) -> Float { Float(number % contents) + 0.5 }
+  private let states: [(states: Tensor, cleanStates: Tensor)]
 
-  /// Tensors of a size that makes the group's states so many bytes, one pair a content.
-  static func states(bytes: Int) -> [(states: Tensor, cleanStates: Tensor)] {
-    (0..<contents).map { number in
-      let floats = bytes / 12
-      return (
-        Tensor(repeating: value(number), shape: [2, 1, 1, floats]),
-        Tensor(repeating: value(number), shape: [1, 1, 1, floats])
-      )
+  /// - Parameter bytes: of a group's states.
+  init(bytes: Int) {
+    states = (0..<Self.contents).map { number in
+      var random = RandomStream(seed: UInt64(number)).fork("bench")
+      return (random.normal([2, 1, 1, bytes / 12]), random.normal([1, 1, 1, bytes / 12]))
     }
   }
 
-  static func group(_ number: Int, of states: [(states: Tensor, cleanStates: Tensor)]) -> TrajectoryGroup {
-    let content = states[number % contents]
+  func group(_ number: Int) -> TrajectoryGroup {
+    let content = states[number % Self.contents]
     let trajectory = Trajectory(
       states: content.states, cleanStates: content.cleanStates, logProbabilities: [-1],
       scores: [Score(step: 0, reward: "bench", version: "1", value: 1)], denseRewards: [1], anchorStep: 0)
@@ -38,14 +35,15 @@ enum BenchGroups {
       timesteps: [1], eta: 1, guidanceScale: 1, trajectories: [trajectory])
   }
 
-  /// Whether a group is what was made under its number: its size, and the ends of its tensors.
-  static func isRight(_ group: TrajectoryGroup, bytes: Int) -> Bool {
+  /// Whether a group is what was made under its number: the sizes, and the ends of its tensors.
+  func isRight(_ group: TrajectoryGroup) -> Bool {
     guard let trajectory = group.trajectories.first, group.trajectories.count == 1 else { return false }
-    let expected = value(group.number)
-    return [(trajectory.states, 2), (trajectory.cleanStates, 1)].allSatisfy { tensor, rows in
-      tensor.count == rows * (bytes / 12)
-        && tensor.withUnsafeBuffer { $0.first == expected && $0.last == expected }
+    let expected = states[group.number % Self.contents]
+    func agree(_ found: Tensor, _ made: Tensor) -> Bool {
+      found.shape == made.shape && found.unsafeBuffer.first == made.unsafeBuffer.first
+        && found.unsafeBuffer.last == made.unsafeBuffer.last
     }
+    return agree(trajectory.states, expected.states) && agree(trajectory.cleanStates, expected.cleanStates)
   }
 }
 
@@ -119,11 +117,11 @@ struct ReplayInsertion {
       if let frame = try socket.receive(timeout: .milliseconds(200))?.last,
         case .welcome = try Message(decoding: frame, from: "learner") { isWelcome = true }
     }
-    let states = BenchGroups.states(bytes: groupBytes)
+    let groups = BenchGroups(bytes: groupBytes)
     var sent = 0, acknowledged = 0
     func deliver() throws {
       let number = next.wrappingAdd(1, ordering: .relaxed).oldValue
-      try send(socket, [Message.group(BenchGroups.group(number, of: states)).encode()])
+      try send(socket, [Message.group(groups.group(number)).encode()])
       sent += 1
     }
     let start = ContinuousClock.now
@@ -148,7 +146,8 @@ struct ReplayInsertion {
   private func verify(_ replay: URL) throws -> Int {
     let store = try ReplayStore(reading: replay)
     guard store.damage.isEmpty else { throw CommandError("bench replay: \(store.damage[0])") }
-    return try store.entries.count { BenchGroups.isRight(try store.group($0.number), bytes: groupBytes) }
+    let groups = BenchGroups(bytes: groupBytes)
+    return try store.entries.count { groups.isRight(try store.group($0.number)) }
   }
 
   private func context(_ keys: String?, _ role: KeyRole) throws -> Context {
@@ -181,25 +180,16 @@ struct ReplaySampling {
   func measure(in folder: URL, seconds: Double) throws -> ReplayMeasurement {
     // As many as the peers keep; fewer in segments, which take long to write.
     let kept = (source == .segments ? 64 << 20 : 1 << 30) / groupBytes
-    let store = try ReplayStore(
-      folder: folder.appending(path: "replay"), origin: ReplayOrigin(runID: "bench", modelHash: "bench", configuration: ""),
-      settings: ReplaySettings(
-        segmentGroups: 1 << 30, segmentBytes: 1 << 40, maximumTrajectories: 1 << 40, maximumBytes: 1 << 40,
-        waitsForDisk: false, cacheBytes: source == .memory ? 2 << 30 : 0))
-    let states = BenchGroups.states(bytes: groupBytes)
-    for number in 0..<kept {
-      let bytes = Message.group(BenchGroups.group(number, of: states)).encode()
-      // As it would be when it had come from an actor: memory of its own.
-      guard case .group(let group) = try Message(decoding: bytes, from: "bench") else { continue }
-      try store.append(group, bytes: bytes)
-    }
+    let groups = BenchGroups(bytes: groupBytes)
+    let store = try open(folder)
+    try fill(store, kept, groups)
     if source == .segments { try store.seal() }
     var random = RandomStream(seed: 1)
     var count = 0
     let start = ContinuousClock.now
     while (ContinuousClock.now - start).seconds < seconds {
       for group in try store.sample(min(16, store.count), from: &random) {
-        guard BenchGroups.isRight(group, bytes: groupBytes) else {
+        guard groups.isRight(group) else {
           throw CommandError("bench replay: group \(group.number) is not what was stored")
         }
         count += 1
@@ -210,5 +200,41 @@ struct ReplaySampling {
       operation: "sample", bytes: groupBytes, samplers: 1, source: source.rawValue,
       itemsPerSecond: rate.rounded(toPlaces: 1), mbPerSecond: (rate * Double(groupBytes) / 1e6).rounded(toPlaces: 1),
       verified: count)
+  }
+
+  /// Opens a replay whose journal holds so many mebibytes, as a learner does that was killed.
+  ///
+  /// - Throws: when a group that is there afterwards is not what was made.
+  func recover(in folder: URL, megabytes: Int) throws -> ReplayMeasurement {
+    let count = (megabytes << 20) / groupBytes
+    let groups = BenchGroups(bytes: groupBytes)
+    do { try fill(open(folder), count, groups) }
+    let start = ContinuousClock.now
+    let store = try open(folder)
+    let seconds = (ContinuousClock.now - start).seconds
+    let verified = try store.entries.count { groups.isRight(try store.group($0.number)) }
+    guard verified == count else { throw CommandError("bench replay: expected \(count) groups, found \(verified)") }
+    let rate = Double(count) / seconds
+    return ReplayMeasurement(
+      operation: "recover", bytes: groupBytes, source: source.rawValue, seconds: seconds.rounded(toPlaces: 3),
+      itemsPerSecond: rate.rounded(toPlaces: 1), mbPerSecond: (rate * Double(groupBytes) / 1e6).rounded(toPlaces: 1),
+      verified: verified)
+  }
+
+  private func open(_ folder: URL) throws -> ReplayStore {
+    try ReplayStore(
+      folder: folder.appending(path: "replay"), origin: ReplayOrigin(runID: "bench", modelHash: "bench", configuration: ""),
+      settings: ReplaySettings(
+        segmentGroups: 1 << 30, segmentBytes: 1 << 40, maximumTrajectories: 1 << 40, maximumBytes: 1 << 40,
+        waitsForDisk: false, cacheBytes: source == .memory ? 2 << 30 : 0))
+  }
+
+  private func fill(_ store: ReplayStore, _ count: Int, _ groups: BenchGroups) throws {
+    for number in 0..<count {
+      let bytes = Message.group(groups.group(number)).encode()
+      // As it would be when it had come from an actor: memory of its own.
+      guard case .group(let group) = try Message(decoding: bytes, from: "bench") else { continue }
+      try store.append(group, bytes: bytes)
+    }
   }
 }

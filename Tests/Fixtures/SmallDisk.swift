@@ -1,6 +1,6 @@
 // A disk that is soon full.
 
-import Foundation
+public import Foundation
 
 /// A file system of a few mebibytes in memory, for as long as a body runs.
 public enum SmallDisk {

@@ -1,6 +1,6 @@
 // A whole text-to-image model of a few thousand random weights: the golden set's, with a tokenizer of single letters.
 
-import Foundation
+public import Foundation
 
 /// Golden's SD 2 model (4 latent channels, 8 x 8 latents, 12 positions), in folders of its own.
 public enum TinyModel {

@@ -108,6 +108,62 @@ struct CrashTests {
     }
   }
 
+  /// A store whose groups 0 and 1 were sealed when there was no room for the next journal, and which took 2 and 3 into the
+  /// one it had.
+  private func overfull(_ folder: URL) throws -> ReplayStore {
+    let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings(segmentGroups: 2))
+    for number in 0..<2 { try store.add(number) }
+    try store.commit()
+    let full = DiskFaults { _, path in path.hasSuffix("journal-000002.partial") ? ENOSPC : nil }
+    let failure = replayError { try DiskFaults.$current.withValue(full) { try store.maintain() } }
+    try #require(failure?.kind == .full && store.segmentCount == 1)
+    for number in 2..<4 { try store.add(number) }
+    try store.commit()
+    return store
+  }
+
+  @Test("after a sealing that left no room for the next journal, and of the recovery after it, loses no later group")
+  func sealedWithoutRoom() throws {
+    for readsFirst in [false, true] {
+      var index = 0
+      while true {
+        let failure = try withFastFolder { folder -> ReplayError? in
+          do { _ = try overfull(folder) }
+          if readsFirst {
+            let reader = try ReplayStore(reading: folder)
+            #expect(reader.numbers == Array(0..<4))
+            for number in 0..<4 { #expect(try reader.holdsExample(number)) }
+          }
+          let failure = replayError {
+            try DiskFaults.$current.withValue(crash(at: index, count: Counter())) {
+              _ = try ReplayStore(folder: folder, origin: exampleOrigin)
+            }
+          }
+          for _ in 0..<2 {
+            let store = try ReplayStore(folder: folder, origin: exampleOrigin)
+            try #require(store.numbers == Array(0..<4), "crash at call \(index)")
+            try #require(store.damage.isEmpty)
+            for number in 0..<4 { try #require(try store.holdsExample(number), "crash at call \(index)") }
+          }
+          return failure
+        }
+        if failure == nil { break }
+        index += 1
+      }
+      #expect(index > 10)
+    }
+    // The same without a crash: when there is room all of them are sealed, and nothing before that is dropped.
+    try withFastFolder { folder in
+      let store = try overfull(folder)
+      store.oldestNeededEpoch = .max
+      try store.add(4)
+      try store.maintain()
+      #expect(store.numbers == Array(0..<5) && store.segmentCount == 1)
+      #expect(try names(folder) == ["journal-000002", "segment-000001.h5"])
+      for number in 0..<5 { #expect(try store.holdsExample(number)) }
+    }
+  }
+
   @Test("of a compaction loses nothing, and a later one ends with full segments")
   func compaction() throws {
     var index = 0

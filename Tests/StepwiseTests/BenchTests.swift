@@ -54,6 +54,25 @@ private func number(_ value: JSONValue?) -> Double {
     #expect(number(report["train_batch"]) == 1 && number(report["tokens"]) == 12)
   }
 
+  @Test func `what goes into a replay and comes out of it is counted when it is as it was made`() throws {
+    try withTemporaryFolder { folder in
+      let result = try Program.built.run(
+        [
+          "bench", "replay", "--seconds", "0.1", "--bytes", "4096", "--load", "2x4", "--folder", ".", "--memory", ".",
+          "--acknowledged", "memory", "system", "disk", "--json",
+        ], in: folder)
+      try #require(result.status == 0, "\(result.errors)")
+      let lines = try result.output.split(separator: "\n").map {
+        try JSONDecoder().decode([String: JSONValue].self, from: Data($0.utf8))
+      }
+      // Three promises on two kinds of connection, three places to draw from, and a recovery.
+      #expect(lines.count == 3 * 2 + 3 + 1)
+      for line in lines { #expect(number(line["verified"]) > 0 && number(line["items_per_second"]) > 0, "\(line)") }
+      let wrong = try Program.built.run(["bench", "replay", "--load", "many"], in: folder)
+      #expect(wrong.status != 0 && wrong.errors.contains("as 2x25"), "\(wrong.errors)")
+    }
+  }
+
   @Test func `a kernel's rate stands beside the machine's peak`() throws {
     let report = try report(["kernels", "--only", "SiLU", "--seconds", "0.001"])
     #expect(number(report["peak_gflop_per_second"]) > 0 && number(report["peak_gb_per_second"]) > 0)

@@ -97,7 +97,7 @@ import Testing
 
   @Test func `an evaluation's divergence is none without an adapter, and of every step with one`() throws {
     try withTemporaryFolder { folder in
-      let model = try makeModel(in: folder)
+      let model = try TinyModel.make(in: folder)
       let lora = repository.appending(path: "Tests/Golden/sd2-lora/pytorch_lora_weights.safetensors")
       try Data("cat\ndog\n".utf8).write(to: folder.appending(path: "prompts.txt"))
       struct Report: Decodable {

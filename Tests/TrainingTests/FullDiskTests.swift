@@ -1,8 +1,11 @@
 // A run whose disk is full for a while.
 
+import Configuration
+import Engine
 import Fixtures
 import Foundation
 import Learner
+import Messages
 import Telemetry
 import Testing
 

@@ -3,6 +3,7 @@
 #include "functions.h"
 #include "kernels.h"
 #include <math.h>
+#include <string.h>
 
 enum { grain = 8192 };
 
@@ -68,6 +69,30 @@ void sw_unary(int kind, int64_t n, const float *x, float *y) {
 
 void sw_unary_gradient(int kind, int64_t n, const float *x, const float *y, const float *g, float *gx) {
   sw_parallel(n, grain, unary_gradient_part, &(unary_work){kind, x, y, g, gx});
+}
+
+// An infinity or NaN has all exponent bits set, so the largest of all patterns without the sign tells. Integers, as a
+// comparison of floats would not see a NaN.
+SW_KERNEL static uint32_t largest_bits(int64_t n, const uint32_t *restrict x) {
+  uint32_t largest = 0;
+  for (int64_t i = 0; i < n; i++) {
+    const uint32_t bits = x[i] & 0x7FFFFFFF;
+    largest = bits > largest ? bits : largest;
+  }
+  return largest;
+}
+
+int sw_copy_finite(int64_t n, const void *x, float *y) {
+  // Looked at in blocks that stay in the nearest cache: the values come from memory once.
+  uint32_t block[1024], largest = 0;
+  for (int64_t i = 0; i < n; i += 1024) {
+    const int64_t count = n - i < 1024 ? n - i : 1024;
+    memcpy(block, (const char *)x + 4 * i, 4 * (size_t)count);
+    memcpy(y + i, block, 4 * (size_t)count);
+    const uint32_t found = largest_bits(count, block);
+    largest = found > largest ? found : largest;
+  }
+  return largest < 0x7F800000;
 }
 
 SW_KERNEL void sw_clamp(int64_t n, float lower, float upper, const float *restrict x, float *restrict y) {

@@ -1,6 +1,8 @@
 // A tensor is an immutable, contiguous, row-major float32 array. It is a Sendable value; what a gradient tape knows of
 // it is only a number (`node`), so a tensor never keeps a tape alive.
 
+internal import CKernels
+
 /// A float32 array of any rank, row-major and contiguous.
 public struct Tensor: Sendable {
   /// Extents, outermost first. A scalar has shape `[]`.
@@ -38,6 +40,18 @@ public struct Tensor: Sendable {
     let storage = Storage(count: shape.product)
     try body(UnsafeMutableBufferPointer(start: storage.pointer, count: storage.count))
     self.init(storage: storage, shape: shape)
+  }
+
+  /// A copy of float32 elements that lie as bytes, and whether all of them are finite, found in the same pass.
+  ///
+  /// Stops the program when the bytes are not those of the shape.
+  public static func copying(_ bytes: UnsafeRawBufferPointer, shape: [Int]) -> (tensor: Tensor, isFinite: Bool) {
+    check(bytes.count == 4 * shape.product, "Tensor: \(bytes.count) bytes are not those of shape \(shape)")
+    var isFinite = true
+    let tensor = Tensor(shape: shape) { buffer in
+      if let first = bytes.baseAddress { isFinite = sw_copy_finite(Int64(buffer.count), first, buffer.baseAddress) != 0 }
+    }
+    return (tensor, isFinite)
   }
 
   /// 0 everywhere.

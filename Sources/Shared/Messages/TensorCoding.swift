@@ -33,8 +33,8 @@ extension Place {
     _ pointer: UnsafeMutablePointer<CTensor>?, _ name: String, rank: Int, mayBeNotFinite: Bool = false
   ) throws -> Tensor {
     let (shape, bytes) = try content(pointer, name, STEPWISE__V1__DATA_TYPE__FLOAT32, "float32", elementSize: 4, rank)
-    let tensor = Tensor(shape: shape) { UnsafeMutableRawBufferPointer($0).copyMemory(from: bytes) }
-    if !mayBeNotFinite, let index = tensor.withUnsafeBuffer(\.firstNonFinite) {
+    let (tensor, isFinite) = Tensor.copying(bytes, shape: shape)
+    if !mayBeNotFinite, !isFinite, let index = tensor.withUnsafeBuffer(\.firstNonFinite) {
       throw failure(name, "expected finite elements, found \(tensor.values[index]) at index \(index) of shape \(shape)")
     }
     return tensor

@@ -58,6 +58,7 @@ extension ReplayStore {
     try load(isLast: true)
     if segments[last] != nil, !isReadOnly {
       // Sealed, but the crash came before the next journal.
+      try sealRecovered(last)
       try beginJournal(last + 1)
       try Disk.remove(ReplayFolder.journal(folder.path, last))
     }
@@ -70,13 +71,7 @@ extension ReplayStore {
     let path = ReplayFolder.journal(folder.path, number)
     journal = try OpenJournal(number: number, file: OpenFile(path, O_RDWR), end: 0)
     try load(isLast: false)
-    if segments[number] == nil, !journal.numbers.isEmpty, let origin {
-      let numbers = journal.numbers.sorted()
-      try SegmentWriter.seal(
-        ReplayFolder.segment(folder.path, number), origin: origin, count: numbers.count, level: settings.compression
-      ) { row in (try self.read(numbers[row]), self.index.entry(numbers[row])!.byteCount) }
-      try adopt(segment: number)
-    }
+    try sealRecovered(number)
     journal = try OpenJournal(
       number: current, file: OpenFile(ReplayFolder.journal(folder.path, current), O_RDWR), end: 0)
     // What it said of dropped numbers is lost with it unless the next journal says it too.
@@ -87,6 +82,18 @@ extension ReplayStore {
     try journal.file.synchronize()
     journal.end = 0
     try Disk.remove(path)
+  }
+
+  /// Seals what the journal in hand has, together with what its segment has already: where the disk is too full for the
+  /// next journal, groups go on coming into the one that was sealed.
+  private func sealRecovered(_ number: Int) throws {
+    guard !journal.numbers.isEmpty, let origin else { return }
+    let sealed = segments[number]?.entries.map(\.number) ?? []
+    let numbers = Set(sealed).union(journal.numbers).sorted()
+    try SegmentWriter.seal(
+      ReplayFolder.segment(folder.path, number), origin: origin, count: numbers.count, level: settings.compression
+    ) { row in (try self.read(numbers[row]), self.index.entry(numbers[row])!.byteCount) }
+    try adopt(segment: number)
   }
 
   private static func content(_ file: borrowing OpenFile) throws -> JournalContent {

@@ -222,7 +222,8 @@ public final class ReplayStore {
 
   private func dropOldest() throws {
     while index.trajectoryCount > settings.maximumTrajectories || byteCount > settings.maximumBytes {
-      guard let oldest = segments.keys.min(), let segment = segments[oldest],
+      // One that was sealed without room for the next journal is still being added to.
+      guard let oldest = segments.keys.filter({ $0 != journal.number }).min(), let segment = segments[oldest],
         segment.entries.allSatisfy({ $0.epoch < oldestNeededEpoch })
       else { return }
       segments[oldest] = nil
