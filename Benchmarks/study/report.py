@@ -71,9 +71,25 @@ def of_methods(block: study.Block, columns: list[tuple[str, Callable[[Result], f
     return table([f"{block.name}, {block.queries} queries", *(name for name, _, _ in columns)], rows)
 
 
+def tried() -> str:
+    """What was trained once to choose settings by."""
+    notes = [json.loads(line) for line in (study.HERE / "tried.jsonl").read_text().splitlines()]
+    notes.sort(key=lambda note: (note["block"], note["method"]))
+    rows = [
+        [
+            note["block"], f"`{note['method']}`", ", ".join(f"`{each}`" for each in note["set"]),
+            f"{note['queries']:.0f}", *(f"{note['gain'][steps]:+.4f}" for steps in ("1", "2", "4")),
+            f"{note['divergence']['4']:.2f}", f"{note['diversity']['4']:+.4f}",
+        ]
+        for note in notes
+    ]
+    head = ["block", "method", "other settings", "queries", "gain at 1 step", "2", "4", "divergence", "diversity"]
+    return table(head, rows)
+
+
 def tables(plan: study.Plan) -> dict[str, str]:
     """By name, all tables of the document."""
-    found: dict[str, str] = {}
+    found = {"tried": tried()}
     for block in plan.blocks:
         def reward(prompts: str, steps: list[int], name: str = block.reward) -> list[Any]:
             return [(f"{steps} step{'s' * (steps > 1)}", rewarded(name, prompts, steps), ".4f") for steps in steps]
