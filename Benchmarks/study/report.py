@@ -87,9 +87,19 @@ def tried() -> str:
     return table(head, rows)
 
 
+def state(plan: study.Plan) -> str:
+    """How much of the study is there."""
+    runs = list(plan.runs())
+    done = [run for run in runs if run.finished()]
+    seeds = ", ".join(
+        f"{sum(run.finished() for run in runs if run.seed == seed)} with seed {seed}" for seed in plan.seeds
+    )
+    return f"**{len(done)} of {len(runs)} runs are there** ({seeds})."
+
+
 def tables(plan: study.Plan) -> dict[str, str]:
     """By name, all tables of the document."""
-    found = {"tried": tried()}
+    found = {"tried": tried(), "state": state(plan)}
     for block in plan.blocks:
         def reward(prompts: str, steps: list[int], name: str = block.reward) -> list[Any]:
             return [(f"{steps} step{'s' * (steps > 1)}", rewarded(name, prompts, steps), ".4f") for steps in steps]
