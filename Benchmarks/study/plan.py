@@ -1,4 +1,4 @@
-"""What the study consists of: blocks of runs that are compared, as study.json and the presets beside it describe them."""
+"""What the study consists of: blocks of runs that are compared, as study.json and the presets describe them."""
 
 from __future__ import annotations
 

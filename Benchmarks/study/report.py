@@ -67,7 +67,8 @@ def of_methods(block: study.Block, columns: list[tuple[str, Callable[[Result], f
     for method in block.methods:
         found = results(block, method)
         if found:
-            rows.append([f"`{method}`", *(spread([value(result) for result in found], form) for _, value, form in columns)])
+            cells = [spread([value(result) for result in found], form) for _, value, form in columns]
+            rows.append([f"`{method}`", *cells])
     return table([f"{block.name}, {block.queries} queries", *(name for name, _, _ in columns)], rows)
 
 
@@ -105,7 +106,8 @@ def tables(plan: study.Plan) -> dict[str, str]:
             return [(f"{steps} step{'s' * (steps > 1)}", rewarded(name, prompts, steps), ".4f") for steps in steps]
 
         for prompts in block.evaluation:
-            found[f"{block.name} {prompts['name']}"] = of_methods(block, reward(prompts["name"], prompts["steps"]), True)
+            columns = reward(prompts["name"], prompts["steps"])
+            found[f"{block.name} {prompts['name']}"] = of_methods(block, columns, True)
         other = "alignment" if block.reward != "alignment" else "jpeg-compressibility"
         kept: list[Any] = [
             (f"diversity, {steps} step{'s' * (steps > 1)}", diversity(steps), ".4f") for steps in (1, 2, 4, 8)
@@ -153,9 +155,9 @@ def main() -> None:
     text = DOCUMENT.read_text()
     for name, body in tables(plan).items():
         pattern = re.compile(rf"(<!-- table: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text, count = pattern.subn(lambda match, body=body: match[1] + body + "\n" + match[2], text)
-        if count == 0:
+        if not pattern.search(text):
             print(f"{DOCUMENT}: expected a place for the table {name}, found none")
+        text = pattern.sub(rf"\g<1>{body.replace(chr(92), chr(92) * 2)}\n\g<2>", text)
     DOCUMENT.write_text(text)
     for block in plan.blocks:
         draw(block)

@@ -172,8 +172,12 @@ def attempt(plan: study.Plan, options: argparse.Namespace) -> None:
             steps: round(after[steps]["rewards"][block.reward]["mean"] - reward["rewards"][block.reward]["mean"], 4)
             for steps, reward in before.items()
         },
-        "divergence": {steps: round(sum(value["divergence"]), 4) for steps, value in after.items() if value["divergence"]},
-        "diversity": {steps: round(value["diversity"] - before[steps]["diversity"], 4) for steps, value in after.items()},
+        "divergence": {
+            steps: round(sum(value["divergence"]), 4) for steps, value in after.items() if value["divergence"]
+        },
+        "diversity": {
+            steps: round(value["diversity"] - before[steps]["diversity"], 4) for steps, value in after.items()
+        },
     }
     with (study.HERE / "tried.jsonl").open("a") as file:
         file.write(json.dumps(note) + "\n")
