@@ -42,7 +42,10 @@ def call(arguments: list[str], log: Path) -> None:
     """Runs the program, its output to a file; raises with the file's end when it fails."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as out:
-        child = subprocess.Popen([str(study.PROGRAM), *arguments], cwd=study.ROOT, stdout=out, stderr=out, text=True)
+        # A session of its own: Ctrl-C reaches this driver alone, which asks once. A second request ends a run at once.
+        child = subprocess.Popen(
+            [str(study.PROGRAM), *arguments], cwd=study.ROOT, stdout=out, stderr=out, text=True, start_new_session=True
+        )
         children.add(child)
         try:
             status = child.wait()
