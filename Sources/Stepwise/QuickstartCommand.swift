@@ -30,7 +30,7 @@ struct QuickstartCommand: ParsableCommand {
 
   @Option(help: "What to reward: \(Reward.allCases.map(\.rawValue).joined(separator: " or ")).")
   var reward = Reward.alignment
-  @Option(help: "Minutes of training.") var minutes: Double = 5
+  @Option(help: "Minutes of training.") var minutes = 5.5
   @Option(help: "Actor processes.") var actors = 2
   @Option(help: "Seed of all random numbers.") var seed: UInt64 = 1
   @Option(help: "Denoising steps.") var steps = 4

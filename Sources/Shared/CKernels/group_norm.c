@@ -27,16 +27,20 @@ SW_KERNEL static void channel_moments(int64_t rows, int64_t channels, const floa
     }
 }
 
-SW_KERNEL static void apply(int64_t rows, int64_t channels, int silu, const float *restrict x, const float *restrict a,
-                            const float *restrict b, float *restrict y) {
+// y may be x itself: every value is read before it is written.
+SW_KERNEL static void apply(int64_t rows, int64_t channels, int silu, const float *x, const float *restrict a,
+                            const float *restrict b, float *y) {
   for (int64_t r = 0; r < rows; r++)
-    if (silu)
+    if (silu) {
+#pragma clang loop vectorize(assume_safety)
       for (int64_t c = 0; c < channels; c++) {
         const float z = x[r * channels + c] * a[c] + b[c];
         y[r * channels + c] = z * sw_sigmoidf(z);
       }
-    else
+    } else {
+#pragma clang loop vectorize(assume_safety)
       for (int64_t c = 0; c < channels; c++) y[r * channels + c] = x[r * channels + c] * a[c] + b[c];
+    }
 }
 
 // y = a x + b a channel

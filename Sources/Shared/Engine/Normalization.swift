@@ -30,26 +30,28 @@ public func layerNorm(_ x: Tensor, _ weight: Tensor, _ bias: Tensor, epsilon: Fl
 }
 
 /// Normalises groups of channels of x `[B, H, W, C]` over all positions (Wu and He, arXiv 1803.08494), and applies SiLU
-/// in the same pass when asked.
+/// in the same pass when asked. Where no tape is concerned and nobody else holds x, the result takes its memory.
 public func groupNorm(
-  _ x: Tensor, _ weight: Tensor, _ bias: Tensor, groups: Int, epsilon: Float, silu: Bool = false
+  _ x: consuming Tensor, _ weight: Tensor, _ bias: Tensor, groups: Int, epsilon: Float, silu: Bool = false
 ) -> Tensor {
   let channels = x.shape[x.rank - 1], batch = x.shape[0]
   check(
     x.rank >= 2 && channels % groups == 0 && weight.shape == [channels] && bias.shape == [channels],
     "groupNorm: x \(x.shape), \(groups) groups, weight \(weight.shape)")
   let positions = x.count / max(1, batch * channels)
-  var statistics = Tensor.zeros([0])
-  let y = withPointers(x, weight, bias) { x_, w_, b_ in
-    Tensor.make(x.shape) { out in
-      statistics = Tensor.make([batch, groups, 2]) {
-        sw_group_norm(
-          Int64(batch), Int64(positions), Int64(channels), Int64(groups), epsilon, silu ? 1 : 0, x_, w_, b_, out, $0)
-      }
+  let wantsWeights = Tape.tracks(weight) || Tape.tracks(bias)
+  let shape = x.shape, isOurs = !wantsWeights && x.isHeldOnce && !Tape.tracks(x)
+  let storage = isOurs ? x.storage : Storage(count: x.count)
+  let statistics = withPointers(x, weight, bias) { x_, w_, b_ in
+    Tensor.make([batch, groups, 2]) {
+      sw_group_norm(
+        Int64(batch), Int64(positions), Int64(channels), Int64(groups), epsilon, silu ? 1 : 0, x_, w_, b_,
+        storage.pointer, $0)
     }
   }
+  let y = Tensor(storage: storage, shape: shape)
+  if isOurs { return y }
   let (px, pw, pb, kept) = (x.detached, weight.detached, bias.detached, statistics)
-  let wantsWeights = Tape.tracks(weight) || Tape.tracks(bias)
   return Tape.record(y, from: [x, weight, bias]) { g in
     let weights = wantsWeights ? Storage(count: 2 * channels) : nil
     let gx = withPointers(px, pw, pb) { x_, w_, b_ in

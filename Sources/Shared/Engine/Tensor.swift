@@ -61,6 +61,12 @@ public struct Tensor: Sendable {
 
   /// Number of elements.
   public var count: Int { shape.product }
+
+  /// Whether this value alone holds its memory, and all of it: what is done to it nobody else can see.
+  var isHeldOnce: Bool {
+    mutating get { isKnownUniquelyReferenced(&storage) && offset == 0 && storage.count == count }
+  }
+
   /// Number of axes.
   public var rank: Int { shape.count }
 

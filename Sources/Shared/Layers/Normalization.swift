@@ -33,7 +33,8 @@ public final class GroupNorm {
     self.epsilon = epsilon
   }
 
-  public func callAsFunction(_ x: Tensor, silu: Bool = false) -> Tensor {
-    groupNorm(x, weight.tensor, bias.tensor, groups: groups, epsilon: epsilon, silu: silu)
+  /// `[B, H, W, C]`, whose memory the result takes where nobody else holds it and no gradient is asked for.
+  public func callAsFunction(_ x: consuming Tensor, silu: Bool = false) -> Tensor {
+    groupNorm(consume x, weight.tensor, bias.tensor, groups: groups, epsilon: epsilon, silu: silu)
   }
 }

@@ -170,7 +170,7 @@ private final class Encoder {
   func callAsFunction(_ images: Tensor) -> Tensor {
     var x = convIn(images)
     for block in blocks {
-      for resnet in block.resnets { x = resnet(x, time: nil) }
+      for resnet in block.resnets { x = resnet(consume x, time: nil) }
       if let downsampler = block.downsampler { x = downsampler(x) }
     }
     return convOut(normOut(mid(x), silu: true))
@@ -203,7 +203,7 @@ private final class Decoder {
   func callAsFunction(_ latents: Tensor) -> Tensor {
     var x = mid(convIn(latents))
     for block in blocks {
-      for resnet in block.resnets { x = resnet(x, time: nil) }
+      for resnet in block.resnets { x = resnet(consume x, time: nil) }
       if let upsampler = block.upsampler { x = upsampler(x, height: 2 * x.shape[1], width: 2 * x.shape[2]) }
     }
     return convOut(normOut(x, silu: true))

@@ -22,10 +22,12 @@ final class ResnetBlock {
   }
 
   /// `[B, H, W, in]` and the activated time embedding `[B, E]` to `[B, H, W, out]`.
-  func callAsFunction(_ x: Tensor, time: Tensor?) -> Tensor {
+  func callAsFunction(_ x: consuming Tensor, time: Tensor?) -> Tensor {
     let shift = time.flatMap { time in timeProjection.map { $0(time) } }
-    // Nothing between has a name, so that each is freed as soon as the next is made.
-    return conv2(norm2(conv1(norm1(x, silu: true), shift: shift), silu: true), residual: shortcut?(x) ?? x)
+    // First, so that the normalised x can take the place of x where nobody else wants it. Nothing after has a name for
+    // the same reason: each is freed as soon as the next is made.
+    let residual = if let shortcut { shortcut(x) } else { copy x }
+    return conv2(norm2(conv1(norm1(consume x, silu: true), shift: shift), silu: true), residual: residual)
   }
 }
 

@@ -73,6 +73,7 @@ void sw_layer_norm(int64_t rows, int64_t columns, float epsilon, const float *x,
 void sw_layer_norm_gradient(int64_t rows, int64_t columns, const float *x, const float *gamma, const float *statistics,
                             const float *g, float *gx, float *ggamma, float *gbeta);
 /// x[batch, positions, channels]; statistics: mean and 1/std a (batch, group); silu: y = silu(norm(x))
+/// y may be x.
 void sw_group_norm(int64_t batch, int64_t positions, int64_t channels, int64_t groups, float epsilon, int silu,
                    const float *x, const float *gamma, const float *beta, float *y, float *statistics);
 void sw_group_norm_gradient(int64_t batch, int64_t positions, int64_t channels, int64_t groups, int silu,

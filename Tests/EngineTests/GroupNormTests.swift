@@ -1,0 +1,38 @@
+import Engine
+import Testing
+
+@Suite("Group norm")
+struct GroupNormTests {
+  let weight = Tensor((0..<8).map { 0.5 + 0.1 * Float($0) }, shape: [8])
+  let bias = Tensor((0..<8).map { 0.3 - 0.1 * Float($0) }, shape: [8])
+
+  init() throws { try Compute.start() }
+
+  func example() -> Tensor {
+    var random = RandomStream(seed: 3)
+    return random.normal([2, 5, 3, 8])
+  }
+
+  func normalized(_ x: consuming Tensor, silu: Bool) -> Tensor {
+    groupNorm(consume x, weight, bias, groups: 4, epsilon: 1e-5, silu: silu)
+  }
+
+  @Test("gives the same whether it may take its input's memory or not, and leaves alone what others hold", arguments: [
+    false, true,
+  ])
+  func inPlace(silu: Bool) {
+    let x = example(), before = x.values
+    let held = normalized(x, silu: silu)
+    #expect(x.values == before)
+    #expect(normalized(example(), silu: silu).values == held.values)
+  }
+
+  @Test("leaves a tape what it needs for gradients")
+  func onTape() {
+    let found = Tape.gradients(of: [example()]) { inputs in
+      let y = normalized(inputs[0], silu: true)
+      return ((y * y).sum(), inputs[0].detached)
+    }
+    #expect(found.extra.values == example().values)
+  }
+}
