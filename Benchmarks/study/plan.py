@@ -1,4 +1,4 @@
-"""What the study consists of: blocks of runs that are compared, as study.json and the presets beside it describe them."""
+"""What the study consists of: blocks of runs that are compared, as study.json and the presets describe them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any, Iterator
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PROGRAM = ROOT / ".build" / "release" / "stepwise"
+#: The built program, with the others beside it; STEPWISE may name another.
+PROGRAM = Path(os.environ.get("STEPWISE", ROOT / ".build" / "release" / "stepwise"))
 RESULTS = HERE / "results"
 RUNS = ROOT / "runs" / "study"
 MODEL = "Models/emoji-turbo"
@@ -28,12 +29,18 @@ class Run:
     preset: Path
     epochs: int
     overrides: tuple[str, ...] = ()
+    #: What its policy is measured on.
+    evaluation: str = ""
 
     @cached_property
     def digest(self) -> str:
         """Names the settings, as they are when first asked for: a result of other settings is not this run's."""
-        text = self.preset.read_text() + f"{self.epochs} {self.overrides}"
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        return short_hash(self.preset.read_text() + f"{self.epochs} {self.overrides}")
+
+    @cached_property
+    def settings(self) -> str:
+        """Names what the result is of: training and measuring."""
+        return f"{self.digest}-{short_hash(self.evaluation)}"
 
     @property
     def name(self) -> str:
@@ -49,7 +56,7 @@ class Run:
 
     def finished(self) -> bool:
         """Whether there is a result of these very settings."""
-        return self.result.exists() and read_json(self.result)["settings"] == self.digest
+        return self.result.exists() and read_json(self.result)["settings"] == self.settings
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,8 @@ class Block:
         """A method's run; its epochs follow from the queries that each asks."""
         about = self.methods[method]
         epochs = (queries or self.queries) // (queries_per_epoch or int(about["queriesPerEpoch"]))
-        return Run(self.name, method, seed, HERE / about["preset"], epochs, overrides)
+        evaluation = json.dumps(self.evaluation, sort_keys=True)
+        return Run(self.name, method, seed, HERE / about["preset"], epochs, overrides, evaluation)
 
 
 @dataclass(frozen=True)
@@ -90,12 +98,21 @@ class Plan:
                 for method in block.methods:
                     yield block.run(method, seed)
 
+    @property
+    def settings(self) -> str:
+        """Names what the model before training is measured on."""
+        return short_hash(json.dumps([block.evaluation for block in self.blocks], sort_keys=True))
+
     def block(self, name: str) -> Block:
         """The block of this name."""
         for block in self.blocks:
             if block.name == name:
                 return block
         raise SystemExit(f"expected one of {', '.join(block.name for block in self.blocks)}, found {name}")
+
+
+def short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def read_json(file: Path) -> Any:

@@ -21,7 +21,7 @@ import plan as study
 DOCUMENT = study.ROOT / "docs" / "study.md"
 CHARTS = study.ROOT / "docs" / "study"
 #: Epochs that a point of a chart averages over.
-WINDOW = 5
+WINDOW = 3
 
 Result = dict[str, Any]
 
@@ -67,19 +67,47 @@ def of_methods(block: study.Block, columns: list[tuple[str, Callable[[Result], f
     for method in block.methods:
         found = results(block, method)
         if found:
-            rows.append([f"`{method}`", *(spread([value(result) for result in found], form) for _, value, form in columns)])
+            cells = [spread([value(result) for result in found], form) for _, value, form in columns]
+            rows.append([f"`{method}`", *cells])
     return table([f"{block.name}, {block.queries} queries", *(name for name, _, _ in columns)], rows)
+
+
+def tried() -> str:
+    """What was trained once to choose settings by."""
+    notes = [json.loads(line) for line in (study.HERE / "tried.jsonl").read_text().splitlines()]
+    notes.sort(key=lambda note: (note["block"], note["method"]))
+    rows = [
+        [
+            note["block"], f"`{note['method']}`", ", ".join(f"`{each}`" for each in note["set"]),
+            f"{note['queries']:.0f}", *(f"{note['gain'][steps]:+.4f}" for steps in ("1", "2", "4")),
+            f"{note['divergence']['4']:.2f}", f"{note['diversity']['4']:+.4f}",
+        ]
+        for note in notes
+    ]
+    head = ["block", "method", "other settings", "queries", "gain at 1 step", "2", "4", "divergence", "diversity"]
+    return table(head, rows)
+
+
+def state(plan: study.Plan) -> str:
+    """How much of the study is there."""
+    runs = list(plan.runs())
+    done = [run for run in runs if run.finished()]
+    seeds = ", ".join(
+        f"{sum(run.finished() for run in runs if run.seed == seed)} with seed {seed}" for seed in plan.seeds
+    )
+    return f"**{len(done)} of {len(runs)} runs are there** ({seeds})."
 
 
 def tables(plan: study.Plan) -> dict[str, str]:
     """By name, all tables of the document."""
-    found: dict[str, str] = {}
+    found = {"tried": tried(), "state": state(plan)}
     for block in plan.blocks:
         def reward(prompts: str, steps: list[int], name: str = block.reward) -> list[Any]:
             return [(f"{steps} step{'s' * (steps > 1)}", rewarded(name, prompts, steps), ".4f") for steps in steps]
 
         for prompts in block.evaluation:
-            found[f"{block.name} {prompts['name']}"] = of_methods(block, reward(prompts["name"], prompts["steps"]), True)
+            columns = reward(prompts["name"], prompts["steps"])
+            found[f"{block.name} {prompts['name']}"] = of_methods(block, columns, True)
         other = "alignment" if block.reward != "alignment" else "jpeg-compressibility"
         kept: list[Any] = [
             (f"diversity, {steps} step{'s' * (steps > 1)}", diversity(steps), ".4f") for steps in (1, 2, 4, 8)
@@ -127,9 +155,9 @@ def main() -> None:
     text = DOCUMENT.read_text()
     for name, body in tables(plan).items():
         pattern = re.compile(rf"(<!-- table: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text, count = pattern.subn(lambda match, body=body: match[1] + body + "\n" + match[2], text)
-        if count == 0:
+        if not pattern.search(text):
             print(f"{DOCUMENT}: expected a place for the table {name}, found none")
+        text = pattern.sub(rf"\g<1>{body.replace(chr(92), chr(92) * 2)}\n\g<2>", text)
     DOCUMENT.write_text(text)
     for block in plan.blocks:
         draw(block)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +23,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import plan as study
 
@@ -31,11 +33,19 @@ stopping = threading.Event()
 children: set["subprocess.Popen[str]"] = set()
 
 
+def stop(number: int, frame: FrameType | None) -> NoReturn:
+    """A request to end is like Ctrl-C."""
+    raise KeyboardInterrupt
+
+
 def call(arguments: list[str], log: Path) -> None:
     """Runs the program, its output to a file; raises with the file's end when it fails."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as out:
-        child = subprocess.Popen([str(study.PROGRAM), *arguments], cwd=study.ROOT, stdout=out, stderr=out, text=True)
+        # A session of its own: Ctrl-C reaches this driver alone, which asks once. A second request ends a run at once.
+        child = subprocess.Popen(
+            [str(study.PROGRAM), *arguments], cwd=study.ROOT, stdout=out, stderr=out, text=True, start_new_session=True
+        )
         children.add(child)
         try:
             status = child.wait()
@@ -85,7 +95,7 @@ def train(run: study.Run) -> list[Record]:
 
 def measure(folder: Path, prompts: dict[str, Any], steps: int, lora: Path | None) -> Record:
     """What `stepwise evaluate` says of a policy at a number of steps, without the single prompts."""
-    file = folder / f"{prompts['name']}-{steps}.json"
+    file = folder / f"{prompts['name']}-{prompts['seeds']}-{steps}.json"
     if not file.exists():
         arguments = [
             "evaluate", "--model", study.MODEL, "--prompts", prompts["file"], "--reward", "alignment",
@@ -94,10 +104,10 @@ def measure(folder: Path, prompts: dict[str, Any], steps: int, lora: Path | None
         ]
         arguments += ["--lora", str(lora)] if lora else []
         arguments += ["--divergence"] if lora and steps in prompts["divergence"] else []
-        call(arguments, folder / f"{prompts['name']}-{steps}.txt")
+        call(arguments, file.with_suffix(".txt"))
     found = study.read_json(file)
     rewards = {name: value["all"] for name, value in found["rewards"].items()}
-    return {"rewards": rewards, "diversity": found["diversity"], "divergence": found.get("divergence", [])}
+    return {"rewards": rewards, "diversity": found.get("diversity"), "divergence": found.get("divergence", [])}
 
 
 def measured(sets: list[Any], folder: Path, lora: Path | None) -> Record:
@@ -127,7 +137,7 @@ def curve(found: list[Record]) -> list[list[float]]:
 def summary(run: study.Run, found: list[Record]) -> Record:
     """What a run's metrics say."""
     return {
-        "block": run.block, "method": run.method, "seed": run.seed, "settings": run.digest, "epochs": run.epochs,
+        "block": run.block, "method": run.method, "seed": run.seed, "settings": run.settings, "epochs": run.epochs,
         "queries": sum(record["reward/queries"] for record in found),
         "seconds": round(sum(record["time/wait"] + record["time/train"] for record in found), 1),
         "curve": curve(found),
@@ -145,7 +155,7 @@ def complete(plan: study.Plan, run: study.Run) -> str:
 def baseline(plan: study.Plan) -> str:
     """Measures the model before training."""
     found = {block.name: measured(block.evaluation, study.RUNS / "model" / block.name, None) for block in plan.blocks}
-    study.write_atomically(study.RESULTS / "model.json", found)
+    study.write_atomically(study.RESULTS / "model.json", {**found, "settings": plan.settings})
     return "model"
 
 
@@ -165,8 +175,12 @@ def attempt(plan: study.Plan, options: argparse.Namespace) -> None:
             steps: round(after[steps]["rewards"][block.reward]["mean"] - reward["rewards"][block.reward]["mean"], 4)
             for steps, reward in before.items()
         },
-        "divergence": {steps: round(sum(value["divergence"]), 4) for steps, value in after.items() if value["divergence"]},
-        "diversity": {steps: round(value["diversity"] - before[steps]["diversity"], 4) for steps, value in after.items()},
+        "divergence": {
+            steps: round(sum(value["divergence"]), 4) for steps, value in after.items() if value["divergence"]
+        },
+        "diversity": {
+            steps: round(value["diversity"] - before[steps]["diversity"], 4) for steps, value in after.items()
+        },
     }
     with (study.HERE / "tried.jsonl").open("a") as file:
         file.write(json.dumps(note) + "\n")
@@ -175,8 +189,11 @@ def attempt(plan: study.Plan, options: argparse.Namespace) -> None:
 
 def work(plan: study.Plan, options: argparse.Namespace) -> None:
     """Does what is not done yet, some runs side by side."""
-    jobs: list[Any] = [] if (study.RESULTS / "model.json").exists() else [lambda: baseline(plan)]
+    model = study.RESULTS / "model.json"
+    is_measured = model.exists() and study.read_json(model).get("settings") == plan.settings
+    jobs: list[Any] = [] if is_measured else [lambda: baseline(plan)]
     pending = [run for run in plan.runs() if not run.finished() and options.only in run.name]
+    pending = [run for run in pending if run.block not in options.skip]
     jobs += [lambda run=run: complete(plan, run) for run in pending]
     began = time.monotonic()
     with ThreadPoolExecutor(options.side_by_side) as pool:
@@ -201,6 +218,7 @@ def main() -> None:
     run.add_argument("--most", type=int, help="at most so many runs")
     run.add_argument("--side-by-side", type=int, default=1, help="runs at a time; more share the cores")
     run.add_argument("--only", default="", help="runs whose name contains this")
+    run.add_argument("--skip", action="append", default=[], help="a block to leave out for now")
     commands.add_parser("status", help="what is there")
     attempted = commands.add_parser("try", help="train once with other settings")
     attempted.add_argument("block")
@@ -213,6 +231,7 @@ def main() -> None:
     plan = study.load()
     if not study.PROGRAM.exists():
         sys.exit(f"{study.PROGRAM}: expected the built programs, found none; run `swift build -c release`")
+    signal.signal(signal.SIGTERM, stop)
     if options.command == "run":
         work(plan, options)
     elif options.command == "try":
