@@ -104,7 +104,6 @@ public final class ActorService: Sendable {
   public static func run(
     _ configuration: Configuration, _ options: ActorOptions, logger: Logger = serviceLogger("actor")
   ) async throws {
-    ParentProcess.dieWithIt()
     try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
     logger.info("actor \(options.name): \(Compute.summary)")
     let network = configuration.network

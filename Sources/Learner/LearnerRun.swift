@@ -101,7 +101,6 @@ public final class LearnerRun: Sendable {
   public static func run(
     _ configuration: Configuration, resumes: Bool, logger: Logger = serviceLogger("learner")
   ) async throws {
-    ParentProcess.dieWithIt()
     try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
     logger.info("learner: \(Compute.summary)")
     let network = configuration.network

@@ -84,7 +84,6 @@ public enum RewardService {
   ///
   /// - Throws: what ended it.
   public static func route(_ configuration: Configuration, index: Int, logger: Logger = serviceLogger("router")) async throws {
-    ParentProcess.dieWithIt()
     let router = try router(
       Context(ioThreads: 2, security: security(configuration.network, .router)), configuration, index: index, logger: logger)
     let signals = try TerminationSignals { signal in
@@ -103,7 +102,6 @@ public enum RewardService {
   public static func serve(
     _ configuration: Configuration, name: String, bind: String? = nil, logger: Logger = serviceLogger("reward-server")
   ) async throws {
-    ParentProcess.dieWithIt()
     try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
     logger.info("reward server \(name): \(Compute.summary)")
     // Who serves clients directly is their router, and proves it with a router's key.

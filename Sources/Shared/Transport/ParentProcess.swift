@@ -9,8 +9,10 @@ public enum ParentProcess {
   public static let variable = "STEPWISE_SUPERVISOR"
 
   /// Has the system send SIGTERM to this process when its supervisor ends, by SIGKILL too. Does nothing where no
-  /// supervisor asked for it. Call it first of all.
-  public static func dieWithIt() {
+  /// supervisor asked for it.
+  ///
+  /// The system forgets it with the thread that asked, so ask on one that lives as long as the process.
+  static func dieWithIt() {
     guard let text = getenv(variable), let supervisor = Int32(String(cString: text)) else { return }
     sw_signal_on_parent_death(SIGTERM)
     // It may have ended before the system was asked: nothing has begun that would have to end in order.

@@ -8,7 +8,8 @@ internal import Synchronization
 nonisolated(unsafe) private var signalPipe: Int32 = -1  // a C signal handler can reach nothing but globals
 
 /// Calls a body for every SIGINT, SIGTERM and SIGUSR1 for as long as it is kept. SIGUSR1 only announces a preemption, as
-/// Slurm does; of the two others the second ends the process at once.
+/// Slurm does; of the two others the second ends the process at once. The end of a supervisor that started this process
+/// counts as SIGTERM.
 ///
 /// Make it on the thread that starts children, if there are any: they inherit what that thread blocks, and it lets these
 /// three through.
@@ -70,6 +71,7 @@ public final class TerminationSignals: Sendable {
     let reading = ends[0]
     signalPipe = ends[1]
     return ServiceThread(name: "signals") {
+      ParentProcess.dieWithIt()
       var byte: UInt8 = 0
       while true {
         let count = read(reading, &byte, 1)

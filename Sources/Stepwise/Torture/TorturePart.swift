@@ -38,7 +38,6 @@ struct TorturePart: ParsableCommand {
   @Option(name: .customLong("set")) var overrides: [String] = []
 
   func run() throws {
-    ParentProcess.dieWithIt()
     let plan = TorturePlan(folder: URL(filePath: folder), seed: seed)
     let whole = try Configuration(file: plan.configurationFile, overrides: overrides)
     let logger = serviceLogger(name)
