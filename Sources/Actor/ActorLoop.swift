@@ -21,7 +21,7 @@ struct ActorLoop {
   /// Groups that the learner's connection did not take yet, each once: the session holds them, and bounds their bytes.
   private var outbox: [TrajectoryGroup] = []
   /// The first of them, encoded.
-  private var nextBytes: [UInt8]?
+  private var nextFrame: Frame?
   private var nextBeat = Duration.zero
   private var beats = 0
   private var delivered = 0
@@ -91,8 +91,8 @@ struct ActorLoop {
         try carryOut(session.receive(message, now: now), learner)
       }
     }
-    while let frames = try notices.receive() {
-      if let message = decode(frames.last ?? [], options.notices), case .policyNotice = message {
+    while let frame = try notices.receiveFromPeer()?.parts.last {
+      if let message = decode(frame, options.notices), case .policyNotice = message {
         try carryOut(session.receive(message, now: now), learner)
       }
     }
@@ -111,8 +111,8 @@ struct ActorLoop {
     }
   }
 
-  private func decode(_ frame: [UInt8], _ peer: String) -> Message? {
-    do { return try Message(decoding: frame, from: peer) } catch {
+  private func decode(_ frame: Frame, _ peer: String) -> Message? {
+    do { return try frame.withUnsafeBytes { try Message(decoding: $0, from: peer) } } catch {
       logger.warning("actor \(options.name): ignored a broken message: \(error)")
       return nil
     }
@@ -160,11 +160,11 @@ struct ActorLoop {
     while let first = outbox.first {
       // Acknowledged, or not wanted, meanwhile.
       if session.awaits(first.number) {
-        let bytes = nextBytes ?? Message.group(first).encode()
-        nextBytes = bytes
-        guard try learner.send(0, bytes) == .sent else { return }
+        let frame = nextFrame ?? Message.group(first).withEncoding(Frame.init)
+        nextFrame = frame
+        guard try learner.send(0, frame) == .sent else { return }
       }
-      nextBytes = nil
+      nextFrame = nil
       outbox.removeFirst()
     }
   }
@@ -173,7 +173,7 @@ struct ActorLoop {
     for effect in effects {
       switch effect {
       case .ask(let router, let request):
-        if try routers.send(router, Message.scoreRequest(request).encode()) != .sent {
+        if try routers.send(router, Message.scoreRequest(request).withEncoding(Frame.init)) != .sent {
           exchange.notTaken(request.id, now: now)
         }
       case .scored(let number, let reply):

@@ -4,6 +4,7 @@
 
 internal import Messages
 internal import Replay
+internal import Transport
 
 /// The protocol between the learner and all its actors.
 struct LearnerDesk {
@@ -14,7 +15,7 @@ struct LearnerDesk {
   enum Effect {
     case send(Message, to: Peer)
     /// Store this; then, once it is on disk, call `stored`.
-    case store(TrajectoryGroup, bytes: [UInt8], from: Peer)
+    case store(TrajectoryGroup, frame: Frame, from: Peer)
     case note(String)
     case warn(String)
   }
@@ -63,7 +64,7 @@ struct LearnerDesk {
   var actorCount: Int { actors.count }
 
   /// A peer sent something.
-  mutating func receive(_ message: Message, bytes: [UInt8], from peer: Peer, now: Duration) -> [Effect] {
+  mutating func receive(_ message: Message, frame: Frame, from peer: Peer, now: Duration) -> [Effect] {
     if case .hello(let hello) = message { return greet(hello, peer, now: now) }
     guard actors[peer] != nil else {
       return [.send(.refusal(Refusal(reason: "expected a Hello first, found \(message.name)")), to: peer)]
@@ -71,7 +72,7 @@ struct LearnerDesk {
     actors[peer]?.lastHeard = now
     switch message {
     case .workRequest(let request): return work(request, peer, now: now)
-    case .group(let group): return take(group, bytes, peer)
+    case .group(let group): return take(group, frame, peer)
     case .policyRequest(let request): return [.send(answer(request), to: peer)]
     case .goodbye(let goodbye): return remove(peer, "says goodbye: \(goodbye.reason)") + offerWork(now: now)
     case .heartbeat: return []
@@ -139,7 +140,7 @@ struct LearnerDesk {
     return effects
   }
 
-  private mutating func take(_ group: TrajectoryGroup, _ bytes: [UInt8], _ peer: Peer) -> [Effect] {
+  private mutating func take(_ group: TrajectoryGroup, _ frame: Frame, _ peer: Peer) -> [Effect] {
     func refusal(_ reason: String) -> Effect {
       .send(.refusal(Refusal(reason: reason, numbers: [group.number])), to: peer)
     }
@@ -151,7 +152,7 @@ struct LearnerDesk {
     case .unwanted(let reason): return [.warn("actor \(group.actor): \(reason)"), refusal(reason)]
     case .wanted: break
     }
-    guard let reason = isAcceptable(group) else { return [.store(group, bytes: bytes, from: peer)] }
+    guard let reason = isAcceptable(group) else { return [.store(group, frame: frame, from: peer)] }
     // It would make every group this way: it is sent away, or it would be given the same work for ever.
     plan.release(number: group.number)
     if let actor = actors[peer] { refused["\(actor.name) incarnation \(actor.incarnation)"] = reason }

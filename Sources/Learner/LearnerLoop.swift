@@ -116,21 +116,20 @@ struct LearnerLoop {
   private mutating func receive(_ router: borrowing Socket) throws {
     var bytesTaken = 0
     while uncommitted.count < Self.commitGroups, bytesTaken < Self.commitBytes, let received = try router.receiveFromPeer() {
-      let frames = received.frames
-      guard frames.count == 2 else {
-        logger.warning("ignored a message of \(frames.count) frames, expected 2")
+      guard received.parts.count == 2 else {
+        logger.warning("ignored a message of \(received.parts.count) frames, expected 2")
         continue
       }
-      let (peer, bytes) = (frames[0], frames[1])
-      bytesTaken += bytes.count
+      let (peer, frame) = (received.parts[0].bytes, received.parts[1])
+      bytesTaken += frame.count
       if let objection = peers.objection(to: received.sender) {
         if objection.isNews { logger.warning("refused a message: \(objection.reason)") }
         _ = try router.send([peer, Message.refusal(Refusal(reason: objection.reason)).encode()])
         continue
       }
       do {
-        let message = try Message(decoding: bytes, from: Self.name(peer))
-        try carryOut(desk.receive(message, bytes: bytes, from: peer, now: now), router)
+        let message = try frame.withUnsafeBytes { try Message(decoding: $0, from: Self.name(peer)) }
+        try carryOut(desk.receive(message, frame: frame, from: peer, now: now), router)
       } catch let error as MessageError {
         try carryOut(desk.refuse(error, from: peer), router)
       }
@@ -149,16 +148,16 @@ struct LearnerLoop {
       case .warn(let text): logger.warning("\(text)")
       case .send(let message, let peer):
         // Not taken: the actor is gone or slow. It asks again, and delivers again what it has no answer for.
-        _ = try router.send([peer, message.encode()])
-      case .store(let group, let bytes, let peer): try append(group, bytes, peer)
+        _ = try router.send(message.withEncoding(Frame.init), to: [peer])
+      case .store(let group, let frame, let peer): try append(group, frame, peer)
       }
     }
   }
 
-  private mutating func append(_ group: TrajectoryGroup, _ bytes: [UInt8], _ peer: LearnerDesk.Peer) throws {
+  private mutating func append(_ group: TrajectoryGroup, _ frame: Frame, _ peer: LearnerDesk.Peer) throws {
     do {
       // A duplicate within one commit is acknowledged with the first.
-      try store.append(group, bytes: bytes)
+      try frame.withUnsafeBytes { _ = try store.append(group, bytes: $0) }
       uncommitted.append((peer, group.number))
       if isFull { logger.info("replay: there is room again") }
       isFull = false

@@ -63,11 +63,11 @@ struct ScoringConnection {
     for router in 0..<sockets.count { _ = try sockets.send(router, ready) }
   }
 
-  private mutating func take(_ frame: [UInt8], _ router: Int) throws {
+  private mutating func take(_ frame: Frame, _ router: Int) throws {
     let name = options.routers[router]
     watch.heard(router, now: .now)
     let message: Message
-    do { message = try Message(decoding: frame, from: name) } catch {
+    do { message = try frame.withUnsafeBytes { try Message(decoding: $0, from: name) } } catch {
       logger.warning("reward server \(options.name): ignored a broken message: \(error)")
       return
     }
@@ -93,7 +93,7 @@ struct ScoringConnection {
     unsent += desk.answers.takeAll()
     var left: [ScoringDesk.Answer] = []
     for answer in unsent {
-      if try sockets.send(answer.router, Message.scoreReply(answer.reply).encode()) == .sent {
+      if try sockets.send(answer.router, Message.scoreReply(answer.reply).withEncoding(Frame.init)) == .sent {
         open -= 1
       } else {
         left.append(answer)

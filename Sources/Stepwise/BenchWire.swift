@@ -70,6 +70,13 @@ func send(_ socket: borrowing Socket, _ frames: [[UInt8]]) throws {
   while try socket.send(frames) != .sent { _ = try Poller().wait(for: [socket.writable], timeout: .milliseconds(10)) }
 }
 
+/// Sends a large frame, waiting for room.
+func send(_ socket: borrowing Socket, _ frame: Frame) throws {
+  while try socket.send(frame) != .sent {
+    _ = try Poller().wait(for: [socket.writable], timeout: .milliseconds(10))
+  }
+}
+
 /// Score requests from a client to a server that answers at once, through a router or directly.
 struct WireRoute {
   let imageBytes: Int
@@ -97,8 +104,11 @@ struct WireRoute {
           _ = try socket.send([Message.serverReady(ready).encode()])
         }
         _ = try poller.wait(for: [socket.readable], timeout: .milliseconds(100))
-        while var frames = try socket.receive() {
-          guard case .scoreRequest(let request) = try Message(decoding: frames.removeLast(), from: "client") else { continue }
+        while let received = try socket.receiveFromPeer() {
+          let frames = received.parts.dropLast().map(\.bytes)
+          guard let frame = received.parts.last,
+            case .scoreRequest(let request) = try frame.withUnsafeBytes({ try Message(decoding: $0, from: "client") })
+          else { continue }
           let result = ScoreResult(reward: "first-byte", version: "1", values: request.prompts.map { _ in 1 })
           try send(socket, frames + [Message.scoreReply(ScoreReply(id: request.id, results: [result])).encode()])
         }
@@ -119,7 +129,7 @@ struct WireRoute {
       sentAt[id] = .now
       let request = ScoreRequest(
         id: id, rewards: ["first-byte"], prompts: ["cat"], images: .bytes(image), deadline: 60_000)
-      try send(client, [Message.scoreRequest(request).encode()])
+      try send(client, Message.scoreRequest(request).withEncoding(Frame.init))
     }
     var latencies: [Double] = []
     func answer() throws {

@@ -122,7 +122,7 @@ struct ReplayInsertion {
     var sent = 0, acknowledged = 0
     func deliver() throws {
       let number = next.wrappingAdd(1, ordering: .relaxed).oldValue
-      try send(socket, [Message.group(groups.group(number)).encode()])
+      try send(socket, Message.group(groups.group(number)).withEncoding(Frame.init))
       sent += 1
     }
     let start = ContinuousClock.now

@@ -73,27 +73,18 @@ void sw_unary_gradient(int kind, int64_t n, const float *x, const float *y, cons
 
 // An infinity or NaN has all exponent bits set, so the largest of all patterns without the sign tells. Integers, as a
 // comparison of floats would not see a NaN.
-SW_KERNEL static uint32_t largest_bits(int64_t n, const uint32_t *restrict x) {
+SW_KERNEL static uint32_t largest_bits(int64_t n, const float *x) {
   uint32_t largest = 0;
   for (int64_t i = 0; i < n; i++) {
-    const uint32_t bits = x[i] & 0x7FFFFFFF;
+    uint32_t bits;
+    memcpy(&bits, x + i, sizeof bits);
+    bits &= 0x7FFFFFFF;
     largest = bits > largest ? bits : largest;
   }
   return largest;
 }
 
-int sw_copy_finite(int64_t n, const void *x, float *y) {
-  // Looked at in blocks that stay in the nearest cache: the values come from memory once.
-  uint32_t block[1024], largest = 0;
-  for (int64_t i = 0; i < n; i += 1024) {
-    const int64_t count = n - i < 1024 ? n - i : 1024;
-    memcpy(block, (const char *)x + 4 * i, 4 * (size_t)count);
-    memcpy(y + i, block, 4 * (size_t)count);
-    const uint32_t found = largest_bits(count, block);
-    largest = found > largest ? found : largest;
-  }
-  return largest < 0x7F800000;
-}
+int sw_is_finite(int64_t n, const float *x) { return largest_bits(n, x) < 0x7F800000; }
 
 SW_KERNEL void sw_clamp(int64_t n, float lower, float upper, const float *restrict x, float *restrict y) {
   for (int64_t i = 0; i < n; i++) {

@@ -26,6 +26,9 @@
 static inline long sw_zmq_send(void *socket, const void *bytes, size_t count, int flags) {
   SW_ZMQ_RETRY(zmq_send(socket, bytes, count, flags));
 }
+static inline long sw_zmq_send_message(void *socket, zmq_msg_t *message, int flags) {
+  SW_ZMQ_RETRY(zmq_msg_send(message, socket, flags));
+}
 static inline long sw_zmq_receive(void *socket, zmq_msg_t *message, int flags) {
   SW_ZMQ_RETRY(zmq_msg_recv(message, socket, flags));
 }

@@ -13,5 +13,11 @@ final class Storage: @unchecked Sendable {  // immutable once a Tensor holds it,
     pointer = sw_allocate(Int64(count))
   }
 
+  /// - Parameter pointer: from `sw_allocate`, all written.
+  init(adopting pointer: UnsafeMutablePointer<Float>, count: Int) {
+    self.count = count
+    self.pointer = pointer
+  }
+
   deinit { sw_free(pointer) }
 }

@@ -42,18 +42,6 @@ public struct Tensor: Sendable {
     self.init(storage: storage, shape: shape)
   }
 
-  /// A copy of float32 elements that lie as bytes, and whether all of them are finite, found in the same pass.
-  ///
-  /// Stops the program when the bytes are not those of the shape.
-  public static func copying(_ bytes: UnsafeRawBufferPointer, shape: [Int]) -> (tensor: Tensor, isFinite: Bool) {
-    check(bytes.count == 4 * shape.product, "Tensor: \(bytes.count) bytes are not those of shape \(shape)")
-    var isFinite = true
-    let tensor = Tensor(shape: shape) { buffer in
-      if let first = bytes.baseAddress { isFinite = sw_copy_finite(Int64(buffer.count), first, buffer.baseAddress) != 0 }
-    }
-    return (tensor, isFinite)
-  }
-
   /// 0 everywhere.
   public static func zeros(_ shape: [Int]) -> Tensor { Tensor(repeating: 0, shape: shape) }
   /// 1 everywhere.

@@ -53,21 +53,40 @@ public enum Message: Sendable {
   ///
   /// Stops the program when they would be more than `largestByteCount`.
   public func encode() -> [UInt8] {
-    // Pictures are the most of a message that has them: they are packed from where they are.
-    if case .scoreRequest(let request) = self, case .bytes(let images) = request.images {
-      return images.pixels.withUnsafeBytes { encode(in: Arena(pixels: $0)) }
+    withEncoding { count, write in
+      [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
+        write(UnsafeMutableRawBufferPointer(buffer))
+        written = count
+      }
     }
-    return encode(in: Arena())
   }
 
-  private func encode(in arena: Arena) -> [UInt8] {
-    withExtendedLifetime(arena) {
+  /// Writes the bytes of a frame to where the caller wants them, such as a frame's own memory.
+  ///
+  /// Stops the program when they would be more than `largestByteCount`.
+  ///
+  /// - Parameter body: is told how many bytes there are, and what writes them into a buffer of that size.
+  public func withEncoding<Result>(
+    _ body: (_ byteCount: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void) throws -> Result
+  ) rethrows -> Result {
+    // Pictures are the most of a message that has them: they are packed from where they are.
+    if case .scoreRequest(let request) = self, case .bytes(let images) = request.images {
+      return try images.pixels.withUnsafeBytes { try encode(in: Arena(pixels: $0), body) }
+    }
+    return try encode(in: Arena(), body)
+  }
+
+  private func encode<Result>(
+    in arena: Arena, _ body: (Int, (UnsafeMutableRawBufferPointer) -> Void) throws -> Result
+  ) rethrows -> Result {
+    try withExtendedLifetime(arena) {
       let envelope = packed(in: arena)
       let count = stepwise__v1__envelope__get_packed_size(envelope)
       check(
         count <= Self.largestByteCount, "\(name): \(count) bytes exceed the largest message, \(Self.largestByteCount)")
-      return [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
-        written = stepwise__v1__envelope__pack(envelope, buffer.baseAddress)
+      return try body(count) { buffer in
+        check(buffer.count >= count, "\(name): \(count) bytes do not fit into \(buffer.count)")
+        stepwise__v1__envelope__pack(envelope, buffer.assumingMemoryBound(to: UInt8.self).baseAddress)
       }
     }
   }
@@ -79,13 +98,21 @@ public enum Message: Sendable {
   ///   - peer: who sent it, for errors.
   /// - Throws: `MessageError` when the bytes are no valid message.
   public init(decoding bytes: [UInt8], from peer: String) throws {
+    self = try bytes.withUnsafeBytes { try Message(decoding: $0, from: peer) }
+  }
+
+  /// Reads a frame that lies in memory of somebody else's.
+  ///
+  /// - Throws: `MessageError` when the bytes are no valid message.
+  public init(decoding bytes: UnsafeRawBufferPointer, from peer: String) throws {
     guard bytes.count <= Self.largestByteCount else {
       throw MessageError(
         peer: peer, field: "", problem: "expected at most \(Self.largestByteCount) bytes, found \(bytes.count)")
     }
     var budget = Budget(forMessageOf: bytes.count)
     let message: Message? = try budget.withAllocator { allocator in
-      guard let envelope = stepwise__v1__envelope__unpack(allocator, bytes.count, bytes) else { return nil }
+      let first = bytes.bindMemory(to: UInt8.self).baseAddress
+      guard let envelope = stepwise__v1__envelope__unpack(allocator, bytes.count, first) else { return nil }
       defer { stepwise__v1__envelope__free_unpacked(envelope, allocator) }
       return try Message(envelope.pointee, Place(peer: peer, path: ""))
     }

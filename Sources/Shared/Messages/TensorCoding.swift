@@ -28,12 +28,20 @@ extension Arena {
 }
 
 extension Place {
-  /// A float32 tensor with every extent positive, the given rank, and finite elements.
+  /// A float32 tensor with every extent positive, the given rank, and finite elements. It takes the memory that
+  /// protobuf-c put a large one's elements into.
   func tensor(
     _ pointer: UnsafeMutablePointer<CTensor>?, _ name: String, rank: Int, mayBeNotFinite: Bool = false
   ) throws -> Tensor {
     let (shape, bytes) = try content(pointer, name, STEPWISE__V1__DATA_TYPE__FLOAT32, "float32", elementSize: 4, rank)
-    let (tensor, isFinite) = Tensor.copying(bytes, shape: shape)
+    var memory = UnsafeMutableRawPointer(mutating: bytes.baseAddress!)
+    if bytes.count >= Budget.smallestAdoptable {
+      pointer?.pointee.values = ProtobufCBinaryData()
+    } else {
+      memory = TensorMemory.allocate(byteCount: bytes.count)
+      memory.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+    }
+    let (tensor, isFinite) = Tensor.adopting(memory, shape: shape)
     if !mayBeNotFinite, !isFinite, let index = tensor.withUnsafeBuffer(\.firstNonFinite) {
       throw failure(name, "expected finite elements, found \(tensor.values[index]) at index \(index) of shape \(shape)")
     }

@@ -32,11 +32,9 @@ struct OpenFile: ~Copyable {
   }
 
   /// Writes three parts at an offset, one after another, in one call where the system takes them all.
-  func write(_ parts: ([UInt8], [UInt8], [UInt8]), at offset: Int) throws {
+  func write(_ parts: ([UInt8], UnsafeRawBufferPointer, [UInt8]), at offset: Int) throws {
     try parts.0.withUnsafeBytes { first in
-      try parts.1.withUnsafeBytes { second in
-        try parts.2.withUnsafeBytes { third in try write([first, second, third], at: offset) }
-      }
+      try parts.2.withUnsafeBytes { third in try write([first, parts.1, third], at: offset) }
     }
   }
 

@@ -103,6 +103,14 @@ public final class ReplayStore {
   /// - Throws: `ReplayError`: `.full` leaves the store as it was, and usable.
   @discardableResult
   public func append(_ group: TrajectoryGroup, bytes: [UInt8]) throws -> Insertion {
+    try bytes.withUnsafeBytes { try append(group, bytes: $0) }
+  }
+
+  /// Appends a group to the journal, whose message lies in memory of somebody else's.
+  ///
+  /// - Throws: as above.
+  @discardableResult
+  public func append(_ group: TrajectoryGroup, bytes: UnsafeRawBufferPointer) throws -> Insertion {
     try requireWriting()
     guard group.runID == origin?.runID else {
       throw ReplayError(

@@ -149,7 +149,7 @@ public final class ScoreClient {
     for effect in effects {
       switch effect {
       case .ask(let router, let request):
-        if try sockets.send(router, Message.scoreRequest(request).encode()) != .sent {
+        if try sockets.send(router, Message.scoreRequest(request).withEncoding(Frame.init)) != .sent {
           exchange.notTaken(request.id, now: now)
         }
       case .scored(let number, let reply): replies[number] = reply
@@ -162,7 +162,7 @@ public final class ScoreClient {
     for router in 0..<sockets.count {
       while let frame = try sockets.receive(router) {
         exchange.heard(router: router, now: now)
-        switch try Message(decoding: frame, from: sockets.endpoints[router]) {
+        switch try frame.withUnsafeBytes({ try Message(decoding: $0, from: sockets.endpoints[router]) }) {
         case .scoreReply(let reply): effects += exchange.reply(reply, router: router, now: now)
         case .rewardsOffered(let offered): offers[router] = offered.rewards
         case .refusal(let refusal):

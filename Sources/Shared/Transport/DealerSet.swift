@@ -33,15 +33,22 @@ public final class DealerSet {
   /// There is a message to receive, an interest a connection.
   public var readable: [Interest] { connections.map { $0.socket.readable } }
 
-  /// Hands one frame to a peer without waiting.
+  /// Hands one small frame to a peer without waiting.
   ///
   /// - Throws: `TransportError`.
   public func send(_ index: Int, _ frame: [UInt8]) throws -> SendOutcome {
     try connections[index].socket.send([frame])
   }
 
+  /// Hands one frame to a peer without waiting and without copying it.
+  ///
+  /// - Throws: `TransportError`.
+  public func send(_ index: Int, _ frame: Frame) throws -> SendOutcome {
+    try connections[index].socket.send(frame)
+  }
+
   /// Takes the next frame of a peer, or nil when none has come; frames before a message's last one are dropped.
   ///
   /// - Throws: `TransportError`, of kind `.refusedKey` when the peer refuses this process's key.
-  public func receive(_ index: Int) throws -> [UInt8]? { try connections[index].socket.receive()?.last }
+  public func receive(_ index: Int) throws -> Frame? { try connections[index].socket.receiveFromPeer()?.parts.last }
 }

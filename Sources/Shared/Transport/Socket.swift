@@ -134,23 +134,36 @@ public struct Socket: ~Copyable {
   /// - Throws: `TransportError` of kind `.tooLarge` before anything is sent, or `.system`.
   public func send(_ frames: [[UInt8]]) throws -> SendOutcome {
     check(!frames.isEmpty, "Socket.send: a message needs at least one frame")
-    if let large = frames.first(where: { $0.count > maximumFrameBytes }) {
-      throw TransportError(
-        .tooLarge,
-        "\(label): expected frames of at most \(maximumFrameBytes) bytes, found one of \(large.count). Send it in "
-          + "pieces.")
-    }
+    for frame in frames { try requireSendable(frame.count) }
     for (position, frame) in frames.enumerated() {
-      let flags = ZMQ_DONTWAIT | (position + 1 < frames.count ? ZMQ_SNDMORE : 0)
-      let result = frame.withUnsafeBytes { sw_zmq_send(handle, $0.baseAddress, $0.count, flags) }
-      if result >= 0 { continue }
-      switch Int32(-result) {
-      case EAGAIN where position == 0: return .full
-      case EHOSTUNREACH where position == 0: return .unreachable
-      case let code: throw TransportError.system(code, "\(label): sending frame \(position + 1) of \(frames.count)")
-      }
+      let outcome = try send(frame, isLast: position + 1 == frames.count, position)
+      if outcome != .sent { return outcome }
     }
     return .sent
+  }
+
+  func requireSendable(_ byteCount: Int) throws {
+    if byteCount <= maximumFrameBytes { return }
+    throw TransportError(
+      .tooLarge,
+      "\(label): expected frames of at most \(maximumFrameBytes) bytes, found one of \(byteCount). Send it in pieces.")
+  }
+
+  /// Hands over a copy of one frame.
+  func send(_ frame: [UInt8], isLast: Bool, _ position: Int) throws -> SendOutcome {
+    let flags = ZMQ_DONTWAIT | (isLast ? 0 : ZMQ_SNDMORE)
+    let result = frame.withUnsafeBytes { sw_zmq_send(handle, $0.baseAddress, $0.count, flags) }
+    return try outcome(of: result, position: position)
+  }
+
+  /// What the result of handing over a frame means. Only the first can be declined: the others follow it.
+  func outcome(of result: Int, position: Int) throws -> SendOutcome {
+    if result >= 0 { return .sent }
+    switch Int32(-result) {
+    case EAGAIN where position == 0: return .full
+    case EHOSTUNREACH where position == 0: return .unreachable
+    case let code: throw TransportError.system(code, "\(label): sending frame \(position + 1)")
+    }
   }
 
   /// Takes the next whole message, or nil when none has come yet.
@@ -164,27 +177,25 @@ public struct Socket: ~Copyable {
   /// - Throws: as `receive`.
   public func receiveFromPeer() throws -> Received? {
     if let refused = news.refused { throw TransportError(.refusedKey, refused) }
-    var frames: [[UInt8]] = []
+    var parts: [Frame] = []
     var sender = Sender.unknown
     var message = zmq_msg_t()
     zmq_msg_init(&message)
     defer { zmq_msg_close(&message) }
-    repeat {
+    while true {
       let result = sw_zmq_receive(handle, &message, ZMQ_DONTWAIT)
       if result < 0 {
-        if -result == Int(EAGAIN), frames.isEmpty { return nil }
+        if -result == Int(EAGAIN), parts.isEmpty { return nil }
         throw TransportError.system(Int32(-result), "\(label): receiving")
       }
-      frames.append(
-        Array(UnsafeRawBufferPointer(start: zmq_msg_data(&message), count: zmq_msg_size(&message))))
+      let isLast = zmq_msg_more(&message) == 0
       // The last frame is the payload; libzmq 4.3.4 may name a wrong user on the identity's.
-      if zmq_msg_more(&message) == 0, case .keys(let ring) = context.security,
-        let user = zmq_msg_gets(&message, "User-Id")
-      {
+      if isLast, case .keys(let ring) = context.security, let user = zmq_msg_gets(&message, "User-Id") {
         sender = ring.entry(of: String(cString: user)).map { .known($0) } ?? .revoked
       }
-    } while zmq_msg_more(&message) != 0
-    return Received(frames: frames, sender: sender)
+      parts.append(Frame(taking: &message))
+      if isLast { return Received(parts: parts, sender: sender) }
+    }
   }
 }
 
@@ -212,10 +223,12 @@ public enum Sender: Sendable, Equatable {
 
 /// A message and its sender.
 public struct Received: Sendable {
-  /// As they came; at a ROUTER the first is the peer's routing identity.
-  public let frames: [[UInt8]]
+  /// The frames as libzmq holds them; at a ROUTER the first is the peer's routing identity.
+  public let parts: [Frame]
   /// Who sent them.
   public let sender: Sender
+  /// Copies of the frames.
+  public var frames: [[UInt8]] { parts.map(\.bytes) }
 }
 
 func check(_ condition: Bool, _ message: @autoclosure () -> String) {

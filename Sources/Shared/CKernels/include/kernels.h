@@ -36,8 +36,8 @@ enum {
 void sw_unary(int kind, int64_t n, const float *x, float *y);
 /// gx = g f'(x)
 void sw_unary_gradient(int kind, int64_t n, const float *x, const float *y, const float *g, float *gx);
-/// Copies n floats from bytes of any alignment; 0 when one of them is a NaN or infinity, else 1.
-int sw_copy_finite(int64_t n, const void *x, float *y);
+/// 0 when one of n floats is a NaN or infinity, else 1.
+int sw_is_finite(int64_t n, const float *x);
 void sw_clamp(int64_t n, float lower, float upper, const float *x, float *y);
 void sw_clamp_gradient(int64_t n, float lower, float upper, const float *x, const float *g, float *gx);
 enum { SW_ADD, SW_SUBTRACT, SW_MULTIPLY, SW_DIVIDE, SW_MAXIMUM, SW_MINIMUM, SW_BINARY_COUNT };
