@@ -1,5 +1,6 @@
-// The learner's network thread: it owns the sockets and the replay, and does what the desk says. Deliveries are
-// committed together: several groups share one wait for the disk, and are acknowledged after it.
+// The learner's network thread: it owns the sockets, and does what the desk says. Deliveries go to the replay's thread
+// and are acknowledged when that says they are on disk; as many bytes wait for it as `intakeBytes` allows, then the
+// actors do.
 
 internal import Foundation
 internal import Logging
@@ -24,30 +25,35 @@ struct LearnerLoop {
   private let answers: Mailbox<[TrajectoryGroup]>
   private let storedGroups: Mailbox<[TrajectoryGroup]>
   private let use: SharedReplayUse
-  private let store: ReplayStore
+  private let replay: ReplayService
+  private let events: Mailbox<ReplayEvent>
   private let start = ContinuousClock.now
   private var desk: LearnerDesk
-  /// Appended, not yet on disk.
-  private var uncommitted: [(peer: LearnerDesk.Peer, number: Int)] = []
+  /// Bytes of groups that the replay was given and has not told of.
+  private var unsettledBytes = 0
+  /// What the groups are for that the replay was asked for, in the order of asking.
+  private var readings: [Mailbox<[TrajectoryGroup]>] = []
   /// The epoch that training waits for.
   private var wanted: Int?
   private var isFinished = false
   private var isFull = false
+  private var size: ReplaySize
   private var peers = RoleGuard(Self.actors)
 
   /// Whose keys have business here: nobody else may insert trajectories or read policies.
   static let actors: Set<KeyRole> = [.actor]
 
-  /// Groups and bytes that share one wait for the disk.
-  private static let commitGroups = 64
-  private static let commitBytes = 4 << 20
+  /// Bytes of groups that wait for the replay before no more are received.
+  private static let intakeBytes = 16 << 20
+  /// Messages after which the replay's news and training's wishes are looked at.
+  private static let receivedAtOnce = 64
 
   /// Opens the replay.
   ///
   /// - Throws: `ReplayError`, or `TrainingError` when the replay holds groups of other settings.
   init(
     _ settings: LearnerSettings, commands: Mailbox<LearnerCommand>, answers: Mailbox<[TrajectoryGroup]>,
-    storedGroups: Mailbox<[TrajectoryGroup]>, use: SharedReplayUse,
+    storedGroups: Mailbox<[TrajectoryGroup]>, use: SharedReplayUse, bell: WakeUp,
     isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String?, logger: Logger
   ) throws {
     self.settings = settings
@@ -56,41 +62,23 @@ struct LearnerLoop {
     self.storedGroups = storedGroups
     self.use = use
     self.logger = logger
-    store = try ReplayStore(
-      folder: settings.replayFolder,
-      origin: ReplayOrigin(
-        runID: settings.runID, modelHash: settings.modelHash, configuration: settings.configurationText),
-      settings: settings.replay)
-    for damage in store.damage { logger.error("replay: \(damage)") }
-    let stored = try Self.storedNumbers(store, settings)
+    events = Mailbox(bell: bell)
+    replay = try ReplayService(settings, events: events, logger: logger)
+    let contents = replay.contents
+    size = contents.size
     let limiter = RateLimiter(
-      settings.rateLimits, inserts: store.count + store.droppedCount, deletions: store.droppedCount,
-      samples: settings.groupsSampled)
-    let incarnations = Dictionary(store.entries.map { ($0.actor, $0.incarnation) }, uniquingKeysWith: { max($0, $1) })
+      settings.rateLimits, inserts: contents.inserted, deletions: contents.dropped, samples: settings.groupsSampled)
     desk = LearnerDesk(
-      settings, stored: stored, limiter: limiter, incarnations: incarnations, isAcceptable: isAcceptable)
-    if !stored.isEmpty { logger.info("replay: \(store.count) groups, \(stored.count) of them not trained on yet") }
-  }
-
-  /// Numbers of stored groups that are still to be trained on.
-  private static func storedNumbers(_ store: ReplayStore, _ settings: LearnerSettings) throws -> Set<Int> {
-    let plan = WorkPlan(settings.work)
-    let waiting = store.entries.filter { $0.epoch >= settings.firstEpoch }
-    for entry in waiting {
-      guard plan.numbers(ofEpoch: entry.epoch).contains(entry.number), entry.prompt == plan.prompt(of: entry.number),
-        entry.trajectoryCount == settings.work.groupSize
-      else {
-        throw TrainingError(
-          "\(settings.replayFolder.path): group \(entry.number) was made with other prompts, group size, seed or "
-            + "groups per epoch; go on with the run's own configuration, or choose another run folder")
-      }
+      settings, stored: contents.waiting, limiter: limiter, incarnations: contents.incarnations,
+      isAcceptable: isAcceptable)
+    if !contents.waiting.isEmpty {
+      logger.info("replay: \(size.groups) groups, \(contents.waiting.count) of them not trained on yet")
     }
-    return Set(waiting.map(\.number))
   }
 
   private var now: Duration { ContinuousClock.now - start }
 
-  /// Runs until the run is finished, or a stop.
+  /// Runs until the run is finished, or a stop. What was received by then is stored and acknowledged.
   ///
   /// - Throws: `ReplayError` when the disk fails; nothing is acknowledged then that is not on it. `TransportError`.
   mutating func run(
@@ -99,29 +87,57 @@ struct LearnerLoop {
     let poller = Poller(wakeUp: bell)
     var nextTick = Duration.zero
     while !isFinished, !stop.isSet {
-      _ = try poller.wait(for: [router.readable], timeout: .milliseconds(500))
+      // An event or a command rings the bell.
+      _ = try poller.wait(for: isHeldBack ? [] : [router.readable], timeout: .milliseconds(500))
+      try takeEvents(router)
       for command in commands.takeAll() { try carryOut(command, router, notices) }
       try receive(router)
-      try commit(router)
-      // It looks at every actor and all open work: not after each message.
-      if now >= nextTick {
+      // It looks at every actor and all open work: not after each message. Nobody counts as silent who is not heard.
+      if now >= nextTick, !isHeldBack {
         nextTick = now + .milliseconds(20)
         try carryOut(desk.tick(now: now), router)
       }
-      try answer(router)
+      try answer()
       observe()
     }
+    try replay.finish()
+    try takeEvents(router)
+  }
+
+  /// Waits until the replay's thread has ended, after an error too, so that its folder is free.
+  ///
+  /// - Throws: what ended it.
+  func end() throws { try replay.finish() }
+
+  /// More waits for the disk than is good.
+  private var isHeldBack: Bool { unsettledBytes >= Self.intakeBytes }
+
+  private mutating func takeEvents(_ router: borrowing Socket) throws {
+    var stored: [LearnerDesk.Peer: [Int]] = [:]
+    for event in events.takeAll() {
+      for (peer, number) in event.stored { stored[peer, default: []].append(number) }
+      unsettledBytes -= event.settledBytes
+      desk.dropped(event.dropped)
+      (isFull, size) = (event.isFull, event.size)
+      if let groups = event.read {
+        try sampled(groups.count, router)
+        readings.removeFirst().put(groups)
+      }
+    }
+    for (peer, numbers) in stored { try carryOut(desk.stored(numbers.sorted(), from: peer), router) }
+    // It ends before it was asked to only when the disk fails.
+    if events.hasClosed { try replay.finish() }
   }
 
   private mutating func receive(_ router: borrowing Socket) throws {
-    var bytesTaken = 0
-    while uncommitted.count < Self.commitGroups, bytesTaken < Self.commitBytes, let received = try router.receiveFromPeer() {
+    var count = 0
+    while !isHeldBack, count < Self.receivedAtOnce, let received = try router.receiveFromPeer() {
+      count += 1
       guard received.parts.count == 2 else {
         logger.warning("ignored a message of \(received.parts.count) frames, expected 2")
         continue
       }
       let (peer, frame) = (received.parts[0].bytes, received.parts[1])
-      bytesTaken += frame.count
       if let objection = peers.objection(to: received.sender) {
         if objection.isNews { logger.warning("refused a message: \(objection.reason)") }
         _ = try router.send([peer, Message.refusal(Refusal(reason: objection.reason)).encode()])
@@ -149,39 +165,11 @@ struct LearnerLoop {
       case .send(let message, let peer):
         // Not taken: the actor is gone or slow. It asks again, and delivers again what it has no answer for.
         _ = try router.send(message.withEncoding(Frame.init), to: [peer])
-      case .store(let group, let frame, let peer): try append(group, frame, peer)
+      case .store(let group, let frame, let peer):
+        unsettledBytes += frame.count
+        replay.put(.insert(group, frame: frame, from: peer))
       }
     }
-  }
-
-  private mutating func append(_ group: TrajectoryGroup, _ frame: Frame, _ peer: LearnerDesk.Peer) throws {
-    do {
-      // A duplicate within one commit is acknowledged with the first.
-      try frame.withUnsafeBytes { _ = try store.append(group, bytes: $0) }
-      uncommitted.append((peer, group.number))
-      if isFull { logger.info("replay: there is room again") }
-      isFull = false
-    } catch let error as ReplayError where error.kind == .full {
-      // Not acknowledged: the actor keeps it and delivers it again.
-      if !isFull { logger.error("\(error)") }
-      isFull = true
-    }
-  }
-
-  private mutating func commit(_ router: borrowing Socket) throws {
-    guard !uncommitted.isEmpty else { return }
-    try store.commit()
-    for (peer, groups) in Dictionary(grouping: uncommitted, by: \.peer) {
-      try carryOut(desk.stored(groups.map(\.number).sorted(), from: peer), router)
-    }
-    uncommitted = []
-    let before = store.droppedCount
-    do {
-      try store.maintain()
-    } catch let error as ReplayError where error.kind == .full {
-      logger.error("\(error)")
-    }
-    desk.dropped(store.droppedCount - before)
   }
 
   private mutating func carryOut(
@@ -190,12 +178,11 @@ struct LearnerLoop {
     switch command {
     case .groups(let epoch): wanted = epoch
     case .stored(let numbers):
-      let groups = try numbers.map { try store.group($0) }
-      try sampled(numbers.count, router)
-      storedGroups.put(groups)
+      readings.append(storedGroups)
+      replay.put(.read(numbers))
     case .publish(let version, let bytes, let tensorCount):
       let (notice, effects) = desk.publish(version: version, bytes: bytes, tensorCount: tensorCount, now: now)
-      store.oldestNeededEpoch = max(0, version - settings.keptEpochs)
+      replay.put(.keep(epoch: max(0, version - settings.keptEpochs)))
       // Lost notices cost nothing: every assignment names its policy.
       _ = try notices.send([Message.policyNotice(notice).encode()])
       try carryOut(effects, router)
@@ -208,7 +195,7 @@ struct LearnerLoop {
   /// Gives training the epoch that it waits for, when it is complete and the limiter allows it.
   ///
   /// - Throws: `TrainingError` when it can never come: a wait without an end is worse than an end.
-  private mutating func answer(_ router: borrowing Socket) throws {
+  private mutating func answer() throws {
     guard let epoch = wanted else { return }
     let numbers = desk.plan.numbers(ofEpoch: epoch)
     guard desk.plan.isComplete(epoch), desk.limiter.sampleBlock(numbers.count) == nil else {
@@ -216,9 +203,8 @@ struct LearnerLoop {
       return
     }
     wanted = nil
-    let groups = try numbers.map { try store.group($0) }
-    try sampled(numbers.count, router)
-    answers.put(groups)
+    readings.append(answers)
+    replay.put(.read(Array(numbers)))
   }
 
   /// Counts what training takes, before it has it.
@@ -235,10 +221,7 @@ struct LearnerLoop {
       desk.limiter.sampleBlock(desk.plan.numbers(ofEpoch: epoch).count).map { ReplayUse.Block.limiter($0) }
     }
     use.withLock { use in
-      use.groups = store.count
-      use.bytes = store.byteCount
-      use.segments = store.segmentCount
-      use.cachedBytes = store.cachedByteCount
+      (use.groups, use.bytes, use.segments, use.cachedBytes) = (size.groups, size.bytes, size.segments, size.cachedBytes)
       use.limiter = desk.limiter
       use.actors = desk.actorCount
       for change in use.block(insert: insertBlock, sample: sampleBlock, now: now) {

@@ -47,16 +47,22 @@ public final class LearnerService: TrainingIntake, Sendable {
       }
       let commands = Mailbox<LearnerCommand>(bell: bell)
       var loop = try LearnerLoop(
-        settings, commands: commands, answers: answers, storedGroups: storedGroups, use: use,
+        settings, commands: commands, answers: answers, storedGroups: storedGroups, use: use, bell: bell,
         isAcceptable: isAcceptable, logger: logger)
-      let router = try Socket(context, .router, options: settings.socket)
-      let notices = try Socket(context, .publisher, options: settings.socket)
-      let addresses = Addresses(
-        learner: try router.bind(settings.endpoint, roles: LearnerLoop.actors),
-        notices: try notices.bind(settings.notices, roles: LearnerLoop.actors))
-      logger.info("learner: run \(settings.runID), actors at \(addresses.learner), notices at \(addresses.notices)")
-      announce(Started(addresses: addresses, commands: commands))
-      try loop.run(router, notices, bell: bell, stop: stop)
+      do {
+        let router = try Socket(context, .router, options: settings.socket)
+        let notices = try Socket(context, .publisher, options: settings.socket)
+        let addresses = Addresses(
+          learner: try router.bind(settings.endpoint, roles: LearnerLoop.actors),
+          notices: try notices.bind(settings.notices, roles: LearnerLoop.actors))
+        logger.info("learner: run \(settings.runID), actors at \(addresses.learner), notices at \(addresses.notices)")
+        announce(Started(addresses: addresses, commands: commands))
+        try loop.run(router, notices, bell: bell, stop: stop)
+      } catch {
+        // The folder is free when this has ended. What the replay's thread says is this error, or comes of it.
+        try? loop.end()
+        throw error
+      }
     }
   }
 

@@ -8,6 +8,32 @@ private let patience = Duration.seconds(10)
 
 @Suite("Sockets")
 struct SocketTests {
+  @Test("a frame is passed on without being copied, is still whole then, and can be sent again, at every size")
+  func frames() throws {
+    let context = try Context()
+    let router = try Socket(context, .router)
+    let dealer = try Socket(context, .dealer)
+    try dealer.connect(try router.bind("tcp://127.0.0.1:*"))
+    for size in [0, 1, 29, 33, 34, 4096, 8192, 8193, 1 << 20] {
+      let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+      let frame = Frame(bytes)
+      #expect(frame.count == size && frame.bytes == bytes)
+      _ = try Poller().wait(for: [dealer.writable], timeout: patience)
+      for _ in 0..<2 { #expect(try dealer.send(frame) == .sent) }
+      for _ in 0..<2 {
+        _ = try Poller().wait(for: [router.readable], timeout: patience)
+        let received = try #require(try router.receiveFromPeer())
+        #expect(received.parts.count == 2 && received.frames[1] == bytes)
+        // Back as it came.
+        #expect(try router.send(received.parts[1], to: [received.parts[0].bytes]) == .sent)
+        #expect(received.parts[1].bytes == bytes)
+        #expect(try dealer.receive(timeout: patience) == [bytes])
+      }
+      #expect(frame.bytes == bytes)
+      #expect(try router.send(frame, to: [Array("nobody".utf8)]) == .unreachable)
+    }
+  }
+
   @Test("A dealer and a router exchange messages of several frames, empty ones among them", arguments: [
     "tcp://127.0.0.1:*", "inproc://exchange",
   ])

@@ -29,6 +29,16 @@ public final class Mailbox<Element: Sendable>: @unchecked Sendable {  // its sta
     return elements
   }
 
+  /// Blocks until there is a value, and takes all there are; nil once the mailbox is closed and empty.
+  public func takeAllWaiting() -> [Element]? {
+    condition.lock()
+    defer { condition.unlock() }
+    while elements.isEmpty && !isClosed { condition.wait() }
+    if elements.isEmpty { return nil }
+    defer { elements = [] }
+    return elements
+  }
+
   /// Blocks until there is a value, and takes it; nil once the mailbox is closed and empty, or after `timeout`.
   ///
   /// - Parameter timeout: nil waits for ever.
