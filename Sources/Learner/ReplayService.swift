@@ -95,6 +95,7 @@ final class ReplayService: Sendable {
       announce(try ReplayContents(store, settings))
       var loop = ReplayLoop(store: store, events: events, logger: logger)
       while let portion = commands.takeAllWaiting() { try loop.carryOut(portion) }
+      try loop.finish()
     }
   }
 
@@ -172,11 +173,20 @@ private struct ReplayLoop {
     if stored.isEmpty { return }
     let before = store.droppedCount
     do {
-      try store.maintain()
+      try store.maintain(inBackground: true)
     } catch let error as ReplayError where error.kind == .full {
       logger.error("\(error)")
     }
     if store.droppedCount > before { tell { $0.dropped = store.droppedCount - before } }
+  }
+
+  /// Takes over the segment that is being written, so that the next start need not.
+  func finish() throws {
+    do {
+      try store.finishSealing()
+    } catch let error as ReplayError where error.kind == .full {
+      logger.error("\(error)")
+    }
   }
 
   private func tell(_ what: (inout ReplayEvent) -> Void) {

@@ -9,7 +9,7 @@ struct RouterLoop {
   private let logger: Logger
   private let beat: Duration
   /// Answers that a client's full queue has not taken yet; bounded by the dispatcher's limit of requests a client.
-  private var held: [(client: Dispatcher.Peer, bytes: [UInt8])] = []
+  private var held: [(client: Dispatcher.Peer, frame: Frame)] = []
   private var servers: Set<Dispatcher.Peer> = []
   private var frontGuard = RoleGuard(Self.clients)
   private var backGuard = RoleGuard(Self.servers)
@@ -39,14 +39,14 @@ struct RouterLoop {
         if let objection = backGuard.objection(to: received.sender) {
           try refuse(received, objection, back)
         } else {
-          try fromServer(received.frames, front: front, back: back)
+          try fromServer(received.parts, front: front, back: back)
         }
       }
       while let received = try front.receiveFromPeer() {
         if let objection = frontGuard.objection(to: received.sender) {
           try refuse(received, objection, front)
         } else {
-          try fromClient(received.frames, front: front, back: back)
+          try fromClient(received.parts, front: front, back: back)
         }
       }
       // It looks at every request: not after each message.
@@ -56,7 +56,7 @@ struct RouterLoop {
       }
       let answers = held
       held = []
-      for (client, bytes) in answers { try answer(client, bytes, front: front) }
+      for (client, frame) in answers { try answer(client, frame, front: front) }
       if now >= nextBeat {
         sequence += 1
         nextBeat = now + beat
@@ -69,10 +69,10 @@ struct RouterLoop {
     }
   }
 
-  private mutating func fromServer(_ frames: [[UInt8]], front: borrowing Socket, back: borrowing Socket) throws {
+  private mutating func fromServer(_ frames: [Frame], front: borrowing Socket, back: borrowing Socket) throws {
     guard let peer = sender(of: frames, "reward server") else { return }
     let message: Message
-    do { message = try Message(decoding: frames[1], from: "reward server") } catch {
+    do { message = try frames[1].withUnsafeBytes { try Message(decoding: $0, from: "reward server") } } catch {
       // Its answers cannot be read: what it holds goes to others, until it offers itself again.
       try carryOut(dispatcher.lost(peer, reason: "sent a broken message: \(error)", now: now), front: front, back: back)
       return
@@ -96,10 +96,10 @@ struct RouterLoop {
     }
   }
 
-  private mutating func fromClient(_ frames: [[UInt8]], front: borrowing Socket, back: borrowing Socket) throws {
+  private mutating func fromClient(_ frames: [Frame], front: borrowing Socket, back: borrowing Socket) throws {
     guard let peer = sender(of: frames, "client") else { return }
     let message: Message
-    do { message = try Message(decoding: frames[1], from: "client") } catch {
+    do { message = try frames[1].withUnsafeBytes { try Message(decoding: $0, from: "client") } } catch {
       logger.warning("router: ignored a broken message: \(error)")
       return
     }
@@ -107,13 +107,13 @@ struct RouterLoop {
     case .scoreRequest(let request):
       try carryOut(dispatcher.request(request, from: peer, now: now), front: front, back: back)
     case .rewardsQuery:
-      try answer(peer, Message.rewardsOffered(RewardsOffered(rewards: dispatcher.offers)).encode(), front: front)
+      try answer(peer, .rewardsOffered(RewardsOffered(rewards: dispatcher.offers)), front: front)
     case .heartbeat(let heartbeat):
-      try answer(peer, Message.heartbeat(heartbeat).encode(), front: front)
+      try answer(peer, .heartbeat(heartbeat), front: front)
     case .hello(let hello):
       if let problem = hello.mismatch(runID: "", modelHash: "", roles: [.actor, .learner, .tool]) {
         logger.warning("router: refused a peer at the actors' endpoint: \(problem)")
-        try answer(peer, Message.refusal(Refusal(reason: problem)).encode(), front: front)
+        try answer(peer, .refusal(Refusal(reason: problem)), front: front)
       }
     default: logger.warning("router: a client sent \(message.name), which is ignored")
     }
@@ -123,12 +123,12 @@ struct RouterLoop {
     _ received: Received, _ objection: (reason: String, isNews: Bool), _ socket: borrowing Socket
   ) throws {
     if objection.isNews { logger.warning("router: refused a message: \(objection.reason)") }
-    _ = try socket.send([received.frames[0], Message.refusal(Refusal(reason: objection.reason)).encode()])
+    _ = try socket.send([received.parts[0].bytes, Message.refusal(Refusal(reason: objection.reason)).encode()])
   }
 
   /// Who sent frames that are an address and a message; nil, with a warning, when they are not.
-  private func sender(of frames: [[UInt8]], _ kind: String) -> Dispatcher.Peer? {
-    if frames.count == 2 { return frames[0] }
+  private func sender(of frames: [Frame], _ kind: String) -> Dispatcher.Peer? {
+    if frames.count == 2 { return frames[0].bytes }
     logger.warning("router: expected one frame from a \(kind), found \(frames.count - 1); ignored")
     return nil
   }
@@ -145,9 +145,9 @@ struct RouterLoop {
         for result in reply.results where !result.error.isEmpty {
           logger.warning("router: \(result.reward) of request \(reply.id): \(result.error)")
         }
-        try answer(client, Message.scoreReply(reply).encode(), front: front)
+        try answer(client, .scoreReply(reply), front: front)
       case .dispatch(let peer, let request):
-        switch try back.send([peer, Message.scoreRequest(request).encode()]) {
+        switch try back.send(Message.scoreRequest(request).withEncoding(Frame.init), to: [peer]) {
         case .sent: break
         case .full: dispatcher.putBack(request.id, from: peer)
         case .unreachable:
@@ -158,10 +158,14 @@ struct RouterLoop {
     }
   }
 
-  private mutating func answer(_ client: Dispatcher.Peer, _ bytes: [UInt8], front: borrowing Socket) throws {
-    switch try front.send([client, bytes]) {
+  private mutating func answer(_ client: Dispatcher.Peer, _ message: Message, front: borrowing Socket) throws {
+    try answer(client, message.withEncoding(Frame.init), front: front)
+  }
+
+  private mutating func answer(_ client: Dispatcher.Peer, _ frame: Frame, front: borrowing Socket) throws {
+    switch try front.send(frame, to: [client]) {
     case .sent: break
-    case .full: held.append((client, bytes))
+    case .full: held.append((client, frame))
     case .unreachable: logger.info("router: a client left before its answer came")
     }
   }

@@ -16,6 +16,7 @@ struct BenchReplay: ParsableCommand {
   @Option(help: "Seconds a measurement.") var seconds = 5.0
   @Option(parsing: .upToNextOption, help: "Bytes of a group.") var bytes = [65_536, 1_048_576]
   @Option(help: "Writers, and groups that each has under way, as 2x25; alone these are measured.") var load: String?
+  @Option(help: "MiB of a segment: insertion is measured while segments are sealed beside it.") var segment: Int?
   @Option(parsing: .upToNextOption, help: "What to measure: insert, sample, recover.")
   var only: [Operation] = [.insert, .sample, .recover]
   @Option(parsing: .upToNextOption, help: "Connections: plain, curve, or both.")
@@ -35,6 +36,7 @@ struct BenchReplay: ParsableCommand {
     guard bytes.allSatisfy({ (1024...(64 << 20)).contains($0) }) else {
       throw ValidationError("--bytes: expected 1024 to \(64 << 20), found \(bytes)")
     }
+    if let segment, segment < 1 { throw ValidationError("--segment: expected at least 1, found \(segment)") }
     if load != nil, loads == nil {
       throw ValidationError("--load: expected writers and groups under way, as 2x25, found \(load ?? "")")
     }
@@ -78,7 +80,8 @@ struct BenchReplay: ParsableCommand {
         for (writers, inFlight) in loads ?? usual {
           try inNewFolder(of: promise == .memory ? URL(filePath: memory) : disk) {
             let insertion = ReplayInsertion(
-              groupBytes: size, connection: connection, promise: promise, writers: writers, inFlight: inFlight)
+              groupBytes: size, connection: connection, promise: promise, writers: writers, inFlight: inFlight,
+              segmentBytes: segment.map { $0 << 20 })
             show(try insertion.measure(in: $0, seconds: seconds))
           }
         }
@@ -110,6 +113,10 @@ struct ReplayMeasurement: Codable {
   var connection: String?
   var acknowledged: String?
   var source: String?
+  /// Of the segments that were sealed meanwhile.
+  var segmentBytes: Int?
+  /// Seconds between two acknowledgements, at most.
+  var longestPause: Double?
   /// Of the whole, where that is what is asked for.
   var seconds: Double?
   let itemsPerSecond: Double
@@ -121,6 +128,8 @@ struct ReplayMeasurement: Codable {
     let how = [
       connection, acknowledged.map { "acknowledged from \($0)" }, writers.map { "\($0) writers" },
       inFlight.map { "\($0) under way each" }, source.map { "from \($0)" },
+      segmentBytes.map { "sealed by \($0 >> 20) MiB" },
+      longestPause.map { String(format: "longest pause %.1f ms", 1000 * $0) },
       seconds.map { String(format: "%.2f s in all", $0) },
     ].compactMap(\.self).joined(separator: ", ")
     let what = String(

@@ -58,6 +58,8 @@ struct ReplayInsertion {
   let promise: Promise
   let writers: Int
   let inFlight: Int
+  /// Bytes of a segment, which are sealed beside the insertion; nil: nothing is sealed.
+  var segmentBytes: Int?
 
   /// No more than 4 GiB: it is the rate that is asked for.
   private var most: Int { (4 << 30) / groupBytes }
@@ -71,22 +73,22 @@ struct ReplayInsertion {
     var settings = LearnerSettings(
       runID: "bench", modelHash: BenchGroups.modelHash, seed: 1, work: work,
       replayFolder: folder.appending(path: "replay"))
-    // Sealing is another work than inserting, and comes later.
+    // Sealing is another work than inserting, and comes later where it is not asked for.
     settings.replay = ReplaySettings(
-      segmentGroups: 1 << 30, segmentBytes: 1 << 40, maximumTrajectories: 1 << 40, maximumBytes: 1 << 40,
+      segmentGroups: 1 << 30, segmentBytes: segmentBytes ?? 1 << 40, maximumTrajectories: 1 << 40, maximumBytes: 1 << 40,
       waitsForDisk: promise == .disk, cacheBytes: 256 << 20)
     let learner = try LearnerService(context(keys, .learner), settings, logger: quiet)
     try learner.publish(version: 0, bytes: [1], tensorCount: 1)
     let next = Atomic(0)
     let count = Atomic(0)
-    let slowest = Mutex(0.0)
+    let slowest = Mutex((seconds: 0.0, pause: 0.0))
     try withExtendedLifetime(learner) {
       let threads = try (0..<writers).map { index in
         let context = try context(keys, .actor)
         return ServiceThread(name: "writer") {
-          let (mine, time) = try write(index, context, learner.addresses.learner, next, seconds: seconds)
-          count.add(mine, ordering: .relaxed)
-          slowest.withLock { $0 = max($0, time) }
+          let mine = try write(index, context, learner.addresses.learner, next, seconds: seconds)
+          count.add(mine.acknowledged, ordering: .relaxed)
+          slowest.withLock { $0 = (max($0.seconds, mine.seconds), max($0.pause, mine.longestPause)) }
         }
       }
       for thread in threads { try thread.join() }
@@ -97,17 +99,19 @@ struct ReplayInsertion {
     guard verified >= acknowledged else {
       throw CommandError("bench replay: expected the \(acknowledged) acknowledged groups, found \(verified) stored")
     }
-    let rate = Double(acknowledged) / slowest.withLock { $0 }
+    let (length, pause) = slowest.withLock { $0 }
+    let rate = Double(acknowledged) / length
     return ReplayMeasurement(
       operation: "insert", bytes: groupBytes, writers: writers, inFlight: inFlight, connection: connection.rawValue,
-      acknowledged: promise.rawValue, itemsPerSecond: rate.rounded(toPlaces: 1),
+      acknowledged: promise.rawValue, segmentBytes: segmentBytes, longestPause: pause.rounded(toPlaces: 4),
+      itemsPerSecond: rate.rounded(toPlaces: 1),
       mbPerSecond: (rate * Double(groupBytes) / 1e6).rounded(toPlaces: 1), verified: verified)
   }
 
   /// One writer, until the time is up and all it sent is acknowledged.
   private func write(
     _ index: Int, _ context: Context, _ endpoint: String, _ next: borrowing Atomic<Int>, seconds: Double
-  ) throws -> (acknowledged: Int, seconds: Double) {
+  ) throws -> (acknowledged: Int, seconds: Double, longestPause: Double) {
     let socket = try Socket(context, .dealer, options: SocketOptions(routingIdentity: "bench-\(index)-1"))
     try socket.connect(endpoint, to: .learner)
     let hello = Message.hello(
@@ -126,6 +130,7 @@ struct ReplayInsertion {
       sent += 1
     }
     let start = ContinuousClock.now
+    var last = start, longestPause = 0.0
     for _ in 0..<inFlight { try deliver() }
     while acknowledged < sent {
       guard let frame = try socket.receive(timeout: .seconds(20))?.last else {
@@ -134,13 +139,16 @@ struct ReplayInsertion {
       switch try Message(decoding: frame, from: "learner") {
       case .acknowledgement(let acknowledgement):
         acknowledged += acknowledgement.numbers.count
+        let now = ContinuousClock.now
+        longestPause = max(longestPause, (now - last).seconds)
+        last = now
         for _ in acknowledgement.numbers
         where (ContinuousClock.now - start).seconds < seconds && sent < most / writers { try deliver() }
       case .refusal(let refusal): throw CommandError("bench replay: \(refusal.reason)")
       default: break
       }
     }
-    return (acknowledged, (ContinuousClock.now - start).seconds)
+    return (acknowledged, (ContinuousClock.now - start).seconds, longestPause)
   }
 
   /// Opens the replay as after a restart, and reads every group.

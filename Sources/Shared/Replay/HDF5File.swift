@@ -11,14 +11,52 @@ internal import Foundation
 
 /// Keeps the library to one thread at a time, however it was built.
 enum HDF5 {
-  /// One thread may enter again: a segment is written from groups of which some lie in other segments.
-  private static let entry = NSRecursiveLock()
+  private static let entry = FairLock()
 
   static func exclusively<Result>(_ body: () throws -> Result) rethrows -> Result {
     entry.lock()
     defer { entry.unlock() }
     sw_hdf5_enter()
     return try body()
+  }
+
+  /// Lets others in who wait. Called between the rows of a segment, which takes seconds to write.
+  static func pause() {
+    guard entry.depth == 1 else { return }
+    entry.unlock()
+    entry.lock()
+  }
+}
+
+/// A lock whose waiters come in the order in which they asked. One thread may enter again: a segment is written from
+/// groups of which some lie in other segments.
+private final class FairLock: @unchecked Sendable {  // its state is guarded by the condition
+  private let condition = NSCondition()
+  private var nextTicket = 0, served = 0
+  private var owner: pthread_t?
+  /// How often the thread that holds it has entered; meaningful to that thread alone.
+  private(set) var depth = 0
+
+  func lock() {
+    condition.lock()
+    defer { condition.unlock() }
+    if owner != pthread_self() {
+      let ticket = nextTicket
+      nextTicket += 1
+      while served != ticket { condition.wait() }
+      owner = pthread_self()
+    }
+    depth += 1
+  }
+
+  func unlock() {
+    condition.lock()
+    defer { condition.unlock() }
+    depth -= 1
+    guard depth == 0 else { return }
+    owner = nil
+    served += 1
+    condition.broadcast()
   }
 }
 
@@ -123,6 +161,7 @@ struct HDF5File: ~Copyable {
     let dataset = try create(name, Float.type, [rows] + rowShape, chunk: 1, level: level)
     defer { H5Dclose(dataset) }
     for index in 0..<rows {
+      HDF5.pause()
       try withRows(dataset, name, index..<index + 1, rowShape) { memory, space in
         try row(index) { pointer in
           try Self.check(H5Dwrite(dataset, Float.type, memory, space, 0, pointer), path, "write \(name)")

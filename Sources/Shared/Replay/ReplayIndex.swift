@@ -4,8 +4,8 @@ internal import Messages
 
 /// Where a stored group lies.
 enum ReplayLocation: Equatable {
-  /// A record of the open journal.
-  case journal(JournalRecord)
+  /// A record of a journal, by the journal's number.
+  case journal(Int, JournalRecord)
   /// A row of a sealed segment, by the segment's number.
   case segment(Int, row: Int)
 }

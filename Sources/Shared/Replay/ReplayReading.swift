@@ -14,7 +14,7 @@ extension ReplayStore {
   /// Trajectories in them.
   public var trajectoryCount: Int { index.trajectoryCount }
   /// Bytes on disk.
-  public var byteCount: Int { segmentByteCounts.values.reduce(journal.end, +) }
+  public var byteCount: Int { segmentByteCounts.values.reduce(journal.end, +) + ended.values.reduce(0) { $0 + $1.end } }
   /// Bytes of groups that are kept in memory.
   public var cachedByteCount: Int { cache.byteCount }
   /// Paths of the sealed segments, oldest first.
@@ -44,18 +44,8 @@ extension ReplayStore {
   func read(_ number: Int) throws -> TrajectoryGroup {
     switch index.location(number) {
     case .segment(let segment, let row): return try segments[segment]!.group(row)
-    case .journal(let record):
-      let bytes = try journal.file.read(record.range)
-      let content = bytes.withUnsafeBytes { JournalContent($0) }
-      guard content.records.first?.number == number, content.records.first?.range == 0..<bytes.count,
-        case .group(let group) = try Message(
-          decoding: Array(bytes[JournalRecord.headerSize..<bytes.count - 4]), from: journal.file.path)
-      else {
-        throw ReplayError(
-          .damaged, path: journal.file.path,
-          "expected group \(number) at byte \(record.range.lowerBound), found other bytes")
-      }
-      return group
+    case .journal(let number, let record):
+      return try (number == journal.number ? journal : ended[number]!).file.group(record)
     case nil:
       throw ReplayError(
         .absent, path: folder.path,

@@ -51,7 +51,7 @@ extension ReplayStore {
         try setAside(error, ReplayFolder.segment(folder.path, number))
       }
     }
-    // A journal before the last remains when a crash came between sealing it and removing it, or when its segment was
+    // A journal before the last remains when a crash came before it was sealed or removed, or when its segment was
     // damaged meanwhile.
     let last = journal.number
     for number in try ReplayFolder.journals(folder.path) where number < last { try recover(older: number) }
@@ -64,19 +64,20 @@ extension ReplayStore {
     }
   }
 
-  /// Takes in a journal before the last: seals it where its segment is missing, then removes it.
+  /// Takes in a journal before the last, to be sealed by and by; one whose groups all lie in segments is removed.
   private func recover(older number: Int) throws {
-    if isReadOnly { return }
-    let current = journal.number
+    let current = journal
     let path = ReplayFolder.journal(folder.path, number)
-    journal = try OpenJournal(number: number, file: OpenFile(path, O_RDWR), end: 0)
+    journal = OpenJournal(number: number, file: try OpenFile(path, isReadOnly ? O_RDONLY : O_RDWR), end: 0)
     try load(isLast: false)
-    try sealRecovered(number)
-    journal = try OpenJournal(
-      number: current, file: OpenFile(ReplayFolder.journal(folder.path, current), O_RDWR), end: 0)
+    // What a segment of this number has already must stay in it.
+    if !isReadOnly, segments[number] != nil { try sealRecovered(number) }
+    let hasAll = journal.numbers.allSatisfy { if case .segment? = index.location($0) { true } else { false } }
+    if !hasAll { ended[number] = journal }
+    journal = current
+    if isReadOnly || !hasAll { return }
     // What it said of dropped numbers is lost with it unless the next journal says it too.
-    let content = try Self.content(journal.file)
-    journal.end = content.end
+    journal.end = try Self.content(journal.file).end
     let marks = JournalRecord.encode(.marks, number: 0, payload: index.dropped.encoded)
     try journal.file.write(marks, at: journal.end)
     try journal.file.synchronize()
@@ -165,12 +166,13 @@ extension ReplayStore {
     for record in good where record.type == .group {
       let start = rewritten.count
       rewritten += bytes[record.range]
-      guard case .journal(record)? = index.location(record.number), let entry = index.entry(record.number) else {
+      guard case .journal(journal.number, record)? = index.location(record.number), let entry = index.entry(record.number) else {
         continue
       }
       index.insert(
         entry,
-        at: .journal(JournalRecord(type: .group, number: record.number, range: start..<rewritten.count)))
+        at: .journal(
+          journal.number, JournalRecord(type: .group, number: record.number, range: start..<rewritten.count)))
     }
     try Disk.writeWhole(rewritten, to: path)
     journal.file = try OpenFile(path, O_RDWR)

@@ -30,20 +30,30 @@ public final class ReplayStore {
   var segments: [Int: SegmentReader] = [:]
   var segmentByteCounts: [Int: Int] = [:]
   var journal: OpenJournal
+  /// Journals before it that are not sealed yet, by number.
+  var ended: [Int: OpenJournal] = [:]
+  /// The sealing of the first of them, where it has begun.
+  var sealing: Sealing?
+  /// Groups in the open journal at which an ended one is sealed: more after there was no room for it.
+  var nextSealing = 0
   private var lock: OpenFile?
   private var isBroken = false
-  /// Groups in the journal at which sealing is tried.
-  private var sealingThreshold: Int
 
-  /// The journal being written.
-  struct OpenJournal: ~Copyable {
-    var number: Int
+  /// A journal's file and what is in it. Its owner is the store.
+  final class OpenJournal {
+    let number: Int
     var file: OpenFile
     var end: Int
     /// The groups in it, in order of arrival.
     var numbers: [Int] = []
     /// Shape of the first group's states.
     var shape: [Int]?
+
+    init(number: Int, file: consuming OpenFile, end: Int) {
+      self.number = number
+      self.file = file
+      self.end = end
+    }
   }
 
   /// Opens a folder for writing, making it where it is missing, and recovers from whatever happened.
@@ -66,23 +76,27 @@ public final class ReplayStore {
     self.origin = origin
     self.settings = settings
     self.isReadOnly = isReadOnly
-    sealingThreshold = settings.segmentGroups
     cache = GroupCache(limit: settings.cacheBytes)
     if isReadOnly {
       guard let last = try ReplayFolder.journals(folder.path).last else {
         throw ReplayError(
           .absent, path: folder.path, "expected a replay (journal-* and segment-*.h5 files), found no journal")
       }
-      journal = try OpenJournal(number: last, file: OpenFile(ReplayFolder.journal(folder.path, last), O_RDONLY), end: 0)
+      journal = OpenJournal(number: last, file: try OpenFile(ReplayFolder.journal(folder.path, last), O_RDONLY), end: 0)
     } else {
       try Disk.makeFolder(folder.path)
       let lock = try OpenFile(folder.path + "/lock", O_RDWR | O_CREAT)
       try lock.lock()
       self.lock = consume lock
       let last = try ReplayFolder.prepare(folder.path)
-      journal = try OpenJournal(number: last, file: OpenFile(ReplayFolder.journal(folder.path, last), O_RDWR), end: 0)
+      journal = OpenJournal(number: last, file: try OpenFile(ReplayFolder.journal(folder.path, last), O_RDWR), end: 0)
     }
     try recover()
+  }
+
+  deinit {
+    // Nothing writes to the folder any more when its lock is free.
+    sealing?.wait()
   }
 
   // MARK: Writing
@@ -119,7 +133,10 @@ public final class ReplayStore {
     if index.contains(group.number) { return .duplicate }
     let shape = group.trajectories[0].states.shape
     // A segment's datasets have one shape.
-    if let other = journal.shape, other != shape { try seal() }
+    if let other = journal.shape, other != shape {
+      try finishSealing()
+      try endJournal()
+    }
     let (header, checksum) = JournalRecord.frame(.group, number: group.number, payload: bytes)
     let size = header.count + bytes.count + checksum.count
     do {
@@ -138,7 +155,7 @@ public final class ReplayStore {
 
   /// Remembers a record that the journal holds.
   func note(_ entry: ReplayEntry, _ record: JournalRecord, _ shape: [Int]) {
-    index.insert(entry, at: .journal(record))
+    index.insert(entry, at: .journal(journal.number, record))
     journal.numbers.append(entry.number)
     journal.shape = shape
     journal.end = max(journal.end, record.range.upperBound)
@@ -152,7 +169,7 @@ public final class ReplayStore {
     if settings.waitsForDisk { try synchronize() }
   }
 
-  private func synchronize() throws {
+  func synchronize() throws {
     do {
       try journal.file.synchronize()
     } catch {
@@ -161,95 +178,7 @@ public final class ReplayStore {
     }
   }
 
-  /// Seals the open segment when it is large enough, and drops the oldest beyond the limits. Call it after
-  /// acknowledging, since sealing takes a while.
-  ///
-  /// - Throws: `ReplayError`: `.full` leaves everything in the journal, to be tried again some groups later.
-  public func maintain() throws {
-    try requireWriting()
-    if journal.numbers.count >= sealingThreshold || journal.end >= settings.segmentBytes {
-      do {
-        try seal()
-      } catch let error as ReplayError where error.kind == .full {
-        sealingThreshold = journal.numbers.count + max(settings.segmentGroups / 4, 1)
-        throw error
-      }
-    }
-    try dropOldest()
-  }
-
-  /// Seals the groups in the journal now, in order of their numbers.
-  ///
-  /// - Throws: `ReplayError`; the journal keeps them then.
-  public func seal() throws {
-    try requireWriting()
-    guard let origin, !journal.numbers.isEmpty else { return }
-    try synchronize()
-    let number = journal.number
-    let path = ReplayFolder.segment(folder.path, number)
-    let numbers = journal.numbers.sorted()
-    try SegmentWriter.seal(path, origin: origin, count: numbers.count, level: settings.compression) { row in
-      let group = try self.read(numbers[row])
-      return (group, self.index.entry(numbers[row])!.byteCount)
-    }
-    try adopt(segment: number)
-    try beginJournal(number + 1)
-    try Disk.remove(ReplayFolder.journal(folder.path, number))
-    sealingThreshold = settings.segmentGroups
-  }
-
-  /// Takes a sealed segment's groups into the index.
-  func adopt(segment number: Int) throws {
-    let path = ReplayFolder.segment(folder.path, number)
-    let segment = try SegmentReader(path)
-    if let origin {
-      try requireSame("run", origin.runID, segment.origin.runID, path)
-      try requireSame("model", origin.modelHash, segment.origin.modelHash, path)
-    } else {
-      origin = segment.origin
-    }
-    segments[number] = segment
-    segmentByteCounts[number] = try OpenFile(path, O_RDONLY).byteCount()
-    for (row, entry) in segment.entries.enumerated() { index.insert(entry, at: .segment(number, row: row)) }
-  }
-
-  private func requireSame(_ what: String, _ expected: String, _ found: String, _ path: String) throws {
-    guard expected == found else {
-      throw ReplayError(
-        .foreign, path: path, "expected the \(what) \(expected), found \(found); choose another run folder")
-    }
-  }
-
-  /// Goes on in a new journal, which first says what was dropped.
-  func beginJournal(_ number: Int) throws {
-    let path = ReplayFolder.journal(folder.path, number)
-    let marks = JournalRecord.encode(.marks, number: 0, payload: index.dropped.encoded)
-    try Disk.writeWhole(marks, to: path)
-    journal = try OpenJournal(number: number, file: OpenFile(path, O_RDWR), end: marks.count)
-  }
-
-  private func dropOldest() throws {
-    while index.trajectoryCount > settings.maximumTrajectories || byteCount > settings.maximumBytes {
-      // One that was sealed without room for the next journal is still being added to.
-      guard let oldest = segments.keys.filter({ $0 != journal.number }).min(), let segment = segments[oldest],
-        segment.entries.allSatisfy({ $0.epoch < oldestNeededEpoch })
-      else { return }
-      segments[oldest] = nil
-      segmentByteCounts[oldest] = nil
-      for number in index.remove(segment: oldest) {
-        index.dropped.insert(number)
-        cache.remove(number)
-      }
-      // First remembered, then deleted: a number must not come back.
-      let marks = JournalRecord.encode(.marks, number: 0, payload: index.dropped.encoded)
-      try journal.file.write(marks, at: journal.end)
-      journal.end += marks.count
-      try synchronize()
-      try Disk.remove(segment.path)
-    }
-  }
-
-  private func requireWriting() throws {
+  func requireWriting() throws {
     if isReadOnly { throw ReplayError(.locked, path: folder.path, "it was opened for reading only") }
     if isBroken {
       throw ReplayError(
