@@ -113,6 +113,33 @@ struct ReplayStoreTests {
     }
   }
 
+  @Test("sealing beside the store loses nothing, and every group can be read all the while")
+  func sealingBeside() throws {
+    try withFolder { folder in
+      let settings = ReplaySettings(segmentGroups: 4)
+      do {
+        let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: settings)
+        for number in 0..<30 {
+          #expect(try store.add(number) == .stored)
+          try store.commit()
+          try store.maintain(inBackground: true)
+          for stored in 0...number { #expect(try store.holdsExample(stored)) }
+          #expect(try store.add(number / 2) == .duplicate)
+        }
+        // What comes faster than it is sealed waits: the open journal never holds more than twice a segment's groups.
+        #expect(store.segmentCount >= 2)
+      }
+      // Whatever was under way when the store went has ended: the folder is free, and whole.
+      let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: settings)
+      #expect(store.numbers == Array(0..<30) && store.damage.isEmpty)
+      #expect(try names(folder).allSatisfy { !$0.hasSuffix(".partial") })
+      try store.seal()
+      #expect(try names(folder).filter { $0.hasPrefix("journal") }.count == 1)
+      for number in 0..<30 { #expect(try store.holdsExample(number)) }
+      #expect(try ReplayStore(reading: folder).numbers == Array(0..<30))
+    }
+  }
+
   @Test("drawing at random gives different groups, the same from the same stream")
   func sampling() throws {
     try withFolder { folder in
