@@ -37,9 +37,17 @@ struct LearnedReward {
     return groups
   }
 
-  /// Scores of these rewards that some groups were made with, those that are missing among them.
-  func queries(_ groups: [TrajectoryGroup]) -> Int {
-    groups.flatMap(\.trajectories).flatMap(\.scores).filter { sum.names.contains($0.reward) }.count
+  /// Scores of these rewards that some groups were made with, those that are missing among them. A picture that the
+  /// trajectories of a group share counts once: it is scored once.
+  ///
+  /// - Parameter branchStep: the step up to which the trajectories of an epoch's groups share all states.
+  func queries(_ groups: [TrajectoryGroup], branchStep: (_ epoch: Int) -> Int) -> Int {
+    groups.reduce(0) { sum, group in
+      let shared = branchStep(group.epoch)
+      let asked = group.trajectories.flatMap(\.scores).filter { self.sum.names.contains($0.reward) }
+      let ofShared = Set(asked.filter { $0.step <= shared }.map { [$0.reward, String($0.step)] })
+      return sum + ofShared.count + asked.count { $0.step > shared }
+    }
   }
 
   private func denseRewards(_ trajectory: Trajectory, _ windows: RewardNormalization) -> [Float] {

@@ -91,7 +91,7 @@ package final class Trainer {
     let batch = try EpochBatch(learnedReward(received), terms)
     var report = EpochReport(batch, epoch: version)
     report.ofRewards = batch.rewardMetrics
-    report.queries = learnedReward.queries(received)
+    report.queries = learnedReward.queries(received, branchStep: terms.branchStep)
     if !batch.groups.isEmpty { try method.train(batch, stored, &report) }
     version += 1
     groupsTrained += batch.groups.count

@@ -1,5 +1,5 @@
 // Runs scorers on requests. A scorer that throws, gives no finite number, or has no gradient where one is wanted,
-// leaves scores missing, never 0.
+// leaves scores missing, never 0. A picture that is there twice is scored once.
 
 internal import Engine
 internal import Foundation
@@ -112,14 +112,16 @@ struct ScoringLoop {
       try requireOneAnImage(scorer, found.count, 0..<images.count)
       return found.map { $0.flatMap { $0.isFinite ? $0 : nil } }
     }
-    let bytes = images.height * images.width * 3
-    return try batches(images.count).flatMap { range in
+    let distinct = DistinctPictures(images, prompts: prompts), bytes = images.height * images.width * 3
+    let found = try batches(distinct.kept.count).flatMap { range in
+      let kept = distinct.kept[range]
       let found = try scorer.scores(
-        images: Array(images.pixels[range.lowerBound * bytes..<range.upperBound * bytes]), height: images.height,
-        width: images.width, prompts: Array(prompts[range]))
+        images: kept.flatMap { images.pixels[$0 * bytes..<($0 + 1) * bytes] }, height: images.height,
+        width: images.width, prompts: kept.map { prompts[$0] })
       try requireOneAnImage(scorer, found.count, range)
-      return found.map { $0.flatMap { $0.isFinite ? $0 : nil } }
+      return found
     }
+    return distinct.places.map { place in found[place].flatMap { $0.isFinite ? $0 : nil } }
   }
 
   /// Scores and gradients. What is not finite among them is made missing where messages are read and written.

@@ -92,6 +92,19 @@ struct BatchingTests {
     }
   }
 
+  @Test("A picture that is there twice with one prompt is scored once, and each of its places has the score")
+  func distinct() throws {
+    let counting = Counting()
+    counting.gate.put(true)
+    try withServer([counting], batchSize: 2) { client in
+      var asked = request(1, [7, 9, 7, 8, 7])
+      asked.prompts[4] = "another"
+      try send(client, asked)
+      #expect(try receive(client).results[0].values == [7, 9, 7, 8, 7])
+      #expect(counting.sizes.withLock { $0 } == [2, 2])
+    }
+  }
+
   @Test("A reward of whole groups sees one group at a time, with all of its pictures, beyond the batch size")
   func groups() throws {
     try withServer([Together()], batchSize: 2, batchDelay: .milliseconds(100)) { client in

@@ -142,6 +142,12 @@ struct GradientTrainingTests {
     #expect(try metrics(served).map { $0.values["reward/queries"] } == [2 * trajectories, 2 * trajectories])
     #expect(reward.scored == Int(2 * trajectories))
     #expect(try metrics(learned).map { $0.values["reward/queries"] } == [trajectories, trajectories])
+    // Both trajectories of a pair begin with the same clean state.
+    var pairs = try SmallRun()
+    defer { pairs.remove() }
+    pairs.configuration.reward.weights = ["channel": 1]
+    try pairs.train()
+    #expect(try metrics(pairs).allSatisfy { $0.values["reward/queries"] == 6 * 3 })
   }
 
   @Test("A picture without a score takes no part and is counted")
