@@ -167,7 +167,8 @@ struct LearnerLoop {
         _ = try router.send(message.withEncoding(Frame.init), to: [peer])
       case .store(let group, let frame, let peer):
         unsettledBytes += frame.count
-        replay.put(.insert(group, frame: frame, from: peer))
+        let checksum = frame.withUnsafeBytes { ReplayStore.checksum($0) }
+        replay.put(.insert(group, frame: frame, checksum: checksum, from: peer))
       }
     }
   }
@@ -221,7 +222,8 @@ struct LearnerLoop {
       desk.limiter.sampleBlock(desk.plan.numbers(ofEpoch: epoch).count).map { ReplayUse.Block.limiter($0) }
     }
     use.withLock { use in
-      (use.groups, use.bytes, use.segments, use.cachedBytes) = (size.groups, size.bytes, size.segments, size.cachedBytes)
+      (use.groups, use.bytes) = (size.groups, size.bytes)
+      (use.segments, use.cachedBytes) = (size.segments, size.cachedBytes)
       use.limiter = desk.limiter
       use.actors = desk.actorCount
       for change in use.block(insert: insertBlock, sample: sampleBlock, now: now) {

@@ -9,8 +9,8 @@ internal import Transport
 
 /// What the network thread asks of the replay.
 enum ReplayCommand: Sendable {
-  /// Store a group, which came as this frame.
-  case insert(TrajectoryGroup, frame: Frame, from: LearnerDesk.Peer)
+  /// Store a group, which came as this frame, whose checksum was taken then.
+  case insert(TrajectoryGroup, frame: Frame, checksum: UInt32, from: LearnerDesk.Peer)
   /// Give these groups; answered in the order of asking.
   case read([Int])
   /// Keep the groups of this epoch and later ones, whatever the limits say.
@@ -136,8 +136,8 @@ private struct ReplayLoop {
   mutating func carryOut(_ commands: [ReplayCommand]) throws {
     for command in commands {
       switch command {
-      case .insert(let group, let frame, let peer):
-        try append(group, frame, peer)
+      case .insert(let group, let frame, let checksum, let peer):
+        try append(group, frame, checksum, peer)
         if uncommitted.count >= Self.commitGroups || unsettledBytes >= Self.commitBytes { try commit() }
       case .read(let numbers):
         let groups = try numbers.map { try store.group($0) }
@@ -148,11 +148,13 @@ private struct ReplayLoop {
     try commit()
   }
 
-  private mutating func append(_ group: TrajectoryGroup, _ frame: Frame, _ peer: LearnerDesk.Peer) throws {
+  private mutating func append(
+    _ group: TrajectoryGroup, _ frame: Frame, _ checksum: UInt32, _ peer: LearnerDesk.Peer
+  ) throws {
     unsettledBytes += frame.count
     do {
       // A duplicate within one commit is acknowledged with the first.
-      try frame.withUnsafeBytes { _ = try store.append(group, bytes: $0) }
+      try frame.withUnsafeBytes { _ = try store.append(group, bytes: $0, checksum: checksum) }
       uncommitted.append((peer, group.number))
       if isFull { logger.info("replay: there is room again") }
       isFull = false

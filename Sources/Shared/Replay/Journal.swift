@@ -26,18 +26,19 @@ struct JournalRecord: Equatable {
 
   /// The bytes of a record.
   static func encode(_ type: JournalRecordType, number: Int, payload: [UInt8]) -> [UInt8] {
-    let (header, checksum) = payload.withUnsafeBytes { frame(type, number: number, payload: $0) }
+    let (header, checksum) = frame(
+      type, number: number, byteCount: payload.count, checksum: payload.withUnsafeBytes { CRC32C.checksum($0) })
     return header + payload + checksum
   }
 
   /// What stands before and after a record's payload, which is large and need not be copied to be written.
   static func frame(
-    _ type: JournalRecordType, number: Int, payload: UnsafeRawBufferPointer
+    _ type: JournalRecordType, number: Int, byteCount: Int, checksum: UInt32
   ) -> (header: [UInt8], checksum: [UInt8]) {
     var header = Array("SWJ1".utf8)
-    header += littleEndian(type.rawValue) + littleEndian(UInt64(payload.count)) + littleEndian(UInt64(number))
+    header += littleEndian(type.rawValue) + littleEndian(UInt64(byteCount)) + littleEndian(UInt64(number))
     header += littleEndian(header.withUnsafeBytes { CRC32C.checksum($0) })
-    return (header, littleEndian(CRC32C.checksum(payload)))
+    return (header, littleEndian(checksum))
   }
 
   static func littleEndian<Number: FixedWidthInteger>(_ value: Number) -> [UInt8] {

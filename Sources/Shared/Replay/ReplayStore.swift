@@ -117,14 +117,21 @@ public final class ReplayStore {
   /// - Throws: `ReplayError`: `.full` leaves the store as it was, and usable.
   @discardableResult
   public func append(_ group: TrajectoryGroup, bytes: [UInt8]) throws -> Insertion {
-    try bytes.withUnsafeBytes { try append(group, bytes: $0) }
+    try bytes.withUnsafeBytes { try append(group, bytes: $0, checksum: Self.checksum($0)) }
   }
+
+  /// The checksum that a journal keeps of a message (CRC-32C). Taken on arrival, it covers the message from there on,
+  /// and costs least while the processor's caches have the bytes.
+  public static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 { CRC32C.checksum(bytes) }
 
   /// Appends a group to the journal, whose message lies in memory of somebody else's.
   ///
+  /// - Parameter checksum: of the message as it came.
   /// - Throws: as above.
   @discardableResult
-  public func append(_ group: TrajectoryGroup, bytes: UnsafeRawBufferPointer) throws -> Insertion {
+  public func append(
+    _ group: TrajectoryGroup, bytes: UnsafeRawBufferPointer, checksum: UInt32
+  ) throws -> Insertion {
     try requireWriting()
     guard group.runID == origin?.runID else {
       throw ReplayError(
@@ -137,10 +144,11 @@ public final class ReplayStore {
       try finishSealing()
       try endJournal()
     }
-    let (header, checksum) = JournalRecord.frame(.group, number: group.number, payload: bytes)
-    let size = header.count + bytes.count + checksum.count
+    let (header, end) = JournalRecord.frame(
+      .group, number: group.number, byteCount: bytes.count, checksum: checksum)
+    let size = header.count + bytes.count + end.count
     do {
-      try journal.file.write((header, bytes, checksum), at: journal.end)
+      try journal.file.write((header, bytes, end), at: journal.end)
     } catch {
       do { try journal.file.truncate(to: journal.end) } catch { isBroken = true }
       throw error

@@ -1,5 +1,5 @@
-// The sealing of one journal that has ended: it reads the journal's file and writes a segment, and touches nothing else,
-// so that it may run beside the store that goes on in the next journal.
+// The sealing of one journal that has ended: it reads the journal's file and writes a segment, and touches nothing
+// else, so that it may run beside the store that goes on in the next journal.
 
 internal import Foundation
 internal import Messages
