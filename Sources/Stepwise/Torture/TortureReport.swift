@@ -25,7 +25,8 @@ struct TortureReport: Codable {
   var fewestOfAnActor = 0
   var mostOfAnActor = 0
   var meanOfAnActor = 0.0
-  /// Stored groups a second, from the first acknowledgement to the end of the torture.
+  /// Groups acknowledged a second, from the first one to the end of the torture; in a calm run from when there was one
+  /// for each actor.
   var groupsPerSecond = 0.0
   var missingScores = 0
   var scores = 0
@@ -73,8 +74,9 @@ struct TortureReport: Codable {
       "acknowledged \(acknowledged) groups, stored \(stored): \(lost.count) lost, \(storedTwice.count) stored twice, "
         + "\(wrong.count) not as made",
       String(
-        format: "%.1f groups a second; an actor made %d to %d, %.1f on average", groupsPerSecond, fewestOfAnActor,
-        mostOfAnActor, meanOfAnActor),
+        format: "%.1f groups a second; an actor made %d to %d, %.1f on average: %+.0f%% to %+.0f%%", groupsPerSecond,
+        fewestOfAnActor, mostOfAnActor, meanOfAnActor, 100 * (Double(fewestOfAnActor) / max(1, meanOfAnActor) - 1),
+        100 * (Double(mostOfAnActor) / max(1, meanOfAnActor) - 1)),
       "scores \(scores): \(missingScores) missing and marked so, none silently zero" + (wrong.isEmpty ? "" : " but those below"),
       "epochs \(epochs), of them \(epochsRepeated) trained again after a restart, \(epochsWrong.count) differently",
       "\(hangs.count) hangs, \(unexpectedEnds.count) unexpected ends",

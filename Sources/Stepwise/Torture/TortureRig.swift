@@ -49,6 +49,7 @@ final class TortureRig {
   var longestPause: Double?
 
   let actors: [String]
+  private let actorCount: Int
 
   /// - Parameters:
   ///   - count: of actors; beyond `TorturePlan.mostProcesses` they share processes.
@@ -74,6 +75,7 @@ final class TortureRig {
     let network = configuration.network
     var proxies: [String: LoopbackProxy] = [:]
     let shares = TorturePlan.shares(of: count)
+    actorCount = count
     actors = shares.indices.map { "actor-\($0)" }
     func list(_ endpoints: [String]) -> String { "[\(endpoints.joined(separator: ", "))]" }
     var made: [String: Part] = [:]
@@ -129,7 +131,9 @@ final class TortureRig {
     for name in parts.keys.sorted(by: >) { try start(name) }
     try watch(until: began.addingTimeInterval(120)) { self.ledgerSize() > 0 }
     guard ledgerSize() > 0 else { throw CommandError("\(plan.logs.path): nothing was acknowledged within 120 s; see the logs there") }
-    let workBegan = Date()
+    // Whoever puts load on is measured when all of it is there: starting and joining are not counted.
+    if pause == nil { try watch(until: began.addingTimeInterval(120)) { self.acknowledgedCount() >= self.actorCount } }
+    let workBegan = Date(), before = acknowledgedCount()
     usage.halfTime = workBegan.addingTimeInterval(end.timeIntervalSince(workBegan) / 2)
     var next = pause == nil ? end : Date()
     while Date() < end {
@@ -139,14 +143,13 @@ final class TortureRig {
       next = Date(timeIntervalSinceNow: 0.1 + (pause ?? 0) * Double(random.uniform()))
     }
     let worked = Date().timeIntervalSince(workBegan)
-    let atEnd = ledgerSize()
+    let acknowledged = acknowledgedCount() - before
     usage.tell(&report)
     try recover()
     try finish()
     report.seconds = Date().timeIntervalSince(began)
     try TortureAccounting.account(plan, actors: actors, into: &report)
-    // Ledgers grow evenly with groups, so their size says how many were there when the torture ended.
-    report.groupsPerSecond = Double(report.acknowledged) * Double(atEnd) / Double(max(1, ledgerSize())) / worked
+    report.groupsPerSecond = Double(acknowledged) / worked
     report.damage = try TortureDamage.run(
       plan.replay, scratch: plan.folder.appending(path: "damaged"), random: random.fork("damage"),
       until: Date(timeIntervalSinceNow: min(60, 5 + report.seconds / 10)), most: 200)
@@ -316,6 +319,18 @@ final class TortureRig {
       var status = stat()
       return sum + (stat(plan.ledger(name).path, &status) == 0 ? Int(status.st_size) : 0)
     }
+  }
+
+  /// Groups that actors were told are on disk, so far.
+  private func acknowledgedCount() -> Int {
+    let space = UInt8(ascii: " "), newline = UInt8(ascii: "\n")
+    var count = 0
+    for name in actors {
+      // An actor that has not begun has none. In a line are the word, the incarnation, and then the groups' numbers.
+      guard let bytes = try? Data(contentsOf: plan.ledger(name)) else { continue }
+      for byte in bytes where byte == space || byte == newline { count += byte == space ? 1 : -1 }
+    }
+    return count
   }
 
   private func lookAfterProgress() {
