@@ -106,16 +106,15 @@ public struct SegmentReader: Sendable {
   ///
   /// - Throws: `ReplayError` when the file is damaged; what `body` throws.
   public func readGroups(_ rows: [Int], _ body: (Int, TrajectoryGroup) throws -> Void) throws {
-    for row in rows {
-      let trajectories = columns.trajectories(row)
-      let (states, cleanStates) = try HDF5.exclusively {
-        let file = try HDF5File(opening: path)
-        return (
-          try file.read(SegmentSchema.Trajectory.states, rows: trajectories),
-          try file.read(SegmentSchema.Trajectory.cleanStates, rows: trajectories)
-        )
+    try HDF5.exclusively {
+      let file = try HDF5File(opening: path)
+      for row in rows {
+        HDF5.pause()
+        let trajectories = columns.trajectories(row)
+        let states = try file.read(SegmentSchema.Trajectory.states, rows: trajectories)
+        let cleanStates = try file.read(SegmentSchema.Trajectory.cleanStates, rows: trajectories)
+        try body(row, columns.group(row, runID: origin.runID, states, cleanStates))
       }
-      try body(row, columns.group(row, runID: origin.runID, states, cleanStates))
     }
   }
 
