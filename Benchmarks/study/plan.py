@@ -87,6 +87,8 @@ class Plan:
     """The whole study."""
 
     seeds: list[int]
+    #: Counts how often the presets have changed since tries were made; a try is only comparable within its round.
+    round: int
     blocks: list[Block]
     #: What tries are measured on.
     trial: dict[str, Any]
@@ -131,4 +133,4 @@ def load() -> Plan:
     """Reads study.json."""
     text = read_json(HERE / "study.json")
     blocks = [Block(**block) for block in text["blocks"]]
-    return Plan(text["seeds"], blocks, text["trial"])
+    return Plan(text["seeds"], text["round"], blocks, text["trial"])

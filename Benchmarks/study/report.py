@@ -75,16 +75,16 @@ def of_methods(block: study.Block, columns: list[tuple[str, Callable[[Result], f
 def tried() -> str:
     """What was trained once to choose settings by."""
     notes = [json.loads(line) for line in (study.HERE / "tried.jsonl").read_text().splitlines()]
-    notes.sort(key=lambda note: (note["block"], note["method"]))
+    notes.sort(key=lambda note: (note["round"], note["block"], note["method"]))
     rows = [
         [
-            note["block"], f"`{note['method']}`", ", ".join(f"`{each}`" for each in note["set"]),
+            str(note["round"]), note["block"], f"`{note['method']}`", ", ".join(f"`{each}`" for each in note["set"]),
             f"{note['queries']:.0f}", *(f"{note['gain'][steps]:+.4f}" for steps in ("1", "2", "4")),
             f"{note['divergence']['4']:.2f}", f"{note['diversity']['4']:+.4f}",
         ]
         for note in notes
     ]
-    head = ["block", "method", "other settings", "queries", "gain at 1 step", "2", "4", "divergence", "diversity"]
+    head = ["round", "block", "method", "other settings", "queries", "gain at 1 step", "2", "4", "divergence", "diversity"]
     return table(head, rows)
 
 

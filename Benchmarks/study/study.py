@@ -169,8 +169,8 @@ def attempt(plan: study.Plan, options: argparse.Namespace) -> None:
     before = measured(sets, study.RUNS / "model" / "trial", None)["trial"]
     after = measured(sets, run.folder / "evaluation", adapter(run))["trial"]
     note = {
-        "block": run.block, "method": run.method, "seed": run.seed, "set": list(overrides), "settings": run.digest,
-        "epochs": run.epochs, "queries": found["queries"], "seconds": found["seconds"],
+        "round": plan.round, "block": run.block, "method": run.method, "seed": run.seed, "set": list(overrides),
+        "settings": run.digest, "epochs": run.epochs, "queries": found["queries"], "seconds": found["seconds"],
         "gain": {
             steps: round(after[steps]["rewards"][block.reward]["mean"] - reward["rewards"][block.reward]["mean"], 4)
             for steps, reward in before.items()
