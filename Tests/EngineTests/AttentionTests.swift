@@ -17,12 +17,14 @@ struct AttentionTests {
     return scores.softmax().matmul(v)
   }
 
-  @Test("values and gradients of long sequences", arguments: [(130, 1100, false), (700, 700, true), (1100, 130, true)])
-  func long(n: Int, m: Int, causal: Bool) {
+  @Test(
+    "values and gradients of long sequences",
+    arguments: [(130, 1100, 4, false), (700, 700, 4, true), (1100, 130, 4, true), (140, 600, 70, false)])
+  func long(n: Int, m: Int, width: Int, causal: Bool) {
     var random = RandomStream(seed: 31)
     // Scores of some tens: the running maximum must move.
-    let inputs = [random.normal([1, n, 4]) * 6, random.normal([1, m, 4]) * 3, random.normal([1, m, 4])]
-    let weights = random.normal([1, n, 4])
+    let inputs = [random.normal([1, n, width]) * 6, random.normal([1, m, width]) * 3, random.normal([1, m, width])]
+    let weights = random.normal([1, n, width])
     let fast = Tape.gradients(of: inputs) {
       let y = attention($0[0], $0[1], $0[2], heads: 1, causal: causal)
       return ((y * weights).sum(), y.detached)

@@ -25,6 +25,7 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
     .init(batch: 2, height: 8, width: 8, inputs: 64, outputs: 64),
     .init(height: 9, width: 10, inputs: 65, outputs: 131), .init(height: 6, width: 7, inputs: 150, outputs: 29),
     .init(batch: 3, height: 33, width: 34, inputs: 13, outputs: 16),
+    .init(height: 23, width: 24, inputs: 70, outputs: 101),
     .init(height: 7, width: 9, inputs: 5, outputs: 6, padding: Padding(0)),
     .init(height: 7, width: 9, inputs: 5, outputs: 6, padding: Padding(top: 0, left: 2, bottom: 1, right: 0)),
     .init(batch: 2, height: 4, width: 5, inputs: 20, outputs: 12, doubled: true),
@@ -123,7 +124,9 @@ struct ConvolutionTests {
     #expect(worstError(y.values, expected.map { Float($0) }) < Self.tolerance)
   }
 
-  @Test("A picture gives the same bits alone and in a batch", arguments: [(8, 64, 1), (16, 24, 1), (5, 70, 1), (8, 64, 2)])
+  @Test(
+    "A picture gives the same bits alone and in a batch",
+    arguments: [(8, 64, 1), (16, 24, 1), (5, 70, 1), (8, 64, 2), (23, 70, 1)])
   func batchDoesNotMatter(side: Int, channels: Int, stride: Int) {
     var random = RandomStream(seed: 7)
     let x = random.normal([5, side, side, channels]), weight = random.normal([channels, 3, 3, channels])

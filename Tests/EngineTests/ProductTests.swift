@@ -1,5 +1,5 @@
-// Products against sums in double precision, over sizes at the edges of the kernels' blocks: 14 rows, 16 and 32 columns,
-// 256 columns and 384 of the inner axis at a time.
+// Products against sums in double precision, over sizes at the edges of the kernels' blocks: 14 rows, 16 and 32
+// columns, 256 columns and 384 of the inner axis at a time.
 
 import Engine
 import Testing
@@ -23,6 +23,7 @@ struct ProductTests {
   static let sizes: [[Int]] = [
     [1, 1, 1], [1, 33, 2], [13, 15, 16], [14, 16, 17], [15, 17, 31], [29, 48, 33], [28, 24, 385], [31, 257, 40],
     [2, 290, 769], [300, 3, 100], [4097, 4, 8],
+    [15, 31, 900], [1, 32, 64], [16, 33, 65], [17, 47, 95], [33, 48, 513], [49, 450, 600], [64, 64, 1100],
   ]
 
   @Test("with bias and residual", arguments: ProductTests.sizes)
@@ -35,6 +36,69 @@ struct ProductTests {
     #expect(worstError(linear(x, w, nil, residual: residual).values, expected(x, w, nil, residual)) < 1e-5)
     #expect(worstError(linear(x, w, bias, residual: residual).values, expected(x, w, bias, residual)) < 1e-5)
     #expect(worstError(x.matmul(w.permuted([1, 0])).values, expected(x, w, nil, nil)) < 1e-5)
+  }
+
+  @Test("of a transposed left side", arguments: [[3, 5, 7], [33, 50, 70], [40, 100, 600]])
+  func transposedLeft(size: [Int]) {
+    var random = RandomStream(seed: 24)
+    let x = random.normal([size[2], size[0]]), g = random.normal([size[2], size[1]])
+    let w = Tensor.zeros([size[1], size[0]])
+    // The weight's gradient is g^T x.
+    let found = Tape.gradients(of: [w]) { ((linear(x, $0[0]) * g).sum(), ()) }.inputs[0]
+    #expect(worstError(found.values, expected(g.permuted([1, 0]), x.permuted([1, 0]), nil, nil)) < 1e-5)
+  }
+
+  @Test("give a row the same bits whatever rows come with it", arguments: [[40, 70], [64, 600], [300, 30]])
+  func rowsAreAlone(size: [Int]) {
+    var random = RandomStream(seed: 25)
+    let x = random.normal([70, size[1]]), w = random.normal([size[0], size[1]])
+    let all = linear(x, w)
+    for rows in [0..<1, 5..<22, 38..<70] {
+      #expect(linear(x.slice(axis: 0, rows), w).values == all.slice(axis: 0, rows).values)
+    }
+  }
+
+  @Test("of the smallest and largest numbers have the precision of float32")
+  func magnitudes() {
+    var random = RandomStream(seed: 26)
+    let x = random.normal([20, 128]), w = random.normal([40, 128]), reference = linear(x, w).values
+    for scale in [1e-30, 1e-10, 1e10, 1e30] as [Float] {
+      #expect(worstError(linear(x * scale, w / scale).values, reference) < 1e-6)
+    }
+  }
+
+  @Test("make of a number that is none another that is none", arguments: [Float.nan, .infinity, -.infinity])
+  func notFinite(value: Float) {
+    var values = [Float](repeating: 1, count: 64 * 40)
+    values[64 * 3 + 20] = value
+    let x = Tensor(values, shape: [40, 64])
+    for (index, y) in linear(x, Tensor.ones([33, 64])).values.enumerated() { #expect(y.isFinite == (index / 33 != 3)) }
+    let transposed = linear(Tensor.ones([33, 64]), x).values
+    for (index, y) in transposed.enumerated() { #expect(y.isFinite == (index % 40 != 3)) }
+  }
+
+  @Test("of a layer norm are those of its result, to the bit, and so are their gradients")
+  func afterLayerNorm() {
+    var random = RandomStream(seed: 27)
+    let inputs = [
+      random.normal([5, 12]), random.normal([12]), random.normal([12]), random.normal([7, 12]), random.normal([2, 12]),
+      random.normal([7, 2]),
+    ]
+    let g = random.normal([5, 7])
+    func layers(_ t: [Tensor]) -> [AffineWeights] {
+      [AffineWeights(weight: t[3], adapter: LowRank(down: t[4], up: t[5], scale: 0.5))]
+    }
+    let together = Tape.gradients(of: inputs) { t in
+      let norm = LayerNormWeights(weight: t[1], bias: t[2], epsilon: 1e-5)
+      let y = linear(t[0], after: norm, layers(t))
+      return ((y * g).sum(), y.detached)
+    }
+    let apart = Tape.gradients(of: inputs) { t in
+      let y = linear(layerNorm(t[0], t[1], t[2], epsilon: 1e-5), layers(t))
+      return ((y * g).sum(), y.detached)
+    }
+    #expect(together.extra.values == apart.extra.values)
+    for (a, b) in zip(together.inputs, apart.inputs) { #expect(a.values == b.values) }
   }
 
   @Test("of an empty inner axis are bias and residual")

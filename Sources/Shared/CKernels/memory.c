@@ -7,7 +7,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { classes = 512, header = 64, smallest_kept = 4096, huge_page = 1 << 21 };
+enum {
+  fineness = 64, classes = 64 * fineness, header = 64, smallest_kept = 4096, smallest_mapped = 8 << 20,
+  huge_page = 1 << 21
+};
 
 typedef struct block {
   int64_t bytes; // with the header
@@ -19,14 +22,18 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static block *kept[classes];
 static int64_t kept_bytes, used_bytes, most_used_bytes;
 
-// Eight classes to each doubling: at most an eighth is wasted.
+// Eight classes to each doubling: at most an eighth is wasted. Sixty-four for large blocks, of which there are few sizes.
 static int class_of(int64_t bytes, int64_t *rounded) {
-  int octave = 63 - __builtin_clzll((unsigned long long)bytes);
-  int64_t step = (int64_t)1 << (octave - 3);
-  int64_t steps = (bytes + step - 1) / step;
-  *rounded = steps * step;
-  if (steps == 16) return (octave + 1) * 8;
-  return octave * 8 + (int)(steps - 8);
+  const int octave = 63 - __builtin_clzll((unsigned long long)bytes);
+  const int64_t finest = ((int64_t)1 << octave) / fineness, step = bytes < smallest_mapped ? 8 * finest : finest;
+  *rounded = (bytes + step - 1) / step * step;
+  return octave * fineness + (int)(*rounded / finest - fineness);
+}
+
+// Large blocks are mapped by themselves: between malloc's they would leave holes that nothing else fits.
+static void give_back(block *b) {
+  if (b->bytes >= smallest_mapped) munmap(b, (size_t)b->bytes);
+  else free(b);
 }
 
 // Gives kept blocks back, the largest first, until `most` bytes are kept.
@@ -36,7 +43,7 @@ static void release_until(int64_t most) {
       block *b = kept[c];
       kept[c] = b->next;
       kept_bytes -= b->bytes;
-      free(b);
+      give_back(b);
     }
 }
 
@@ -50,13 +57,21 @@ static void *advised(void *memory, int64_t bytes) {
   return memory;
 }
 
-static block *fresh(int64_t bytes) {
+static void *taken(int64_t bytes) {
   void *memory = NULL;
-  if (posix_memalign(&memory, 64, (size_t)bytes) == 0) return advised(memory, bytes);
+  if (bytes < smallest_mapped) return posix_memalign(&memory, 64, (size_t)bytes) == 0 ? advised(memory, bytes) : NULL;
+  memory = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? NULL : advised(memory, bytes);
+}
+
+static block *fresh(int64_t bytes) {
+  block *b = taken(bytes);
+  if (b) return b;
   pthread_mutex_lock(&lock);
   release_until(0);
   pthread_mutex_unlock(&lock);
-  if (posix_memalign(&memory, 64, (size_t)bytes) == 0) return advised(memory, bytes);
+  b = taken(bytes);
+  if (b) return b;
   fprintf(stderr, "out of memory: %lld bytes for a tensor, with %lld in use\n", (long long)bytes, (long long)used_bytes);
   abort();
 }
@@ -101,5 +116,5 @@ void sw_free(float *pointer) {
     kept_bytes += b->bytes;
   }
   pthread_mutex_unlock(&lock);
-  if (!keep) free(b);
+  if (!keep) give_back(b);
 }

@@ -30,6 +30,9 @@ public struct AffineWeights {
     self.bias = bias
     self.adapter = adapter
   }
+
+  /// What there is, in the order of its gradients.
+  var tensors: [Tensor] { [weight, bias, adapter?.down, adapter?.up].compactMap { $0 } }
 }
 
 /// x w^T + bias + residual: `[..., in]` times weight `[out, in]` to `[..., out]`, in one pass.
@@ -45,39 +48,52 @@ public func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor? = nil, residua
 ///
 /// - Parameter residual: is added to the result, of its shape.
 public func linear(_ x: Tensor, _ layers: [AffineWeights], residual: Tensor? = nil) -> Tensor {
-  let product = AffineProduct(x, layers)
+  let product = AffineProduct(x.shape, layers, wantsX: Tape.tracks(x))
   let y = product.forward(x.detached, residual)
-  let inputs = [x] + layers.flatMap { [$0.weight, $0.bias, $0.adapter?.down, $0.adapter?.up].compactMap { $0 } }
-  return Tape.record(y, from: inputs + (residual.map { [$0] } ?? [])) { g in
-    product.gradients(g) + (residual == nil ? [] : [g])
+  let kept = product.needsInput ? x.detached : nil
+  return Tape.record(y, from: [x] + layers.flatMap(\.tensors) + (residual.map { [$0] } ?? [])) { g in
+    product.gradients(g, input: kept) + (residual == nil ? [] : [g])
+  }
+}
+
+/// Affine layers of the layer norm of x, side by side. The normalised values are not kept for the gradient, which has
+/// them computed again: one pass over x.
+public func linear(_ x: Tensor, after norm: LayerNormWeights, _ layers: [AffineWeights]) -> Tensor {
+  let before = LayerNormalization(x, norm)
+  let (normalized, statistics) = before.forward()
+  let product = AffineProduct(x.shape, layers, wantsX: Tape.tracks(x) || before.wantsWeights)
+  let y = product.forward(normalized, nil)
+  return Tape.record(y, from: [x, norm.weight, norm.bias] + layers.flatMap(\.tensors)) { g in
+    let found = product.gradients(g, input: product.needsInput ? before.forward().y : nil)
+    return (found[0].map { before.gradients($0, statistics) } ?? [nil, nil, nil]) + found.dropFirst()
   }
 }
 
 /// One product of x with the weights of several layers, and its gradients.
 private struct AffineProduct {
   let shape: [Int]
-  /// The input, where a gradient needs it.
-  let kept: Tensor?
   /// Detached, with what of each gradients are wanted for.
   let layers: [(values: AffineWeights, wants: (weight: Bool, bias: Bool, adapter: Bool))]
   let wantsX: Bool
-  let rows, inputs, outputs: Int
+  let rows, columns, outputs: Int
+  /// Whether gradients need the input's values.
+  var needsInput: Bool { layers.contains { $0.wants.weight || $0.wants.adapter } }
 
-  init(_ input: Tensor, _ weights: [AffineWeights]) {
-    inputs = input.rank > 0 ? input.shape[input.rank - 1] : 0
-    shape = input.shape
-    wantsX = Tape.tracks(input)
-    rows = input.shape.dropLast().reduce(1, *)
+  init(_ shape: [Int], _ weights: [AffineWeights], wantsX: Bool) {
+    columns = shape.last ?? 0
+    self.shape = shape
+    self.wantsX = wantsX
+    rows = shape.dropLast().reduce(1, *)
     outputs = weights.reduce(0) { $0 + $1.weight.shape[0] }
     for w in weights {
       let out = w.weight.shape[0]
-      check(w.weight.shape == [out, inputs], "linear: x \(input.shape) does not fit weight \(w.weight.shape)")
+      check(w.weight.shape == [out, columns], "linear: x \(shape) does not fit weight \(w.weight.shape)")
       check(w.bias == nil || w.bias!.shape == [out], "linear: bias \(w.bias!.shape) does not fit \(w.weight.shape)")
       check((w.bias == nil) == (weights[0].bias == nil), "linear: some of the layers have a bias, and some have none")
       if let a = w.adapter {
         let rank = a.down.shape[0]
         check(
-          a.down.shape == [rank, inputs] && a.up.shape == [out, rank],
+          a.down.shape == [rank, columns] && a.up.shape == [out, rank],
           "linear: adapter \(a.down.shape), \(a.up.shape) does not fit weight \(w.weight.shape)")
       }
     }
@@ -91,18 +107,17 @@ private struct AffineProduct {
         )
       )
     }
-    kept = layers.contains { $0.wants.weight || $0.wants.adapter } ? input.detached : nil
   }
 
-  /// All weights with their adapters, `[outputs, inputs]`. Made anew for the gradient: it is as large as the weights.
+  /// All weights with their adapters, `[outputs, columns]`. Made anew for the gradient: it is as large as the weights.
   private var weight: Tensor {
     if layers.count == 1, layers[0].values.adapter == nil { return layers[0].values.weight }
-    return Tensor.make([outputs, inputs]) { all in
+    return Tensor.make([outputs, columns]) { all in
       var at = all
       for (w, _) in layers {
         withPointers(w.weight) { w_ in
           if let adapter = w.adapter {
-            let (rank, k) = (Int64(adapter.down.shape[0]), Int64(inputs))
+            let (rank, k) = (Int64(adapter.down.shape[0]), Int64(columns))
             withPointers(adapter.up, adapter.down) { b, a in
               sw_gemm(0, 0, Int64(w.weight.shape[0]), k, rank, adapter.scale, b, rank, a, k, w_, at, k)
             }
@@ -123,16 +138,16 @@ private struct AffineProduct {
     return withPointers(x, weight) { x_, w_ in
       withOptionalPointer(bias) { b_ in
         withOptionalPointer(residual) { r_ in
-          Tensor.make(shape) { sw_linear(Int64(rows), Int64(outputs), Int64(inputs), x_, w_, b_, r_, $0) }
+          Tensor.make(shape) { sw_linear(Int64(rows), Int64(outputs), Int64(columns), x_, w_, b_, r_, $0) }
         }
       }
     }
   }
 
   /// Of x, and of each layer's weight, bias, A and B, where it has them: gx = g W, gW = g^T x, and for an adapter
-  /// gA = s (g B)^T x, gB = s g^T (x A^T).
-  func gradients(_ g: Tensor) -> [Tensor?] {
-    let (m, n, k) = (Int64(rows), Int64(outputs), Int64(inputs))
+  /// gA = s (g B)^T x, gB = s g^T (x A^T). `input` is x, where `needsInput`.
+  func gradients(_ g: Tensor, input: Tensor?) -> [Tensor?] {
+    let (m, n, k) = (Int64(rows), Int64(outputs), Int64(columns))
     var all: [Tensor?] = [
       wantsX
         ? withPointers(g, weight) { g_, w_ in
@@ -143,7 +158,7 @@ private struct AffineProduct {
     var column = 0
     for (w, wants) in layers {
       let out = w.weight.shape[0]
-      withPointers(g, kept ?? g) { g_, x_ in
+      withPointers(g, input ?? g) { g_, x_ in
         let own = g_ + column
         all.append(
           wants.weight

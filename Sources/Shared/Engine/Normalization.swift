@@ -4,28 +4,71 @@ internal import CKernels
 
 /// Normalises the last axis: (x - mean) / sqrt(variance + epsilon) weight + bias (Ba et al., arXiv 1607.06450).
 public func layerNorm(_ x: Tensor, _ weight: Tensor, _ bias: Tensor, epsilon: Float) -> Tensor {
-  let columns = x.shape[x.rank - 1]
-  check(weight.shape == [columns] && bias.shape == [columns], "layerNorm: x \(x.shape), weight \(weight.shape)")
-  let rows = x.count / max(1, columns)
-  var statistics = Tensor.zeros([0])
-  let y = withPointers(x, weight, bias) { x_, w_, b_ in
-    Tensor.make(x.shape) { out in
-      statistics = Tensor.make([rows, 2]) { sw_layer_norm(Int64(rows), Int64(columns), epsilon, x_, w_, b_, out, $0) }
-    }
+  layerNorm(x, LayerNormWeights(weight: weight, bias: bias, epsilon: epsilon))
+}
+
+/// The layer norm of x.
+public func layerNorm(_ x: Tensor, _ weights: LayerNormWeights) -> Tensor {
+  let norm = LayerNormalization(x, weights)
+  let (y, statistics) = norm.forward()
+  return Tape.record(y, from: [x, weights.weight, weights.bias]) { g in norm.gradients(g, statistics) }
+}
+
+/// The weights of a layer norm, `[columns]` each, and what is added to the variance.
+public struct LayerNormWeights {
+  public let weight, bias: Tensor
+  public let epsilon: Float
+
+  public init(weight: Tensor, bias: Tensor, epsilon: Float) {
+    self.weight = weight
+    self.bias = bias
+    self.epsilon = epsilon
   }
-  let (px, pw, kept) = (x.detached, weight.detached, statistics)
-  let wantsWeights = Tape.tracks(weight) || Tape.tracks(bias)
-  return Tape.record(y, from: [x, weight, bias]) { g in
-    let weights = wantsWeights ? Storage(count: 2 * columns) : nil
-    let gx = withPointers(px, pw, kept) { x_, w_, s_ in
-      withPointers(g) { g_ in
-        Tensor.make(px.shape) {
-          sw_layer_norm_gradient(
-            Int64(rows), Int64(columns), x_, w_, s_, g_, $0, weights?.pointer, weights.map { $0.pointer + columns })
+}
+
+/// One layer norm and its gradients.
+struct LayerNormalization {
+  /// Detached, as the weights.
+  private let x: Tensor
+  private let weights: LayerNormWeights
+  private let rows, columns: Int
+  let wantsWeights: Bool
+
+  init(_ input: Tensor, _ w: LayerNormWeights) {
+    columns = input.shape[input.rank - 1]
+    check(
+      w.weight.shape == [columns] && w.bias.shape == [columns], "layerNorm: x \(input.shape), weight \(w.weight.shape)")
+    rows = input.count / max(1, columns)
+    x = input.detached
+    weights = LayerNormWeights(weight: w.weight.detached, bias: w.bias.detached, epsilon: w.epsilon)
+    wantsWeights = Tape.tracks(w.weight) || Tape.tracks(w.bias)
+  }
+
+  /// The result, and mean and 1 / standard deviation of each row.
+  func forward() -> (y: Tensor, statistics: Tensor) {
+    var statistics = Tensor.zeros([0])
+    let y = withPointers(x, weights.weight, weights.bias) { x_, w_, b_ in
+      Tensor.make(x.shape) { out in
+        statistics = Tensor.make([rows, 2]) {
+          sw_layer_norm(Int64(rows), Int64(columns), weights.epsilon, x_, w_, b_, out, $0)
         }
       }
     }
-    return [gx] + pair(weights, columns)
+    return (y, statistics)
+  }
+
+  /// Of x, weight and bias.
+  func gradients(_ g: Tensor, _ statistics: Tensor) -> [Tensor?] {
+    let found = wantsWeights ? Storage(count: 2 * columns) : nil
+    let gx = withPointers(x, weights.weight, statistics) { x_, w_, s_ in
+      withPointers(g) { g_ in
+        Tensor.make(x.shape) {
+          sw_layer_norm_gradient(
+            Int64(rows), Int64(columns), x_, w_, s_, g_, $0, found?.pointer, found.map { $0.pointer + columns })
+        }
+      }
+    }
+    return [gx] + pair(found, columns)
   }
 }
 

@@ -32,6 +32,11 @@ public final class Linear {
   /// The results of several layers for one input, side by side in the last axis, by one product.
   public static func together(_ layers: [Linear], _ x: Tensor) -> Tensor { linear(x, layers.map(\.weights)) }
 
+  /// The results of several layers for the layer norm of one input, which is not kept for the gradient.
+  public static func together(_ layers: [Linear], _ x: Tensor, after norm: LayerNorm) -> Tensor {
+    linear(x, after: norm.weights, layers.map(\.weights))
+  }
+
   private var weights: AffineWeights {
     AffineWeights(weight: weight.tensor, bias: bias?.tensor, adapter: adapter?.tensors)
   }

@@ -14,9 +14,10 @@ public final class LayerNorm {
     self.epsilon = epsilon
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    layerNorm(x, weight.tensor, bias.tensor, epsilon: epsilon)
-  }
+  public func callAsFunction(_ x: Tensor) -> Tensor { layerNorm(x, weights) }
+
+  /// The weights to compute with.
+  var weights: LayerNormWeights { LayerNormWeights(weight: weight.tensor, bias: bias.tensor, epsilon: epsilon) }
 }
 
 /// Group norm over NHWC, with SiLU in the same pass when asked.

@@ -16,14 +16,16 @@ final class CrossAttention {
     self.heads = heads
   }
 
-  /// x `[B, N, width]` attends to itself, or to a context `[B, M, contextWidth]`; with the residual added `[B, N, width]`.
-  func callAsFunction(_ x: Tensor, context: Tensor? = nil, residual: Tensor) -> Tensor {
+  /// x `[B, N, width]`, normalised, attends to itself, or to a context `[B, M, contextWidth]`, and x is added.
+  func callAsFunction(_ x: Tensor, after norm: LayerNorm, context: Tensor? = nil) -> Tensor {
     let attended = if let context {
-      attention(toQuery(x), keysValues: Linear.together([toKey, toValue], context), heads: heads)
+      attention(
+        Linear.together([toQuery], x, after: norm), keysValues: Linear.together([toKey, toValue], context),
+        heads: heads)
     } else {
-      attention(queriesKeysValues: Linear.together([toQuery, toKey, toValue], x), heads: heads)
+      attention(queriesKeysValues: Linear.together([toQuery, toKey, toValue], x, after: norm), heads: heads)
     }
-    return toOut(attended, residual: residual)
+    return toOut(attended, residual: x)
   }
 
   /// The layers that LoRA adapts.
@@ -47,8 +49,8 @@ final class TransformerBlock {
   }
 
   func callAsFunction(_ x: Tensor, context: Tensor) -> Tensor {
-    var x = selfAttention(norm1(x), residual: x)
-    x = crossAttention(norm2(x), context: context, residual: x)
+    var x = selfAttention(x, after: norm1)
+    x = crossAttention(x, after: norm2, context: context)
     return contract(hidden(x), residual: x)
   }
 
