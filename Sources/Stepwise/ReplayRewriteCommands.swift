@@ -12,14 +12,7 @@ extension ReplayCommand {
     @OptionGroup var place: Place
     @Option(parsing: .upToNextOption, help: "Only these epochs.") var epoch: [Int] = []
     @Flag(help: "Leave out groups that miss a score.") var scored = false
-    @Option(help: "Level of deflate for the states, 0 to 9.") var compression = 1
     @Option(help: "HDF5 file to write.") var out: String
-
-    func validate() throws {
-      guard (0...9).contains(compression) else {
-        throw ValidationError("--compression: expected 0 to 9, found \(compression)")
-      }
-    }
 
     func run() throws {
       let store = try place.open()
@@ -28,7 +21,7 @@ extension ReplayCommand {
         throw CommandError(
           "\(store.folder.path): expected groups to export, found \(store.count) stored and none that was asked for")
       }
-      try store.export(chosen.map(\.number), to: URL(filePath: out), compression: compression)
+      try store.export(chosen.map(\.number), to: URL(filePath: out))
       let size = try FileManager.default.attributesOfItem(atPath: out)[.size] as? Int ?? 0
       print(
         "wrote \(out): \(chosen.count) groups, \(chosen.reduce(0) { $0 + $1.trajectoryCount }) trajectories, "
@@ -43,21 +36,18 @@ extension ReplayCommand {
     @OptionGroup var place: Place
     @Option(help: "Groups to a segment.") var segmentGroups = 4096
     @Option(help: "Bytes to a segment.") var segmentBytes = 1 << 30
-    @Option(help: "Level of deflate for the states, 0 to 9.") var compression = 1
 
     func validate() throws {
-      guard segmentGroups > 0, segmentBytes > 0, (0...9).contains(compression) else {
+      guard segmentGroups > 0, segmentBytes > 0 else {
         throw ValidationError(
-          "expected --segment-groups and --segment-bytes above 0 and --compression 0 to 9, found \(segmentGroups), "
-            + "\(segmentBytes) and \(compression)")
+          "expected --segment-groups and --segment-bytes above 0, found \(segmentGroups) and \(segmentBytes)")
       }
     }
 
     func run() throws {
       let store = try place.openForWriting(
         ReplaySettings(
-          segmentGroups: segmentGroups, segmentBytes: segmentBytes, maximumTrajectories: .max, maximumBytes: .max,
-          compression: compression))
+          segmentGroups: segmentGroups, segmentBytes: segmentBytes, maximumTrajectories: .max, maximumBytes: .max))
       for damage in store.damage { print("damaged: \(damage)") }
       let done = try store.compact()
       print(

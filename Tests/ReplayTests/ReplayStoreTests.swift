@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Glibc
 import Messages
 import Replay
 import Testing
@@ -155,6 +156,19 @@ struct ReplayStoreTests {
       #expect(Set(drawn).count == 7)
       #expect(try store.sample(7, from: &other).map(\.number) == drawn)
       #expect(try Set(store.sample(12, from: &one).map(\.number)) == Set(0..<12))
+    }
+  }
+
+  @Test("a lock that somebody else holds on a segment keeps nobody from reading it")
+  func foreignLock() throws {
+    try withFolder { folder in
+      let store = try ReplayStore(folder: folder, origin: exampleOrigin)
+      try store.add(0)
+      try store.seal()
+      let descriptor = open(store.segmentPaths[0], O_RDONLY)
+      defer { close(descriptor) }
+      try #require(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+      #expect(try ReplayStore(reading: folder).group(0).number == 0)
     }
   }
 

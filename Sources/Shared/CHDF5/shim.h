@@ -6,6 +6,7 @@
 static inline hid_t sw_hdf5_float32(void) { return H5T_IEEE_F32LE; }
 static inline hid_t sw_hdf5_int32(void) { return H5T_STD_I32LE; }
 static inline hid_t sw_hdf5_int64(void) { return H5T_STD_I64LE; }
+static inline hid_t sw_hdf5_uint32(void) { return H5T_STD_U32LE; }
 static inline hid_t sw_hdf5_uint64(void) { return H5T_STD_U64LE; }
 static inline hid_t sw_hdf5_uint8(void) { return H5T_STD_U8LE; }
 static inline hid_t sw_hdf5_dataset_creation(void) { return H5P_DATASET_CREATE; }

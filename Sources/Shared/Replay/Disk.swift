@@ -20,16 +20,10 @@ struct OpenFile: ~Copyable {
   deinit { close(descriptor) }
 
   /// Writes all bytes at an offset.
-  func write(_ bytes: [UInt8], at offset: Int) throws {
-    var written = 0
-    while written < bytes.count {
-      written += try Disk.call("write", path) {
-        bytes.withUnsafeBytes {
-          pwrite(descriptor, $0.baseAddress! + written, $0.count - written, off_t(offset + written))
-        }
-      }
-    }
-  }
+  func write(_ bytes: [UInt8], at offset: Int) throws { try bytes.withUnsafeBytes { try write($0, at: offset) } }
+
+  /// Writes all bytes at an offset.
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws { try write([bytes], at: offset) }
 
   /// Writes three parts at an offset, one after another, in one call where the system takes them all.
   func write(_ parts: ([UInt8], UnsafeRawBufferPointer, [UInt8]), at offset: Int) throws {
@@ -57,26 +51,29 @@ struct OpenFile: ~Copyable {
 
   /// Reads exactly this range.
   func read(_ range: Range<Int>) throws -> [UInt8] {
-    var failure: ReplayError?
+    var outcome = Result<Void, any Error>.success(())
     let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
-      do {
-        while count < range.count {
-          let got = try Disk.call("read", path) {
-            pread(descriptor, buffer.baseAddress! + count, range.count - count, off_t(range.lowerBound + count))
-          }
-          if got == 0 {
-            throw ReplayError(.damaged, path: path, "expected \(range.upperBound) bytes, found a shorter file")
-          }
-          count += got
-        }
-      } catch let error as ReplayError {
-        failure = error
-      } catch {
-        failure = ReplayError(.system, path: path, "\(error)")
+      outcome = Result {
+        try read(into: .init(start: buffer.baseAddress, count: range.count), at: range.lowerBound)
+        count = range.count
       }
     }
-    if let failure { throw failure }
+    try outcome.get()
     return bytes
+  }
+
+  /// Fills a buffer with what lies at an offset.
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+    var count = 0
+    while count < buffer.count {
+      let got = try Disk.call("read", path) {
+        pread(descriptor, buffer.baseAddress! + count, buffer.count - count, off_t(offset + count))
+      }
+      if got == 0 {
+        throw ReplayError(.damaged, path: path, "expected \(offset + buffer.count) bytes, found a shorter file")
+      }
+      count += got
+    }
   }
 
   func byteCount() throws -> Int {

@@ -1,9 +1,9 @@
-// The calls of HDF5 that segments need. Every dataset is chunked and carries Fletcher-32 checksums, metadata carries
-// its own (the format of HDF5 1.10; before it, chunk indexes had none), so damage is found when it is read. The library
-// is entered by one thread at a time.
+// The calls of HDF5 that segments need. Datasets are chunked and carry Fletcher-32 checksums, but for the states, which
+// are read and written past the library; metadata carries its own (the format of HDF5 1.10), so damage is found when it
+// is read. The library is entered by one thread at a time.
 
 internal import CHDF5
-internal import Foundation
+internal import Synchronization
 
 #if canImport(Glibc)
   internal import Glibc
@@ -11,20 +11,13 @@ internal import Foundation
 
 /// Keeps the library to one thread at a time, however it was built.
 enum HDF5 {
-  private static let entry = FairLock()
+  private static let entry = Mutex(())
 
   static func exclusively<Result>(_ body: () throws -> Result) rethrows -> Result {
-    entry.lock()
-    defer { entry.unlock() }
-    sw_hdf5_enter()
-    return try body()
-  }
-
-  /// Lets others in who wait. Called between the rows of a segment, which takes seconds to write.
-  static func pause() {
-    guard entry.depth == 1 else { return }
-    entry.unlock()
-    entry.lock()
+    try entry.withLock { _ in
+      sw_hdf5_enter()
+      return try body()
+    }
   }
 }
 
@@ -36,6 +29,7 @@ protocol HDF5Element: BitwiseCopyable {
 extension Float: HDF5Element { static var type: hid_t { sw_hdf5_float32() } }
 extension Int32: HDF5Element { static var type: hid_t { sw_hdf5_int32() } }
 extension Int64: HDF5Element { static var type: hid_t { sw_hdf5_int64() } }
+extension UInt32: HDF5Element { static var type: hid_t { sw_hdf5_uint32() } }
 extension UInt64: HDF5Element { static var type: hid_t { sw_hdf5_uint64() } }
 extension UInt8: HDF5Element { static var type: hid_t { sw_hdf5_uint8() } }
 
@@ -50,7 +44,7 @@ struct HDF5File: ~Copyable {
 
   /// Makes a new file; one of this name is replaced.
   init(creating path: String) throws {
-    let access = try Self.check(H5Pcreate(sw_hdf5_file_access()), path, "prepare a file")
+    let access = try Self.access(path)
     defer { H5Pclose(access) }
     try Self.check(H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110), path, "choose the format")
     file = try Self.check(H5Fcreate(path, Self.truncate, 0, access), path, "create the file")
@@ -61,12 +55,22 @@ struct HDF5File: ~Copyable {
   /// Opens a file for reading.
   init(opening path: String) throws {
     let size = try OpenFile(path, O_RDONLY).byteCount()
-    file = try Self.check(H5Fopen(path, Self.readOnly, 0), path, "open the file")
+    let access = try Self.access(path)
+    defer { H5Pclose(access) }
+    file = try Self.check(H5Fopen(path, Self.readOnly, access), path, "open the file")
     self.path = path
     byteCount = size
   }
 
   deinit { H5Fclose(file) }
+
+  /// How files are opened, to be closed: without HDF5's own locks, which some cluster file systems do not have, and
+  /// which a process that was started meanwhile would hold on to. The replay's `lock` keeps writers apart.
+  private static func access(_ path: String) throws -> hid_t {
+    let access = try check(H5Pcreate(sw_hdf5_file_access()), path, "prepare a file")
+    try check(H5Pset_file_locking(access, false, true), path, "leave locks out")
+    return access
+  }
 
   /// H5F_ACC_TRUNC and H5F_ACC_RDONLY, whose macros Swift cannot see.
   private static let truncate: UInt32 = 2
@@ -87,75 +91,62 @@ struct HDF5File: ~Copyable {
 
   // MARK: Datasets
 
-  /// Makes a dataset of fixed size, whose identifier the caller closes.
+  /// Makes a dataset of fixed size, in chunks with checksums, whose identifier the caller closes.
   ///
-  /// - Parameters:
-  ///   - chunk: rows a chunk.
-  ///   - level: of deflate after byte shuffling; 0: stored as they are.
-  func create(_ name: String, _ type: hid_t, _ shape: [Int], chunk: Int, level: Int) throws -> hid_t {
-    let extents = shape.map { hsize_t($0) }
-    let space = try Self.check(H5Screate_simple(Int32(shape.count), extents, nil), path, name)
+  /// - Parameter chunk: rows a chunk.
+  func create(_ name: String, _ type: hid_t, _ shape: [Int], chunk: Int) throws -> hid_t {
+    try create(name, type, shape) { layout in
+      if shape.contains(0) { return }
+      var chunks = shape.map { hsize_t($0) }
+      chunks[0] = hsize_t(min(max(chunk, 1), shape[0]))
+      try Self.check(H5Pset_chunk(layout, Int32(shape.count), chunks), path, "chunk \(name)")
+      try Self.check(H5Pset_fletcher32(layout), path, "checksum \(name)")
+    }
+  }
+
+  private func create(_ name: String, _ type: hid_t, _ shape: [Int], _ prepare: (hid_t) throws -> Void) throws -> hid_t {
+    let space = try Self.check(H5Screate_simple(Int32(shape.count), shape.map { hsize_t($0) }, nil), path, name)
     defer { H5Sclose(space) }
     let layout = try Self.check(H5Pcreate(sw_hdf5_dataset_creation()), path, name)
     defer { H5Pclose(layout) }
-    if !shape.contains(0) {
-      var chunks = extents
-      chunks[0] = hsize_t(min(max(chunk, 1), shape[0]))
-      try Self.check(H5Pset_chunk(layout, Int32(shape.count), chunks), path, "chunk \(name)")
-      if level > 0 {
-        try Self.check(H5Pset_shuffle(layout), path, "shuffle \(name)")
-        try Self.check(H5Pset_deflate(layout, UInt32(level)), path, "compress \(name)")
-      }
-      try Self.check(H5Pset_fletcher32(layout), path, "checksum \(name)")
-    }
+    try prepare(layout)
     return try Self.check(H5Dcreate2(file, name, type, space, 0, layout, 0), path, "create \(name)")
+  }
+
+  /// Makes a dataset of floats in one piece and leaves its values to be written into the file, at `place`.
+  func reserve(_ name: String, _ shape: [Int]) throws {
+    let dataset = try create(name, Float.type, shape) { layout in
+      try Self.check(H5Pset_layout(layout, H5D_CONTIGUOUS), path, "lay out \(name)")
+      try Self.check(H5Pset_alloc_time(layout, H5D_ALLOC_TIME_EARLY), path, "reserve \(name)")
+      try Self.check(H5Pset_fill_time(layout, H5D_FILL_TIME_NEVER), path, "reserve \(name)")
+    }
+    H5Dclose(dataset)
+  }
+
+  /// Where the floats of a dataset in one piece begin in the file, and its extents; all of it lies within the file.
+  func place(_ name: String) throws -> (offset: Int, shape: [Int]) {
+    let dataset = try open(name)
+    defer { H5Dclose(dataset) }
+    let type = try Self.check(H5Dget_type(dataset), path, "read \(name)")
+    defer { H5Tclose(type) }
+    let shape = try shape(dataset, name)
+    let size = try checkedCount(shape, MemoryLayout<Float>.size, name) * MemoryLayout<Float>.size
+    let offset = H5Dget_offset(dataset)
+    guard H5Tequal(type, Float.type) > 0, offset <= UInt64(max(0, byteCount - size)), size <= byteCount else {
+      throw ReplayError(
+        .damaged, path: path, "expected \(size) bytes of little-endian float32 in one piece in \(name), found others")
+    }
+    return (Int(offset), shape)
   }
 
   /// Writes a dataset at once.
   func write<Element: HDF5Element>(_ name: String, _ values: [Element], shape: [Int]? = nil) throws {
-    let dataset = try create(name, Element.type, shape ?? [values.count], chunk: 1 << 14, level: 0)
+    let dataset = try create(name, Element.type, shape ?? [values.count], chunk: 1 << 14)
     defer { H5Dclose(dataset) }
     if values.isEmpty { return }
     try values.withUnsafeBytes {
       _ = try Self.check(H5Dwrite(dataset, Element.type, 0, 0, 0, $0.baseAddress), path, "write \(name)")
     }
-  }
-
-  /// Writes a dataset row by row, one row a chunk, so that memory holds one row.
-  func write(
-    _ name: String, rows: Int, rowShape: [Int], level: Int,
-    _ row: (Int, (UnsafePointer<Float>) throws -> Void) throws -> Void
-  ) throws {
-    let dataset = try create(name, Float.type, [rows] + rowShape, chunk: 1, level: level)
-    defer { H5Dclose(dataset) }
-    for index in 0..<rows {
-      HDF5.pause()
-      try withRows(dataset, name, index..<index + 1, rowShape) { memory, space in
-        try row(index) { pointer in
-          try Self.check(H5Dwrite(dataset, Float.type, memory, space, 0, pointer), path, "write \(name)")
-        }
-      }
-    }
-  }
-
-  private func withRows(
-    _ dataset: hid_t, _ name: String, _ rows: Range<Int>, _ rowShape: [Int], _ body: (hid_t, hid_t) throws -> Void
-  ) throws {
-    let space = try Self.check(H5Dget_space(dataset), path, "read \(name)")
-    defer { H5Sclose(space) }
-    let start = [hsize_t(rows.lowerBound)] + rowShape.map { _ in 0 }
-    let count = [hsize_t(rows.count)] + rowShape.map { hsize_t($0) }
-    try Self.check(H5Sselect_hyperslab(space, H5S_SELECT_SET, start, nil, count, nil), path, "select in \(name)")
-    let memory = try Self.check(H5Screate_simple(Int32(count.count), count, nil), path, name)
-    defer { H5Sclose(memory) }
-    try body(memory, space)
-  }
-
-  /// Extents of a dataset.
-  func shape(_ name: String) throws -> [Int] {
-    let dataset = try open(name)
-    defer { H5Dclose(dataset) }
-    return try shape(dataset, name)
   }
 
   /// A dataset's identifier, which the caller closes.
@@ -187,31 +178,12 @@ struct HDF5File: ~Copyable {
     return values
   }
 
-  /// Reads rows of a dataset.
-  func read(_ name: String, rows: Range<Int>) throws -> (values: [Float], rowShape: [Int]) {
-    let dataset = try open(name)
-    defer { H5Dclose(dataset) }
-    let shape = try shape(dataset, name)
-    guard let extent = shape.first, rows.lowerBound >= 0, rows.upperBound <= extent else {
-      throw ReplayError(.damaged, path: path, "expected rows \(rows) in \(name), found shape \(shape)")
-    }
-    let rowShape = Array(shape.dropFirst())
-    var values = [Float](repeating: 0, count: try checkedCount([rows.count] + rowShape, MemoryLayout<Float>.size, name))
-    try withRows(dataset, name, rows, rowShape) { memory, space in
-      try Self.check(H5Dread(dataset, Float.type, memory, space, 0, &values), path, "read \(name)")
-    }
-    return (values, rowShape)
-  }
-
-  /// The most that deflate can expand (RFC 1951: 258 bytes from two bits).
-  private static let largestExpansion = 1032
-
   /// The number of elements, refused before memory is reserved when a file of this size cannot hold it.
   func checkedCount(_ shape: [Int], _ elementSize: Int, _ name: String) throws -> Int {
     var count = 1
     for extent in shape {
       let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard !overflow, product <= byteCount * Self.largestExpansion / max(1, elementSize) else {
+      guard !overflow, product <= byteCount / max(1, elementSize) else {
         throw ReplayError(
           .damaged, path: path, "\(name) of shape \(shape) is more than a file of \(byteCount) bytes can hold")
       }

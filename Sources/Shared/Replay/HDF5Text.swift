@@ -8,7 +8,7 @@ extension HDF5File {
     let (bytes, size) = Self.padded(texts)
     let type = try Self.check(sw_hdf5_make_text_type(size), path, "prepare text")
     defer { H5Tclose(type) }
-    let dataset = try create(name, type, [texts.count], chunk: 1 << 8, level: 0)
+    let dataset = try create(name, type, [texts.count], chunk: 1 << 8)
     defer { H5Dclose(dataset) }
     if !texts.isEmpty { try Self.check(H5Dwrite(dataset, type, 0, 0, 0, bytes), path, "write \(name)") }
   }

@@ -28,7 +28,8 @@ public struct RateLimits: Sendable, Equatable, Codable {
     guard minimumSize >= 1 else {
       throw RateLimitError("replay.minimumSize: expected at least 1 group, found \(minimumSize)")
     }
-    // Inserting stops at most samplesPerInsert below the upper bound; from there a whole batch must fit above the lower.
+    // Inserting stops at most samplesPerInsert below the upper bound; from there a whole batch must fit above the
+    // lower.
     let least = max(
       2 * max(1, samplesPerInsert), samplesPerInsert + Double(batch),
       // The first batch must fit in before anything was sampled.

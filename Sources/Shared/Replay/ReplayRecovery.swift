@@ -92,7 +92,7 @@ extension ReplayStore {
     let sealed = segments[number]?.entries.map(\.number) ?? []
     let numbers = Set(sealed).union(journal.numbers).sorted()
     try SegmentWriter.seal(
-      ReplayFolder.segment(folder.path, number), origin: origin, count: numbers.count, level: settings.compression
+      ReplayFolder.segment(folder.path, number), origin: origin, count: numbers.count
     ) { row in (try self.read(numbers[row]), self.index.entry(numbers[row])!.byteCount) }
     try adopt(segment: number)
   }
@@ -166,7 +166,9 @@ extension ReplayStore {
     for record in good where record.type == .group {
       let start = rewritten.count
       rewritten += bytes[record.range]
-      guard case .journal(journal.number, record)? = index.location(record.number), let entry = index.entry(record.number) else {
+      guard case .journal(journal.number, record)? = index.location(record.number),
+        let entry = index.entry(record.number)
+      else {
         continue
       }
       index.insert(

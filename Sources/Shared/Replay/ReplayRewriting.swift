@@ -15,9 +15,8 @@ extension ReplayStore {
   /// - Parameters:
   ///   - numbers: of stored groups, at least one, whose states have one shape; they are written ascending.
   ///   - file: replaced when it exists; either whole or not there.
-  ///   - compression: level of deflate, 0 to 9.
   /// - Throws: `ReplayError` when a group is absent or damaged, shapes differ, or there is no room.
-  public func export(_ numbers: [Int], to file: URL, compression: Int = 1) throws {
+  public func export(_ numbers: [Int], to file: URL) throws {
     check(!numbers.isEmpty, "export: no groups")
     let numbers = Set(numbers).sorted()
     let first = try group(numbers[0])
@@ -31,7 +30,7 @@ extension ReplayStore {
       }
     }
     let origin = origin ?? ReplayOrigin(runID: first.runID, modelHash: "", configuration: "")
-    try write(numbers, to: file.path, origin, compression)
+    try write(numbers, to: file.path, origin)
   }
 
   /// What a compaction did.
@@ -55,7 +54,7 @@ extension ReplayStore {
     let old = segments.keys.sorted()
     for numbers in try portions() {
       let number = journal.number
-      try write(numbers, to: ReplayFolder.segment(folder.path, number), origin, settings.compression)
+      try write(numbers, to: ReplayFolder.segment(folder.path, number), origin)
       try adopt(segment: number)
       try beginJournal(number + 1)
       try Disk.remove(ReplayFolder.journal(folder.path, number))
@@ -69,8 +68,8 @@ extension ReplayStore {
       segmentsBefore: before.0, bytesBefore: before.1, segmentsAfter: segments.count, bytesAfter: byteCount)
   }
 
-  private func write(_ numbers: [Int], to path: String, _ origin: ReplayOrigin, _ compression: Int) throws {
-    try SegmentWriter.seal(path, origin: origin, count: numbers.count, level: compression) { row in
+  private func write(_ numbers: [Int], to path: String, _ origin: ReplayOrigin) throws {
+    try SegmentWriter.seal(path, origin: origin, count: numbers.count) { row in
       (try self.group(numbers[row]), self.index.entry(numbers[row])!.byteCount)
     }
   }

@@ -66,7 +66,7 @@ extension ReplayStore {
       guard case .journal(_, let record)? = index.location(number), let entry = index.entry(number) else { return nil }
       return (record, entry.byteCount)
     }
-    return Sealing(number, in: folder.path, origin: origin, level: settings.compression, groups: groups)
+    return Sealing(number, in: folder.path, origin: origin, groups: groups)
   }
 
   /// Puts the segment of a sealing that has ended in its journal's place.

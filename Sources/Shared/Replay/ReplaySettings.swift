@@ -12,8 +12,6 @@ public struct ReplaySettings: Sendable, Equatable {
   public var maximumTrajectories: Int
   /// Bytes kept on disk; the oldest sealed segments go when there are more.
   public var maximumBytes: Int
-  /// Level of deflate for states in sealed segments, 0 to 9; 0: none. Larger: smaller files, slower sealing.
-  public var compression: Int
   /// Whether `commit` waits for the disk; off, what it returned for survives the process, not the machine.
   public var waitsForDisk: Bool
   /// Bytes of decoded groups kept in memory for reading; larger reads less from the disk.
@@ -22,15 +20,13 @@ public struct ReplaySettings: Sendable, Equatable {
   /// Sizes and limits. Stops the program where they make no sense.
   public init(
     segmentGroups: Int = 256, segmentBytes: Int = 128 << 20, maximumTrajectories: Int = 100_000,
-    maximumBytes: Int = 16 << 30, compression: Int = 1, waitsForDisk: Bool = true, cacheBytes: Int = 0
+    maximumBytes: Int = 16 << 30, waitsForDisk: Bool = true, cacheBytes: Int = 0
   ) {
     check(segmentGroups > 0 && segmentBytes > 0, "ReplaySettings: a segment holds at least one group and one byte")
-    check((0...9).contains(compression), "ReplaySettings: compression \(compression) is not 0 to 9")
     self.segmentGroups = segmentGroups
     self.segmentBytes = segmentBytes
     self.maximumTrajectories = maximumTrajectories
     self.maximumBytes = maximumBytes
-    self.compression = compression
     self.waitsForDisk = waitsForDisk
     self.cacheBytes = cacheBytes
   }

@@ -11,7 +11,6 @@ final class Sealing: @unchecked Sendable {  // its state is guarded by the condi
   private let journal: String
   private let segment: String
   private let origin: ReplayOrigin
-  private let level: Int
   /// Ascending by number, each with the size of its message.
   private let groups: [(record: JournalRecord, byteCount: Int)]
   private let condition = NSCondition()
@@ -21,14 +20,13 @@ final class Sealing: @unchecked Sendable {  // its state is guarded by the condi
   ///   - folder: the replay's.
   ///   - groups: those of the journal, at least one, whose states have one shape.
   init(
-    _ number: Int, in folder: String, origin: ReplayOrigin, level: Int,
+    _ number: Int, in folder: String, origin: ReplayOrigin,
     groups: [(record: JournalRecord, byteCount: Int)]
   ) {
     self.number = number
     journal = ReplayFolder.journal(folder, number)
     segment = ReplayFolder.segment(folder, number)
     self.origin = origin
-    self.level = level
     self.groups = groups.sorted { $0.record.number < $1.record.number }
   }
 
@@ -67,7 +65,7 @@ final class Sealing: @unchecked Sendable {  // its state is guarded by the condi
     let file = try OpenFile(journal, O_RDONLY)
     // Where commits do not wait for the disk, the segment must not be there before what it was made from.
     try file.synchronize()
-    try SegmentWriter.seal(segment, origin: origin, count: groups.count, level: level) { row in
+    try SegmentWriter.seal(segment, origin: origin, count: groups.count) { row in
       (try file.group(groups[row].record), groups[row].byteCount)
     }
   }

@@ -4,68 +4,9 @@
 internal import Engine
 public import Messages
 
-/// What the index knows of a stored group.
-public struct ReplayEntry: Sendable, Equatable {
-  /// Unique in the run.
-  public let number: Int
-  /// The epoch it was assigned for.
-  public let epoch: Int
-  /// The policy it was sampled from.
-  public let policyVersion: Int
-  /// What it was to show.
-  public let prompt: String
-  /// Who made it.
-  public let actor: String
-  /// Which life of that actor.
-  public let incarnation: Int
-  /// Trajectories in the group.
-  public let trajectoryCount: Int
-  /// Of the encoded message.
-  public let byteCount: Int
-  /// All scores of all trajectories are there.
-  public let isScored: Bool
-  /// By reward: the mean score of the trajectories' last scored states, where there are any.
-  public let rewards: [String: Float]
-
-  init(_ group: TrajectoryGroup, byteCount: Int) {
-    number = group.number
-    epoch = group.epoch
-    policyVersion = group.policyVersion
-    prompt = group.prompt
-    actor = group.actor
-    incarnation = group.incarnation
-    trajectoryCount = group.trajectories.count
-    self.byteCount = byteCount
-    isScored = group.isScored
-    rewards = ReplayEntry.means(group.trajectories.map(\.scores))
-  }
-
-  fileprivate init(
-    number: Int, epoch: Int, policyVersion: Int, prompt: String, actor: String, incarnation: Int, byteCount: Int,
-    isScored: Bool, scores: [[Score]]
-  ) {
-    self.number = number
-    self.epoch = epoch
-    self.policyVersion = policyVersion
-    self.prompt = prompt
-    self.actor = actor
-    self.incarnation = incarnation
-    trajectoryCount = scores.count
-    self.byteCount = byteCount
-    self.isScored = isScored
-    rewards = ReplayEntry.means(scores)
-  }
-
-  private static func means(_ scores: [[Score]]) -> [String: Float] {
-    var values: [String: [Float]] = [:]
-    for trajectory in scores {
-      for (reward, ofReward) in Dictionary(grouping: trajectory, by: \.reward) {
-        if let value = ofReward.max(by: { $0.step < $1.step })?.value { values[reward, default: []].append(value) }
-      }
-    }
-    return values.mapValues { $0.reduce(0, +) / Float($0.count) }
-  }
-}
+#if canImport(Glibc)
+  internal import Glibc
+#endif
 
 /// A sealed segment. Any thread may read it.
 public struct SegmentReader: Sendable {
@@ -76,7 +17,7 @@ public struct SegmentReader: Sendable {
   /// What it holds, in the order of its rows.
   public let entries: [ReplayEntry]
   /// Shape of every trajectory's states, `[N + 1, C, H, W]`.
-  public var stateShape: [Int] { columns.stateShape }
+  public var stateShape: [Int] { columns.states.rowShape }
   private let columns: Columns
 
   /// Opens a segment and reads everything but the states.
@@ -102,27 +43,38 @@ public struct SegmentReader: Sendable {
     entries = columns.number.indices.map { columns.entry($0) }
   }
 
-  /// Reads groups by their rows, one after another, in the given order.
+  /// Reads one group by its row.
   ///
-  /// - Throws: `ReplayError` when the file is damaged; what `body` throws.
-  public func readGroups(_ rows: [Int], _ body: (Int, TrajectoryGroup) throws -> Void) throws {
-    try HDF5.exclusively {
-      let file = try HDF5File(opening: path)
-      for row in rows {
-        HDF5.pause()
-        let trajectories = columns.trajectories(row)
-        let states = try file.read(SegmentSchema.Trajectory.states, rows: trajectories)
-        let cleanStates = try file.read(SegmentSchema.Trajectory.cleanStates, rows: trajectories)
-        try body(row, columns.group(row, runID: origin.runID, states, cleanStates))
+  /// - Throws: `ReplayError` when the file is damaged.
+  public func group(_ row: Int) throws -> TrajectoryGroup {
+    let file = try OpenFile(path, O_RDONLY)
+    let states = try columns.trajectories(row).map {
+      (try read(columns.states, $0, from: file), try read(columns.cleanStates, $0, from: file))
+    }
+    return columns.group(row, runID: origin.runID, states)
+  }
+
+  /// A trajectory's states, read past HDF5: they lie in one piece, and their checksum proves them.
+  private func read(_ dataset: StateDataset, _ trajectory: Int, from file: borrowing OpenFile) throws -> Tensor {
+    try Tensor(shape: dataset.rowShape) { values in
+      let bytes = UnsafeMutableRawBufferPointer(values)
+      try file.read(into: bytes, at: dataset.offset(of: trajectory))
+      guard CRC32C.checksum(UnsafeRawBufferPointer(bytes)) == dataset.checksums[trajectory] else {
+        throw ReplayError(
+          .damaged, path: path, "the checksum of row \(trajectory) of \(dataset.name) does not fit its values")
       }
     }
   }
 
-  /// Reads one group by its row.
-  public func group(_ row: Int) throws -> TrajectoryGroup {
-    var found: TrajectoryGroup?
-    try readGroups([row]) { found = $1 }
-    return found!
+  /// Writes the states of a group's trajectories to where this segment has them.
+  func writeStates(of group: TrajectoryGroup, _ row: Int, to file: borrowing OpenFile) throws {
+    for (place, trajectory) in zip(columns.trajectories(row), group.trajectories) {
+      for (dataset, tensor) in [(columns.states, trajectory.states), (columns.cleanStates, trajectory.cleanStates)] {
+        try tensor.withUnsafeBuffer {
+          try file.write(UnsafeRawBufferPointer($0), at: dataset.offset(of: place))
+        }
+      }
+    }
   }
 }
 
@@ -132,8 +84,8 @@ private struct Columns: Sendable {
   let seed: [UInt64], timesteps: [Int32], eta: [Float], guidanceScale: [Float], byteCount: [Int64]
   let firstTrajectory: [Int64], logProbabilities: [Float], denseRewards: [Float], isScored: [UInt8]
   let anchorStep: [Int32], firstScore: [Int64], step: [Int32], reward: [String], version: [String], value: [Float]
+  let states: StateDataset, cleanStates: StateDataset
   let stepCount: Int
-  let stateShape: [Int]
 
   init(_ file: borrowing HDF5File) throws {
     number = try file.read(SegmentSchema.Group.number)
@@ -158,14 +110,14 @@ private struct Columns: Sendable {
     version = try file.readTexts(SegmentSchema.Score.version)
     value = try file.read(SegmentSchema.Score.value)
 
-    let states = try file.shape(SegmentSchema.Trajectory.states)
-    let cleanStates = try file.shape(SegmentSchema.Trajectory.cleanStates)
+    states = try StateDataset(SegmentSchema.Trajectory.states, SegmentSchema.Trajectory.statesChecksum, file)
+    cleanStates = try StateDataset(
+      SegmentSchema.Trajectory.cleanStates, SegmentSchema.Trajectory.cleanStatesChecksum, file)
     let groups = number.count
     let trajectories = isScored.count
     let scores = step.count
-    stepCount = cleanStates.count == 5 ? cleanStates[1] : 0
-    stateShape = Array(states.dropFirst())
-    let steps = stepCount
+    let steps = cleanStates.rowShape.count == 4 ? cleanStates.rowShape[0] : 0
+    stepCount = steps
     let groupColumns = [
       epoch.count, policyVersion.count, incarnation.count, prompt.count, actor.count, seed.count, eta.count,
       guidanceScale.count, byteCount.count,
@@ -173,7 +125,8 @@ private struct Columns: Sendable {
     guard groups > 0, steps > 0, groupColumns.allSatisfy({ $0 == groups }), timesteps.count == groups * steps,
       logProbabilities.count == trajectories * steps, denseRewards.count == trajectories * steps,
       anchorStep.count == trajectories, reward.count == scores, version.count == scores, value.count == scores,
-      states == [trajectories, steps + 1] + cleanStates.dropFirst(2), cleanStates[0] == trajectories,
+      states.checksums.count == trajectories, cleanStates.checksums.count == trajectories,
+      states.rowShape == [steps + 1] + cleanStates.rowShape.dropFirst(),
       Self.divides(firstTrajectory, rows: groups, into: trajectories),
       zip(firstTrajectory, firstTrajectory.dropFirst()).allSatisfy({ $0 < $1 }), number[0] >= 0,
       zip(number, number.dropFirst()).allSatisfy({ $0 < $1 }), byteCount.allSatisfy({ $0 >= 0 }),
@@ -203,25 +156,17 @@ private struct Columns: Sendable {
   func entry(_ row: Int) -> ReplayEntry {
     ReplayEntry(
       number: Int(number[row]), epoch: Int(epoch[row]), policyVersion: Int(policyVersion[row]), prompt: prompt[row],
-      actor: actor[row], incarnation: Int(incarnation[row]), byteCount: Int(byteCount[row]), isScored: trajectories(row).allSatisfy { isScored[$0] != 0 },
-      scores: trajectories(row).map { scores($0) })
+      actor: actor[row], incarnation: Int(incarnation[row]), byteCount: Int(byteCount[row]),
+      isScored: trajectories(row).allSatisfy { isScored[$0] != 0 }, scores: trajectories(row).map { scores($0) })
   }
 
-  func group(
-    _ row: Int, runID: String, _ states: (values: [Float], rowShape: [Int]),
-    _ cleanStates: (values: [Float], rowShape: [Int])
-  ) -> TrajectoryGroup {
-    let rows = trajectories(row)
-    let allStates = Tensor(states.values, shape: [rows.count] + states.rowShape)
-    let allCleanStates = Tensor(cleanStates.values, shape: [rows.count] + cleanStates.rowShape)
-    func one(_ tensor: Tensor, _ index: Int) -> Tensor {
-      tensor.slice(axis: 0, index..<index + 1).reshaped(Array(tensor.shape.dropFirst()))
-    }
-    let trajectories = rows.enumerated().map { index, trajectory in
+  /// The group of a row, with the states and clean states of its trajectories.
+  func group(_ row: Int, runID: String, _ states: [(Tensor, Tensor)]) -> TrajectoryGroup {
+    let trajectories = zip(trajectories(row), states).map { trajectory, states in
       let steps = trajectory * stepCount..<(trajectory + 1) * stepCount
       return Trajectory(
-        states: one(allStates, index), cleanStates: one(allCleanStates, index),
-        logProbabilities: Array(logProbabilities[steps]), scores: scores(trajectory),
+        states: states.0, cleanStates: states.1, logProbabilities: Array(logProbabilities[steps]),
+        scores: scores(trajectory),
         denseRewards: isScored[trajectory] == 0 ? [] : Array(denseRewards[steps]),
         anchorStep: Int(anchorStep[trajectory]))
     }
@@ -231,4 +176,28 @@ private struct Columns: Sendable {
       timesteps: timesteps[row * stepCount..<(row + 1) * stepCount].map { Int($0) }, eta: eta[row],
       guidanceScale: guidanceScale[row], trajectories: trajectories)
   }
+}
+
+/// States of all trajectories, one after another in the file, with a checksum each.
+private struct StateDataset: Sendable {
+  let name: String
+  /// Of one trajectory.
+  let rowShape: [Int]
+  let checksums: [UInt32]
+  private let start: Int
+
+  /// - Throws: `ReplayError` when they do not lie within the file, or not as many as there are checksums.
+  init(_ name: String, _ checksum: String, _ file: borrowing HDF5File) throws {
+    let (offset, shape) = try file.place(name)
+    checksums = try file.read(checksum)
+    guard shape.first == checksums.count else {
+      throw ReplayError(
+        .damaged, path: file.path, "expected \(checksums.count) rows in \(name), found shape \(shape)")
+    }
+    self.name = name
+    rowShape = Array(shape.dropFirst())
+    start = offset
+  }
+
+  func offset(of row: Int) -> Int { start + row * rowShape.reduce(MemoryLayout<Float>.size, *) }
 }

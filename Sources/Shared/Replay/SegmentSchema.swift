@@ -3,7 +3,7 @@
 /// Names of a segment's datasets and attributes.
 enum SegmentSchema {
   /// Raised when a reader of the last version could misunderstand a file.
-  static let version = 1
+  static let version = 2
 
   static let schemaVersion = "schema_version"
   static let runID = "run_id"
@@ -32,6 +32,9 @@ enum SegmentSchema {
   enum Trajectory {
     static let states = "trajectories/states"
     static let cleanStates = "trajectories/clean_states"
+    /// CRC-32C of the trajectory's states as they lie in the file.
+    static let statesChecksum = "trajectories/states_crc32c"
+    static let cleanStatesChecksum = "trajectories/clean_states_crc32c"
     static let logProbabilities = "trajectories/log_probabilities"
     static let denseRewards = "trajectories/dense_rewards"
     static let isScored = "trajectories/is_scored"

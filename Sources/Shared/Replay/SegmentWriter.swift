@@ -16,21 +16,23 @@ enum SegmentWriter {
   /// - Parameters:
   ///   - path: the segment's final name.
   ///   - count: how many groups; at least one.
-  ///   - level: of deflate for the states; 0: none.
-  ///   - group: gives a group and the size of its encoded message; called several times an index, so that memory
-  ///     holds one group at a time.
+  ///   - group: gives a group and the size of its encoded message; called twice an index, so that memory holds one
+  ///     group at a time.
   /// - Throws: `ReplayError`; nothing of that name is left then.
   static func seal(
-    _ path: String, origin: ReplayOrigin, count: Int, level: Int,
+    _ path: String, origin: ReplayOrigin, count: Int,
     group: (Int) throws -> (group: TrajectoryGroup, byteCount: Int)
   ) throws {
     let partial = path + ".partial"
     do {
       _ = try Disk.call("hdf5", partial) { 0 }
-      try HDF5.exclusively { try write(partial, origin, count, level, group) }
-      let file = try OpenFile(partial, O_RDONLY)
-      try file.synchronizeAll()
-      try verify(partial, count, group)
+      var columns = SegmentColumns()
+      for row in 0..<count {
+        let (group, byteCount) = try group(row)
+        columns.append(group, byteCount: byteCount)
+      }
+      try HDF5.exclusively { try write(columns, origin, partial) }
+      try writeStates(partial, count) { try group($0).group }
     } catch {
       Disk.discard(partial)
       throw fullDiskOr(error, partial)
@@ -48,10 +50,8 @@ enum SegmentWriter {
     return ReplayError(.full, path: path, "no room to seal a segment; free some, the intake goes on by itself")
   }
 
-  private static func write(
-    _ path: String, _ origin: ReplayOrigin, _ count: Int, _ level: Int,
-    _ group: (Int) throws -> (group: TrajectoryGroup, byteCount: Int)
-  ) throws {
+  /// Everything but the states, for which room is left.
+  private static func write(_ columns: SegmentColumns, _ origin: ReplayOrigin, _ path: String) throws {
     let file = try HDF5File(creating: path)
     try file.writeAttribute(SegmentSchema.schemaVersion, SegmentSchema.version)
     try file.writeAttribute(SegmentSchema.createdBy, "stepwise")
@@ -59,52 +59,30 @@ enum SegmentWriter {
     try file.writeAttribute(SegmentSchema.modelHash, origin.modelHash)
     try file.writeAttribute(SegmentSchema.configuration, origin.configuration)
     for name in ["groups", "trajectories", "scores"] { try file.createGroup(name) }
-
-    var columns = SegmentColumns()
-    // Row of a trajectory to its place.
-    var places: [(group: Int, trajectory: Int)] = []
-    for index in 0..<count {
-      let (group, byteCount) = try group(index)
-      places += group.trajectories.indices.map { (index, $0) }
-      columns.append(group, byteCount: byteCount)
-    }
     try columns.write(to: file)
-
-    // Rows of a group follow each other, so each group is fetched once a dataset.
-    var current: (index: Int, group: TrajectoryGroup)?
-    func trajectory(_ row: Int) throws -> Trajectory {
-      let place = places[row]
-      if current?.index != place.group { current = (place.group, try group(place.group).group) }
-      return current!.group.trajectories[place.trajectory]
-    }
-    let first = try trajectory(0)
-    try file.write(
-      SegmentSchema.Trajectory.states, rows: places.count, rowShape: first.states.shape, level: level
-    ) { row, body in try trajectory(row).states.withUnsafeBuffer { try body($0.baseAddress!) } }
-    try file.write(
-      SegmentSchema.Trajectory.cleanStates, rows: places.count, rowShape: first.cleanStates.shape, level: level
-    ) { row, body in try trajectory(row).cleanStates.withUnsafeBuffer { try body($0.baseAddress!) } }
     try file.flush()
   }
 
-  /// Reads the file back and compares every group, all its fields, to the bit.
-  private static func verify(
-    _ path: String, _ count: Int, _ group: (Int) throws -> (group: TrajectoryGroup, byteCount: Int)
-  ) throws {
+  /// Fills in the states, reads every group back, compares all its fields to the bit, and puts the file on disk.
+  private static func writeStates(_ path: String, _ count: Int, _ group: (Int) throws -> TrajectoryGroup) throws {
     let segment = try SegmentReader(path)
     guard segment.entries.count == count else {
       throw ReplayError(.damaged, path: path, "expected \(count) groups after sealing, found \(segment.entries.count)")
     }
-    try segment.readGroups(Array(0..<count)) { index, read in
-      let written = try group(index).group
-      guard Message.group(read).encode() == Message.group(written).encode() else {
-        throw ReplayError(.damaged, path: path, "group \(written.number) is not what was written")
+    let file = try OpenFile(path, O_WRONLY)
+    for row in 0..<count {
+      let group = try group(row)
+      try segment.writeStates(of: group, row, to: file)
+      let written = Message.group(group).encode(), read = Message.group(try segment.group(row)).encode()
+      guard read.count == written.count, memcmp(read, written, read.count) == 0 else {
+        throw ReplayError(.damaged, path: path, "group \(group.number) is not what was written")
       }
     }
+    try file.synchronizeAll()
   }
 }
 
-/// The columns of a segment but for the states, which are too large to gather.
+/// The columns of a segment, and of the states, which are too large to gather, their checksums.
 private struct SegmentColumns {
   private var number: [Int64] = [], epoch: [Int64] = [], policyVersion: [Int64] = [], incarnation: [Int64] = []
   private var prompt: [String] = [], actor: [String] = [], seed: [UInt64] = [], timesteps: [Int32] = []
@@ -112,10 +90,12 @@ private struct SegmentColumns {
   private var logProbabilities: [Float] = [], denseRewards: [Float] = [], isScored: [UInt8] = []
   private var anchorStep: [Int32] = [], firstScore: [Int64] = [0]
   private var step: [Int32] = [], reward: [String] = [], version: [String] = [], value: [Float] = []
-  private var stepCount = 0
+  private var statesChecksum: [UInt32] = [], cleanStatesChecksum: [UInt32] = []
+  private var stepCount = 0, stateShape: [Int] = []
 
   mutating func append(_ group: TrajectoryGroup, byteCount: Int) {
     stepCount = group.timesteps.count
+    stateShape = group.trajectories[0].states.shape
     number.append(Int64(group.number))
     epoch.append(Int64(group.epoch))
     policyVersion.append(Int64(group.policyVersion))
@@ -132,6 +112,8 @@ private struct SegmentColumns {
   }
 
   private mutating func append(_ trajectory: Trajectory) {
+    statesChecksum.append(trajectory.states.withUnsafeBuffer { CRC32C.checksum(UnsafeRawBufferPointer($0)) })
+    cleanStatesChecksum.append(trajectory.cleanStates.withUnsafeBuffer { CRC32C.checksum(UnsafeRawBufferPointer($0)) })
     logProbabilities += trajectory.logProbabilities
     isScored.append(trajectory.isScored ? 1 : 0)
     denseRewards += trajectory.isScored ? trajectory.denseRewards : [Float](repeating: .nan, count: stepCount)
@@ -167,5 +149,10 @@ private struct SegmentColumns {
     try file.write(SegmentSchema.Score.reward, reward)
     try file.write(SegmentSchema.Score.version, version)
     try file.write(SegmentSchema.Score.value, value)
+    try file.write(SegmentSchema.Trajectory.statesChecksum, statesChecksum)
+    try file.write(SegmentSchema.Trajectory.cleanStatesChecksum, cleanStatesChecksum)
+    let pixels = Array(stateShape.dropFirst())
+    try file.reserve(SegmentSchema.Trajectory.states, [isScored.count, stepCount + 1] + pixels)
+    try file.reserve(SegmentSchema.Trajectory.cleanStates, [isScored.count, stepCount] + pixels)
   }
 }

@@ -1,0 +1,66 @@
+// A stored group as a replay lists it, without its states.
+
+internal import Messages
+
+/// What the index knows of a stored group.
+public struct ReplayEntry: Sendable, Equatable {
+  /// Unique in the run.
+  public let number: Int
+  /// The epoch it was assigned for.
+  public let epoch: Int
+  /// The policy it was sampled from.
+  public let policyVersion: Int
+  /// What it was to show.
+  public let prompt: String
+  /// Who made it.
+  public let actor: String
+  /// Which life of that actor.
+  public let incarnation: Int
+  /// Trajectories in the group.
+  public let trajectoryCount: Int
+  /// Of the encoded message.
+  public let byteCount: Int
+  /// All scores of all trajectories are there.
+  public let isScored: Bool
+  /// By reward: the mean score of the trajectories' last scored states, where there are any.
+  public let rewards: [String: Float]
+
+  init(_ group: TrajectoryGroup, byteCount: Int) {
+    number = group.number
+    epoch = group.epoch
+    policyVersion = group.policyVersion
+    prompt = group.prompt
+    actor = group.actor
+    incarnation = group.incarnation
+    trajectoryCount = group.trajectories.count
+    self.byteCount = byteCount
+    isScored = group.isScored
+    rewards = ReplayEntry.means(group.trajectories.map(\.scores))
+  }
+
+  init(
+    number: Int, epoch: Int, policyVersion: Int, prompt: String, actor: String, incarnation: Int, byteCount: Int,
+    isScored: Bool, scores: [[Score]]
+  ) {
+    self.number = number
+    self.epoch = epoch
+    self.policyVersion = policyVersion
+    self.prompt = prompt
+    self.actor = actor
+    self.incarnation = incarnation
+    trajectoryCount = scores.count
+    self.byteCount = byteCount
+    self.isScored = isScored
+    rewards = ReplayEntry.means(scores)
+  }
+
+  private static func means(_ scores: [[Score]]) -> [String: Float] {
+    var values: [String: [Float]] = [:]
+    for trajectory in scores {
+      for (reward, ofReward) in Dictionary(grouping: trajectory, by: \.reward) {
+        if let value = ofReward.max(by: { $0.step < $1.step })?.value { values[reward, default: []].append(value) }
+      }
+    }
+    return values.mapValues { $0.reduce(0, +) / Float($0.count) }
+  }
+}
