@@ -25,7 +25,8 @@ final class LoopbackProxy: Sendable {
     guard let port = target.split(separator: ":").last.flatMap({ UInt16($0) }) else {
       throw CommandError("\(target): expected an endpoint with a port")
     }
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    let kind = SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue
+    let listener = socket(AF_INET, Int32(kind), 0)
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0, ends.allSatisfy({ makePrivate($0) }) else {
       throw CommandError("a proxy to \(target): expected a pipe: \(String(cString: strerror(errno)))")
@@ -129,7 +130,7 @@ private struct ProxyLoop {
 
   /// Waits for something to do, and does it.
   mutating func step(isHeld: Bool) {
-    var polled = [pollfd(fd: bell, events: Int16(POLLIN), revents: 0), pollfd(fd: listener, events: Int16(POLLIN), revents: 0)]
+    var polled = [bell, listener].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     if !isHeld {
       for flow in flows {
         // Even places read the client, odd ones the server; what is to be written is the twin's.

@@ -9,15 +9,9 @@ import Replay
 enum TortureAccounting {
   /// Compares ledgers and replay.
   ///
-  /// - Parameter actors: names of all actors.
   /// - Throws: when a ledger or the replay cannot be read at all.
-  static func account(_ plan: TorturePlan, actors: [String], into report: inout TortureReport) throws {
-    var acknowledged: Set<Int> = []
-    for actor in actors {
-      for words in try lines(plan.ledger(actor)) where words[0] == "acknowledged" {
-        acknowledged.formUnion(words.dropFirst(2).compactMap { Int($0) })
-      }
-    }
+  static func account(_ plan: TorturePlan, _ ledgers: TortureLedgers, into report: inout TortureReport) throws {
+    let acknowledged = try ledgers.acknowledged()
     let store = try ReplayStore(reading: plan.replay)
     for damage in store.damage where !damage.isTornTail { report.wrong.append("the store is damaged: \(damage)") }
     let numbers = store.entries.map(\.number)
@@ -40,12 +34,12 @@ enum TortureAccounting {
     report.mostOfAnActor = makers.values.max() ?? 0
     report.meanOfAnActor = Double(numbers.count) / Double(max(1, makers.count))
     report.wrong += store.verify().map { "\($0)" }
-    try epochs(plan, into: &report)
+    try epochs(ledgers, into: &report)
   }
 
-  private static func epochs(_ plan: TorturePlan, into report: inout TortureReport) throws {
+  private static func epochs(_ ledgers: TortureLedgers, into report: inout TortureReport) throws {
     var chains: [Int: String] = [:]
-    for words in try lines(plan.ledger("learner")) {
+    for words in try ledgers.lines("learner") {
       if words[0] == "damaged" { report.wrong.append(words.joined(separator: " ")) }
       guard words[0] == "trained", words.count == 3, let epoch = Int(words[1]) else { continue }
       if let before = chains[epoch] {
@@ -58,11 +52,5 @@ enum TortureAccounting {
     for epoch in 0..<chains.count where chains[epoch] == nil {
       report.epochsWrong.append("epoch \(epoch) was left out")
     }
-  }
-
-  private static func lines(_ file: URL) throws -> [[String]] {
-    guard FileManager.default.fileExists(atPath: file.path) else { return [] }
-    return try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
-      .map { $0.split(separator: " ").map(String.init) }.filter { !$0.isEmpty }
   }
 }

@@ -35,14 +35,16 @@ struct TortureCommand: ParsableCommand {
   func validate() throws {
     guard minutes > 0, minutes.isFinite else { throw ValidationError("--minutes: expected more than 0, found \(minutes)") }
     guard pause > 0, pause.isFinite else { throw ValidationError("--pause: expected more than 0, found \(pause)") }
-    for (value, name) in [(actors, "actors"), (rewardServers, "reward-servers"), (routers, "routers"), (batch, "batch")] where value < 1 {
+    let counts = [(actors, "actors"), (rewardServers, "reward-servers"), (routers, "routers"), (batch, "batch")]
+    for (value, name) in counts where value < 1 {
       throw ValidationError("--\(name): expected at least 1, found \(value)")
     }
     let parts = ["router", "rewardServer", "actor", "learner"]
     let known = TortureFault.names + TortureFault.names.flatMap { fault in parts.map { "\(fault) \($0)" } }
     for fault in only where !known.contains(fault) {
       throw ValidationError(
-        "--only: expected \(TortureFault.names.joined(separator: ", ")), alone or followed by \(parts.joined(separator: ", ")); "
+        "--only: expected \(TortureFault.names.joined(separator: ", ")), "
+          + "alone or followed by \(parts.joined(separator: ", ")); "
           + "found \(fault)")
     }
     if let stop, !(stop > 0 && stop <= 600) { throw ValidationError("--stop: expected 0 to 600 seconds, found \(stop)") }

@@ -77,19 +77,23 @@ struct TortureReport: Codable {
         format: "%.1f groups a second; an actor made %d to %d, %.1f on average: %+.0f%% to %+.0f%%", groupsPerSecond,
         fewestOfAnActor, mostOfAnActor, meanOfAnActor, 100 * (Double(fewestOfAnActor) / max(1, meanOfAnActor) - 1),
         100 * (Double(mostOfAnActor) / max(1, meanOfAnActor) - 1)),
-      "scores \(scores): \(missingScores) missing and marked so, none silently zero" + (wrong.isEmpty ? "" : " but those below"),
+      "scores \(scores): \(missingScores) missing and marked so, none silently zero"
+        + (wrong.isEmpty ? "" : " but those below"),
       "epochs \(epochs), of them \(epochsRepeated) trained again after a restart, \(epochsWrong.count) differently",
       "\(hangs.count) hangs, \(unexpectedEnds.count) unexpected ends",
       damage.line,
       "most memory in MiB: " + mostMemory.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-        + "; most descriptors: " + mostDescriptors.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "),
+        + "; most descriptors: "
+        + mostDescriptors.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "),
       "second half over first, MiB, descriptors, threads: "
         + growth.sorted { $0.key < $1.key }.map {
           String(format: "%@ %+d, %+d, %+d", $0.key, $0.value.mebibytes, $0.value.descriptors, $0.value.threads)
         }.joined(separator: "; "),
-    ] + list("lost", lost.map(String.init)) + list("stored twice", storedTwice.map(String.init)) + list("not as made", wrong)
+    ] + list("lost", lost.map(String.init)) + list("stored twice", storedTwice.map(String.init))
+      + list("not as made", wrong)
       + list("epochs", epochsWrong) + list("hangs", hangs) + list("unexpected ends", unexpectedEnds)
-      + list("damage", damage.wrong) + leftOut.map { "left out: \($0)" } + [isGood ? "nothing was lost" : "PROMISES WERE BROKEN"]
+      + list("damage", damage.wrong) + leftOut.map { "left out: \($0)" }
+      + [isGood ? "nothing was lost" : "PROMISES WERE BROKEN"]
   }
 
   /// Writes the JSON.

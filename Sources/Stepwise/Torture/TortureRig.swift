@@ -8,7 +8,7 @@ import Glibc
 
 /// Runs one torture.
 final class TortureRig {
-  private struct Part {
+  struct Part {
     let role: ChildDescription.Role
     let arguments: [String]
     var incarnation = 0
@@ -19,36 +19,36 @@ final class TortureRig {
     var startAt: Date?
   }
 
-  private let plan: TorturePlan
+  let plan: TorturePlan
   private let program: URL
-  private let disk: TortureDisk
+  let disk: TortureDisk
   private let events = EventQueue<ChildEnd>()
-  private let proxies: [String: LoopbackProxy]
-  private var parts: [String: Part]
+  let proxies: [String: LoopbackProxy]
+  var parts: [String: Part]
   /// Older incarnations that live on, by their process's number, and until when they may.
-  private var ghosts: [Int32: Date] = [:]
-  private var ghostProcesses: [Int32: ChildProcess] = [:]
+  var ghosts: [Int32: Date] = [:]
+  var ghostProcesses: [Int32: ChildProcess] = [:]
   /// What is to be mended, and when.
-  private var mending: [(at: Date, body: () -> Void)] = []
-  private var isDiskFull = false
-  private var random: RandomStream
-  private var report = TortureReport()
-  private let say: (String) -> Void
+  var mending: [(at: Date, body: () -> Void)] = []
+  var isDiskFull = false
+  var random: RandomStream
+  var report = TortureReport()
+  let say: (String) -> Void
   private var usage = ProcessUsage()
   private var lastSize = 0
   private var lastProgress = Date()
   /// No fault of the rig's is in force after this.
-  private var troubledUntil = Date()
+  var troubledUntil = Date()
 
   /// Time without a fault in which something must be acknowledged.
-  private static let patience: TimeInterval = 30
+  static let patience: TimeInterval = 30
 
   /// Kinds of fault, or kinds with the part they befall, as the account names them; empty: all.
   var only: [String] = []
   /// Seconds that a part is stopped for; nil: at random around the silence after which it counts as lost.
   var longestPause: Double?
 
-  let actors: [String]
+  private let ledgers: TortureLedgers
   private let actorCount: Int
 
   /// - Parameters:
@@ -76,7 +76,8 @@ final class TortureRig {
     var proxies: [String: LoopbackProxy] = [:]
     let shares = TorturePlan.shares(of: count)
     actorCount = count
-    actors = shares.indices.map { "actor-\($0)" }
+    let actors = shares.indices.map { "actor-\($0)" }
+    ledgers = TortureLedgers(plan, actors: actors)
     func list(_ endpoints: [String]) -> String { "[\(endpoints.joined(separator: ", "))]" }
     var made: [String: Part] = [:]
     func add(_ name: String, _ role: ChildDescription.Role, _ arguments: [String]) {
@@ -129,11 +130,15 @@ final class TortureRig {
     }
     let began = Date()
     for name in parts.keys.sorted(by: >) { try start(name) }
-    try watch(until: began.addingTimeInterval(120)) { self.ledgerSize() > 0 }
-    guard ledgerSize() > 0 else { throw CommandError("\(plan.logs.path): nothing was acknowledged within 120 s; see the logs there") }
+    try watch(until: began.addingTimeInterval(120)) { self.ledgers.byteCount > 0 }
+    guard ledgers.byteCount > 0 else {
+      throw CommandError("\(plan.logs.path): nothing was acknowledged within 120 s; see the logs there")
+    }
     // Whoever puts load on is measured when all of it is there: starting and joining are not counted.
-    if pause == nil { try watch(until: began.addingTimeInterval(120)) { self.acknowledgedCount() >= self.actorCount } }
-    let workBegan = Date(), before = acknowledgedCount()
+    if pause == nil {
+      try watch(until: began.addingTimeInterval(120)) { self.ledgers.acknowledgedCount >= self.actorCount }
+    }
+    let workBegan = Date(), before = ledgers.acknowledgedCount
     usage.halfTime = workBegan.addingTimeInterval(end.timeIntervalSince(workBegan) / 2)
     var next = pause == nil ? end : Date()
     while Date() < end {
@@ -143,12 +148,12 @@ final class TortureRig {
       next = Date(timeIntervalSinceNow: 0.1 + (pause ?? 0) * Double(random.uniform()))
     }
     let worked = Date().timeIntervalSince(workBegan)
-    let acknowledged = acknowledgedCount() - before
+    let acknowledged = ledgers.acknowledgedCount - before
     usage.tell(&report)
     try recover()
     try finish()
     report.seconds = Date().timeIntervalSince(began)
-    try TortureAccounting.account(plan, actors: actors, into: &report)
+    try TortureAccounting.account(plan, ledgers, into: &report)
     report.groupsPerSecond = Double(acknowledged) / worked
     report.damage = try TortureDamage.run(
       plan.replay, scratch: plan.folder.appending(path: "damaged"), random: random.fork("damage"),
@@ -210,131 +215,8 @@ final class TortureRig {
     parts[end.name] = part
   }
 
-  /// What befalls whom, from the seed; drawn again until it is a fault that is asked for.
-  private func draw(_ living: [String]) -> (name: String, fault: TortureFault)? {
-    for _ in 0..<10_000 {
-      // The learner has the promises to keep: it is struck as often as all actors.
-      let name = random.integer(below: 4) == 0 && living.contains("learner")
-        ? "learner" : living[random.integer(below: living.count)]
-      guard let role = parts[name]?.role else { continue }
-      let fault = TortureFault.draw(for: role, canFillDisk: disk.isOwn, longestPause: longestPause, &random)
-      let words = "\(fault.name) \(role.rawValue)"
-      if only.isEmpty || only.contains(fault.name) || only.contains(words) { return (name, fault) }
-    }
-    return nil
-  }
-
-  private func strike() {
-    let living = parts.filter { $0.value.process != nil && !$0.value.isPaused && !$0.value.isExpectedToEnd }.keys.sorted()
-    guard !living.isEmpty else { return }
-    guard let (name, fault) = draw(living), let part = parts[name], let process = part.process else { return }
-    report.faults["\(fault.name) \(part.role.rawValue)", default: 0] += 1
-    say("\(fault) \(name)")
-    let cables = proxies.filter { $0.key.hasPrefix(name + " ") }.map(\.value) + (name == "learner" ? Array(proxies.filter { $0.key.hasSuffix(" learner") }.values) : [])
-    switch fault {
-    case .kill: kill(name)
-    case .terminate:
-      parts[name]?.isExpectedToEnd = true
-      process.send(SIGTERM)
-      trouble(for: 20)
-      // One that does not end within its own patience hangs.
-      mend(after: 20) { [self] in
-        guard parts[name]?.process === process else { return }
-        report.hangs.append("\(name) did not end within 20 s of SIGTERM")
-        process.send(SIGKILL)
-      }
-    case .pause(let seconds):
-      parts[name]?.isPaused = true
-      process.send(SIGSTOP)
-      mend(after: seconds) { [self] in
-        process.send(SIGCONT)
-        if parts[name]?.process === process { parts[name]?.isPaused = false }
-      }
-    case .cut: for cable in cables { cable.cut() }
-    case .hold(let seconds):
-      for cable in cables { cable.hold(true) }
-      mend(after: seconds) { for cable in cables { cable.hold(false) } }
-    case .twin: twin(name, process)
-    case .fullDisk(let seconds):
-      disk.fill()
-      isDiskFull = true
-      mend(after: seconds) { [self] in
-        disk.empty()
-        isDiskFull = false
-      }
-    case .tornTail:
-      kill(name)
-      process.waitUntilExit()
-      tearTail()
-    }
-  }
-
-  private func kill(_ name: String) {
-    parts[name]?.isExpectedToEnd = true
-    parts[name]?.process?.send(SIGKILL)
-    report.kills += 1
-    trouble(for: 0)
-  }
-
-  /// The old incarnation sleeps while a new one takes its place, and then finds out.
-  private func twin(_ name: String, _ process: ChildProcess) {
-    process.send(SIGSTOP)
-    parts[name]?.process = nil
-    parts[name]?.startAt = Date()
-    let asleep = 0.5 + TorturePlan.silence * Double(random.uniform())
-    ghostProcesses[process.identifier] = process
-    ghosts[process.identifier] = Date(timeIntervalSinceNow: asleep + Self.patience)
-    mend(after: asleep) { process.send(SIGCONT) }
-  }
-
-  private func lookForGhosts() {
-    for (number, until) in ghosts where until < Date() {
-      let name = ghostProcesses[number]?.description.name ?? "?"
-      report.hangs.append("an older incarnation of \(name) lived on for \(Int(Self.patience)) s beside the new one")
-      ghostProcesses[number]?.send(SIGKILL)
-      ghosts[number] = nil
-    }
-  }
-
-  /// As a write that power or a kill cut short: it was never acknowledged.
-  private func tearTail() {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: plan.replay.path)) ?? []
-    guard let last = names.filter({ $0.hasPrefix("journal-") }).max(),
-      let bytes = try? Data(contentsOf: plan.replay.appending(path: last)), bytes.count > 64,
-      let handle = try? FileHandle(forWritingTo: plan.replay.appending(path: last)), (try? handle.seekToEnd()) != nil
-    else { return }
-    // The beginning of a record as it might have been: the journal's own first bytes.
-    try? handle.write(contentsOf: bytes.prefix(16 + random.integer(below: bytes.count - 32) % 600))
-  }
-
-  private func mend(after seconds: Double, _ body: @escaping () -> Void) {
-    mending.append((Date(timeIntervalSinceNow: seconds), body))
-    trouble(for: seconds)
-  }
-
-  private func trouble(for seconds: Double) { troubledUntil = max(troubledUntil, Date(timeIntervalSinceNow: seconds)) }
-
-  private func ledgerSize() -> Int {
-    actors.reduce(0) { sum, name in
-      var status = stat()
-      return sum + (stat(plan.ledger(name).path, &status) == 0 ? Int(status.st_size) : 0)
-    }
-  }
-
-  /// Groups that actors were told are on disk, so far.
-  private func acknowledgedCount() -> Int {
-    let space = UInt8(ascii: " "), newline = UInt8(ascii: "\n")
-    var count = 0
-    for name in actors {
-      // An actor that has not begun has none. In a line are the word, the incarnation, and then the groups' numbers.
-      guard let bytes = try? Data(contentsOf: plan.ledger(name)) else { continue }
-      for byte in bytes where byte == space || byte == newline { count += byte == space ? 1 : -1 }
-    }
-    return count
-  }
-
   private func lookAfterProgress() {
-    let size = ledgerSize()
+    let size = ledgers.byteCount
     if size != lastSize {
       lastSize = size
       lastProgress = Date()
@@ -349,9 +231,11 @@ final class TortureRig {
   private func recover() throws {
     let last = mending.map(\.at).max() ?? Date()
     try watch(until: max(last, Date()).addingTimeInterval(0.1)) { false }
-    let size = ledgerSize()
-    try watch(until: Date(timeIntervalSinceNow: Self.patience)) { self.ledgerSize() > size + 200 }
-    if ledgerSize() <= size { report.hangs.append("the run did not go on within \(Int(Self.patience)) s of the last fault") }
+    let size = ledgers.byteCount
+    try watch(until: Date(timeIntervalSinceNow: Self.patience)) { self.ledgers.byteCount > size + 200 }
+    if ledgers.byteCount <= size {
+      report.hangs.append("the run did not go on within \(Int(Self.patience)) s of the last fault")
+    }
   }
 
   /// Ends the parts in order: who asks before who answers.
