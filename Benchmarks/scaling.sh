@@ -4,14 +4,15 @@
 #
 #   Benchmarks/scaling.sh
 #
-# Takes about an hour on two cores. POINTS=few makes the smallest of each; RUNS (2) is the number of timed runs a point.
+# Takes about an hour on two cores. POINTS=few makes the smallest of each; RUNS (2), timed runs a point, and STEPWISE
+# (.build/release/stepwise) may be set.
 # Results are kept in RESULTS (runs/benchmarks/scaling), a JSON line a point, which is emptied first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${RUNS:-2}
 results=${RESULTS:-runs/benchmarks/scaling}
 all=$(nproc)
-stepwise=.build/release/stepwise
+stepwise=${STEPWISE:-.build/release/stepwise}
 [ -x "$stepwise" ] || { echo "expected $stepwise; run: swift build -c release" >&2; exit 1; }
 mkdir -p "$results"
 rm -f "$results"/*.jsonl

@@ -17,7 +17,9 @@ struct BenchWire: ParsableCommand {
   @Flag(help: "Print JSON, an object a line.") var json = false
 
   func validate() throws {
-    guard seconds > 0, seconds.isFinite else { throw ValidationError("--seconds: expected more than 0, found \(seconds)") }
+    guard seconds > 0, seconds.isFinite else {
+      throw ValidationError("--seconds: expected more than 0, found \(seconds)")
+    }
   }
 
   func run() throws {
@@ -50,8 +52,9 @@ struct WireResult: Codable {
 
   var line: String {
     let rate = String(format: "%10.0f /s %9.1f MB/s", itemsPerSecond, megabytesPerSecond)
-    let latency = microsecondsMedian.map { String(format: "  median %.0f us, 99%% %.0f us", $0, microseconds99 ?? 0) } ?? ""
-    return "\(operation.padding(toLength: 14, withPad: " ", startingAt: 0)) \(mode) \(bytes) bytes, \(inFlight) in flight: \(rate)\(latency)"
+    let latency = microsecondsMedian.map { String(format: "  median %.0f us, 99%% %.0f us", $0, microseconds99 ?? 0) }
+    let what = operation.padding(toLength: 14, withPad: " ", startingAt: 0)
+    return "\(what) \(mode) \(bytes) bytes, \(inFlight) in flight: \(rate)\(latency ?? "")"
   }
 
   var json: String {
@@ -65,16 +68,9 @@ struct WireResult: Codable {
 /// The logger of services that are measured, not watched.
 let quiet = Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
 
-/// Sends a frame, waiting for room.
-func send(_ socket: borrowing Socket, _ frames: [[UInt8]]) throws {
-  while try socket.send(frames) != .sent { _ = try Poller().wait(for: [socket.writable], timeout: .milliseconds(10)) }
-}
-
-/// Sends a large frame, waiting for room.
-func send(_ socket: borrowing Socket, _ frame: Frame) throws {
-  while try socket.send(frame) != .sent {
-    _ = try Poller().wait(for: [socket.writable], timeout: .milliseconds(10))
-  }
+/// Sends what `attempt` sends, as often as there is no room for it.
+func untilSent(by socket: borrowing Socket, _ attempt: () throws -> SendOutcome) throws {
+  while try attempt() != .sent { _ = try Poller().wait(for: [socket.writable], timeout: .milliseconds(10)) }
 }
 
 /// Score requests from a client to a server that answers at once, through a router or directly.
@@ -110,7 +106,8 @@ struct WireRoute {
             case .scoreRequest(let request) = try frame.withUnsafeBytes({ try Message(decoding: $0, from: "client") })
           else { continue }
           let result = ScoreResult(reward: "first-byte", version: "1", values: request.prompts.map { _ in 1 })
-          try send(socket, frames + [Message.scoreReply(ScoreReply(id: request.id, results: [result])).encode()])
+          let reply = Message.scoreReply(ScoreReply(id: request.id, results: [result])).encode()
+          try untilSent(by: socket) { try socket.send(frames + [reply]) }
         }
       }
     }
@@ -129,14 +126,17 @@ struct WireRoute {
       sentAt[id] = .now
       let request = ScoreRequest(
         id: id, rewards: ["first-byte"], prompts: ["cat"], images: .bytes(image), deadline: 60_000)
-      try send(client, Message.scoreRequest(request).withEncoding(Frame.init))
+      let frame = Message.scoreRequest(request).withEncoding(Frame.init)
+      try untilSent(by: client) { try client.send(frame) }
     }
     var latencies: [Double] = []
     func answer() throws {
       guard let frame = try client.receive(timeout: .seconds(20))?.last,
         case .scoreReply(let reply) = try Message(decoding: frame, from: "server")
       else { throw CommandError("bench wire: expected an answer within 20 s, found none") }
-      guard reply.results.first?.values == [1] else { throw CommandError("bench wire: \(reply.results.first?.error ?? "no score")") }
+      guard reply.results.first?.values == [1] else {
+        throw CommandError("bench wire: \(reply.results.first?.error ?? "no score")")
+      }
       if let sent = sentAt.removeValue(forKey: reply.id) { latencies.append((ContinuousClock.now - sent).seconds * 1e6) }
     }
     // The connection, and the server's offer, are there after the first answers.

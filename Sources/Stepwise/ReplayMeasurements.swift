@@ -118,7 +118,7 @@ struct ReplayInsertion {
       Hello(role: .actor, runID: "", modelHash: BenchGroups.modelHash, name: "bench-\(index)", incarnation: 1)).encode()
     var isWelcome = false
     while !isWelcome {
-      try send(socket, [hello])
+      try untilSent(by: socket) { try socket.send([hello]) }
       if let frame = try socket.receive(timeout: .milliseconds(200))?.last,
         case .welcome = try Message(decoding: frame, from: "learner") { isWelcome = true }
     }
@@ -126,7 +126,8 @@ struct ReplayInsertion {
     var sent = 0, acknowledged = 0
     func deliver() throws {
       let number = next.wrappingAdd(1, ordering: .relaxed).oldValue
-      try send(socket, Message.group(groups.group(number)).withEncoding(Frame.init))
+      let frame = Message.group(groups.group(number)).withEncoding(Frame.init)
+      try untilSent(by: socket) { try socket.send(frame) }
       sent += 1
     }
     let start = ContinuousClock.now
@@ -187,8 +188,8 @@ struct ReplaySampling {
 
   /// - Throws: when a group that is drawn is not what was made.
   func measure(in folder: URL, seconds: Double) throws -> ReplayMeasurement {
-    // As many as the peers keep; fewer in segments, which take long to write.
-    let kept = (source == .segments ? 64 << 20 : 1 << 30) / groupBytes
+    // As many as the peers keep.
+    let kept = (1 << 30) / groupBytes
     let groups = BenchGroups(bytes: groupBytes)
     let store = try open(folder)
     try fill(store, kept, groups)
