@@ -203,7 +203,10 @@ struct ActorLoop {
     if now >= nextReport {
       nextReport = now + .seconds(10)
       logger.info(
-        "actor \(options.name): \(delivered) groups made, \(session.unfinished) in work, \(session.undelivered) unacknowledged")
+        """
+        actor \(options.name): \(delivered) groups made, \(session.unfinished) in work, \
+        \(session.undelivered) unacknowledged
+        """)
     }
   }
 

@@ -62,7 +62,8 @@ final class ComputeThread: Sendable {
     case .sample(let assignments, let run):
       let version = assignments[0].policyVersion
       guard sampler.policyVersion == version else {
-        throw ActorError("expected policy \(version) to be bound, found \(sampler.policyVersion.map(String.init) ?? "none").")
+        let bound = sampler.policyVersion.map(String.init) ?? "none"
+        throw ActorError("expected policy \(version) to be bound, found \(bound).")
       }
       return .sampled(try sampler.sample(assignments, run: run))
     }

@@ -44,8 +44,8 @@ struct Checkpoints {
       .sorted { $0.0 < $1.0 }.map { folder.appending(path: $0.1) }
   }
 
-  /// Writes a checkpoint beside its place, syncs it, renames it into place, points `latest` to it, and `best` where it is
-  /// better on held-out prompts than any before; then lets the oldest go, but never the best.
+  /// Writes a checkpoint beside its place, syncs it, renames it into place, points `latest` to it, and `best` where it
+  /// is better on held-out prompts than any before; then lets the oldest go, but never the best.
   ///
   /// - Returns: its folder.
   /// - Throws: when the disk is full or gone; nothing half-written is left under a checkpoint's name.
@@ -127,7 +127,8 @@ struct Checkpoints {
     return state.groupsSampled ?? state.groupsTrained + state.groupsUnscored
   }
 
-  /// The optimiser holds on to the adapter's parameters, so values are put into them, not new parameters in their place.
+  /// The optimiser holds on to the adapter's parameters, so values are put into them, not new parameters in their
+  /// place.
   private func bindAdapter(_ trainer: Trainer, from checkpoint: URL) throws {
     let adapter = try SafetensorsFile(checkpoint.appending(path: CheckpointImage.adapterFile))
     let parameters = trainer.policy.optimizer.parameters

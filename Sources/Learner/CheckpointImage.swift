@@ -1,5 +1,5 @@
-// What a checkpoint holds, as a value: taken at the beginning of an epoch it can be saved in the middle of one. It costs
-// no copy by itself; the optimiser copies what it changes while an image holds on to it.
+// What a checkpoint holds, as a value: taken at the beginning of an epoch it can be saved in the middle of one. It
+// costs no copy by itself; the optimiser copies what it changes while an image holds on to it.
 
 internal import Algorithms
 internal import Engine

@@ -81,7 +81,8 @@ package struct EpochReport {
     guard !losses.isEmpty else { return values }
     values.merge(
       [
-        "advantage/deviation": advantageDeviation, "policy/loss": mean(losses.map(\.loss)), "policy/log_ratio_mean": mean(losses.map(\.logRatioMean)),
+        "advantage/deviation": advantageDeviation, "policy/loss": mean(losses.map(\.loss)),
+        "policy/log_ratio_mean": mean(losses.map(\.logRatioMean)),
         "policy/log_ratio_deviation": mean(losses.map(\.logRatioDeviation)),
         "policy/log_ratio_largest": Double(losses.map(\.logRatioLargest).max() ?? 0),
         "policy/clip_fraction": mean(losses.map(\.clipFraction)),

@@ -65,7 +65,8 @@ final class HeldOutEvaluation {
       let sums = sum(results, count: texts.count).values.compactMap { $0.map(Double.init) }
       guard sums.count == texts.count else {
         let reason = results.map(\.error).first { !$0.isEmpty } ?? "a score is not finite"
-        logger.warning("held-out prompts: \(texts.count - sums.count) scores are missing, so this policy is not measured: \(reason)")
+        logger.warning(
+          "held-out prompts: \(texts.count - sums.count) scores are missing, so this policy is not measured: \(reason)")
         return nil
       }
       values += sums

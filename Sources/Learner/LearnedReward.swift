@@ -1,6 +1,6 @@
-// What is learned of several rewards. Actors add them up as they are; where each is to be normalised by what the run has
-// seen of it, only the learner can do it: it sees all scores, and in the order of the groups' numbers, so that it makes
-// no difference who made them.
+// What is learned of several rewards. Actors add them up as they are; where each is to be normalised by what the run
+// has seen of it, only the learner can do it: it sees all scores, and in the order of the groups' numbers, so that it
+// makes no difference who made them.
 
 internal import Algorithms
 internal import Configuration
@@ -42,11 +42,11 @@ struct LearnedReward {
   ///
   /// - Parameter branchStep: the step up to which the trajectories of an epoch's groups share all states.
   func queries(_ groups: [TrajectoryGroup], branchStep: (_ epoch: Int) -> Int) -> Int {
-    groups.reduce(0) { sum, group in
+    groups.reduce(0) { count, group in
       let shared = branchStep(group.epoch)
-      let asked = group.trajectories.flatMap(\.scores).filter { self.sum.names.contains($0.reward) }
+      let asked = group.trajectories.flatMap(\.scores).filter { sum.names.contains($0.reward) }
       let ofShared = Set(asked.filter { $0.step <= shared }.map { [$0.reward, String($0.step)] })
-      return sum + ofShared.count + asked.count { $0.step > shared }
+      return count + ofShared.count + asked.count { $0.step > shared }
     }
   }
 

@@ -31,8 +31,8 @@ public final class LearnerRun: Sendable {
   /// Where it is bound; waits until it is. nil when it ended before.
   public func addresses() -> LearnerService.Addresses? { bound.take() }
 
-  /// Asks it to end: the epoch in training is given up at the next minibatch, a checkpoint of its beginning written, and
-  /// actors are left waiting for a learner that goes on.
+  /// Asks it to end: the epoch in training is given up at the next minibatch, a checkpoint of its beginning written,
+  /// and actors are left waiting for a learner that goes on.
   public func stop() { control.stop() }
 
   /// Whether it has ended.

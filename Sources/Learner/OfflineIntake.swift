@@ -29,7 +29,8 @@ public final class OfflineIntake: TrainingIntake, @unchecked Sendable {  // the 
     }
     let paths = folders.map { $0.resolvingSymlinksInPath().path }
     if let twice = paths.first(where: { path in paths.filter { $0 == path }.count > 1 }) {
-      throw TrainingError("\(twice): expected different replay folders, found this one twice; its groups would count double")
+      throw TrainingError(
+        "\(twice): expected different replay folders, found this one twice; its groups would count double")
     }
     self.folders = folders
     self.logger = logger
@@ -43,7 +44,8 @@ public final class OfflineIntake: TrainingIntake, @unchecked Sendable {  // the 
       try store.groups(epoch: epoch).map { renumbered($0, place, of: stores.count) }
     }
     if groups.isEmpty {
-      logger.info("learner: \(names) hold no groups of epoch \(epoch); \(groupCount) groups were trained on, digest \(digest)")
+      logger.info(
+        "learner: \(names) hold no groups of epoch \(epoch); \(groupCount) groups were trained on, digest \(digest)")
       return nil
     }
     groupCount += groups.count

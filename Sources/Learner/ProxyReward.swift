@@ -1,5 +1,6 @@
 // A reward learned from scores, for rewards without a gradient (SQDF's online black-box setting, arXiv 2512.04559).
-// Every epoch is a round in which pictures are labelled, the proxy is fitted again to all labels, and the policy follows it.
+// Every epoch is a round in which pictures are labelled, the proxy is fitted again to all labels, and the policy
+// follows it.
 
 internal import Algorithms
 internal import Configuration

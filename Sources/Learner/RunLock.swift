@@ -47,7 +47,8 @@ final class RunLock: @unchecked Sendable {  // the timer is only held, never use
     }
     descriptor = open(file.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {
-      throw TrainingError("\(file.path): could not be opened: \(String(cString: strerror(errno))); choose another run folder")
+      throw TrainingError(
+        "\(file.path): could not be opened: \(String(cString: strerror(errno))); choose another run folder")
     }
     do {
       let isFree = flock(descriptor, LOCK_EX | LOCK_NB) == 0
@@ -118,7 +119,10 @@ final class RunLock: @unchecked Sendable {  // the timer is only held, never use
     _ descriptor: Int32, _ found: Holder, _ lease: Duration, _ folder: URL, _ logger: Logger
   ) throws {
     logger.warning(
-      "\(folder.path): \(found.text) has not given this folder back; waiting \(lease.components.seconds) s for a sign of life")
+      """
+      \(folder.path): \(found.text) has not given this folder back; \
+      waiting \(lease.components.seconds) s for a sign of life
+      """)
     let end = ContinuousClock.now + lease
     while ContinuousClock.now < end {
       // A shared file system tells no events of other machines: it has to be read again.
@@ -135,7 +139,8 @@ final class RunLock: @unchecked Sendable {  // the timer is only held, never use
     return try? JSONDecoder().decode(Holder.self, from: Data(bytes.prefix(count)))
   }
 
-  /// In place, because the kernel's lock is the file's, not its name's; padded, so that no write leaves part of another.
+  /// In place, because the kernel's lock is the file's, not its name's; padded, so that no write leaves part of
+  /// another.
   private static func write(_ holder: Holder, _ descriptor: Int32, _ file: URL) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys

@@ -148,8 +148,11 @@ public final class TrainingLoop {
     log.info("\(report.summary)")
     if let error = report.freshRatioError, !(error <= Self.freshRatioTolerance) {
       log.warning(
-        "epoch \(report.epoch): before any update the ratio of fresh data is off 1 by \(error), expected at most \(Self.freshRatioTolerance): actors and learner do not compute alike; check that they run one version with one model"
-      )
+        """
+        epoch \(report.epoch): before any update the ratio of fresh data is off 1 by \(error), \
+        expected at most \(Self.freshRatioTolerance): actors and learner do not compute alike; \
+        check that they run one version with one model
+        """)
     }
     try metrics.append(step: report.epoch, report.metrics)
     try events.append(step: report.epoch, scalars: report.metrics)

@@ -83,9 +83,12 @@ public enum RewardService {
   /// Routes until SIGINT or SIGTERM.
   ///
   /// - Throws: what ended it.
-  public static func route(_ configuration: Configuration, index: Int, logger: Logger = serviceLogger("router")) async throws {
+  public static func route(
+    _ configuration: Configuration, index: Int, logger: Logger = serviceLogger("router")
+  ) async throws {
     let router = try router(
-      Context(ioThreads: 2, security: security(configuration.network, .router)), configuration, index: index, logger: logger)
+      Context(ioThreads: 2, security: security(configuration.network, .router)), configuration, index: index,
+      logger: logger)
     let signals = try TerminationSignals { signal in
       logger.info("router: ends on \(signal)")
       router.stop()

@@ -1,5 +1,5 @@
-// `stepwise bench kernels`: each kernel at the shapes of SD-Turbo and of the embedded model, beside what this machine can
-// do: the rate of a large product for what multiplies, of a large copy for what moves.
+// `stepwise bench kernels`: each kernel at the shapes of SD-Turbo and of the embedded model, beside what this machine
+// can do: the rate of a large product for what multiplies, of a large copy for what moves.
 
 import ArgumentParser
 import Engine

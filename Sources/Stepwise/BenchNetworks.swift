@@ -112,7 +112,8 @@ struct BenchVAE: ParsableCommand {
   enum Mode: String, CaseIterable, ExpressibleByArgument { case decode, encode }
 
   static let configuration = CommandConfiguration(
-    commandName: "vae", abstract: "Decode latents to pictures, or encode pictures, with an AutoencoderKL or AutoencoderTiny.")
+    commandName: "vae",
+    abstract: "Decode latents to pictures, or encode pictures, with an AutoencoderKL or AutoencoderTiny.")
 
   @Option(help: "config.json of a diffusers AutoencoderKL or AutoencoderTiny.") var config: String
   @Option(help: "decode or encode.") var mode = Mode.decode

@@ -133,7 +133,8 @@ struct ReplayMeasurement: Codable {
       seconds.map { String(format: "%.2f s in all", $0) },
     ].compactMap(\.self).joined(separator: ", ")
     let what = String(
-      format: "%@ %d bytes: %.1f a second, %.1f MB/s, %d verified; ", operation, bytes, itemsPerSecond, mbPerSecond, verified)
+      format: "%@ %d bytes: %.1f a second, %.1f MB/s, %d verified; ", operation, bytes, itemsPerSecond,
+      mbPerSecond, verified)
     return what + how
   }
 

@@ -140,7 +140,8 @@ struct BenchSDPO: ParsableCommand {
     try options.show(
       report,
       text: String(
-        format: "sdpo: %.2f pairs sampled and %.2f pair-steps trained a second, %.3f s an epoch of %d pairs, peak memory %.2f GB",
+        format: "sdpo: %.2f pairs sampled and %.2f pair-steps trained a second, %.3f s an epoch of %d pairs, "
+          + "peak memory %.2f GB",
         report.pairsSampledPerSecond, report.pairStepsTrainedPerSecond, report.secondsPerEpoch, pairs, report.peakMemoryGb))
   }
 }

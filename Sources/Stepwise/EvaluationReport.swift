@@ -68,7 +68,9 @@ struct EvaluationReport: Codable {
     for prompt in order { rows.append([prompt] + columns.map { $0.1?.prompts[prompt]?.text ?? "missing" }) }
     rows.append(["all"] + columns.map { $0.1?.all?.text ?? "missing" })
     var text = TextTable.text(rows)
-    if let diversity { text += "diversity (mean pairwise distance of CLIP embeddings): \(String(format: "%.4f", diversity))\n" }
+    if let diversity {
+      text += "diversity (mean pairwise distance of CLIP embeddings): \(String(format: "%.4f", diversity))\n"
+    }
     if let divergence {
       let sum = divergence.reduce(0, +), steps = divergence.map { String(format: "%.5f", $0) }.joined(separator: " + ")
       text += "divergence from the model without the adapter, a latent element: \(String(format: "%.5f", sum)) = \(steps)\n"

@@ -29,7 +29,9 @@ struct ModelOptions: ParsableArguments {
   }
 
   var settings: SamplingSettings {
-    SamplingSettings(steps: steps, guidance: guidance, eta: eta, scheduler: scheduler, spacing: spacing.flatMap { .init(rawValue: $0) })
+    SamplingSettings(
+      steps: steps, guidance: guidance, eta: eta, scheduler: scheduler,
+      spacing: spacing.flatMap { .init(rawValue: $0) })
   }
 
   /// Starts the arithmetic and loads the model.

@@ -43,7 +43,8 @@ struct PlotCommand: ParsableCommand {
     }
     guard !names.isEmpty else {
       throw CommandError(
-        "\(file.path): expected a metric of a reward, found \(known.isEmpty ? "none at all" : known.joined(separator: ", "))")
+        "\(file.path): expected a metric of a reward, "
+          + "found \(known.isEmpty ? "none at all" : known.joined(separator: ", "))")
     }
     try MetricsCurve.write(records, names: names, title: file.deletingLastPathComponent().lastPathComponent, to: out)
   }

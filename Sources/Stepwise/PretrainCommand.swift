@@ -45,7 +45,8 @@ struct PretrainCommand: ParsableCommand {
     schedules.unet.steps = unetSteps
     let reporter = StageReporter()
     try Pretraining(
-      pictures: data.load(), subjects: subjects.map(PictureOptions.glyphs), side: side, output: URL(fileURLWithPath: output),
+      pictures: data.load(), subjects: subjects.map(PictureOptions.glyphs), side: side,
+      output: URL(fileURLWithPath: output),
       clipOutput: URL(fileURLWithPath: clipOutput), work: URL(fileURLWithPath: work), schedules: schedules,
       report: reporter.report
     ).run()

@@ -46,7 +46,8 @@ struct RunPlan {
       let name = "reward-server-\(index)"
       children.append(
         try child(
-          name, .rewardServer, "stepwise-reward-server", ["serve", "--name", name] + shared + threads(cores / rewardServers)))
+          name, .rewardServer, "stepwise-reward-server", ["serve", "--name", name] + shared
+            + threads(cores / rewardServers)))
     }
     children.append(
       try child(

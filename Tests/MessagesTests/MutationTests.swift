@@ -37,7 +37,8 @@ struct MutationTests {
     #expect(valid > 1_000)
     #expect(refused > 10_000)
     let after = try residentMemory()
-    // Other suites run in this process meanwhile; as many messages that each got the megabyte they ask for would be 100 GiB.
+    // Other suites run in this process meanwhile; as many messages that each got the megabyte they ask for would be 100
+    // GiB.
     #expect(after - before < 512 << 20, "grew by \((after - before) >> 20) MiB")
   }
 

@@ -1,5 +1,5 @@
-// Denoising Diffusion Policy Optimization (DDPO), arXiv 2305.13301, as its published PyTorch code computes it: the reward
-// of the final picture, one advantage a trajectory, and PPO's clipped ratio (Schulman et al., arXiv 1707.06347).
+// Denoising Diffusion Policy Optimization (DDPO), arXiv 2305.13301, as its published PyTorch code computes it: the
+// reward of the final picture, one advantage a trajectory, and PPO's clipped ratio (Schulman et al., arXiv 1707.06347).
 
 public import Engine
 public import Foundation

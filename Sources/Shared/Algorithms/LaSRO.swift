@@ -1,5 +1,5 @@
-// LaSRO, arXiv 2411.15247: fine-tuning of one- and two-step models by a learned surrogate of the reward on latents. Here
-// is the policy's step and the surrogate's ranking loss; the surrogate itself is `LatentSurrogate`.
+// LaSRO, arXiv 2411.15247: fine-tuning of one- and two-step models by a learned surrogate of the reward on latents.
+// Here is the policy's step and the surrogate's ranking loss; the surrogate itself is `LatentSurrogate`.
 
 internal import Diffusion
 public import Engine

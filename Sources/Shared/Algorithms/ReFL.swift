@@ -1,5 +1,6 @@
-// Reward Feedback Learning (ReFL; Xu et al., arXiv 2304.05977): the reward's gradient through one prediction of the clean
-// state, from a late step drawn at random. Here the steps before it are those that an actor took with the same policy.
+// Reward Feedback Learning (ReFL; Xu et al., arXiv 2304.05977): the reward's gradient through one prediction of the
+// clean state, from a late step drawn at random. Here the steps before it are those that an actor took with the same
+// policy.
 
 internal import Diffusion
 public import Engine

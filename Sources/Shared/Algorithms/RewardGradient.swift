@@ -85,8 +85,8 @@ public struct RolloutModels {
   ///   - steps: i, one a sample.
   ///   - noise: standard normal, `[B, C, H, W]`.
   ///   - differentiatesReference: off: the divergence is told, not followed through the reference.
-  /// - Returns: x_(i+1) = μ + σ noise and x̂0 `[B, C, H, W]`; the divergence mean((μ_ref - μ)²) / σ², `[B]`, without the
-  ///   ½ of a Gaussian's, as SQDF's code has it.
+  /// - Returns: x_(i+1) = μ + σ noise and x̂0 `[B, C, H, W]`; the divergence mean((μ_ref - μ)²) / σ², `[B]`, without
+  ///   the ½ of a Gaussian's, as SQDF's code has it.
   public func step(
     _ states: Tensor, steps: [Int], conditioning: Conditioning, noise: Tensor,
     differentiatesReference: Bool = true

@@ -1,5 +1,5 @@
-// Rewards of different scales can be added only when each has been brought to the same one: by the mean and deviation of
-// its own latest scores. The windows belong to the run's exact state: they are saved with every checkpoint.
+// Rewards of different scales can be added only when each has been brought to the same one: by the mean and deviation
+// of its own latest scores. The windows belong to the run's exact state: they are saved with every checkpoint.
 
 /// The latest scores of every reward.
 public struct RewardNormalization: Codable, Sendable, Equatable {

@@ -37,7 +37,8 @@ public struct SDPO: PolicyGradientAlgorithm {
   /// The pairs of every group: its first and second trajectory, its third and fourth, and so on.
   public mutating func units(_ groups: [GroupRewards], epoch: Int) -> [TrainingUnit] {
     let found = advantages(
-      denseRewards: groups.flatMap(\.dense), prompts: groups.flatMap { [String](repeating: $0.prompt, count: $0.dense.count) })
+      denseRewards: groups.flatMap(\.dense),
+      prompts: groups.flatMap { [String](repeating: $0.prompt, count: $0.dense.count) })
     var first = 0
     return groups.enumerated().flatMap { index, group in
       defer { first += group.dense.count }

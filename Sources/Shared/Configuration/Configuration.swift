@@ -41,8 +41,8 @@ extension Configuration {
     public var folder = "runs/run"
     /// Folder of the text-to-image model, in diffusers format.
     public var model = "Models/emoji-turbo"
-    /// Seconds that an actor may take for one batch before it counts as stuck and ends with exit status 75, to be started
-    /// again; more bear slower machines.
+    /// Seconds that an actor may take for one batch before it counts as stuck and ends with exit status 75, to be
+    /// started again; more bear slower machines.
     public var stuckLimit: Double = 1800
     /// Worker threads of each process; 0 takes all cores, which is too many where several processes share a machine.
     public var threads = 0
@@ -87,7 +87,8 @@ extension Configuration {
     public var weights: [String: Float] = ["alignment": 1]
     /// Names of rewards that are scored and logged, and not learned.
     public var shadow: [String] = []
-    /// Names among them that other servers bring, as `python/stepwise_rewards`; the Swift reward servers leave them out.
+    /// Names among them that other servers bring, as `python/stepwise_rewards`; the Swift reward servers leave them
+    /// out.
     public var external: [String] = []
     /// Scores of each reward, the latest, by whose mean and deviation it is normalised before it is weighted; more are
     /// steadier and follow more slowly. 0 takes scores as they are.
@@ -119,7 +120,8 @@ extension Configuration {
 
   /// How the policy is trained.
   public struct Training: Codable, Sendable, Equatable {
-    /// The method: `sdpo`, `ddpo`, `b2-diffurl`, `sqdf`, `draft-k`, `draft-lv`, `draft-kl`, `refl` or `lasro`; docs/methods.md says what each needs.
+    /// The method: `sdpo`, `ddpo`, `b2-diffurl`, `sqdf`, `draft-k`, `draft-lv`, `draft-kl`, `refl` or `lasro`;
+    /// docs/methods.md says what each needs.
     public var algorithm = "sdpo"
     /// Policies to make; more learn longer.
     public var epochs = 50
@@ -208,8 +210,8 @@ extension Configuration {
     public var segmentGroups = 256
     /// Bytes to a segment, whichever limit is met first; a restart reads so much journal.
     public var segmentBytes = 268_435_456
-    /// Whether a group is acknowledged only once it is on the disk. Off, it is as soon as the operating system has it: a
-    /// learner that is killed loses nothing, a machine that fails what it had not written.
+    /// Whether a group is acknowledged only once it is on the disk. Off, it is as soon as the operating system has it:
+    /// a learner that is killed loses nothing, a machine that fails what it had not written.
     public var waitsForDisk = true
     /// Bytes of groups kept in memory to be trained on again; more read less from the disk.
     public var cacheBytes = 268_435_456

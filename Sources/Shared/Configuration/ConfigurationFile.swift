@@ -61,7 +61,8 @@ extension Configuration {
     for key in Self.openKeys {
       let parts = key.split(separator: ".").map(String.init)
       guard let entries = tree[parts[0]]?[parts[1]]?.mapping else { continue }
-      tree[parts[0]]?[parts[1]] = Node(entries.sorted { ($0.key.string ?? "") < ($1.key.string ?? "") }.map { ($0.key, $0.value) })
+      let sorted = entries.sorted { ($0.key.string ?? "") < ($1.key.string ?? "") }
+      tree[parts[0]]?[parts[1]] = Node(sorted.map { ($0.key, $0.value) })
     }
     return try Self.explained { try Yams.serialize(node: tree, width: -1, allowUnicode: true) }
   }

@@ -141,7 +141,8 @@ extension Configuration {
     positive(evaluation.seeds, "evaluation.seeds")
     notNegative(evaluation.every, "evaluation.every")
     if !problems.isEmpty {
-      throw ConfigurationError(problems.joined(separator: "\n") + "\nCorrect the file; docs/configuration.md explains each key.")
+      throw ConfigurationError(
+        problems.joined(separator: "\n") + "\nCorrect the file; docs/configuration.md explains each key.")
     }
   }
 }

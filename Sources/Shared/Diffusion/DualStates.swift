@@ -123,8 +123,8 @@ extension DualStateSampler {
   /// Samples groups of trajectories that share prompt and all states up to a step, and differ by later noise. Up to
   /// there the network is asked once a group.
   ///
-  /// The network sees `batchSize` groups at a time, always: the last batch is filled up with its last group. Products of
-  /// another size may round another way, and so a group's content does not depend on those it was sampled with.
+  /// The network sees `batchSize` groups at a time, always: the last batch is filled up with its last group. Products
+  /// of another size may round another way, and so a group's content does not depend on those it was sampled with.
   ///
   /// - Parameters:
   ///   - groups: the groups' random numbers, G of them.

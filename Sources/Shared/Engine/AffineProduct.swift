@@ -40,8 +40,8 @@ public func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor? = nil, residua
   linear(x, [AffineWeights(weight: weight, bias: bias)], residual: residual)
 }
 
-/// Several affine layers of one input, their results side by side: `[..., in]` to `[..., out1 + out2 + ...]`, one product
-/// for all of them. The layers all have a bias, or none.
+/// Several affine layers of one input, their results side by side: `[..., in]` to `[..., out1 + out2 + ...]`, one
+/// product for all of them. The layers all have a bias, or none.
 ///
 /// An adapter is added to its weight before the product: that costs `rank out in` multiplications whatever the number
 /// of rows, and sampling, which needs no gradients, computes the same bits as training does.

@@ -44,12 +44,14 @@ public struct AutoencoderTinyConfiguration: Sendable {
       widths.formUnion(channels)
       let numbers = try c.integers("num_\(side)_blocks")
       guard !numbers.isEmpty, numbers.count == channels.count, numbers.allSatisfy({ $0 >= 0 }) else {
-        throw c.wrong("num_\(side)_blocks", expected: "\(channels.count) numbers, one for each of \(side)_block_out_channels")
+        throw c.wrong(
+          "num_\(side)_blocks", expected: "\(channels.count) numbers, one for each of \(side)_block_out_channels")
       }
       blocks.append(numbers)
     }
     guard widths.count == 1, let width = widths.first, width > 0 else {
-      throw c.wrong("decoder_block_out_channels", expected: "one number of channels everywhere, as in encoder_block_out_channels")
+      throw c.wrong(
+        "decoder_block_out_channels", expected: "one number of channels everywhere, as in encoder_block_out_channels")
     }
     self.width = width
     (encoderBlocks, decoderBlocks) = (blocks[0], blocks[1])
@@ -112,15 +114,16 @@ private final class TinyStack {
     try addConvolution(path, in: c.width, out: c.latentChannels)
   }
 
-  /// A convolution and an activation; then at each resolution blocks and, but for the last, doubling; a convolution ends
-  /// each.
+  /// A convolution and an activation; then at each resolution blocks and, but for the last, doubling; a convolution
+  /// ends each.
   init(decoder path: ParameterPath, _ c: AutoencoderTinyConfiguration) throws {
     try addConvolution(path, in: c.latentChannels, out: c.width)
     layers.append { c.activation($0) }
     for (stage, count) in c.decoderBlocks.enumerated() {
       try addBlocks(path, count, c)
       let isLast = stage == c.decoderBlocks.count - 1
-      // Doubling is a layer of its own in the checkpoint's numbers; here the convolution after it reads its input doubled.
+      // Doubling is a layer of its own in the checkpoint's numbers; here the convolution after it reads its input
+      // doubled.
       if !isLast { layers.append { $0 } }
       try addConvolution(
         path, in: c.width, out: isLast ? c.outChannels : c.width, bias: isLast, doubled: !isLast)

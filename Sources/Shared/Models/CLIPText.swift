@@ -43,7 +43,8 @@ public final class CLIPText {
     self.projection = try projection.map {
       try Linear($0, in: c.tower.width, out: c.projectionWidth, bias: false)
     }
-    parameters = path.parameters.filter { !$0.name.hasPrefix("text_projection") } + (self.projection.map { [$0.weight] } ?? [])
+    parameters = path.parameters.filter { !$0.name.hasPrefix("text_projection") }
+      + (self.projection.map { [$0.weight] } ?? [])
   }
 
   /// The text tower as open_clip spells it, at the checkpoint's root; the caller finishes the source.

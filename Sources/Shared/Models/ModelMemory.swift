@@ -4,8 +4,8 @@ public import Foundation
 internal import Layers
 
 extension TextToImageModel {
-  /// Refuses work that this machine's memory cannot hold: all weights in float32, and the most that is needed at once of
-  /// what one picture's decoding, a batch of samples and a batch of training keep.
+  /// Refuses work that this machine's memory cannot hold: all weights in float32, and the most that is needed at once
+  /// of what one picture's decoding, a batch of samples and a batch of training keep.
   ///
   /// - Parameters:
   ///   - folder: the model's.

@@ -1,5 +1,5 @@
-// What a network costs by its configuration alone, before any weight is loaded: multiplications, weights, and how much of
-// its layers' outputs training keeps. The walks follow the constructors of the networks layer by layer.
+// What a network costs by its configuration alone, before any weight is loaded: multiplications, weights, and how much
+// of its layers' outputs training keeps. The walks follow the constructors of the networks layer by layer.
 
 /// A count of work and memory.
 public struct NetworkCost: Sendable, Equatable {
@@ -15,7 +15,9 @@ public struct NetworkCost: Sendable, Equatable {
   /// Bytes of the weights in float32.
   public var weightBytes: Int { 4 * parameters }
 
-  mutating func convolution(_ size: Picture, in inputs: Int, out outputs: Int, kernel: Int, stride: Int = 1, bias: Bool = true) {
+  mutating func convolution(
+    _ size: Picture, in inputs: Int, out outputs: Int, kernel: Int, stride: Int = 1, bias: Bool = true
+  ) {
     parameters += outputs * inputs * kernel * kernel + (bias ? outputs : 0)
     let positions = size.positions / (stride * stride)
     operations += 2 * Double(positions * outputs) * Double(inputs * kernel * kernel)

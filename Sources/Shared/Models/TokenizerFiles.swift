@@ -21,8 +21,8 @@ public struct TokenizerFiles: Sendable {
     (self.vocabulary, self.merges, self.special, self.maximumLength) = (vocabulary, merges, special, maximumLength)
   }
 
-  /// Reads a folder: vocab.json and merges.txt, or tokenizer.json where those are not there; the two configuration files
-  /// may be absent.
+  /// Reads a folder: vocab.json and merges.txt, or tokenizer.json where those are not there; the two configuration
+  /// files may be absent.
   ///
   /// - Throws: `TokenizerError` with the path of what is missing or wrong.
   public init(folder: URL) throws {

@@ -1,4 +1,5 @@
-// diffusers' Transformer2DModel: self-attention, cross-attention and a gated feed-forward layer over an image's positions.
+// diffusers' Transformer2DModel: self-attention, cross-attention and a gated feed-forward layer over an image's
+// positions.
 
 import Engine
 import Layers

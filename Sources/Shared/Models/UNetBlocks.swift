@@ -1,5 +1,5 @@
-// The UNet's stations: down with skips pushed, the middle, up with skips joined. Each is made of units, a resnet and the
-// attention after it, which training may compute twice instead of keeping what is inside.
+// The UNet's stations: down with skips pushed, the middle, up with skips joined. Each is made of units, a resnet and
+// the attention after it, which training may compute twice instead of keeping what is inside.
 
 import Engine
 import Layers

@@ -14,7 +14,8 @@ extension UNet2DCondition {
   ///
   /// - Parameter targets: ends of the names of attention projections, as peft's target_modules: `to_q` for all queries,
   ///   `attn1.to_q` for those of self-attention alone.
-  /// - Throws: `ConfigurationError` naming a target that no attention projection's name ends with; nothing is added then.
+  /// - Throws: `ConfigurationError` naming a target that no attention projection's name ends with; nothing is added
+  ///   then.
   public func addLoRA(
     rank: Int, alpha: Float, targets: [String] = UNet2DCondition.loraTargets, random: RandomStream
   ) throws {

@@ -6,9 +6,10 @@ import Foundation
 import Layers
 import Models
 
-/// Consistency distillation (Song et al., arXiv 2303.01469; in latent space with guidance Luo et al., arXiv 2310.04378):
-/// the student's clean state at one timestep must be that of its own average one guided teacher step later, down to the
-/// data. The network keeps predicting velocity; its clean state √ᾱ x - √(1-ᾱ) v needs no further boundary condition.
+/// Consistency distillation (Song et al., arXiv 2303.01469; in latent space with guidance Luo et al., arXiv
+/// 2310.04378): the student's clean state at one timestep must be that of its own average one guided teacher step
+/// later, down to the data. The network keeps predicting velocity; its clean state √ᾱ x - √(1-ᾱ) v needs no further
+/// boundary condition.
 struct ConsistencyDistillation {
   let student, teacher, target: UNet2DCondition
   let text: CLIPText
@@ -43,8 +44,8 @@ struct ConsistencyDistillation {
     }
   }
 
-  /// Mean of (x̂0 at t - x̂0 of the average at the teacher's next state)², weighted by 1 / (1-ᾱ + 0.05): near the data the
-  /// two can only differ by little.
+  /// Mean of (x̂0 at t - x̂0 of the average at the teacher's next state)², weighted by 1 / (1-ᾱ + 0.05): near the data
+  /// the two can only differ by little.
   private func loss(
     _ clean: Tensor, _ hidden: Tensor, _ empty: Tensor, _ grid: [Int], _ places: [Int], _ random: inout RandomStream
   ) -> Tensor {

@@ -6,9 +6,8 @@ import Imaging
 import Layers
 import Models
 
-/// The symmetric contrastive loss of CLIP (Radford et al., arXiv 2103.00020) over batches of different captions. An eighth
-/// of the pictures has been through the autoencoder, because that is where those
-/// to be judged come from.
+/// The symmetric contrastive loss of CLIP (Radford et al., arXiv 2103.00020) over batches of different captions. An
+/// eighth of the pictures has been through the autoencoder, because that is where those to be judged come from.
 struct ContrastiveTraining {
   let model: CLIP
   let autoencoder: AutoencoderKL

@@ -1,5 +1,5 @@
-// From captioned pictures to a text-to-image model and a CLIP of its own: the tokenizer, the autoencoder, the CLIP, then
-// denoiser and text encoder together. Each stage goes on from its checkpoint in the work folder.
+// From captioned pictures to a text-to-image model and a CLIP of its own: the tokenizer, the autoencoder, the CLIP,
+// then denoiser and text encoder together. Each stage goes on from its checkpoint in the work folder.
 
 internal import Engine
 public import Foundation
@@ -36,7 +36,8 @@ public struct Pretraining {
   ///   - clipOutput: the CLIP folder to write, in transformers' format.
   ///   - work: for checkpoints; a run found there is continued.
   public init(
-    pictures: some CaptionedPictures, subjects: (any CaptionedPictures)? = nil, side: Int, output: URL, clipOutput: URL, work: URL, schedules: Schedules,
+    pictures: some CaptionedPictures, subjects: (any CaptionedPictures)? = nil, side: Int,
+    output: URL, clipOutput: URL, work: URL, schedules: Schedules,
     report: @escaping (TrainingProgress) -> Void
   ) throws {
     let captions = Array(Set((0..<pictures.count).map(pictures.caption))).sorted()

@@ -20,8 +20,8 @@ struct Variety: Sendable {
   /// For the CLIP: the same, and a little fainter, so that it still names what it prefers less.
   static let clip = Variety(
     smallest: 0.75, largest: 1.1, rotation: 12, shift: 0.07, mirrors: true, faintest: 0.75)
-  /// For the denoiser: smaller and fainter pictures beside the good ones, because reinforcement learning needs something
-  /// to choose between, in a way that all prompts have in common.
+  /// For the denoiser: smaller and fainter pictures beside the good ones, because reinforcement learning needs
+  /// something to choose between, in a way that all prompts have in common.
   static let denoiser = Variety(smallest: 0.72, largest: 1.0, rotation: 0, shift: 0.02, mirrors: false, faintest: 0.5)
 
   func draw(_ random: inout RandomStream) -> Image.Variation {

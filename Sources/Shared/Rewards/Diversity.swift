@@ -1,5 +1,5 @@
-// How unlike the other pictures of its group a picture is, in CLIP's embedding space: pairwise cosine distance, as it is
-// used to measure the diversity of samples (SQDF, arXiv 2512.04559, section 5).
+// How unlike the other pictures of its group a picture is, in CLIP's embedding space: pairwise cosine distance, as it
+// is used to measure the diversity of samples (SQDF, arXiv 2512.04559, section 5).
 
 internal import Engine
 public import Foundation

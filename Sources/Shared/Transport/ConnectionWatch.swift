@@ -200,8 +200,8 @@ private struct WatchLoop {
     case Int32(ZMQ_EVENT_MONITOR_STOPPED): return true
     case Int32(ZMQ_EVENT_HANDSHAKE_SUCCEEDED): brokenOff[subject.events] = nil
     case Int32(ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL):
-      // Whoever sees first that one side has keys and the other none breaks off, and the other learns no more than that.
-      // Once is what a restart looks like.
+      // Whoever sees first that one side has keys and the other none breaks off, and the other learns no more than
+      // that. Once is what a restart looks like.
       brokenOff[subject.events, default: 0] += 1
       if brokenOff[subject.events] == 3 {
         complain(
@@ -225,7 +225,8 @@ private struct WatchLoop {
       let problem = known
         ? "it took another key for this process's" : "it broke the protocol (\(String(value, radix: 16)))"
       if subject.connects {
-        refuse(subject, "the handshake failed (\(String(value, radix: 16))): the peer is not what its key says, or another program.")
+        refuse(
+          subject, "the handshake failed (\(String(value, radix: 16))): the peer is not what its key says, or another program.")
       } else {
         complain("\(subject.endpoint): refused a peer at \(address): \(problem)")
       }

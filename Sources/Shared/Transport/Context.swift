@@ -1,5 +1,5 @@
-// The owner of libzmq's I/O threads, and of the keys of its sockets. It outlives its sockets, because each of them holds
-// it. With keys it is usable only after a stranger's key has been refused before its eyes.
+// The owner of libzmq's I/O threads, and of the keys of its sockets. It outlives its sockets, because each of them
+// holds it. With keys it is usable only after a stranger's key has been refused before its eyes.
 
 internal import CZeroMQ
 public import Logging
@@ -17,7 +17,8 @@ public final class Context: @unchecked Sendable {  // the pointer never changes 
   /// Starts a context.
   ///
   /// - Parameters:
-  ///   - ioThreads: threads that move bytes; one is enough up to about a gigabyte a second, a fifth of that under CURVE.
+  ///   - ioThreads: threads that move bytes; one is enough up to about a gigabyte a second, a fifth of that under
+  ///     CURVE.
   ///   - security: how far its sockets may reach, and with which keys.
   ///   - logger: is told of refused peers, once a peer.
   /// - Throws: `TransportError` when the system has no descriptors or memory left, or when the authentication of keys

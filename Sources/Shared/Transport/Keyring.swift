@@ -63,7 +63,8 @@ public final class Keyring: Sendable {
     guard let key = keys.first(where: { $0.name == role.name }) ?? keys.first else {
       throw TransportError(
         .keys,
-        "\(file): expected a line with the \(role.name)'s public key, found none. Copy the list that `stepwise keys` wrote.")
+        "\(file): expected a line with the \(role.name)'s public key, found none. "
+          + "Copy the list that `stepwise keys` wrote.")
     }
     return key.publicKey
   }

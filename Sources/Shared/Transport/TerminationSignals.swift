@@ -7,12 +7,12 @@ internal import Synchronization
 /// Written once before the first handler is set, then only read.
 nonisolated(unsafe) private var signalPipe: Int32 = -1  // a C signal handler can reach nothing but globals
 
-/// Calls a body for every SIGINT, SIGTERM and SIGUSR1 for as long as it is kept. SIGUSR1 only announces a preemption, as
-/// Slurm does; of the two others the second ends the process at once. The end of a supervisor that started this process
-/// counts as SIGTERM.
+/// Calls a body for every SIGINT, SIGTERM and SIGUSR1 for as long as it is kept. SIGUSR1 only announces a preemption,
+/// as Slurm does; of the two others the second ends the process at once. The end of a supervisor that started this
+/// process counts as SIGTERM.
 ///
-/// Make it on the thread that starts children, if there are any: they inherit what that thread blocks, and it lets these
-/// three through.
+/// Make it on the thread that starts children, if there are any: they inherit what that thread blocks, and it lets
+/// these three through.
 public final class TerminationSignals: Sendable {
   private static let numbers = [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGUSR1, "SIGUSR1")]
   private static let listeners = Mutex(Listeners())
