@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 export STEPWISE_FUZZ_ROUNDS="${1:-10000000}" STEPWISE_FUZZ_SEED="${2:-$(date +%s)}"
 echo "seed $STEPWISE_FUZZ_SEED, $STEPWISE_FUZZ_ROUNDS messages"
 swift build --configuration release --build-tests
-swift test --configuration release --skip-build --filter MutationTests
+swift test --configuration release --skip-build --filter MutationTests 2>&1 | grep -E "mutated|✘|Test run"

@@ -14,9 +14,10 @@ struct MutationTests {
   /// More by scripts/fuzz.sh.
   private var rounds: Int { ProcessInfo.processInfo.environment["STEPWISE_FUZZ_ROUNDS"].flatMap { Int($0) } ?? 100_000 }
 
-  @Test("100,000 mutated messages give a valid message or an error, and memory stays where it was")
+  @Test("Mutated messages give a valid message or an error, and memory stays where it was")
   func mutations() throws {
-    var random = RandomStream(seed: ProcessInfo.processInfo.environment["STEPWISE_FUZZ_SEED"].flatMap { UInt64($0) } ?? 2).fork("mutations")
+    let seed = ProcessInfo.processInfo.environment["STEPWISE_FUZZ_SEED"].flatMap { UInt64($0) } ?? 2
+    var random = RandomStream(seed: seed).fork("mutations")
     let originals = examples.map { $0.encode() }
     var valid = 0
     var refused = 0
@@ -33,6 +34,7 @@ struct MutationTests {
         refused += 1
       }
     }
+    print("\(rounds) mutated messages: \(valid) valid, \(refused) refused")
     #expect(valid + refused == rounds)
     #expect(valid > 1_000)
     #expect(refused > 10_000)
