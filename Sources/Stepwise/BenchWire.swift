@@ -68,7 +68,7 @@ struct WireResult: Codable {
 /// The logger of services that are measured, not watched.
 let quiet = Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
 
-/// Sends what `attempt` sends, as often as there is no room for it.
+/// Tries to send until the socket has taken the message, and waits for room in between.
 func untilSent(by socket: borrowing Socket, _ attempt: () throws -> SendOutcome) throws {
   while try attempt() != .sent { _ = try Poller().wait(for: [socket.writable], timeout: .milliseconds(10)) }
 }

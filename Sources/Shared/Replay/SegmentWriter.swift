@@ -1,4 +1,4 @@
-// Seals trajectory groups into an HDF5 file that is written beside, put on disk, read back and compared, and only then
+// Seals trajectory groups into an HDF5 file that is written beside, read back and compared, put on disk, and only then
 // given its name: a file of that name is whole.
 
 internal import Engine

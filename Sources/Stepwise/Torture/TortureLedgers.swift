@@ -1,10 +1,7 @@
-// What the parts of a torture say they were told: each appends lines of words to a ledger of its own, which outlives it.
+// What the parts of a torture say they were told: each appends lines of words to a ledger, which outlives it.
 
 import Foundation
-
-#if canImport(Glibc)
-  import Glibc
-#endif
+import Glibc
 
 /// The ledgers of a torture's actors and learner.
 struct TortureLedgers {
