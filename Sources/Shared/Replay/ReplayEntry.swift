@@ -26,16 +26,10 @@ public struct ReplayEntry: Sendable, Equatable {
   public let rewards: [String: Float]
 
   init(_ group: TrajectoryGroup, byteCount: Int) {
-    number = group.number
-    epoch = group.epoch
-    policyVersion = group.policyVersion
-    prompt = group.prompt
-    actor = group.actor
-    incarnation = group.incarnation
-    trajectoryCount = group.trajectories.count
-    self.byteCount = byteCount
-    isScored = group.isScored
-    rewards = ReplayEntry.means(group.trajectories.map(\.scores))
+    self.init(
+      number: group.number, epoch: group.epoch, policyVersion: group.policyVersion, prompt: group.prompt,
+      actor: group.actor, incarnation: group.incarnation, byteCount: byteCount, isScored: group.isScored,
+      scores: group.trajectories.map(\.scores))
   }
 
   init(

@@ -20,8 +20,7 @@ final class Sealing: @unchecked Sendable {  // its state is guarded by the condi
   ///   - folder: the replay's.
   ///   - groups: those of the journal, at least one, whose states have one shape.
   init(
-    _ number: Int, in folder: String, origin: ReplayOrigin,
-    groups: [(record: JournalRecord, byteCount: Int)]
+    _ number: Int, in folder: String, origin: ReplayOrigin, groups: [(record: JournalRecord, byteCount: Int)]
   ) {
     self.number = number
     journal = ReplayFolder.journal(folder, number)
