@@ -1,5 +1,5 @@
 // Products against sums in double precision, over sizes at the edges of the kernels' blocks: 14 rows, 16 and 32
-// columns, 256 columns and 384 of the inner axis at a time.
+// columns, 512 columns and 384 of the inner axis at a time; rows 1,024 floats apart are copied first.
 
 import Engine
 import Testing
@@ -21,9 +21,9 @@ struct ProductTests {
   }
 
   static let sizes: [[Int]] = [
-    [1, 1, 1], [1, 33, 2], [13, 15, 16], [14, 16, 17], [15, 17, 31], [29, 48, 33], [28, 24, 385], [31, 257, 40],
+    [1, 1, 1], [1, 33, 2], [13, 15, 16], [14, 16, 17], [15, 17, 31], [29, 48, 33], [28, 24, 385], [31, 513, 40],
     [2, 290, 769], [300, 3, 100], [4097, 4, 8],
-    [15, 31, 900], [1, 32, 64], [16, 33, 65], [17, 47, 95], [33, 48, 513], [49, 450, 600], [64, 64, 1100],
+    [15, 31, 900], [1, 32, 64], [16, 33, 65], [17, 47, 95], [33, 48, 513], [49, 1050, 600], [64, 64, 1100], [29, 530, 1024],
   ]
 
   @Test("with bias and residual", arguments: ProductTests.sizes)
@@ -38,7 +38,7 @@ struct ProductTests {
     #expect(worstError(x.matmul(w.permuted([1, 0])).values, expected(x, w, nil, nil)) < 1e-5)
   }
 
-  @Test("of a transposed left side", arguments: [[3, 5, 7], [33, 50, 70], [40, 100, 600]])
+  @Test("of a transposed left side", arguments: [[3, 5, 7], [33, 50, 70], [40, 100, 600], [1024, 20, 400]])
   func transposedLeft(size: [Int]) {
     var random = RandomStream(seed: 24)
     let x = random.normal([size[2], size[0]]), g = random.normal([size[2], size[1]])

@@ -1,7 +1,7 @@
 // Products of the shapes networks have: many rows, few columns, a short inner axis. With AVX-512 a kernel of our own: B is
-// packed once into panels of 32 columns that stay in cache, and 14 rows of A at a time meet a panel in 28 registers of
-// sums. (OpenBLAS packs both sides for every product and reaches four fifths of the speed at an inner axis of 64.)
-// Elsewhere, and for a transposed A, OpenBLAS multiplies.
+// packed once into panels of 32 columns that stay in the L2 cache, and 14 rows of A at a time, read where they lie, meet a
+// panel in 28 registers of sums. (OpenBLAS packs both sides for every product and reaches four fifths of the speed at an
+// inner axis of 64.) Elsewhere OpenBLAS multiplies.
 #include "product_kernel.h"
 #include "kernels.h"
 #include "openblas.h"
@@ -27,11 +27,11 @@ static void multiply_by_library(const sw_product *p) {
 #include <immintrin.h>
 #define SW_512 __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,fma")))
 
-enum { block_rows = 14, panel = 32, depth = 384, width = 256, row_stride = depth + 16 };
+enum { block_rows = 14, panel = 32, depth = 384, width = 512, row_stride = depth + 16 };
 
-// sums[r, v] = sum over k of a[r, k] b[k, 16 v ...]; then C = alpha sums + bias + add
+// sums[r, v] = sum over k of a[r row + k step] b[k, 16 v ...]; then C = alpha sums + bias + add
 typedef struct {
-  int64_t k;
+  int64_t k, row, step;
   const float *a, *b, *bias, *add;
   float *c;
   int64_t ldadd, ldc;
@@ -45,15 +45,24 @@ static inline __attribute__((always_inline)) SW_512 void multiply_tile(const int
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
-    for (int v = 0; v < registers; v++) sums[r][v] = _mm512_setzero_ps();
-  const float *a = t->a, *b = t->b;
-  for (int64_t k = 0; k < t->k; k++, a++, b += 16 * registers) {
+    for (int v = 0; v < registers; v++) {
+      sums[r][v] = _mm512_setzero_ps();
+      __builtin_prefetch(t->c + r * t->ldc + 16 * v, 1, 3);
+    }
+  // Rows are found from every fifth: the address of each is then a sum of two registers. Left to itself the compiler
+  // finds each from the row before, and the sums wait.
+  const int64_t row = t->row, step = t->step;
+  int64_t third = 3 * row;
+  const float *b = t->b, *a = t->a, *fifth = a + 5 * row, *tenth = fifth + 5 * row;
+  __asm__("" : "+r"(fifth), "+r"(tenth), "+r"(third));
+  for (int64_t k = t->k; k > 0; k--, a += step, fifth += step, tenth += step, b += 16 * registers) {
     __m512 columns[2];
 #pragma clang loop unroll(full)
     for (int v = 0; v < registers; v++) columns[v] = _mm512_loadu_ps(b + 16 * v);
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
-      const __m512 left = _mm512_set1_ps(a[r * row_stride]);
+      const float *near = r < 5 ? a : r < 10 ? fifth : tenth;
+      const __m512 left = _mm512_set1_ps(near[r % 5 == 3 ? third : r % 5 * row]);
 #pragma clang loop unroll(full)
       for (int v = 0; v < registers; v++) sums[r][v] = _mm512_fmadd_ps(left, columns[v], sums[r][v]);
     }
@@ -107,13 +116,19 @@ SW_512 static void transpose_block(const float *b, int64_t ldb, float *out, int6
   }
 }
 
-// Columns first ... first + count of op(B), rows begin ... begin + k, as [k, lanes] with zeros beyond the last column.
+// Columns first ... first + count of op(B), rows begin ... begin + k, as [k, lanes] with zeros beyond the last column. What
+// comes next is fetched meanwhile: weights are used once, and lie in lines far from one another.
 SW_512 static void pack_panel(const sw_product *p, int64_t first, int64_t count, int64_t lanes, int64_t begin, int64_t k,
                               float *out) {
   if (count < lanes) memset(out, 0, k * lanes * sizeof(float));
   if (!p->transpose_b) {
     const float *b = p->b + begin * p->ldb + first;
-    for (int64_t i = 0; i < k; i++) memcpy(out + i * lanes, b + i * p->ldb, count * sizeof(float));
+    for (int64_t i = 0; i < k; i++, b += p->ldb, out += lanes)
+      for (int64_t c = 0; c < count; c += 16) {
+        const __mmask16 mask = count - c < 16 ? (__mmask16)((1u << (count - c)) - 1) : (__mmask16)0xffff;
+        __builtin_prefetch(b + c + lanes, 0, 2);
+        _mm512_storeu_ps(out + c, _mm512_maskz_loadu_ps(mask, b + c));
+      }
     return;
   }
   const float *b = p->b + first * p->ldb + begin;
@@ -121,14 +136,16 @@ SW_512 static void pack_panel(const sw_product *p, int64_t first, int64_t count,
   for (int64_t c = 0; c < count; c += 16) {
     const int64_t columns = count - c < 16 ? count - c : 16;
     const int64_t done = columns == 16 ? whole : 0;
-    for (int64_t i = 0; i < done; i += 16) transpose_block(b + c * p->ldb + i, p->ldb, out + i * lanes + c, lanes);
+    for (int64_t i = 0; i < done; i += 16) {
+      for (int64_t j = 0; j < 16; j++) __builtin_prefetch(b + (c + 16 + j) * p->ldb + i, 0, 2);
+      transpose_block(b + c * p->ldb + i, p->ldb, out + i * lanes + c, lanes);
+    }
     for (int64_t j = 0; j < columns; j++)
       for (int64_t i = done; i < k; i++) out[i * lanes + c + j] = b[(c + j) * p->ldb + i];
   }
 }
 
-// Rows of A side by side: their distance in memory may be one at which they would push each other out of the cache. The
-// rows after them are asked for meanwhile.
+// Rows of A side by side. The rows after them are asked for meanwhile.
 SW_512 static void copy_rows(const float *a, int64_t lda, int64_t count, int64_t k, int64_t next, float *rows) {
   for (int64_t r = count; r < count + next; r++)
     for (int64_t i = 0; i < k; i += 16) __builtin_prefetch(a + r * lda + i, 0, 2);
@@ -139,6 +156,9 @@ SW_512 static void copy_rows(const float *a, int64_t lda, int64_t count, int64_t
     _mm512_store_ps(rows + r * row_stride + i, _mm512_maskz_loadu_ps(rest, a + r * lda + i));
   }
 }
+
+// Rows so many floats apart would push each other out of the L1 cache: they are copied first.
+static int collide(int64_t lda) { return lda % 1024 == 0; }
 
 // Where a panel of the block of columns begins, and how many columns it has room for: 32 each, and 16 for a short rest.
 static int64_t lanes_at(int64_t column, int64_t columns) { return columns - column > 16 ? panel : 16; }
@@ -153,13 +173,19 @@ static void multiply_block(const sw_product *p, int64_t column, int64_t columns,
   for (int64_t block = 0; block < blocks; block++) {
     // Blocks of nearly one size: a last one of a row or two would leave most of the registers idle.
     const int64_t first = p->m * block / blocks, count = p->m * (block + 1) / blocks - first;
-    const int64_t left = p->m - first - count, next = left < block_rows ? left : block_rows;
-    copy_rows(p->a + first * p->lda + begin, p->lda, count, k, next, rows);
+    const float *a = p->a + (p->transpose_a ? begin * p->lda + first : first * p->lda + begin);
+    int64_t row = p->transpose_a ? 1 : p->lda, step = p->transpose_a ? p->lda : 1;
+    if (!p->transpose_a && collide(p->lda)) {
+      const int64_t after = p->m - first - count;
+      copy_rows(a, p->lda, count, k, after < block_rows ? after : block_rows, rows);
+      a = rows;
+      row = row_stride;
+    }
     for (int64_t c = 0; c < columns; c += panel) {
       const int64_t lanes = lanes_at(c, columns), left = columns - c < lanes ? columns - c : lanes;
       float *y = p->c + first * p->ldc + column + c;
       const int opens = begin == 0;
-      tile t = {k, rows, packed + c * k, opens && p->bias ? p->bias + column + c : NULL,
+      tile t = {k, row, step, a, packed + c * k, opens && p->bias ? p->bias + column + c : NULL,
                 opens ? (p->add ? p->add + first * p->ldadd + column + c : NULL) : y, y,
                 opens ? p->ldadd : p->ldc, p->ldc, p->alpha, (__mmask16)(0xffff >> ((lanes - left) & 15))};
       tiles[count - 1][lanes / 16 - 1](&t);
@@ -195,6 +221,6 @@ static void multiply_by_panels(const sw_product *p) { multiply_by_library(p); }
 
 void sw_multiply(const sw_product *p) {
   if (p->m <= 0 || p->n <= 0) return;
-  if (p->k > 0 && !p->transpose_a && has_own_kernel()) multiply_by_panels(p);
+  if (p->k > 0 && has_own_kernel()) multiply_by_panels(p);
   else multiply_by_library(p);
 }
