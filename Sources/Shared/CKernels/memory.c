@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 
 enum {
-  fineness = 64, classes = 64 * fineness, header = 64, smallest_kept = 4096, smallest_mapped = 8 << 20,
-  huge_page = 1 << 21
+  fineness = 64, classes = 64 * fineness, header = 64, smallest_kept = 4096, smallest_fine = 1 << 18,
+  smallest_mapped = 1 << 20, huge_page = 1 << 21
 };
 
 typedef struct block {
@@ -22,10 +22,11 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static block *kept[classes];
 static int64_t kept_bytes, used_bytes, most_used_bytes;
 
-// Eight classes to each doubling: at most an eighth is wasted. Sixty-four for large blocks, of which there are few sizes.
+// Eight classes to each doubling: at most an eighth is wasted. Sixty-four for larger blocks, of which there are few sizes,
+// and often a power of two and a header.
 static int class_of(int64_t bytes, int64_t *rounded) {
   const int octave = 63 - __builtin_clzll((unsigned long long)bytes);
-  const int64_t finest = ((int64_t)1 << octave) / fineness, step = bytes < smallest_mapped ? 8 * finest : finest;
+  const int64_t finest = ((int64_t)1 << octave) / fineness, step = bytes < smallest_fine ? 8 * finest : finest;
   *rounded = (bytes + step - 1) / step * step;
   return octave * fineness + (int)(*rounded / finest - fineness);
 }
