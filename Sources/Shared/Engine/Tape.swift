@@ -112,6 +112,29 @@ public final class Tape {
     })
   }
 
+  /// As above, for a part that makes each row of its result, along the first axis, of that row of x alone. It is computed
+  /// so many rows at a time: what is inside never exists for all of them, and stays in cache.
+  public static func recomputing(_ x: Tensor, rows: Int, _ body: @escaping (Tensor) -> Tensor) -> Tensor {
+    let held = x.detached, wanted = tracks(x)
+    let y = withoutGradients { held.mappingRows(rows) { body(held.slice(axis: 0, $0)) } }
+    guard let tape = current else { return y }
+    return tape.append(y, from: [x], .recomputation { gradient, sums in
+      var parameters = Gradients()
+      let part = held.mappingRows(rows) { range in
+        let inner = Tape(), piece = held.slice(axis: 0, range)
+        return with(inner) {
+          let tracked = wanted ? inner.leaf(piece) : piece
+          let found = inner.backward(from: body(tracked), seed: gradient.slice(axis: 0, range))
+          parameters.add(inner.parameterGradients(found))
+          return wanted ? found[tracked.place] ?? Tensor.zeros(piece.shape) : piece
+        }
+      }
+      var sum = sums[0]
+      if wanted { add(part, to: &sum) }
+      return ([sum], parameters)
+    })
+  }
+
   /// A new tracked value without history.
   func leaf(_ tensor: Tensor) -> Tensor {
     var copy = tensor
@@ -187,6 +210,21 @@ public final class Tape {
 }
 
 extension Tensor {
+  /// `body` of so many rows along the first axis at a time, its results one after the other.
+  fileprivate func mappingRows(_ rows: Int, _ body: (Range<Int>) -> Tensor) -> Tensor {
+    let count = shape[0], first = body(0..<min(rows, count))
+    if rows >= count { return first }
+    return Tensor.make([count] + first.shape.dropFirst()) { out in
+      let width = first.count / first.shape[0]
+      for begin in stride(from: 0, to: count, by: rows) {
+        let range = begin..<min(begin + rows, count)
+        withPointers(begin == 0 ? first : body(range)) {
+          (out + begin * width).update(from: $0, count: range.count * width)
+        }
+      }
+    }
+  }
+
   /// The index of a tracked value on its tape.
   fileprivate var place: Int {
     guard let node else { fatalError("a value that is not on the tape has no place there") }

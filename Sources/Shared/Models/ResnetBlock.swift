@@ -21,13 +21,24 @@ final class ResnetBlock {
     shortcut = try inputs == outputs ? nil : Conv2d(path["conv_shortcut"], in: inputs, out: outputs, kernel: 1)
   }
 
-  /// `[B, H, W, in]` and the activated time embedding `[B, E]` to `[B, H, W, out]`.
-  func callAsFunction(_ x: consuming Tensor, time: Tensor?) -> Tensor {
+  /// `[B, H, W, in]` and the activated time embedding `[B, E]` to `[B, H, W, out]`; a skip's channels come after x's.
+  func callAsFunction(_ x: consuming Tensor, skip: Tensor? = nil, time: Tensor?) -> Tensor {
     let shift = time.flatMap { time in timeProjection.map { $0(time) } }
     // First, so that the normalised x can take the place of x where nobody else wants it. Nothing after has a name for
     // the same reason: each is freed as soon as the next is made.
-    let residual = if let shortcut { shortcut(x) } else { copy x }
-    return conv2(norm2(conv1(norm1(consume x, silu: true), shift: shift), silu: true), residual: residual)
+    let residual = if let shortcut { shortcut(joined(x, skip)) } else { joined(x, skip) }
+    return conv2(
+      norm2(conv1(normalized(consume x, skip), shift: shift), silu: true), residual: residual)
+  }
+
+  private func joined(_ x: Tensor, _ skip: Tensor?) -> Tensor {
+    skip.map { Tensor.concatenated([x, $0], axis: 3) } ?? x
+  }
+
+  /// Training keeps x and the skip, which is kept in any case, and joins them once more for the gradient.
+  private func normalized(_ x: consuming Tensor, _ skip: Tensor?) -> Tensor {
+    guard let skip else { return norm1(consume x, silu: true) }
+    return Tape.recomputing([x, skip]) { [norm1] in norm1(Tensor.concatenated($0, axis: 3), silu: true) }
   }
 }
 

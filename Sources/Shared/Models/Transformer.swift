@@ -51,23 +51,18 @@ final class TransformerBlock {
 
   func callAsFunction(_ x: Tensor, context: Tensor) -> Tensor {
     let attended = selfAttention(x, after: norm1)
-    let informed = keepingLess([attended, context]) { [crossAttention, norm2] in
-      crossAttention($0[0], after: norm2, context: $0[1])
-    }
-    let hidden = keepingLess([informed]) { [expand, norm3] in expand(norm3($0[0])).geglu() }
-    return contract(hidden, residual: informed)
+    let informed = crossAttention(attended, after: norm2, context: context)
+    guard x.count / x.shape[2] * expand.outputs > Self.largestKept else { return feedForward(informed) }
+    let rows = informed.reshaped([-1, x.shape[2]])
+    return Tape.recomputing(rows, rows: Self.rowsAtATime, feedForward).reshaped(x.shape)
   }
+
+  private func feedForward(_ x: Tensor) -> Tensor { contract(expand(norm3(x)).geglu(), residual: x) }
 
   /// Above so many values between the feed-forward layers, training computes these and the prompt's attention again
   /// rather than keep what their gradients need: SD-Turbo's with LoRA peaks at 4.30 GB, 3.46 of them weights.
-  private static let largestKept = 1 << 21
-
-  /// A part of the block; the first input is `[B, N, width]`.
-  private func keepingLess(_ inputs: [Tensor], _ part: @escaping ([Tensor]) -> Tensor) -> Tensor {
-    let x = inputs[0]
-    let isLarge = x.count / x.shape[2] * expand.outputs > Self.largestKept
-    return isLarge ? Tape.recomputing(inputs, part) : part(inputs)
-  }
+  private static let largestKept = 1 << 23
+  private static let rowsAtATime = 1024
 }
 
 /// diffusers' Transformer2DModel on NHWC images; the projections are linear (SD 2) or 1x1 convolutions (SD 1), which

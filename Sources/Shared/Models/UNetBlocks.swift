@@ -9,7 +9,7 @@ struct UNetUnit {
   let resnet: ResnetBlock
   let transformer: Transformer2D?
 
-  /// x `[B, H, W, in]` to `[B, H, W, out]`; a skip is joined to x's channels first.
+  /// x `[B, H, W, in]` to `[B, H, W, out]`; a skip's channels are joined to x's.
   func callAsFunction(_ x: Tensor, skip: Tensor? = nil, _ condition: UNetCondition) -> Tensor {
     guard condition.recomputes else { return compute(x, skip, condition.time, condition.context) }
     let inputs = [x, condition.time, condition.context] + (skip.map { [$0] } ?? [])
@@ -17,7 +17,7 @@ struct UNetUnit {
   }
 
   private func compute(_ x: Tensor, _ skip: Tensor?, _ time: Tensor, _ context: Tensor) -> Tensor {
-    let y = resnet(skip.map { Tensor.concatenated([x, $0], axis: 3) } ?? x, time: time)
+    let y = resnet(x, skip: skip, time: time)
     return transformer?(y, context: context) ?? y
   }
 }
