@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { query_block = 128, key_block = 512 };
+enum { query_block = 256, key_block = 256 };
 
 typedef struct {
   const sw_attention_shape *shape;

@@ -7,7 +7,7 @@
 #include "product_kernel.h"
 #include <string.h>
 
-enum { query_block = 128, key_block = 256 };
+enum { query_block = 256, key_block = 256 };
 
 typedef struct {
   const sw_attention_shape *shape;

@@ -4,25 +4,27 @@
 #include <stdint.h>
 #include <string.h>
 
-// exp by 2^n e^r, r in +-ln2/2, and a polynomial of degree 6; relative error below 2e-7.
+// exp by 2^n e^r, r in +-ln2/2, and the polynomial of degree 5 that is 1 at 0 with the smallest largest error (9e-8, found
+// by least squares reweighted towards it); relative error below 2e-7. n is found by rounding in the last bits of a number
+// so large that it has no fraction, from where it is added to the exponent.
 SW_INLINE float sw_expf(float x) {
   x = x < -87.0f ? -87.0f : x;
   x = x > 88.0f ? 88.0f : x;
-  float n = x * 1.44269504f;
-  n = (n + 12582912.0f) - 12582912.0f; // round to nearest
+  const float large = x * 1.44269504f + 12582912.0f, n = large - 12582912.0f;
   float r = x - n * 0.693359375f;
   r = r + n * 2.12194440e-4f;
-  float p = 1.0f / 720;
-  p = p * r + 1.0f / 120;
-  p = p * r + 1.0f / 24;
-  p = p * r + 1.0f / 6;
-  p = p * r + 0.5f;
+  float p = 8.290308258e-3f;
+  p = p * r + 4.189796502e-2f;
+  p = p * r + 1.666763649e-1f;
+  p = p * r + 4.999914927e-1f;
+  p = p * r + 9.999997071e-1f;
   p = p * r + 1.0f;
-  p = p * r + 1.0f;
-  int32_t bits = ((int32_t)n + 127) << 23;
-  float scale;
-  memcpy(&scale, &bits, 4);
-  return p * scale;
+  uint32_t bits, exponent;
+  memcpy(&bits, &p, 4);
+  memcpy(&exponent, &large, 4);
+  bits += exponent << 23;
+  memcpy(&p, &bits, 4);
+  return p;
 }
 
 SW_INLINE float sw_sigmoidf(float x) { return 1.0f / (1.0f + sw_expf(-x)); }

@@ -1,121 +1,115 @@
-// Memory for tensors. Every step of a computation asks for the same sizes as the one before, so freed blocks are kept,
-// by size class, and handed out again: fresh memory from the kernel costs a page fault every 4 KiB.
+// Memory for tensors. Every step of a computation asks for the same sizes as the one before, so what is freed is kept and
+// handed out again: fresh memory from the kernel costs a page fault every 4 KiB, which fills it with zeros. Small blocks
+// are kept by size class, large ones as extents, which join and are cut.
+#include "extents.h"
 #include "kernels.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum {
-  fineness = 64, classes = 64 * fineness, header = 64, smallest_kept = 4096, smallest_fine = 1 << 18,
-  smallest_mapped = 1 << 20, huge_page = 1 << 21
+  octave_classes = 8, classes = 64 * octave_classes, header = 64, page = 4096, smallest_kept = page,
+  smallest_extent = 1 << 18
 };
 
 typedef struct block {
   int64_t bytes; // with the header
-  int class;     // -1: not kept
+  int class;     // -1: not kept, or an extent's
+  sw_extent *extent;
   struct block *next;
 } block;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static block *kept[classes];
-static int64_t kept_bytes, used_bytes, most_used_bytes;
+static int64_t kept_bytes, used_bytes, most_used_bytes; // kept_bytes without those in extents
 
-// Eight classes to each doubling: at most an eighth is wasted. Sixty-four for larger blocks, of which there are few sizes,
-// and often a power of two and a header.
+// Eight classes to each doubling: at most an eighth is wasted.
 static int class_of(int64_t bytes, int64_t *rounded) {
   const int octave = 63 - __builtin_clzll((unsigned long long)bytes);
-  const int64_t finest = ((int64_t)1 << octave) / fineness, step = bytes < smallest_fine ? 8 * finest : finest;
+  const int64_t step = ((int64_t)1 << octave) / octave_classes;
   *rounded = (bytes + step - 1) / step * step;
-  return octave * fineness + (int)(*rounded / finest - fineness);
+  return octave * octave_classes + (int)(*rounded / step - octave_classes);
 }
 
-// Large blocks are mapped by themselves: between malloc's they would leave holes that nothing else fits.
-static void give_back(block *b) {
-  if (b->bytes >= smallest_mapped) munmap(b, (size_t)b->bytes);
-  else free(b);
-}
-
-// Gives kept blocks back, the largest first, until `most` bytes are kept.
-static void release_until(int64_t most) {
+// Counts what is about to be used. What is in use and what is kept together never exceed the most that was ever in use:
+// the rest goes back to the system, extents first.
+static void use(int64_t bytes) {
+  used_bytes += bytes;
+  if (used_bytes > most_used_bytes) most_used_bytes = used_bytes;
+  const int64_t most = most_used_bytes - used_bytes;
+  sw_keep_in_extents(most > kept_bytes ? most - kept_bytes : 0);
   for (int c = classes - 1; c >= 0 && kept_bytes > most; c--)
     while (kept[c] && kept_bytes > most) {
       block *b = kept[c];
       kept[c] = b->next;
       kept_bytes -= b->bytes;
-      give_back(b);
+      free(b);
     }
 }
 
-// The whole huge pages within a block may be mapped at once; the rest stays in small ones, so nothing is wasted.
-static void *advised(void *memory, int64_t bytes) {
-#ifdef MADV_HUGEPAGE
-  const uintptr_t begin = ((uintptr_t)memory + huge_page - 1) / huge_page * huge_page;
-  const uintptr_t end = ((uintptr_t)memory + (uintptr_t)bytes) / huge_page * huge_page;
-  if (end > begin) madvise((void *)begin, end - begin, MADV_HUGEPAGE); // advice: a refusal changes nothing
-#endif
-  return memory;
-}
-
-static void *taken(int64_t bytes) {
+static block *small_block(int64_t bytes) {
   void *memory = NULL;
-  if (bytes < smallest_mapped) return posix_memalign(&memory, 64, (size_t)bytes) == 0 ? advised(memory, bytes) : NULL;
-  memory = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return memory == MAP_FAILED ? NULL : advised(memory, bytes);
+  return posix_memalign(&memory, 64, (size_t)bytes) == 0 ? memory : NULL;
 }
 
-static block *fresh(int64_t bytes) {
-  block *b = taken(bytes);
-  if (b) return b;
-  pthread_mutex_lock(&lock);
-  release_until(0);
-  pthread_mutex_unlock(&lock);
-  b = taken(bytes);
-  if (b) return b;
+static block *out_of_memory(int64_t bytes) {
   fprintf(stderr, "out of memory: %lld bytes for a tensor, with %lld in use\n", (long long)bytes, (long long)used_bytes);
   abort();
 }
 
-float *sw_allocate(int64_t count) {
-  int64_t bytes = header + (count > 0 ? count : 1) * (int64_t)sizeof(float);
-  block *b = NULL;
-  int class = -1;
-  if (bytes >= smallest_kept) {
-    class = class_of(bytes, &bytes);
-    pthread_mutex_lock(&lock);
-    b = kept[class];
-    if (b) {
-      kept[class] = b->next;
-      kept_bytes -= bytes;
-    }
-    used_bytes += bytes;
-    if (used_bytes > most_used_bytes) most_used_bytes = used_bytes;
-    // Blocks of other sizes that nobody asks for make room for this one.
-    if (!b && kept_bytes > most_used_bytes - used_bytes) release_until(most_used_bytes - used_bytes);
-    pthread_mutex_unlock(&lock);
+static block *take_small(int64_t bytes) {
+  const int class = class_of(bytes, &bytes);
+  pthread_mutex_lock(&lock);
+  block *b = kept[class];
+  if (b) {
+    kept[class] = b->next;
+    kept_bytes -= bytes;
   }
-  if (!b) b = fresh(bytes);
-  b->bytes = bytes;
-  b->class = class;
+  use(bytes);
+  pthread_mutex_unlock(&lock);
+  if (!b) b = small_block(bytes);
+  if (!b) return out_of_memory(bytes);
+  *b = (block){bytes, class, NULL, NULL};
+  return b;
+}
+
+static block *take_large(int64_t bytes) {
+  bytes = (bytes + page - 1) / page * page;
+  pthread_mutex_lock(&lock);
+  sw_extent *extent = sw_take_extent(bytes);
+  if (!extent) return out_of_memory(bytes);
+  use(extent->bytes);
+  pthread_mutex_unlock(&lock);
+  block *b = (block *)extent->begin;
+  *b = (block){extent->bytes, -1, extent, NULL};
+  return b;
+}
+
+float *sw_allocate(int64_t count) {
+  const int64_t bytes = header + (count > 0 ? count : 1) * (int64_t)sizeof(float);
+  block *b;
+  if (bytes >= smallest_extent) b = take_large(bytes);
+  else if (bytes >= smallest_kept) b = take_small(bytes);
+  else if ((b = small_block(bytes))) *b = (block){bytes, -1, NULL, NULL};
+  else b = out_of_memory(bytes);
   return (float *)((char *)b + header);
 }
 
 void sw_free(float *pointer) {
   block *b = (block *)((char *)pointer - header);
-  if (b->class < 0) {
+  if (b->class < 0 && !b->extent) {
     free(b);
     return;
   }
   pthread_mutex_lock(&lock);
   used_bytes -= b->bytes;
-  // What is in use and what is kept together never exceed the most that was ever in use.
-  int keep = used_bytes + kept_bytes + b->bytes <= most_used_bytes;
-  if (keep) {
+  if (b->extent) {
+    sw_give_extent(b->extent);
+  } else {
     b->next = kept[b->class];
     kept[b->class] = b;
     kept_bytes += b->bytes;
   }
   pthread_mutex_unlock(&lock);
-  if (!keep) give_back(b);
 }
