@@ -79,6 +79,7 @@ final class RunLock: @unchecked Sendable {  // the timer is only held, never use
     timer.cancel()
     // The lease ends with it: nobody has to wait for it to run out.
     if Self.read(descriptor)?.token == holder.withLock({ $0.token }) { ftruncate(descriptor, 0) }
+    flock(descriptor, LOCK_UN) // a process that is being started may hold a copy of the descriptor for a moment
     close(descriptor)
   }
 

@@ -10,6 +10,7 @@ internal import Foundation
 struct OpenFile: ~Copyable {
   let path: String
   private let descriptor: Int32
+  private var isLocked = false
 
   /// - Parameter flags: of open(2).
   init(_ path: String, _ flags: Int32) throws {
@@ -17,7 +18,11 @@ struct OpenFile: ~Copyable {
     descriptor = try Disk.call("open", path) { open(path, flags | O_CLOEXEC, 0o644) }
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // A process that is being started has a copy of every descriptor until its program begins, and would hold the lock.
+    if isLocked { flock(descriptor, LOCK_UN) }
+    close(descriptor)
+  }
 
   /// Writes all bytes at an offset.
   func write(_ bytes: [UInt8], at offset: Int) throws { try bytes.withUnsafeBytes { try write($0, at: offset) } }
@@ -89,12 +94,13 @@ struct OpenFile: ~Copyable {
   func synchronizeAll() throws { _ = try Disk.call("fsync", path) { fsync(descriptor) } }
 
   /// Keeps other processes out, for as long as this file is open.
-  func lock() throws {
-    if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+  mutating func lock() throws {
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       throw ReplayError(
         .locked, path: (path as NSString).deletingLastPathComponent,
         "another process writes to this folder; end it, or choose another run folder")
     }
+    isLocked = true
   }
 }
 

@@ -85,7 +85,7 @@ public final class ReplayStore {
       journal = OpenJournal(number: last, file: try OpenFile(ReplayFolder.journal(folder.path, last), O_RDONLY), end: 0)
     } else {
       try Disk.makeFolder(folder.path)
-      let lock = try OpenFile(folder.path + "/lock", O_RDWR | O_CREAT)
+      var lock = try OpenFile(folder.path + "/lock", O_RDWR | O_CREAT)
       try lock.lock()
       self.lock = consume lock
       let last = try ReplayFolder.prepare(folder.path)
