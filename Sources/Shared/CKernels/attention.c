@@ -48,38 +48,75 @@ static int64_t visible_keys(const sw_attention_shape *s, int64_t row, int64_t fi
   return row + 1 <= first ? 0 : least(row + 1 - first, columns);
 }
 
+// A head's keys and values, a block of keys at a time, as products read them: packed once for all queries. `scores` and
+// `values` are products that lack their left sides and results.
+typedef struct {
+  sw_product scores, values;
+} key_products;
+
+static void prepare_keys(const sw_attention_shape *s, const float *k, const float *v, key_products *blocks,
+                         float *packed) {
+  for (int64_t at = 0; at < s->m; at += key_block, blocks++) {
+    const int64_t columns = least(s->m - at, key_block), stride = s->k_stride;
+    blocks->scores = (sw_product){.transpose_b = 1, .n = columns, .k = s->d, .alpha = s->scale, .b = k + at * stride,
+                                  .ldb = stride, .lda = s->q_stride, .ldc = columns};
+    blocks->values = (sw_product){.n = s->d, .k = columns, .alpha = 1, .b = v + at * stride, .ldb = stride,
+                                  .lda = columns, .ldadd = s->heads * s->d, .ldc = s->heads * s->d};
+    blocks->scores.packed = sw_pack(&blocks->scores, packed);
+    packed += sw_packed_size(columns, s->d);
+    blocks->values.packed = sw_pack(&blocks->values, packed);
+    packed += sw_packed_size(s->d, columns);
+  }
+}
+
+// One block of queries over all keys of its head; p has room for the scores of a block of keys.
+static void attend(const sw_attention_shape *s, const key_products *keys, int64_t first, int64_t count, const float *q,
+                   float *y, float *lse, float *p) {
+  const int64_t width = s->heads * s->d;
+  seen rows[query_block];
+  for (int64_t r = 0; r < count; r++) rows[r] = (seen){-INFINITY, 0};
+  for (int64_t at = 0; at < s->m; at += key_block, keys++) {
+    const int64_t columns = keys->scores.n;
+    if (s->causal && at > first + count - 1) break;
+    sw_product scores = keys->scores, values = keys->values;
+    scores.m = values.m = count;
+    scores.a = q;
+    scores.c = p;
+    sw_multiply(&scores);
+    for (int64_t r = 0; r < count; r++) {
+      const int64_t visible = visible_keys(s, first + r, at, columns);
+      const float shrink = visible > 0 ? exponentiate(columns, visible, rows + r, p + r * columns) : 1;
+      if (visible == 0) memset(p + r * columns, 0, columns * sizeof(float));
+      if (at > 0) scale_row(s->d, shrink, y + r * width);
+    }
+    values.a = p;
+    values.c = y;
+    values.add = at > 0 ? y : NULL;
+    sw_multiply(&values);
+  }
+  for (int64_t r = 0; r < count; r++) {
+    scale_row(s->d, 1.0f / rows[r].sum, y + r * width);
+    lse[r] = rows[r].top + logf(rows[r].sum);
+  }
+}
+
 static void attend_blocks(void *context, int64_t begin, int64_t end) {
   const attention_work *w = context;
   const sw_attention_shape *s = w->shape;
-  const int64_t width = s->heads * s->d;
-  float *p = sw_allocate(query_block * least(s->m, key_block));
-  seen rows[query_block];
+  const int64_t width = s->heads * s->d, blocks = (s->m + key_block - 1) / key_block;
+  const int64_t keys_size = sw_packed_size(key_block, s->d), values_size = sw_packed_size(s->d, key_block);
+  float *p = sw_allocate(query_block * key_block + blocks * (keys_size + values_size));
+  key_products *keys = (key_products *)sw_allocate(blocks * (int64_t)(sizeof *keys / sizeof(float)));
+  int64_t prepared = -1;
   for (int64_t task = begin; task < end; task++) {
     const int64_t pair = task / w->blocks, first = task % w->blocks * query_block;
-    const int64_t b = pair / s->heads, h = pair % s->heads, count = least(s->n - first, query_block);
-    const float *q = w->q + (b * s->n + first) * s->q_stride + h * s->d;
-    const float *k = w->k + b * s->m * s->k_stride + h * s->d, *v = w->v + b * s->m * s->k_stride + h * s->d;
-    float *y = w->y + (b * s->n + first) * width + h * s->d;
-    for (int64_t r = 0; r < count; r++) rows[r] = (seen){-INFINITY, 0};
-    for (int64_t at = 0; at < s->m; at += key_block) {
-      const int64_t columns = least(s->m - at, key_block);
-      if (s->causal && at > first + count - 1) break;
-      sw_multiply(&(sw_product){0, 1, count, columns, s->d, s->scale, q, k + at * s->k_stride, NULL, NULL, p,
-                                s->q_stride, s->k_stride, 0, columns});
-      for (int64_t r = 0; r < count; r++) {
-        const int64_t visible = visible_keys(s, first + r, at, columns);
-        const float shrink = visible > 0 ? exponentiate(columns, visible, rows + r, p + r * columns) : 1;
-        if (visible == 0) memset(p + r * columns, 0, columns * sizeof(float));
-        if (at > 0) scale_row(s->d, shrink, y + r * width);
-      }
-      sw_multiply(&(sw_product){0, 0, count, s->d, columns, 1, p, v + at * s->k_stride, NULL, at > 0 ? y : NULL, y,
-                                columns, s->k_stride, width, width});
-    }
-    for (int64_t r = 0; r < count; r++) {
-      scale_row(s->d, 1.0f / rows[r].sum, y + r * width);
-      w->lse[pair * s->n + first + r] = rows[r].top + logf(rows[r].sum);
-    }
+    const int64_t b = pair / s->heads, h = pair % s->heads, at = b * s->m * s->k_stride + h * s->d;
+    if (pair != prepared) prepare_keys(s, w->k + at, w->v + at, keys, p + query_block * key_block);
+    prepared = pair;
+    attend(s, keys, first, least(s->n - first, query_block), w->q + (b * s->n + first) * s->q_stride + h * s->d,
+           w->y + (b * s->n + first) * width + h * s->d, w->lse + pair * s->n + first, p);
   }
+  sw_free((float *)keys);
   sw_free(p);
 }
 

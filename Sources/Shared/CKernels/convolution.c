@@ -89,7 +89,7 @@ void sw_conv2d(const sw_convolution *s, const float *x, const float *w, sw_convo
     return;
   }
   if (is_plain(s) && !terms.shift) {
-    sw_linear(positions(s), s->out, s->in, x, w, terms.bias, terms.residual, y);
+    sw_linear(positions(s), s->out, s->in, x, w, NULL, terms.bias, terms.residual, y, s->out);
     return;
   }
   const int64_t total = positions(s), k = patch_size(s), most = rows_a_product(s) < total ? rows_a_product(s) : total;
@@ -98,8 +98,8 @@ void sw_conv2d(const sw_convolution *s, const float *x, const float *w, sw_convo
   for (; work.first < total; work.first += most) {
     const int64_t rows = total - work.first < most ? total - work.first : most, at = work.first * s->out;
     sw_parallel(rows, 8, prepare_rows, &work);
-    sw_linear(rows, s->out, k, work.patches ? work.patches : x + work.first * k, w, terms.bias, add ? add + at : NULL,
-              y + at);
+    sw_linear(rows, s->out, k, work.patches ? work.patches : x + work.first * k, w, NULL, terms.bias,
+              add ? add + at : NULL, y + at, s->out);
   }
   if (work.patches) sw_free(work.patches);
 }
@@ -126,7 +126,7 @@ static void dilate(const sw_convolution *s, int64_t height, int64_t width, const
 // 180 degrees.
 void sw_conv2d_input_gradient(const sw_convolution *s, const float *w, const float *g, float *gx) {
   if (is_plain(s)) {
-    sw_gemm(0, 0, positions(s), s->in, s->out, 1, g, s->out, w, s->in, NULL, gx, s->in);
+    sw_linear_gradient(positions(s), s->out, s->in, g, s->out, w, NULL, NULL, gx);
     return;
   }
   const int64_t height = (s->out_height - 1) * s->stride + 1, width = (s->out_width - 1) * s->stride + 1;

@@ -16,7 +16,27 @@ static void add_rows(const sw_product *p) {
   }
 }
 
+// B and its adapter, for who cannot add it while reading.
+static float *adapted(const sw_product *p) {
+  const int64_t rows = p->transpose_b ? p->n : p->k, columns = p->transpose_b ? p->k : p->n;
+  const sw_low_rank *a = &p->adapter;
+  float *b = sw_allocate(rows * columns);
+  for (int64_t r = 0; r < rows; r++) memcpy(b + r * columns, p->b + r * p->ldb, columns * sizeof(float));
+  sw_blas_sgemm(0, 0, rows, columns, a->rank, a->scale, a->up, a->rank, a->down, p->lddown, 1, b, columns);
+  return b;
+}
+
 static void multiply_by_library(const sw_product *p) {
+  if (p->adapter.rank) {
+    sw_product whole = *p;
+    float *b = adapted(p);
+    whole.b = b;
+    whole.ldb = p->transpose_b ? p->k : p->n;
+    whole.adapter.rank = 0;
+    multiply_by_library(&whole);
+    sw_free(b);
+    return;
+  }
   const int adds = p->add || p->bias;
   if (adds) add_rows(p);
   sw_blas_sgemm(p->transpose_a, p->transpose_b, p->m, p->n, p->k, p->alpha, p->a, p->lda, p->b, p->ldb, adds ? 1 : 0,
@@ -145,6 +165,30 @@ SW_512 static void pack_panel(const sw_product *p, int64_t first, int64_t count,
   }
 }
 
+// Adds the adapter to a packed panel, four of its ranks at a time.
+SW_512 static void adapt_panel(const sw_product *p, int64_t first, int64_t count, int64_t lanes, int64_t begin, int64_t k,
+                               float *out) {
+  const sw_low_rank *a = &p->adapter;
+  for (int64_t r = 0; r < a->rank; r += 4) {
+    const int64_t ranks = a->rank - r < 4 ? a->rank - r : 4;
+    float columns[4][panel] = {{0}}, row[4] = {0};
+    for (int64_t i = 0; i < ranks; i++)
+      for (int64_t c = 0; c < count; c++)
+        columns[i][c] =
+            a->scale * (p->transpose_b ? a->up[(first + c) * a->rank + r + i] : a->down[(r + i) * p->lddown + first + c]);
+    for (int64_t j = 0; j < k; j++) {
+      for (int64_t i = 0; i < ranks; i++)
+        row[i] = p->transpose_b ? a->down[(r + i) * p->lddown + begin + j] : a->up[(begin + j) * a->rank + r + i];
+      for (int64_t c = 0; c < lanes; c += 16) {
+        __m512 sum = _mm512_loadu_ps(out + j * lanes + c);
+        for (int i = 0; i < 4; i++)
+          sum = _mm512_fmadd_ps(_mm512_set1_ps(row[i]), _mm512_loadu_ps(columns[i] + c), sum);
+        _mm512_storeu_ps(out + j * lanes + c, sum);
+      }
+    }
+  }
+}
+
 // Rows of A side by side. The rows after them are asked for meanwhile.
 SW_512 static void copy_rows(const float *a, int64_t lda, int64_t count, int64_t k, int64_t next, float *rows) {
   for (int64_t r = count; r < count + next; r++)
@@ -163,12 +207,18 @@ static int collide(int64_t lda) { return lda % 1024 == 0; }
 // Where a panel of the block of columns begins, and how many columns it has room for: 32 each, and 16 for a short rest.
 static int64_t lanes_at(int64_t column, int64_t columns) { return columns - column > 16 ? panel : 16; }
 
-static void multiply_block(const sw_product *p, int64_t column, int64_t columns, int64_t begin, int64_t k,
-                           float *packed, float *rows) {
+static int64_t block_size(int64_t n, int64_t k) { return (n + panel - 1) / panel * panel * k; }
+
+static void pack_block(const sw_product *p, int64_t column, int64_t columns, int64_t begin, int64_t k, float *packed) {
   for (int64_t c = 0; c < columns; c += panel) {
     const int64_t lanes = lanes_at(c, columns), count = columns - c < lanes ? columns - c : lanes;
     pack_panel(p, column + c, count, lanes, begin, k, packed + c * k);
+    if (p->adapter.rank) adapt_panel(p, column + c, count, lanes, begin, k, packed + c * k);
   }
+}
+
+static void multiply_block(const sw_product *p, int64_t column, int64_t columns, int64_t begin, int64_t k,
+                           const float *packed, float *rows) {
   const int64_t blocks = (p->m + block_rows - 1) / block_rows;
   for (int64_t block = 0; block < blocks; block++) {
     // Blocks of nearly one size: a last one of a row or two would leave most of the registers idle.
@@ -206,18 +256,34 @@ static int has_own_kernel(void) {
 }
 
 static void multiply_by_panels(const sw_product *p) {
-  const int64_t columns = p->n < width ? (p->n + panel - 1) / panel * panel : width, k = p->k < depth ? p->k : depth;
-  float *packed = sw_allocate(columns * k + block_rows * row_stride), *rows = packed + columns * k;
+  const int64_t columns = p->n < width ? p->n : width, k = p->k < depth ? p->k : depth;
+  const int64_t size = p->packed ? 0 : block_size(columns, k);
+  float *rows = sw_allocate(block_rows * row_stride + size), *packed = rows + block_rows * row_stride;
   for (int64_t column = 0; column < p->n; column += width)
-    for (int64_t begin = 0; begin < p->k; begin += depth)
-      multiply_block(p, column, p->n - column < width ? p->n - column : width, begin,
-                     p->k - begin < depth ? p->k - begin : depth, packed, rows);
-  sw_free(packed);
+    for (int64_t begin = 0; begin < p->k; begin += depth) {
+      const int64_t n = p->n - column < width ? p->n - column : width, k = p->k - begin < depth ? p->k - begin : depth;
+      if (!p->packed) pack_block(p, column, n, begin, k, packed);
+      multiply_block(p, column, n, begin, k, p->packed ? p->packed : packed, rows);
+    }
+  sw_free(rows);
 }
 #else
 static int has_own_kernel(void) { return 0; }
 static void multiply_by_panels(const sw_product *p) { multiply_by_library(p); }
+static void pack_block(const sw_product *p, int64_t column, int64_t columns, int64_t begin, int64_t k, float *packed) {}
+static int64_t block_size(int64_t n, int64_t k) { return 0; }
+enum { width = 0, depth = 0 };
 #endif
+
+int64_t sw_packed_size(int64_t n, int64_t k) {
+  return n <= width && k <= depth && has_own_kernel() ? block_size(n, k) : 0;
+}
+
+const float *sw_pack(const sw_product *p, float *packed) {
+  if (sw_packed_size(p->n, p->k) == 0) return NULL;
+  pack_block(p, 0, p->n, 0, p->k, packed);
+  return packed;
+}
 
 void sw_multiply(const sw_product *p) {
   if (p->m <= 0 || p->n <= 0) return;

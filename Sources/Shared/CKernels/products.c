@@ -21,6 +21,8 @@ static void multiply_part(void *context, int64_t begin, int64_t end) {
   } else {
     if (end > p.n) end = p.n;
     p.b += p.transpose_b ? begin * p.ldb : begin;
+    if (p.adapter.rank && p.transpose_b) p.adapter.up += begin * p.adapter.rank;
+    else if (p.adapter.rank) p.adapter.down += begin;
     p.c += begin;
     if (p.add) p.add += begin;
     if (p.bias) p.bias += begin;
@@ -41,9 +43,16 @@ void sw_gemm(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, 
   multiply_on_threads(&(sw_product){transpose_a, transpose_b, m, n, k, alpha, a, b, NULL, add, c, lda, ldb, ldc, ldc});
 }
 
-void sw_linear(int64_t m, int64_t n, int64_t k, const float *x, const float *w, const float *bias, const float *add,
-               float *y) {
-  multiply_on_threads(&(sw_product){0, 1, m, n, k, 1, x, w, bias, add, y, k, k, n, n});
+void sw_linear(int64_t m, int64_t n, int64_t k, const float *x, const float *w, const sw_low_rank *adapter,
+               const float *bias, const float *add, float *y, int64_t ldy) {
+  multiply_on_threads(&(sw_product){0, 1, m, n, k, 1, x, w, bias, add, y, k, k, ldy, ldy,
+                                    adapter ? *adapter : (sw_low_rank){0}, k});
+}
+
+void sw_linear_gradient(int64_t m, int64_t n, int64_t k, const float *g, int64_t ldg, const float *w,
+                        const sw_low_rank *adapter, const float *add, float *gx) {
+  multiply_on_threads(&(sw_product){0, 0, m, k, n, 1, g, w, NULL, add, gx, ldg, k, k, k,
+                                    adapter ? *adapter : (sw_low_rank){0}, k});
 }
 
 typedef struct {

@@ -1,4 +1,4 @@
-// Affine layers: one product for the layers that share an input, with bias, adapter and residual in the same pass.
+// Affine layers: layers that share an input write side by side, with bias, adapter and residual in the same pass.
 
 internal import CKernels
 
@@ -33,6 +33,23 @@ public struct AffineWeights {
 
   /// What there is, in the order of its gradients.
   var tensors: [Tensor] { [weight, bias, adapter?.down, adapter?.up].compactMap { $0 } }
+
+  var outputs: Int { weight.shape[0] }
+
+  /// Calls `body` with the weight, the bias and the adapter.
+  fileprivate func withPointers(
+    _ body: (UnsafePointer<Float>, UnsafePointer<Float>?, UnsafePointer<sw_low_rank>?) -> Void
+  ) {
+    Engine.withPointers(weight) { w in
+      withOptionalPointer(bias) { b in
+        guard let adapter else { return body(w, b, nil) }
+        Engine.withPointers(adapter.up, adapter.down) { up, down in
+          let kernel = sw_low_rank(rank: Int64(adapter.down.shape[0]), scale: adapter.scale, up: up, down: down)
+          withUnsafePointer(to: kernel) { body(w, b, $0) }
+        }
+      }
+    }
+  }
 }
 
 /// x w^T + bias + residual: `[..., in]` times weight `[out, in]` to `[..., out]`, in one pass.
@@ -40,10 +57,9 @@ public func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor? = nil, residua
   linear(x, [AffineWeights(weight: weight, bias: bias)], residual: residual)
 }
 
-/// Several affine layers of one input, their results side by side: `[..., in]` to `[..., out1 + out2 + ...]`, one
-/// product for all of them. The layers all have a bias, or none.
+/// Several affine layers of one input, their results side by side: `[..., in]` to `[..., out1 + out2 + ...]`.
 ///
-/// An adapter is added to its weight before the product: that costs `rank out in` multiplications whatever the number
+/// An adapter is added to its weight as the product reads it: that costs `rank out in` multiplications whatever the number
 /// of rows, and sampling, which needs no gradients, computes the same bits as training does.
 ///
 /// - Parameter residual: is added to the result, of its shape.
@@ -69,7 +85,7 @@ public func linear(_ x: Tensor, after norm: LayerNormWeights, _ layers: [AffineW
   }
 }
 
-/// One product of x with the weights of several layers, and its gradients.
+/// The products of x with the weights of several layers, and their gradients.
 private struct AffineProduct {
   let shape: [Int]
   /// Detached, with what of each gradients are wanted for.
@@ -84,12 +100,11 @@ private struct AffineProduct {
     self.shape = shape
     self.wantsX = wantsX
     rows = shape.dropLast().reduce(1, *)
-    outputs = weights.reduce(0) { $0 + $1.weight.shape[0] }
+    outputs = weights.reduce(0) { $0 + $1.outputs }
     for w in weights {
-      let out = w.weight.shape[0]
+      let out = w.outputs
       check(w.weight.shape == [out, columns], "linear: x \(shape) does not fit weight \(w.weight.shape)")
       check(w.bias == nil || w.bias!.shape == [out], "linear: bias \(w.bias!.shape) does not fit \(w.weight.shape)")
-      check((w.bias == nil) == (weights[0].bias == nil), "linear: some of the layers have a bias, and some have none")
       if let a = w.adapter {
         let rank = a.down.shape[0]
         check(
@@ -109,36 +124,37 @@ private struct AffineProduct {
     }
   }
 
-  /// All weights with their adapters, `[outputs, columns]`. Made anew for the gradient: it is as large as the weights.
-  private var weight: Tensor {
-    if layers.count == 1, layers[0].values.adapter == nil { return layers[0].values.weight }
-    return Tensor.make([outputs, columns]) { all in
-      var at = all
-      for (w, _) in layers {
-        withPointers(w.weight) { w_ in
-          if let adapter = w.adapter {
-            let (rank, k) = (Int64(adapter.down.shape[0]), Int64(columns))
-            withPointers(adapter.up, adapter.down) { b, a in
-              sw_gemm(0, 0, Int64(w.weight.shape[0]), k, rank, adapter.scale, b, rank, a, k, w_, at, k)
+  func forward(_ x: Tensor, _ residual: Tensor?) -> Tensor {
+    let shape = Array(shape.dropLast()) + [outputs]
+    check(residual == nil || residual!.shape == shape, "linear: residual \(residual!.shape) is not \(shape)")
+    let (m, k, all) = (Int64(rows), Int64(columns), Int64(outputs))
+    return withPointers(x) { x_ in
+      withOptionalPointer(residual) { r_ in
+        Tensor.make(shape) { y in
+          var column = 0
+          for (w, _) in layers {
+            w.withPointers { w_, b_, adapter in
+              sw_linear(m, Int64(w.outputs), k, x_, w_, adapter, b_, r_.map { $0 + column }, y + column, all)
             }
-          } else {
-            at.update(from: w_, count: w.weight.count)
+            column += w.outputs
           }
         }
-        at += w.weight.count
       }
     }
   }
 
-  func forward(_ x: Tensor, _ residual: Tensor?) -> Tensor {
-    let shape = Array(shape.dropLast()) + [outputs]
-    check(residual == nil || residual!.shape == shape, "linear: residual \(residual!.shape) is not \(shape)")
-    let biases = layers.compactMap(\.values.bias)
-    let bias = biases.count > 1 ? Tensor.concatenated(biases, axis: 0) : biases.first
-    return withPointers(x, weight) { x_, w_ in
-      withOptionalPointer(bias) { b_ in
-        withOptionalPointer(residual) { r_ in
-          Tensor.make(shape) { sw_linear(Int64(rows), Int64(outputs), Int64(columns), x_, w_, b_, r_, $0) }
+  /// gx = g W, over all layers.
+  private func inputGradient(_ g: Tensor) -> Tensor {
+    let (m, k, all) = (Int64(rows), Int64(columns), Int64(outputs))
+    return withPointers(g) { g_ in
+      Tensor.make(shape) { gx in
+        var column = 0
+        for (w, _) in layers {
+          w.withPointers { w_, _, adapter in
+            sw_linear_gradient(
+              m, Int64(w.outputs), k, g_ + column, all, w_, adapter, column == 0 ? nil : UnsafePointer(gx), gx)
+          }
+          column += w.outputs
         }
       }
     }
@@ -148,16 +164,11 @@ private struct AffineProduct {
   /// gA = s (g B)^T x, gB = s g^T (x A^T). `input` is x, where `needsInput`.
   func gradients(_ g: Tensor, input: Tensor?) -> [Tensor?] {
     let (m, n, k) = (Int64(rows), Int64(outputs), Int64(columns))
-    var all: [Tensor?] = [
-      wantsX
-        ? withPointers(g, weight) { g_, w_ in
-          Tensor.make(shape) { sw_gemm(0, 0, m, k, n, 1, g_, n, w_, k, nil, $0, k) }
-        } : nil
-    ]
+    var all: [Tensor?] = [wantsX ? inputGradient(g) : nil]
     let sums = layers.contains { $0.wants.bias } ? g.columnSums : nil
     var column = 0
     for (w, wants) in layers {
-      let out = w.weight.shape[0]
+      let out = w.outputs
       withPointers(g, input ?? g) { g_, x_ in
         let own = g_ + column
         all.append(

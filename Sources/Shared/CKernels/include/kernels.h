@@ -21,9 +21,19 @@ int64_t sw_next_tape_identity(void);
 /// c[m, n] = alpha op(a) op(b) + add; add has c's shape and stride, and may be NULL, or c itself.
 void sw_gemm(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
              int64_t lda, const float *b, int64_t ldb, const float *add, float *c, int64_t ldc);
-/// y[m, n] = x[m, k] w[n, k]^T + bias[n] + add[m, n]; bias and add may be NULL.
-void sw_linear(int64_t m, int64_t n, int64_t k, const float *x, const float *w, const float *bias, const float *add,
-               float *y);
+/// scale up[n, rank] down[rank, k], to be added to a weight w[n, k] as it is read.
+typedef struct {
+  int64_t rank;
+  float scale;
+  const float *up, *down;
+} sw_low_rank;
+/// y[m, n] = x[m, k] (w[n, k] + adapter)^T + bias[n] + add[m, n], rows of y and add being ldy apart; adapter, bias and add
+/// may be NULL.
+void sw_linear(int64_t m, int64_t n, int64_t k, const float *x, const float *w, const sw_low_rank *adapter,
+               const float *bias, const float *add, float *y, int64_t ldy);
+/// gx[m, k] = g[m, n] (w[n, k] + adapter) + add, rows of g being ldg apart; adapter and add may be NULL, add may be gx.
+void sw_linear_gradient(int64_t m, int64_t n, int64_t k, const float *g, int64_t ldg, const float *w,
+                        const sw_low_rank *adapter, const float *add, float *gx);
 /// c[i] = op(a[i]) op(b[i]) for `batch` matrices.
 void sw_batched_gemm(int64_t batch, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
                      const float *b, float *c);
