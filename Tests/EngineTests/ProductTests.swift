@@ -121,6 +121,23 @@ struct ProductTests {
     #expect(worstError(y.slice(axis: 1, 7..<25).values, separate.values) < 1e-5)
   }
 
+  @Test(
+    "of a weight and its adapter are those of their sum, and so is the input's gradient",
+    arguments: [[1, 5, 7, 1], [40, 33, 20, 4], [9, 600, 500, 5], [300, 70, 33, 64], [17, 18, 1024, 3]])
+  func adapted(size: [Int]) {
+    var random = RandomStream(seed: 28)
+    let (m, n, k, rank) = (size[0], size[1], size[2], size[3])
+    let x = random.normal([m, k]), w = random.normal([n, k]), g = random.normal([m, n])
+    let adapter = LowRank(down: random.normal([rank, k]), up: random.normal([n, rank]), scale: 0.3)
+    let sum = w + adapter.up.matmul(adapter.down) * 0.3
+    let found = Tape.gradients(of: [x]) { t in
+      let y = linear(t[0], [AffineWeights(weight: w, adapter: adapter)])
+      return ((y * g).sum(), y.detached)
+    }
+    #expect(worstError(found.extra.values, expected(x, sum, nil, nil)) < 1e-5)
+    #expect(worstError(found.inputs[0].values, expected(g, sum.permuted([1, 0]), nil, nil)) < 1e-5)
+  }
+
   @Test("have gradients that agree with central differences, of all that goes into them")
   func gradients() throws {
     let error = try worstGradientError([[6, 10], [5, 10], [5], [8, 10], [8], [2, 10], [8, 2], [6, 13]]) { t in
