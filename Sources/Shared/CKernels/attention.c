@@ -1,5 +1,5 @@
-// Attention that never holds tokens x tokens: a block of queries at a time meets the keys a block at a time, and keeps a
-// running maximum and sum for each query (Milakov and Gimelshein, arXiv 1805.02867; Dao et al., arXiv 2205.14135).
+// Attention that never holds tokens x tokens: a block of queries at a time meets the keys a block at a time, and keeps
+// a running maximum and sum for each query (Milakov and Gimelshein, arXiv 1805.02867; Dao et al., arXiv 2205.14135).
 #include "functions.h"
 #include "kernels.h"
 #include "product_kernel.h"

@@ -1,7 +1,7 @@
 // The gradient of attention: scores are computed again, a block of queries by a block of keys at a time.
 //
-// With p = softmax(scale q k^T): gv = p^T g; ds = p (g v^T - sum(g y)); gq = scale ds k; gk = scale ds^T q. Blocks are held
-// with keys as rows, so that the sums over queries are plain products.
+// With p = softmax(scale q k^T): gv = p^T g; ds = p (g v^T - sum(g y)); gq = scale ds k; gk = scale ds^T q. Blocks are
+// held with keys as rows, so that the sums over queries are plain products.
 #include "functions.h"
 #include "kernels.h"
 #include "product_kernel.h"
@@ -26,8 +26,8 @@ SW_KERNEL static float dot(int64_t n, const float *restrict a, const float *rest
   return sum;
 }
 
-// A key's row over the queries: p = e^(score - lse), and ds = p (dp - delta) in place of dp. Queries before `hidden` do not
-// see the key.
+// A key's row over the queries: p = e^(score - lse), and ds = p (dp - delta) in place of dp. Queries before `hidden` do
+// not see the key.
 SW_KERNEL static void score_gradient(int64_t n, int64_t hidden, const float *restrict lse, const float *restrict delta,
                                      float *restrict p, float *restrict dp) {
   for (int64_t i = 0; i < n; i++) {

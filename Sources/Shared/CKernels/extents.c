@@ -1,5 +1,5 @@
-// See extents.h. A request is met from the smallest kept extent that is large enough, or else by joining neighbours, kept
-// and bare, so that as few new pages as possible are needed: the system fills each with zeros first.
+// See extents.h. A request is met from the smallest kept extent that is large enough, or else by joining neighbours,
+// kept and bare, so that as few new pages as possible are needed: the system fills each with zeros first.
 #include "extents.h"
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -48,8 +48,8 @@ static void list_joined(sw_extent *e) {
   list(e);
 }
 
-// Cuts e, which is not listed, after so many bytes; returns the rest, which has e's state and is not listed either. NULL
-// when there is no memory to describe it.
+// Cuts e, which is not listed, after so many bytes; returns the rest, which has e's state and is not listed either.
+// NULL when there is no memory to describe it.
 static sw_extent *cut(sw_extent *e, int64_t bytes) {
   sw_extent *rest = malloc(sizeof *rest);
   if (!rest) return NULL;

@@ -4,9 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
-// exp by 2^n e^r, r in +-ln2/2, and the polynomial of degree 5 that is 1 at 0 with the smallest largest error (9e-8, found
-// by least squares reweighted towards it); relative error below 2e-7. n is found by rounding in the last bits of a number
-// so large that it has no fraction, from where it is added to the exponent.
+// exp by 2^n e^r, r in +-ln2/2, and the polynomial of degree 5 that is 1 at 0 with the smallest largest error (9e-8,
+// found by least squares reweighted towards it); relative error below 2e-7. n is found by rounding in the last bits of
+// a number so large that it has no fraction, from where it is added to the exponent.
 SW_INLINE float sw_expf(float x) {
   x = x < -87.0f ? -87.0f : x;
   x = x > 88.0f ? 88.0f : x;

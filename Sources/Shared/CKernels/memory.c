@@ -1,6 +1,6 @@
-// Memory for tensors. Every step of a computation asks for the same sizes as the one before, so what is freed is kept and
-// handed out again: fresh memory from the kernel costs a page fault every 4 KiB, which fills it with zeros. Small blocks
-// are kept by size class, large ones as extents, which join and are cut.
+// Memory for tensors. Every step of a computation asks for the same sizes as the one before, so what is freed is kept
+// and handed out again: fresh memory from the kernel costs a page fault every 4 KiB, which fills it with zeros. Small
+// blocks are kept by size class, large ones as extents, which join and are cut.
 #include "extents.h"
 #include "kernels.h"
 #include <pthread.h>
@@ -54,7 +54,8 @@ static block *small_block(int64_t bytes) {
 }
 
 static block *out_of_memory(int64_t bytes) {
-  fprintf(stderr, "out of memory: %lld bytes for a tensor, with %lld in use\n", (long long)bytes, (long long)used_bytes);
+  fprintf(stderr, "out of memory: %lld bytes for a tensor, with %lld in use\n", (long long)bytes,
+          (long long)used_bytes);
   abort();
 }
 

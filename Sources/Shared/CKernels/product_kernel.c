@@ -1,7 +1,7 @@
-// Products of the shapes networks have: many rows, few columns, a short inner axis. With AVX-512 a kernel of our own: B is
-// packed once into panels of 32 columns that stay in the L2 cache, and 14 rows of A at a time, read where they lie, meet a
-// panel in 28 registers of sums. (OpenBLAS packs both sides for every product and reaches four fifths of the speed at an
-// inner axis of 64.) Elsewhere OpenBLAS multiplies.
+// Products of the shapes networks have: many rows, few columns, a short inner axis. With AVX-512 a kernel of our own: B
+// is packed once into panels of 32 columns that stay in the L2 cache, and 14 rows of A at a time, read where they lie,
+// meet a panel in 28 registers of sums. (OpenBLAS packs both sides for every product and reaches four fifths of the
+// speed at an inner axis of 64.) Elsewhere OpenBLAS multiplies.
 #include "product_kernel.h"
 #include "kernels.h"
 #include "openblas.h"

@@ -1,4 +1,5 @@
-// How the AVX-512 kernel of product_kernel.c gets at its matrices: B in panels of 32 columns, and of A rows that lie badly.
+// How the AVX-512 kernel of product_kernel.c gets at its matrices: B in panels of 32 columns, and of A rows that lie
+// badly.
 #pragma once
 #include "product_kernel.h"
 #include <immintrin.h>
@@ -33,10 +34,10 @@ SW_512 static void transpose_block(const float *b, int64_t ldb, float *out, int6
   }
 }
 
-// Columns first ... first + count of op(B), rows begin ... begin + k, as [k, lanes] with zeros beyond the last column. What
-// comes next is fetched meanwhile: weights are used once, and lie in lines far from one another.
-SW_512 static void pack_panel(const sw_product *p, int64_t first, int64_t count, int64_t lanes, int64_t begin, int64_t k,
-                              float *out) {
+// Columns first ... first + count of op(B), rows begin ... begin + k, as [k, lanes] with zeros beyond the last column.
+// What comes next is fetched meanwhile: weights are used once, and lie in lines far from one another.
+SW_512 static void pack_panel(const sw_product *p, int64_t first, int64_t count, int64_t lanes, int64_t begin,
+                              int64_t k, float *out) {
   if (count < lanes) memset(out, 0, k * lanes * sizeof(float));
   if (!p->transpose_b) {
     const float *b = p->b + begin * p->ldb + first;
@@ -63,16 +64,16 @@ SW_512 static void pack_panel(const sw_product *p, int64_t first, int64_t count,
 }
 
 // Adds the adapter to a packed panel, four of its ranks at a time.
-SW_512 static void adapt_panel(const sw_product *p, int64_t first, int64_t count, int64_t lanes, int64_t begin, int64_t k,
-                               float *out) {
+SW_512 static void adapt_panel(const sw_product *p, int64_t first, int64_t count, int64_t lanes, int64_t begin,
+                               int64_t k, float *out) {
   const sw_low_rank *a = &p->adapter;
   for (int64_t r = 0; r < a->rank; r += 4) {
     const int64_t ranks = a->rank - r < 4 ? a->rank - r : 4;
     float columns[4][panel] = {{0}}, row[4] = {0};
     for (int64_t i = 0; i < ranks; i++)
       for (int64_t c = 0; c < count; c++)
-        columns[i][c] =
-            a->scale * (p->transpose_b ? a->up[(first + c) * a->rank + r + i] : a->down[(r + i) * p->lddown + first + c]);
+        columns[i][c] = a->scale * (p->transpose_b ? a->up[(first + c) * a->rank + r + i]
+                                                   : a->down[(r + i) * p->lddown + first + c]);
     for (int64_t j = 0; j < k; j++) {
       for (int64_t i = 0; i < ranks; i++)
         row[i] = p->transpose_b ? a->down[(r + i) * p->lddown + begin + j] : a->up[(begin + j) * a->rank + r + i];

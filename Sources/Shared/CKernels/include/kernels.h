@@ -27,8 +27,8 @@ typedef struct {
   float scale;
   const float *up, *down;
 } sw_low_rank;
-/// y[m, n] = x[m, k] (w[n, k] + adapter)^T + bias[n] + add[m, n], rows of y and add being ldy apart; adapter, bias and add
-/// may be NULL.
+/// y[m, n] = x[m, k] (w[n, k] + adapter)^T + bias[n] + add[m, n], rows of y and add being ldy apart; adapter, bias and
+/// add may be NULL.
 void sw_linear(int64_t m, int64_t n, int64_t k, const float *x, const float *w, const sw_low_rank *adapter,
                const float *bias, const float *add, float *y, int64_t ldy);
 /// gx[m, k] = g[m, n] (w[n, k] + adapter) + add, rows of g being ldg apart; adapter and add may be NULL, add may be gx.
