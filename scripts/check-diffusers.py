@@ -48,6 +48,6 @@ worst = 0
 for number, (prompt, picture) in enumerate(zip(options.prompt, theirs)):
     ours = numpy.asarray(Image.open(options.pictures / f"{number:04d}.png").convert("RGB")).astype(int)
     difference = numpy.abs(ours - numpy.round(picture * 255).astype(int))
-    worst = max(worst, difference.max())
+    worst = max(worst, int(difference.max()))
     print(f"{prompt}: largest difference {difference.max()}, mean {difference.mean():.4f} of 255 grey levels")
 sys.exit(worst > 2)

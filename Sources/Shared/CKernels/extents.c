@@ -3,6 +3,7 @@
 #include "extents.h"
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { huge_page = 1 << 21 };
 static const int64_t region = (int64_t)1 << 30;
@@ -60,6 +61,11 @@ static sw_extent *cut(sw_extent *e, int64_t bytes) {
   return rest;
 }
 
+static int64_t whole_pages(int64_t bytes) {
+  const int64_t page = sysconf(_SC_PAGESIZE);
+  return (bytes + page - 1) / page * page;
+}
+
 // New address space for at least so many bytes. Whole huge pages of it may be mapped at once.
 static int add_region(int64_t bytes) {
   sw_extent *e = malloc(sizeof *e);
@@ -104,6 +110,7 @@ static sw_extent *choose(int64_t bytes) {
 }
 
 sw_extent *sw_take_extent(int64_t bytes) {
+  bytes = whole_pages(bytes);
   sw_extent *e = choose(bytes);
   if (!e && add_region(bytes)) e = choose(bytes);
   if (!e) return NULL;
@@ -135,12 +142,12 @@ static sw_extent *largest_kept(void) {
 void sw_keep_in_extents(int64_t most) {
   while (kept_bytes > most) {
     sw_extent *e = largest_kept();
-    const int64_t excess = kept_bytes - most;
+    const int64_t excess = whole_pages(kept_bytes - most);
     unlist(e);
     sw_extent *rest = excess < e->bytes ? cut(e, e->bytes - excess) : NULL;
     if (rest) list(e);
     sw_extent *bare = rest ? rest : e;
-    madvise(bare->begin, (size_t)bare->bytes, MADV_DONTNEED);
+    madvise(bare->begin, (size_t)bare->bytes, MADV_DONTNEED); // refused for locked memory, whose pages then stay
     bare->state = sw_extent_bare;
     list_joined(bare);
   }

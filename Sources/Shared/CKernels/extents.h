@@ -14,8 +14,7 @@ struct sw_extent {
   sw_extent *next, *last;    // among the free ones, in any order
 };
 
-/// `bytes`, a multiple of 4 KiB, on a boundary of 4 KiB; from pages that are kept where they suffice. NULL when the
-/// system has no more.
+/// At least `bytes`, whole pages; from pages that are kept where they suffice. NULL when the system has no more.
 sw_extent *sw_take_extent(int64_t bytes);
 /// Gives an extent back; its pages are kept.
 void sw_give_extent(sw_extent *extent);

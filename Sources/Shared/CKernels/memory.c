@@ -9,8 +9,7 @@
 #include <string.h>
 
 enum {
-  octave_classes = 8, classes = 64 * octave_classes, header = 64, page = 4096, smallest_kept = page,
-  smallest_extent = 1 << 18
+  octave_classes = 8, classes = 64 * octave_classes, header = 64, smallest_kept = 4096, smallest_extent = 1 << 18
 };
 
 typedef struct block {
@@ -76,7 +75,6 @@ static block *take_small(int64_t bytes) {
 }
 
 static block *take_large(int64_t bytes) {
-  bytes = (bytes + page - 1) / page * page;
   pthread_mutex_lock(&lock);
   sw_extent *extent = sw_take_extent(bytes);
   if (!extent) return out_of_memory(bytes);
