@@ -29,7 +29,7 @@ public final class Linear {
     linear(x, [weights], residual: residual)
   }
 
-  /// The results of several layers for one input, side by side in the last axis, by one product.
+  /// The results of several layers for one input, side by side in the last axis.
   public static func together(_ layers: [Linear], _ x: Tensor) -> Tensor { linear(x, layers.map(\.weights)) }
 
   /// The results of several layers for the layer norm of one input, which is not kept for the gradient.
