@@ -100,16 +100,21 @@ public final class Tape {
     guard let tape = current else { return body(inputs) }
     let held = inputs.map(\.detached), wanted = inputs.map { tracks($0) }
     let y = withoutGradients { body(held) }
-    return tape.append(y, from: inputs, .recomputation { gradient, sums in
-      let inner = Tape()
-      return with(inner) {
-        let tracked = zip(held, wanted).map { $1 ? inner.leaf($0) : $0 }
-        // Going on from the sums so far keeps the order in which gradients are added.
-        let known = zip(tracked, sums).filter { $0.0.node != nil }
-        let found = inner.backward(from: body(tracked), seed: gradient, sums: known.map { ($0.place, $1) })
-        return (zip(tracked, wanted).map { $1 ? found[$0.place] : nil }, inner.parameterGradients(found))
-      }
-    })
+    return tape.append(y, from: inputs, .recomputation { again(held, wanted, seed: $0, sums: $1, body) })
+  }
+
+  /// Computes a part again for its gradient; `wanted` says of which inputs.
+  private static func again(
+    _ held: [Tensor], _ wanted: [Bool], seed: Tensor, sums: [Tensor?], _ body: ([Tensor]) -> Tensor
+  ) -> (sums: [Tensor?], parameters: Gradients) {
+    let inner = Tape()
+    return with(inner) {
+      let tracked = zip(held, wanted).map { $1 ? inner.leaf($0) : $0 }
+      // Going on from the sums so far keeps the order in which gradients are added.
+      let known = zip(tracked, sums).filter { $0.0.node != nil }
+      let found = inner.backward(from: body(tracked), seed: seed, sums: known.map { ($0.place, $1) })
+      return (zip(tracked, wanted).map { $1 ? found[$0.place] : nil }, inner.parameterGradients(found))
+    }
   }
 
   /// As above, for a part that makes each row of its result, along the first axis, of that row of x alone. It is computed
@@ -121,13 +126,10 @@ public final class Tape {
     return tape.append(y, from: [x], .recomputation { gradient, sums in
       var parameters = Gradients()
       let part = held.mappingRows(rows) { range in
-        let inner = Tape(), piece = held.slice(axis: 0, range)
-        return with(inner) {
-          let tracked = wanted ? inner.leaf(piece) : piece
-          let found = inner.backward(from: body(tracked), seed: gradient.slice(axis: 0, range))
-          parameters.add(inner.parameterGradients(found))
-          return wanted ? found[tracked.place] ?? Tensor.zeros(piece.shape) : piece
-        }
+        let piece = held.slice(axis: 0, range)
+        let found = again([piece], [wanted], seed: gradient.slice(axis: 0, range), sums: [nil]) { body($0[0]) }
+        parameters.add(found.parameters)
+        return found.sums[0] ?? Tensor.zeros(piece.shape)
       }
       var sum = sums[0]
       if wanted { add(part, to: &sum) }
