@@ -47,6 +47,8 @@ let package = Package(
     .executable(name: "stepwise-actor", targets: ["stepwise-actor"]),
     .executable(name: "stepwise-learner", targets: ["stepwise-learner"]),
     .executable(name: "stepwise-reward-server", targets: ["stepwise-reward-server"]),
+    .executable(name: "stepwise-bench", targets: ["stepwise-bench"]),
+    .executable(name: "stepwise-torture", targets: ["stepwise-torture"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -55,6 +57,7 @@ let package = Package(
   ],
   targets: [
     // Floor 0: C
+    system("CSystem"),
     system("CHDF5", "hdf5-serial"),
     system("CZeroMQ"),
     system("CFreeType", "freetype2"),
@@ -67,7 +70,10 @@ let package = Package(
     .target(name: "COpenBLAS", path: "Sources/Shared/COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
     .target(
       name: "CKernels", dependencies: ["COpenBLAS"], path: "Sources/Shared/CKernels",
-      cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
+      cSettings: [
+        .headerSearchPath("."), .headerSearchPath("convolution"), .headerSearchPath("memory"),
+        .headerSearchPath("products"), .unsafeFlags(["-O3", "-fno-math-errno"]),
+      ],
       linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
     // Floors 1 to 5: numbers
     shared("Engine", ["CKernels", "COpenBLAS"], optimised),
@@ -79,37 +85,62 @@ let package = Package(
     shared("Rewards", ["Models", "Layers", "Engine", "Imaging"], optimised),
     shared("Pretraining", ["Diffusion", "Models", "Layers", "Engine", "Imaging"], optimised),
     // To the side: bytes
+    shared("Durable", []),
+    shared("Threads", ["CSystem", "Durable", logging]),
     shared("Messages", ["Engine", "CMessages"], optimised),
-    shared("Transport", ["CZeroMQ", logging]),
+    shared("Transport", ["CZeroMQ", "Threads", logging]),
     shared("Replay", ["Messages", "Engine", "CHDF5", "CChecksum"], optimised),
     shared("Telemetry", ["Engine", "Imaging"], optimised),
     shared("Configuration", [yaml]),
-    shared("Scoring", ["Messages", "Transport", "Engine", "Configuration"], optimised),
+    shared("RewardClient", ["Messages", "Transport", "Threads", "Engine", "Configuration"], optimised),
+    shared(
+      "Training",
+      [
+        "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Telemetry", "Imaging",
+        "Durable", logging,
+      ], optimised),
+    shared("Supervision", ["Configuration", "Threads"]),
   ]
     // On top: programs
     + role(
       "Actor", program: "stepwise-actor",
       [
-        "Configuration", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Scoring", "Telemetry",
+        "Configuration", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Threads", "RewardClient", "Telemetry",
         logging,
       ])
     + role(
       "RewardServer", program: "stepwise-reward-server",
-      ["Configuration", "Rewards", "Models", "Layers", "Engine", "Imaging", "Messages", "Transport", logging])
+      ["Configuration", "Rewards", "Models", "Layers", "Engine", "Imaging", "Messages", "Transport", "Threads", logging])
     + role(
       "Learner", program: "stepwise-learner",
       [
-        "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Scoring",
-        "Replay", "Telemetry", "Imaging", logging,
+        "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Threads",
+        "RewardClient", "Replay", "Telemetry", "Imaging", "Training", "Durable", logging,
       ])
     + [
       .executableTarget(
         name: "stepwise",
         dependencies: [
           "Actor", "RewardServer", "Learner", "Configuration", "Pretraining", "Rewards", "Diffusion", "Models",
-          "Layers", "Engine", "Imaging", "Messages", "Transport", "Scoring", "Replay", "Telemetry", arguments, logging,
+          "Layers", "Engine", "Imaging", "Messages", "Transport", "Threads", "RewardClient", "Replay", "Telemetry",
+          "Training", "Supervision", "Durable", arguments, logging,
         ],
-        path: "Sources/Stepwise", swiftSettings: modern)
+        path: "Sources/Stepwise", swiftSettings: modern),
+      .executableTarget(
+        name: "stepwise-bench",
+        dependencies: [
+          "Actor", "RewardServer", "Learner", "Configuration", "Pretraining", "Rewards", "Diffusion", "Models",
+          "Layers", "Engine", "Imaging", "Messages", "Transport", "Threads", "RewardClient", "Replay", "Telemetry",
+          "Training", "Algorithms", "Supervision", arguments, logging,
+        ],
+        path: "Sources/StepwiseBench", swiftSettings: modern),
+      .executableTarget(
+        name: "stepwise-torture",
+        dependencies: [
+          "Actor", "RewardServer", "Learner", "Configuration", "Rewards", "Engine", "Messages", "Transport", "Threads",
+          "Replay", "Supervision", "Durable", arguments, logging,
+        ],
+        path: "Sources/StepwiseTorture", swiftSettings: modern),
     ]
     + [
       // What tests of several rooms need.
@@ -117,35 +148,35 @@ let package = Package(
       tests("EngineTests", ["Engine"]),
       tests("MessagesTests", ["Messages", "Engine"]),
       tests("ReplayTests", ["Fixtures", "Replay", "CChecksum", "Messages", "Engine"]),
-      tests("LearnerTests", ["Fixtures", "Learner", "Replay", "Messages", "Transport", "Engine", logging]),
+      tests("LearnerTests", ["Fixtures", "Learner", "Training", "Replay", "Messages", "Transport", "Threads", "Engine", logging]),
       tests(
         "RunTests",
         [
-          "Learner", "Actor", "RewardServer", "Rewards", "Scoring", "Configuration", "Replay", "Messages", "Transport",
+          "Learner", "Training", "Actor", "RewardServer", "Rewards", "RewardClient", "Configuration", "Replay", "Messages", "Transport", "Threads",
           "Telemetry", "Engine", logging,
         ]),
       tests(
         "FaultTests",
         [
-          "Fixtures", "stepwise-learner", "Actor", "RewardServer", "Configuration", "Diffusion", "Models", "Replay", "Messages",
-          "Transport", "Engine", logging,
+          "Fixtures", "Training", "stepwise-learner", "Actor", "RewardServer", "Configuration", "Diffusion", "Models", "Replay", "Messages",
+          "Transport", "Threads", "Engine", logging,
         ]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),
-      tests("TransportTests", ["Transport", logging]),
+      tests("TransportTests", ["Transport", "Threads", logging]),
       tests("ConfigurationTests", ["Configuration"]),
       tests(
         "ActorTests",
         [
           "Fixtures", "Actor", "RewardServer", "Rewards", "Configuration", "Models", "Layers", "Engine", "Messages",
-          "Transport", logging,
+          "Transport", "Threads", logging,
         ]),
       tests(
         "RewardServerTests",
-        ["RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Engine", logging]),
+        ["RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Threads", "Engine", logging]),
       tests(
         "ScoringTests",
-        ["Scoring", "RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Engine", logging]),
+        ["RewardClient", "RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Threads", "Engine", logging]),
       tests("TokenizerTests", ["Models"]),
       tests("ModelsTests", ["Models", "Layers", "Engine"]),
       tests("RewardsTests", ["Rewards", "Imaging", "Layers", "Engine"]),
@@ -153,7 +184,7 @@ let package = Package(
       tests(
         "TrainingTests",
         [
-          "Fixtures", "Learner", "Configuration", "Diffusion", "Models", "Layers", "Messages", "Replay", "Telemetry",
+          "Fixtures", "Training", "Learner", "Configuration", "Diffusion", "Models", "Layers", "Messages", "Replay", "Telemetry",
           "Engine", logging,
         ]),
       tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine"]),
@@ -161,7 +192,7 @@ let package = Package(
         "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),
       tests("TelemetryTests", ["Telemetry", "Imaging"]),
       tests("LayeringTests", []),
-      tests("StepwiseTests", ["Fixtures", "stepwise", "Imaging", "Models", "Layers", "Engine"]),
+      tests("StepwiseTests", ["Fixtures", "stepwise", "stepwise-torture", "stepwise-bench", "Supervision", "Imaging", "Models", "Layers", "Engine"]),
     ],
   swiftLanguageModes: [.v6]
 )

@@ -1,19 +1,20 @@
 // The actor's network thread: one poll for the learner, its announcements, the routers and the compute thread, around
-// two pure values, ActorSession and ScoreExchange.
+// two pure values, ActorStateMachine and ScoreExchange.
 
 internal import Logging
 internal import Messages
-internal import Scoring
+internal import RewardClient
+internal import Threads
 internal import Transport
 
 /// One thread's loop; made and run on that thread.
 struct ActorLoop {
   private let options: ActorOptions
   private let logger: Logger
-  private let compute: ComputeThread
+  private let compute: ActorWorker
   private let acknowledged: @Sendable ([Int]) -> Void
   private let start = ContinuousClock.now
-  private var session: ActorSession
+  private var machine: ActorStateMachine
   private var exchange: ScoreExchange
   private var watch: PeerWatch
   /// Groups that are being scored.
@@ -28,14 +29,14 @@ struct ActorLoop {
   private var nextReport = Duration.seconds(10)
 
   init(
-    _ options: ActorOptions, modelHash: String, compute: ComputeThread,
+    _ options: ActorOptions, modelHash: String, compute: ActorWorker,
     acknowledged: @escaping @Sendable ([Int]) -> Void, logger: Logger
   ) {
     self.options = options
     self.acknowledged = acknowledged
     self.logger = logger
     self.compute = compute
-    session = ActorSession(options, modelHash: modelHash)
+    machine = ActorStateMachine(options, modelHash: modelHash)
     exchange = ScoreExchange(routers: options.routers.count, silence: options.silence, deadline: options.scoreDeadline)
     watch = PeerWatch(
       who: "actor \(options.name)", peers: [options.learner], what: "the learner",
@@ -49,7 +50,7 @@ struct ActorLoop {
   ///
   /// - Returns: why it ended.
   /// - Throws: `ActorError`, `AbsentPeer`, `TransportError`, or what the compute thread threw.
-  mutating func run(_ context: Context, bell: WakeUp, stop: StopFlag) throws -> String {
+  mutating func run(_ context: Context, waker: Waker, stop: StopFlag) throws -> String {
     // A name of its own lets a connection that broke take up its place again.
     var socketOptions = options.socket
     socketOptions.routingIdentity = "\(options.name)-\(options.incarnation)"
@@ -58,26 +59,26 @@ struct ActorLoop {
     let notices = try Socket(context, .subscriber, options: options.socket)
     try notices.subscribe()
     try notices.connect(options.notices, to: .learner)
-    let poller = Poller(wakeUp: bell)
+    let poller = Poller(waker: waker)
     var stopAt: Duration?
     while true {
       let pause: Duration = outbox.isEmpty ? .milliseconds(200) : .milliseconds(20)
       _ = try poller.wait(for: learner.readable + [notices.readable] + routers.readable, timeout: pause)
       try receive(learner, notices, routers)
       try takeOutcomes(learner, routers)
-      try carryOut(session.tick(now: now), learner)
+      try carryOut(machine.tick(now: now), learner)
       try carryOut(exchange.tick(now: now), learner, routers)
       try beat(learner, routers)
-      if case .finished(let reason) = session.phase { return "the run is finished: \(reason)" }
+      if case .finished(let reason) = machine.phase { return "the run is finished: \(reason)" }
       if stop.isSet {
         if stopAt == nil {
           stopAt = now + .seconds(10)
-          session.stop()
+          machine.stop()
         }
         // What is made is delivered first, within reason; what is not, the learner gives to others at once.
-        if session.underWay == 0 || now >= stopAt! {
+        if machine.underWay == 0 || now >= stopAt! {
           try sayGoodbye(learner)
-          return "stopped, \(session.undelivered) groups without an acknowledgement"
+          return "stopped, \(machine.undelivered) groups without an acknowledgement"
         }
       }
     }
@@ -88,12 +89,12 @@ struct ActorLoop {
       watch.heard(0, now: .now)
       if let message = decode(frame, options.learner) {
         if case .acknowledgement(let acknowledgement) = message { acknowledged(acknowledgement.numbers) }
-        try carryOut(session.receive(message, now: now), learner)
+        try carryOut(machine.receive(message, now: now), learner)
       }
     }
     while let frame = try notices.receiveFromPeer()?.parts.last {
       if let message = decode(frame, options.notices), case .policyNotice = message {
-        try carryOut(session.receive(message, now: now), learner)
+        try carryOut(machine.receive(message, now: now), learner)
       }
     }
     for router in 0..<routers.count {
@@ -127,7 +128,7 @@ struct ActorLoop {
         try sayGoodbye(learner)
         throw error
       case .sampled(let groups):
-        session.sampled()
+        machine.sampled()
         for draft in groups {
           drafts[draft.group.number] = draft
           let request = draft.request(rewards: options.rewardSum.names + options.shadowRewards)
@@ -137,14 +138,14 @@ struct ActorLoop {
     }
   }
 
-  private mutating func carryOut(_ effects: [ActorSession.Effect], _ learner: DealerSet) throws {
+  private mutating func carryOut(_ effects: [ActorStateMachine.Effect], _ learner: DealerSet) throws {
     for effect in effects {
       switch effect {
       case .note(let text): logger.info("actor \(options.name): \(text)")
       case .bind(let bytes, let version, let tensorCount):
         compute.begin(.bind(bytes: bytes, version: version, tensorCount: tensorCount))
       case .sample(let assignments):
-        if let run = session.run { compute.begin(.sample(assignments, run)) }
+        if let run = machine.run { compute.begin(.sample(assignments, run)) }
       case .send(.group(let group)):
         if !outbox.contains(where: { $0.number == group.number }) { outbox.append(group) }
       case .send(let message):
@@ -159,7 +160,7 @@ struct ActorLoop {
   private mutating func deliver(_ learner: DealerSet) throws {
     while let first = outbox.first {
       // Acknowledged, or not wanted, meanwhile.
-      if session.awaits(first.number) {
+      if machine.awaits(first.number) {
         let frame = nextFrame ?? Message.group(first).withEncoding(Frame.init)
         nextFrame = frame
         guard try learner.send(0, frame) == .sent else { return }
@@ -182,7 +183,7 @@ struct ActorLoop {
           logger.warning("actor \(options.name): group \(number): \(result.reward) is missing: \(result.error)")
         }
         delivered += 1
-        try carryOut(session.deliver(draft.scored(by: reply, sum: options.rewardSum), now: now), learner)
+        try carryOut(machine.deliver(draft.scored(by: reply, sum: options.rewardSum), now: now), learner)
       }
     }
   }
@@ -197,15 +198,15 @@ struct ActorLoop {
     if now >= nextBeat {
       nextBeat = now + options.beat
       beats += 1
-      let bytes = Message.heartbeat(Heartbeat(sequence: beats, inFlight: session.underWay)).encode()
+      let bytes = Message.heartbeat(Heartbeat(sequence: beats, inFlight: machine.underWay)).encode()
       for router in 0..<routers.count { _ = try routers.send(router, bytes) }
     }
     if now >= nextReport {
       nextReport = now + .seconds(10)
       logger.info(
         """
-        actor \(options.name): \(delivered) groups made, \(session.unfinished) in work, \
-        \(session.undelivered) unacknowledged
+        actor \(options.name): \(delivered) groups made, \(machine.unfinished) in work, \
+        \(machine.undelivered) unacknowledged
         """)
     }
   }

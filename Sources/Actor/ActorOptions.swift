@@ -1,50 +1,51 @@
 // What an actor needs to know, taken from the configuration that all roles share.
 
-public import Configuration
-public import Scoring
-public import Transport
+package import Configuration
+package import Messages
+package import RewardClient
+package import Transport
 
 /// An actor's settings.
-public struct ActorOptions: Sendable {
+package struct ActorOptions: Sendable {
   /// Names it in logs and in the groups it makes; two actors of a run must not share a name.
-  public var name: String
+  package var name: String
   /// Larger in every later life of the same name.
-  public var incarnation: Int
+  package var incarnation: Int
   /// The learner's endpoint.
-  public var learner: String
+  package var learner: String
   /// Where the learner announces policies.
-  public var notices: String
+  package var notices: String
   /// The routers' endpoints for actors.
-  public var routers: [String]
+  package var routers: [String]
   /// Groups sampled at once.
-  public var batchSize = 8
+  package var batchSize = 8
   /// Groups kept without an acknowledgement, or a score, before sampling pauses.
-  public var undeliveredGroups = 64
+  package var undeliveredGroups = 64
   /// Bytes of groups kept without an acknowledgement before sampling pauses.
-  public var undeliveredBytes = 1 << 30
+  package var undeliveredBytes = 1 << 30
   /// The rewards that dense rewards are made of.
-  public var rewardSum = RewardSum([:])
+  package var rewardSum = RewardSum([:])
   /// Rewards that are scored, kept with the trajectories, and not learned.
-  public var shadowRewards: [String] = []
+  package var shadowRewards: [String] = []
   /// Time between two signs of life.
-  public var beat: Duration = .seconds(2)
+  package var beat: Duration = .seconds(2)
   /// Silence after which a peer counts as lost.
-  public var silence: Duration = .seconds(15)
+  package var silence: Duration = .seconds(15)
   /// Time for which it waits for a first answer of the learner.
-  public var connectTimeout: Duration = .seconds(30)
+  package var connectTimeout: Duration = .seconds(30)
   /// Time after which an unanswered score is missing.
-  public var scoreDeadline: Duration = .seconds(60)
+  package var scoreDeadline: Duration = .seconds(60)
   /// Time after which a delivered group without an acknowledgement is delivered again.
-  public var redelivery: Duration = .seconds(10)
+  package var redelivery: Duration = .seconds(10)
   /// Time on one batch after which this actor counts as stuck and ends.
-  public var stuckLimit: Duration = .seconds(1800)
+  package var stuckLimit: Duration = .seconds(1800)
   /// Bytes of policy asked for at once.
-  public var policyChunkBytes = 4 << 20
+  package var policyChunkBytes = 4 << 20
   /// Limits of sockets.
-  public var socket = SocketOptions()
+  package var socket = SocketOptions()
 
   /// What the configuration says.
-  public init(_ configuration: Configuration, name: String, incarnation: Int) {
+  package init(_ configuration: Configuration, name: String, incarnation: Int) {
     let network = configuration.network
     self.name = name
     self.incarnation = incarnation

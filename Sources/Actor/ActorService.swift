@@ -1,14 +1,15 @@
 // An actor, from a configuration to its end; the program, `stepwise` and tests call the same.
 
-public import Configuration
+package import Configuration
 internal import Engine
 internal import Foundation
 internal import Glibc
-public import Logging
-public import Transport
+package import Logging
+package import Threads
+package import Transport
 
 /// A running actor.
-public final class ActorService: Sendable {
+package final class ActorService: Sendable {
   private let service: Service<String>
   private let outcome: Mailbox<String>
 
@@ -18,7 +19,7 @@ public final class ActorService: Sendable {
   ///   - configuration: the run's; the model and the settings of sampling come from it.
   ///   - options: endpoints and limits, from the same configuration unless overridden.
   /// - Throws: when the model cannot be loaded.
-  public convenience init(
+  package convenience init(
     _ context: Context, _ configuration: Configuration, _ options: ActorOptions, logger: Logger
   ) throws {
     try self.init(context, options, logger: logger, acknowledged: { _ in }) { _ in try GroupSampler(configuration) }
@@ -32,7 +33,7 @@ public final class ActorService: Sendable {
   ///   - pace: time for which a batch takes the sampler.
   ///   - acknowledged: is told, on the actor's thread, the numbers of groups that the learner says are on its disk.
   /// - Throws: when no thread or descriptor is left.
-  public convenience init(
+  package convenience init(
     synthetic context: Context, _ options: ActorOptions, shape: SyntheticGroups.Shape = .init(), pace: Duration,
     logger: Logger, acknowledged: @escaping @Sendable ([Int]) -> Void
   ) throws {
@@ -48,10 +49,10 @@ public final class ActorService: Sendable {
   ) throws {
     let outcome = Mailbox<String>()
     self.outcome = outcome
-    service = try Service(name: "actor") { bell, stop, announce in
+    service = try Service(name: "actor") { waker, stop, announce in
       let ending = Mailbox<Never>()
       defer { ending.close() }
-      let compute = ComputeThread(bell: bell) { try source(ending) }
+      let compute = ActorWorker(waker: waker) { try source(ending) }
       let modelHash: String
       switch compute.next(timeout: .seconds(3600)) {
       case .ready(let hash): modelHash = hash
@@ -62,7 +63,7 @@ public final class ActorService: Sendable {
       announce(modelHash)
       var loop = ActorLoop(
         options, modelHash: modelHash, compute: compute, acknowledged: acknowledged, logger: logger)
-      let result = Result { try loop.run(context, bell: bell, stop: stop) }
+      let result = Result { try loop.run(context, waker: waker, stop: stop) }
       ending.close()
       // A thread that is stuck cannot be waited for.
       if case .failure(let error as ActorStuck) = result { throw error }
@@ -72,17 +73,17 @@ public final class ActorService: Sendable {
   }
 
   /// The model's hash, as it was told to the learner.
-  public var modelHash: String { service.address }
+  package var modelHash: String { service.address }
   /// Asks it to end: it delivers what it has made, and says goodbye.
-  public func stop() { service.stop() }
+  package func stop() { service.stop() }
   /// Whether it has ended.
-  public var hasEnded: Bool { service.hasEnded }
+  package var hasEnded: Bool { service.hasEnded }
 
   /// Blocks until it has ended.
   ///
   /// - Returns: why it ended.
   /// - Throws: the error that ended it.
-  public func join() throws -> String {
+  package func join() throws -> String {
     try service.join()
     return outcome.take(timeout: .zero) ?? ""
   }
@@ -91,7 +92,7 @@ public final class ActorService: Sendable {
   ///
   /// - Returns: why it ended.
   /// - Throws: the error that ended it.
-  public func ended() async throws -> String {
+  package func ended() async throws -> String {
     try await service.ended()
     return outcome.take(timeout: .zero) ?? ""
   }
@@ -101,7 +102,7 @@ public final class ActorService: Sendable {
   /// Ends the process with `ActorStuck.exitStatus` when its sampler does not get on.
   ///
   /// - Throws: what ended it.
-  public static func run(
+  package static func run(
     _ configuration: Configuration, _ options: ActorOptions, logger: Logger = serviceLogger("actor")
   ) async throws {
     try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)

@@ -2,7 +2,7 @@
 
 internal import Diffusion
 package import Messages
-package import Scoring
+package import RewardClient
 
 /// A sampled group that waits for its scores.
 package struct DraftGroup: Sendable {

@@ -3,24 +3,24 @@
 
 internal import Diffusion
 internal import Engine
-public import Messages
+package import Messages
 
 /// Makes synthetic groups, and recognises them.
-public enum SyntheticGroups {
+package enum SyntheticGroups {
   /// What a learner of synthetic groups names as its model.
-  public static let modelHash = "synthetic"
+  package static let modelHash = "synthetic"
   /// The reward to ask for: the first byte of each picture.
-  public static let reward = "first-byte"
+  package static let reward = "first-byte"
 
   /// How large the groups are.
-  public struct Shape: Sendable {
+  package struct Shape: Sendable {
     /// Denoising steps.
-    public var steps = 3
+    package var steps = 3
     /// Floats of one latent state.
-    public var stateSize = 16
+    package var stateSize = 16
 
     /// Small: about a kilobyte a group of two.
-    public init() {}
+    package init() {}
   }
 
   /// The byte that a clean state's picture begins with; never 0, so that a score of 0 shows a fault.
@@ -71,7 +71,7 @@ public enum SyntheticGroups {
   /// What is wrong with a stored group.
   ///
   /// - Returns: in words; nil when it is exactly what was made, each score right or marked as missing.
-  public static func problem(with group: TrajectoryGroup, shape: Shape = Shape()) -> String? {
+  package static func problem(with group: TrajectoryGroup, shape: Shape = Shape()) -> String? {
     for (index, found) in group.trajectories.enumerated() {
       let made = trajectory(index, number: group.number, seed: group.seed, shape: shape)
       guard found.states.values == made.states.values, found.cleanStates.values == made.cleanStates.values,

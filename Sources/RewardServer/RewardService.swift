@@ -1,15 +1,16 @@
 // What the program's two subcommands do, from a configuration to the end of the process; `stepwise` and tests may call
 // the same.
 
-public import Configuration
+package import Configuration
 internal import Engine
 internal import Foundation
-public import Logging
+package import Logging
 internal import Rewards
-public import Transport
+package import Threads
+package import Transport
 
 /// Runs the reward roles of a configuration until a stop.
-public enum RewardService {
+package enum RewardService {
   /// Limits of sockets as the configuration has them.
   static func socketOptions(_ network: Configuration.Network) -> SocketOptions {
     var options = SocketOptions()
@@ -25,18 +26,18 @@ public enum RewardService {
   ///
   /// - Parameter index: which of `network.routers` to be.
   /// - Throws: `TransportError`, or `RewardServiceError` when there is no such router.
-  public static func router(
+  package static func router(
     _ context: Context, _ configuration: Configuration, index: Int = 0, logger: Logger
-  ) throws -> Router {
+  ) throws -> RouterService {
     let network = configuration.network
     guard network.routers.indices.contains(index) else {
       throw RewardServiceError(
         "--index \(index): expected 0 to \(network.routers.count - 1), because network.routers lists "
           + "\(network.routers.count); correct one of the two.")
     }
-    var limits = Dispatcher.Limits()
+    var limits = RouterStateMachine.Limits()
     limits.silence = .seconds(network.silenceLimit)
-    return try Router(
+    return try RouterService(
       context, front: network.routers[index], back: network.routerBackends[index],
       limits: limits, options: socketOptions(network), beat: .seconds(network.heartbeatInterval), logger: logger)
   }
@@ -47,11 +48,11 @@ public enum RewardService {
   ///   - name: names it in logs.
   ///   - routers: endpoints to offer itself to; nil takes the configuration's.
   /// - Throws: what loading a scorer throws; an unknown reward is refused with the known names.
-  public static func server(
+  package static func server(
     _ context: Context, _ configuration: Configuration, name: String, routers: [String]? = nil, logger: Logger
-  ) throws -> ScoringServer {
+  ) throws -> ScoringService {
     let network = configuration.network
-    var options = ScoringServerOptions(name: name, routers: routers ?? network.routerBackends)
+    var options = ScoringOptions(name: name, routers: routers ?? network.routerBackends)
     options.batchSize = configuration.reward.batchSize
     options.batchDelay = .seconds(configuration.reward.batchDelay)
     options.credits = configuration.reward.requestsAtOnce
@@ -59,7 +60,7 @@ public enum RewardService {
     options.patience = .seconds(max(network.scoreDeadline, 2 * network.silenceLimit))
     options.connectTimeout = .seconds(network.connectTimeout)
     options.socket = socketOptions(network)
-    return try ScoringServer(context, options, logger: logger) { try scorers(configuration.reward) }
+    return try ScoringService(context, options, logger: logger) { try scorers(configuration.reward) }
   }
 
   /// The scorers of a configuration, by name, but for those that other servers bring.
@@ -83,7 +84,7 @@ public enum RewardService {
   /// Routes until SIGINT or SIGTERM.
   ///
   /// - Throws: what ended it.
-  public static func route(
+  package static func route(
     _ configuration: Configuration, index: Int, logger: Logger = serviceLogger("router")
   ) async throws {
     let router = try router(
@@ -102,16 +103,16 @@ public enum RewardService {
   /// - Parameter bind: serves actors directly at this endpoint, with a router of its own, instead of offering itself
   ///   to the configuration's routers.
   /// - Throws: what ended it.
-  public static func serve(
+  package static func serve(
     _ configuration: Configuration, name: String, bind: String? = nil, logger: Logger = serviceLogger("reward-server")
   ) async throws {
     try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
     logger.info("reward server \(name): \(Compute.summary)")
     // Who serves clients directly is their router, and proves it with a router's key.
     let context = try Context(security: security(configuration.network, bind == nil ? .rewardServer : .router))
-    var router: Router?
+    var router: RouterService?
     if let bind {
-      router = try Router(
+      router = try RouterService(
         context, front: bind, back: "inproc://scorers",
         options: socketOptions(configuration.network), logger: logger)
     }
@@ -128,8 +129,8 @@ public enum RewardService {
 }
 
 /// The reward roles were asked for something that the configuration does not have.
-public struct RewardServiceError: Error, Sendable, CustomStringConvertible {
-  public let description: String
+package struct RewardServiceError: Error, Sendable, CustomStringConvertible {
+  package let description: String
 
   init(_ description: String) { self.description = description }
 }

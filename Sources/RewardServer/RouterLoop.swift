@@ -2,15 +2,16 @@
 
 internal import Logging
 internal import Messages
+internal import Threads
 internal import Transport
 
 struct RouterLoop {
-  private var dispatcher: Dispatcher
+  private var machine: RouterStateMachine
   private let logger: Logger
   private let beat: Duration
   /// Answers that a client's full queue has not taken yet; bounded by the dispatcher's limit of requests a client.
-  private var held: [(client: Dispatcher.Peer, frame: Frame)] = []
-  private var servers: Set<Dispatcher.Peer> = []
+  private var held: [(client: RouterStateMachine.Peer, frame: Frame)] = []
+  private var servers: Set<RouterStateMachine.Peer> = []
   private var frontGuard = RoleGuard(Self.clients)
   private var backGuard = RoleGuard(Self.servers)
   private let start = ContinuousClock.now
@@ -20,16 +21,16 @@ struct RouterLoop {
   /// Who may give them.
   static let servers: Set<KeyRole> = [.rewardServer]
 
-  init(dispatcher: Dispatcher, logger: Logger, beat: Duration) {
-    self.dispatcher = dispatcher
+  init(machine: RouterStateMachine, logger: Logger, beat: Duration) {
+    self.machine = machine
     self.logger = logger
     self.beat = beat
   }
 
   private var now: Duration { ContinuousClock.now - start }
 
-  mutating func run(front: borrowing Socket, back: borrowing Socket, bell: WakeUp, stop: StopFlag) throws {
-    let poller = Poller(wakeUp: bell)
+  mutating func run(front: borrowing Socket, back: borrowing Socket, waker: Waker, stop: StopFlag) throws {
+    let poller = Poller(waker: waker)
     var nextBeat = Duration.zero
     var nextTick = Duration.zero
     var sequence = 0
@@ -52,7 +53,7 @@ struct RouterLoop {
       // It looks at every request: not after each message.
       if now >= nextTick {
         nextTick = now + .milliseconds(5)
-        try carryOut(dispatcher.tick(now: now), front: front, back: back)
+        try carryOut(machine.tick(now: now), front: front, back: back)
       }
       let answers = held
       held = []
@@ -74,19 +75,19 @@ struct RouterLoop {
     let message: Message
     do { message = try frames[1].withUnsafeBytes { try Message(decoding: $0, from: "reward server") } } catch {
       // Its answers cannot be read: what it holds goes to others, until it offers itself again.
-      try carryOut(dispatcher.lost(peer, reason: "sent a broken message: \(error)", now: now), front: front, back: back)
+      try carryOut(machine.lost(peer, reason: "sent a broken message: \(error)", now: now), front: front, back: back)
       return
     }
     switch message {
     case .serverReady(let ready):
       servers.insert(peer)
-      try carryOut(dispatcher.ready(ready, from: peer, now: now), front: front, back: back)
+      try carryOut(machine.ready(ready, from: peer, now: now), front: front, back: back)
     case .scoreReply(let reply):
-      try carryOut(dispatcher.reply(reply, from: peer, now: now), front: front, back: back)
+      try carryOut(machine.reply(reply, from: peer, now: now), front: front, back: back)
     case .goodbye:
       servers.remove(peer)
-      try carryOut(dispatcher.goodbye(peer, now: now), front: front, back: back)
-    case .heartbeat: dispatcher.heard(from: peer, now: now)
+      try carryOut(machine.goodbye(peer, now: now), front: front, back: back)
+    case .heartbeat: machine.heard(from: peer, now: now)
     case .hello(let hello):
       if let problem = hello.mismatch(runID: "", modelHash: "", roles: [.rewardServer]) {
         logger.warning("router: refused a peer at the reward servers' endpoint: \(problem)")
@@ -105,9 +106,9 @@ struct RouterLoop {
     }
     switch message {
     case .scoreRequest(let request):
-      try carryOut(dispatcher.request(request, from: peer, now: now), front: front, back: back)
+      try carryOut(machine.request(request, from: peer, now: now), front: front, back: back)
     case .rewardsQuery:
-      try answer(peer, .rewardsOffered(RewardsOffered(rewards: dispatcher.offers)), front: front)
+      try answer(peer, .rewardsOffered(RewardsOffered(rewards: machine.offers)), front: front)
     case .heartbeat(let heartbeat):
       try answer(peer, .heartbeat(heartbeat), front: front)
     case .hello(let hello):
@@ -127,14 +128,14 @@ struct RouterLoop {
   }
 
   /// Who sent frames that are an address and a message; nil, with a warning, when they are not.
-  private func sender(of frames: [Frame], _ kind: String) -> Dispatcher.Peer? {
+  private func sender(of frames: [Frame], _ kind: String) -> RouterStateMachine.Peer? {
     if frames.count == 2 { return frames[0].bytes }
     logger.warning("router: expected one frame from a \(kind), found \(frames.count - 1); ignored")
     return nil
   }
 
   private mutating func carryOut(
-    _ effects: [Dispatcher.Effect], front: borrowing Socket, back: borrowing Socket
+    _ effects: [RouterStateMachine.Effect], front: borrowing Socket, back: borrowing Socket
   ) throws {
     var pending = effects
     while !pending.isEmpty {
@@ -149,20 +150,20 @@ struct RouterLoop {
       case .dispatch(let peer, let request):
         switch try back.send(Message.scoreRequest(request).withEncoding(Frame.init), to: [peer]) {
         case .sent: break
-        case .full: dispatcher.putBack(request.id, from: peer)
+        case .full: machine.putBack(request.id, from: peer)
         case .unreachable:
           servers.remove(peer)
-          pending += dispatcher.lost(peer, reason: "cannot be reached any more", now: now)
+          pending += machine.lost(peer, reason: "cannot be reached any more", now: now)
         }
       }
     }
   }
 
-  private mutating func answer(_ client: Dispatcher.Peer, _ message: Message, front: borrowing Socket) throws {
+  private mutating func answer(_ client: RouterStateMachine.Peer, _ message: Message, front: borrowing Socket) throws {
     try answer(client, message.withEncoding(Frame.init), front: front)
   }
 
-  private mutating func answer(_ client: Dispatcher.Peer, _ frame: Frame, front: borrowing Socket) throws {
+  private mutating func answer(_ client: RouterStateMachine.Peer, _ frame: Frame, front: borrowing Socket) throws {
     switch try front.send(frame, to: [client]) {
     case .sent: break
     case .full: held.append((client, frame))

@@ -13,7 +13,6 @@ struct Stepwise: ParsableCommand {
       """,
     subcommands: [
       QuickstartCommand.self, RunCommand.self, GenerateCommand.self, EvaluateCommand.self,
-      ReplayCommand.self, PlotCommand.self, PretrainCommand.self, DistillCommand.self, BenchCommand.self,
-      KeysCommand.self, TortureCommand.self, TorturePart.self,
+      ReplayCommand.self, PlotCommand.self, PretrainCommand.self, DistillCommand.self, KeysCommand.self,
     ])
 }

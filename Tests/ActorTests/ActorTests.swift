@@ -206,12 +206,12 @@ final class ActorTests {
     } catch { fatalError("\(error)") }
   }
 
-  func rewardRoles(_ rewards: [String: Float]) throws -> (Router, ScoringServer) {
-    let router = try Router(
+  func rewardRoles(_ rewards: [String: Float]) throws -> (RouterService, ScoringService) {
+    let router = try RouterService(
       context, front: "tcp://127.0.0.1:*", back: "tcp://127.0.0.1:*", beat: .milliseconds(50), logger: logger)
-    var options = ScoringServerOptions(name: "scorer", routers: [router.endpoints.back])
+    var options = ScoringOptions(name: "scorer", routers: [router.endpoints.back])
     options.beat = .milliseconds(50)
-    let server = try ScoringServer(context, options, logger: logger) {
+    let server = try ScoringService(context, options, logger: logger) {
       try rewards.keys.sorted().map { $0 == "first-byte" ? Unable() : try ScorerRegistry.make($0, ScorerOptions()) }
     }
     return (router, server)
@@ -228,7 +228,7 @@ final class ActorTests {
   }
 
   func start(
-    _ learner: FakeLearner, _ router: Router, name: String, rewards: [String: Float] = ["jpeg-compressibility": 2],
+    _ learner: FakeLearner, _ router: RouterService, name: String, rewards: [String: Float] = ["jpeg-compressibility": 2],
     _ change: (inout ActorOptions) -> Void = { _ in }
   ) throws -> ActorService {
     var options = ActorOptions(configuration(rewards: rewards), name: name, incarnation: 3)

@@ -2,6 +2,7 @@
 
 import Messages
 import Synchronization
+import Threads
 import Transport
 
 final class FakeLearner: Sendable {
@@ -55,14 +56,14 @@ final class FakeLearner: Sendable {
   ) throws {
     let box = Box(Seen())
     self.box = box
-    service = try Service(name: "fake learner") { bell, stop, announce in
+    service = try Service(name: "fake learner") { waker, stop, announce in
       let socket = try Socket(context, .router)
       let publisher = try Socket(context, .publisher)
       let notices = endpoint.hasPrefix("inproc") ? endpoint + "-notices" : endpoint
       announce(Endpoints(learner: try socket.bind(endpoint), notices: try publisher.bind(notices)))
       var loop = Loop(wanted: wanted, prompts: prompts, policies: policies, faults: faults, box: box)
       while !stop.isSet {
-        _ = try Poller(wakeUp: bell).wait(for: [socket.readable], timeout: .milliseconds(50))
+        _ = try Poller(waker: waker).wait(for: [socket.readable], timeout: .milliseconds(50))
         while let frames = try socket.receive() {
           for answer in try loop.answers(to: Message(decoding: frames[1], from: "actor")) {
             _ = try socket.send([frames[0], answer.encode()])

@@ -8,6 +8,7 @@ import Foundation
 import Messages
 import Models
 import Synchronization
+import Threads
 import Transport
 
 /// What groups have to look like to be taken.

@@ -9,6 +9,7 @@ import Replay
 import RewardServer
 import Synchronization
 import Testing
+import Threads
 import Transport
 
 private let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

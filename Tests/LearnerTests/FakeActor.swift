@@ -6,6 +6,7 @@ import Learner
 import Logging
 import Messages
 import Testing
+import Threads
 import Transport
 
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

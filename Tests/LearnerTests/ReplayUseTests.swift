@@ -4,6 +4,7 @@ import Learner
 import Messages
 import Replay
 import Testing
+@testable import Training
 import Transport
 
 @Suite("The learner's replay")
@@ -12,7 +13,7 @@ struct ReplayUseTests {
   func limited() throws {
     var bench = try Bench(groupsPerEpoch: 2, epochs: 8)
     defer { bench.remove() }
-    bench.settings.work.maximumPolicyLag = 5
+    bench.settings.work.maximumStaleness = 5
     bench.settings.rateLimits = try RateLimits(samplesPerInsert: 1, errorBuffer: 3, minimumSize: 1, batch: 2)
     let learner = try bench.learner()
     let ada = try FakeActor(bench)

@@ -8,7 +8,7 @@ struct WorkPlanTests {
   private func settings(lag: Int = 0, epochs: Int = 5, groups: Int = 6) -> WorkPlan.Settings {
     var settings = WorkPlan.Settings(
       seed: 1, prompts: ["a", "b", "c", "d"], groupsPerEpoch: groups, groupSize: 2, epochs: epochs)
-    settings.maximumPolicyLag = lag
+    settings.maximumStaleness = lag
     settings.leaseDuration = .seconds(10)
     return settings
   }

@@ -7,6 +7,7 @@ import RewardServer
 import Rewards
 import Synchronization
 import Testing
+import Threads
 import Transport
 
 @Suite("Batches of requests", .serialized)
@@ -135,14 +136,14 @@ struct BatchingTests {
   ) throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let context = try Context()
-    let router = try Router(
+    let router = try RouterService(
       context, front: "inproc://batching-front", back: "inproc://batching-back", beat: .milliseconds(50), logger: logger)
-    var options = ScoringServerOptions(name: "ada", routers: [router.endpoints.back])
+    var options = ScoringOptions(name: "ada", routers: [router.endpoints.back])
     options.beat = .milliseconds(50)
     options.batchSize = batchSize
     options.batchDelay = batchDelay
     options.credits = 8
-    let server = try ScoringServer(context, options, logger: logger) { scorers }
+    let server = try ScoringService(context, options, logger: logger) { scorers }
     let client = try Socket(context, .dealer)
     try client.connect(router.endpoints.front)
     try body(client)

@@ -5,113 +5,113 @@ import Messages
 import RewardServer
 import Testing
 
-@Suite("Dispatcher")
+@Suite("RouterStateMachine")
 struct DispatcherTests {
-  let client: Dispatcher.Peer = [1]
+  let client: RouterStateMachine.Peer = [1]
 
   @Test("A request goes to a server that offers the reward, and the answer back under the client's number")
   func simple() throws {
-    var dispatcher = Dispatcher()
-    _ = dispatcher.ready(server("a", ["size"]), from: [10], now: .zero)
-    let sent = try #require(dispatches(dispatcher.request(request(77, ["size"]), from: client, now: .zero)).first)
+    var machine = RouterStateMachine()
+    _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
+    let sent = try #require(dispatches(machine.request(request(77, ["size"]), from: client, now: .zero)).first)
     #expect(sent.peer == [10])
     #expect(sent.request.rewards == ["size"])
-    let answer = answers(dispatcher.reply(reply(sent.request.id, "size", [0.5, nil]), from: [10], now: .zero))
+    let answer = answers(machine.reply(reply(sent.request.id, "size", [0.5, nil]), from: [10], now: .zero))
     #expect(answer == [Answer(client: client, reply: reply(77, "size", [0.5, nil]))])
   }
 
   @Test("Requests spread over servers by load, and never beyond their credits")
   func leastLoaded() {
-    var dispatcher = Dispatcher()
-    for peer in 0..<3 { _ = dispatcher.ready(server("s\(peer)", ["size"], credits: 2), from: [UInt8(peer)], now: .zero) }
-    var given: [Dispatcher.Peer: [UInt64]] = [:]
+    var machine = RouterStateMachine()
+    for peer in 0..<3 { _ = machine.ready(server("s\(peer)", ["size"], credits: 2), from: [UInt8(peer)], now: .zero) }
+    var given: [RouterStateMachine.Peer: [UInt64]] = [:]
     for id in 0..<8 {
-      for sent in dispatches(dispatcher.request(request(UInt64(id), ["size"]), from: client, now: .zero)) {
+      for sent in dispatches(machine.request(request(UInt64(id), ["size"]), from: client, now: .zero)) {
         given[sent.peer, default: []].append(sent.request.id)
       }
     }
     #expect(given.values.map(\.count) == [2, 2, 2])
-    #expect(dispatcher.load.waiting == 2)
-    let next = dispatches(dispatcher.reply(reply(given[[1]]![0], "size", [1, 1]), from: [1], now: .zero))
+    #expect(machine.load.waiting == 2)
+    let next = dispatches(machine.reply(reply(given[[1]]![0], "size", [1, 1]), from: [1], now: .zero))
     #expect(next.map(\.peer) == [[1]])
-    #expect(dispatcher.load.waiting == 1)
+    #expect(machine.load.waiting == 1)
   }
 
   @Test("Several rewards of a request are scored where they are offered, and answered together in order")
   func severalRewards() throws {
-    var dispatcher = Dispatcher()
-    _ = dispatcher.ready(server("a", ["size"]), from: [10], now: .zero)
-    _ = dispatcher.ready(server("b", ["taste"]), from: [11], now: .zero)
-    let sent = dispatches(dispatcher.request(request(5, ["taste", "size"]), from: client, now: .zero))
+    var machine = RouterStateMachine()
+    _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
+    _ = machine.ready(server("b", ["taste"]), from: [11], now: .zero)
+    let sent = dispatches(machine.request(request(5, ["taste", "size"]), from: client, now: .zero))
     #expect(Set(sent.map(\.peer)) == [[10], [11]])
     let size = try #require(sent.first { $0.peer == [10] }), taste = try #require(sent.first { $0.peer == [11] })
-    #expect(answers(dispatcher.reply(reply(size.request.id, "size", [1, 2]), from: [10], now: .zero)).isEmpty)
-    let answer = answers(dispatcher.reply(reply(taste.request.id, "taste", [3, 4]), from: [11], now: .zero))
+    #expect(answers(machine.reply(reply(size.request.id, "size", [1, 2]), from: [10], now: .zero)).isEmpty)
+    let answer = answers(machine.reply(reply(taste.request.id, "taste", [3, 4]), from: [11], now: .zero))
     #expect(answer.first?.reply.results.map(\.reward) == ["taste", "size"])
   }
 
   @Test("A silent server's work goes to another")
   func silence() throws {
-    var dispatcher = Dispatcher()
-    _ = dispatcher.ready(server("a", ["size"]), from: [10], now: .zero)
-    let first = try #require(dispatches(dispatcher.request(request(1, ["size"]), from: client, now: .zero)).first)
-    _ = dispatcher.ready(server("b", ["size"]), from: [11], now: .seconds(10))
-    #expect(dispatches(dispatcher.tick(now: .seconds(14))).isEmpty)
-    let second = try #require(dispatches(dispatcher.tick(now: .seconds(16))).first)
+    var machine = RouterStateMachine()
+    _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
+    let first = try #require(dispatches(machine.request(request(1, ["size"]), from: client, now: .zero)).first)
+    _ = machine.ready(server("b", ["size"]), from: [11], now: .seconds(10))
+    #expect(dispatches(machine.tick(now: .seconds(14))).isEmpty)
+    let second = try #require(dispatches(machine.tick(now: .seconds(16))).first)
     #expect(second.peer == [11])
     #expect(second.request.id == first.request.id)
   }
 
   @Test("An answer of a server that was given up counts when it is the first, and the later one is dropped")
   func lateAnswer() throws {
-    var dispatcher = Dispatcher()
-    _ = dispatcher.ready(server("a", ["size"]), from: [10], now: .zero)
-    let sent = try #require(dispatches(dispatcher.request(request(1, ["size"]), from: client, now: .zero)).first)
-    _ = dispatcher.ready(server("b", ["size"]), from: [11], now: .seconds(15))
-    _ = dispatcher.tick(now: .seconds(16))
-    let late = answers(dispatcher.reply(reply(sent.request.id, "size", [1, 1]), from: [10], now: .seconds(17)))
+    var machine = RouterStateMachine()
+    _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
+    let sent = try #require(dispatches(machine.request(request(1, ["size"]), from: client, now: .zero)).first)
+    _ = machine.ready(server("b", ["size"]), from: [11], now: .seconds(15))
+    _ = machine.tick(now: .seconds(16))
+    let late = answers(machine.reply(reply(sent.request.id, "size", [1, 1]), from: [10], now: .seconds(17)))
     #expect(late.count == 1)
-    #expect(answers(dispatcher.reply(reply(sent.request.id, "size", [2, 2]), from: [11], now: .seconds(18))).isEmpty)
+    #expect(answers(machine.reply(reply(sent.request.id, "size", [2, 2]), from: [11], now: .seconds(18))).isEmpty)
   }
 
   @Test("A request that loses three servers is given up with their names")
   func poison() throws {
-    var dispatcher = Dispatcher()
-    for peer in 0..<4 { _ = dispatcher.ready(server("s\(peer)", ["size"]), from: [UInt8(peer)], now: .zero) }
-    var effects = dispatcher.request(request(1, ["size"]), from: client, now: .zero)
+    var machine = RouterStateMachine()
+    for peer in 0..<4 { _ = machine.ready(server("s\(peer)", ["size"]), from: [UInt8(peer)], now: .zero) }
+    var effects = machine.request(request(1, ["size"]), from: client, now: .zero)
     var lost = 0
     while let sent = dispatches(effects).first {
       lost += 1
-      effects = dispatcher.lost(sent.peer, reason: "died", now: .zero)
+      effects = machine.lost(sent.peer, reason: "died", now: .zero)
     }
     #expect(lost == 3)
     let result = try #require(answers(effects).first?.reply.results.first)
     #expect(result.values == [nil, nil])
     #expect(result.error.contains("3 reward servers"))
-    #expect(dispatcher.load.servers == 1)
+    #expect(machine.load.servers == 1)
   }
 
   @Test("A server that fails at a batch is not asked again while another one can be")
   func failureElsewhere() throws {
-    var dispatcher = Dispatcher()
-    _ = dispatcher.ready(server("a", ["size"]), from: [10], now: .zero)
-    let first = try #require(dispatches(dispatcher.request(request(1, ["size"]), from: client, now: .zero)).first)
-    _ = dispatcher.ready(server("b", ["size"]), from: [11], now: .zero)
+    var machine = RouterStateMachine()
+    _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
+    let first = try #require(dispatches(machine.request(request(1, ["size"]), from: client, now: .zero)).first)
+    _ = machine.ready(server("b", ["size"]), from: [11], now: .zero)
     let failure = reply(first.request.id, "size", [nil, nil], error: "out of memory")
-    let second = try #require(dispatches(dispatcher.reply(failure, from: [10], now: .zero)).first)
+    let second = try #require(dispatches(machine.reply(failure, from: [10], now: .zero)).first)
     #expect(second.peer == [11])
-    #expect(answers(dispatcher.reply(reply(second.request.id, "size", [1, 2]), from: [11], now: .zero)).count == 1)
+    #expect(answers(machine.reply(reply(second.request.id, "size", [1, 2]), from: [11], now: .zero)).count == 1)
   }
 
   @Test("A single score that is missing is an answer, a batch that failed altogether is tried again, then missing")
   func failures() throws {
-    var dispatcher = Dispatcher()
-    _ = dispatcher.ready(server("a", ["size"]), from: [10], now: .zero)
-    var effects = dispatcher.request(request(1, ["size"]), from: client, now: .zero)
+    var machine = RouterStateMachine()
+    _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
+    var effects = machine.request(request(1, ["size"]), from: client, now: .zero)
     var tries = 0
     while let sent = dispatches(effects).first {
       tries += 1
-      effects = dispatcher.reply(reply(sent.request.id, "size", [nil, nil], error: "no model"), from: [10], now: .zero)
+      effects = machine.reply(reply(sent.request.id, "size", [nil, nil], error: "no model"), from: [10], now: .zero)
     }
     #expect(tries == 3)
     #expect(answers(effects).first?.reply.results.first?.error.contains("no model") == true)
@@ -119,11 +119,11 @@ struct DispatcherTests {
 
   @Test("The deadline ends a wait with the reason")
   func deadline() throws {
-    var dispatcher = Dispatcher()
-    _ = dispatcher.ready(server("a", ["taste"]), from: [10], now: .zero)
-    #expect(dispatcher.request(request(1, ["size"], deadline: 1000), from: client, now: .zero).isEmpty)
-    #expect(answers(dispatcher.tick(now: .milliseconds(999))).isEmpty)
-    let answer = try #require(answers(dispatcher.tick(now: .milliseconds(1000))).first)
+    var machine = RouterStateMachine()
+    _ = machine.ready(server("a", ["taste"]), from: [10], now: .zero)
+    #expect(machine.request(request(1, ["size"], deadline: 1000), from: client, now: .zero).isEmpty)
+    #expect(answers(machine.tick(now: .milliseconds(999))).isEmpty)
+    let answer = try #require(answers(machine.tick(now: .milliseconds(1000))).first)
     #expect(answer.reply.id == 1)
     #expect(answer.reply.results[0].values == [nil, nil])
     #expect(answer.reply.results[0].error.contains("no reward server offers size"))
@@ -132,44 +132,44 @@ struct DispatcherTests {
 
   @Test("A gradient is asked of servers that give one, and refused by name where none of those that offer it does")
   func gradients() throws {
-    var dispatcher = Dispatcher()
-    _ = dispatcher.ready(server("plain", ["size", "taste"], credits: 9), from: [10], now: .zero)
-    _ = dispatcher.ready(server("smooth", ["taste"], credits: 9, gradient: true), from: [11], now: .zero)
-    let sent = try #require(dispatches(dispatcher.request(gradientRequest(1, "taste"), from: client, now: .zero)).first)
+    var machine = RouterStateMachine()
+    _ = machine.ready(server("plain", ["size", "taste"], credits: 9), from: [10], now: .zero)
+    _ = machine.ready(server("smooth", ["taste"], credits: 9, gradient: true), from: [11], now: .zero)
+    let sent = try #require(dispatches(machine.request(gradientRequest(1, "taste"), from: client, now: .zero)).first)
     #expect(sent.peer == [11])
-    let refused = try #require(answers(dispatcher.request(gradientRequest(2, "size"), from: client, now: .zero)).first)
+    let refused = try #require(answers(machine.request(gradientRequest(2, "size"), from: client, now: .zero)).first)
     #expect(refused.reply.results[0].values == [nil, nil])
     #expect(
       refused.reply.results[0].error == "expected a reward with a gradient, found that size of plain has none; "
         + "these have one: taste")
-    #expect(dispatcher.offers == [
+    #expect(machine.offers == [
       RewardVersion(name: "size", version: "1"), RewardVersion(name: "taste", version: "1", hasGradient: true),
     ])
     // Nobody offers it yet: somebody may come.
-    #expect(dispatcher.request(gradientRequest(3, "depth"), from: client, now: .zero).isEmpty)
+    #expect(machine.request(gradientRequest(3, "depth"), from: client, now: .zero).isEmpty)
   }
 
   @Test("An answer without the gradient that was wanted, or of the wrong shape, is a failure")
   func wrongGradients() throws {
-    var dispatcher = Dispatcher()
-    _ = dispatcher.ready(server("smooth", ["taste"], gradient: true), from: [11], now: .zero)
-    var effects = dispatcher.request(gradientRequest(1, "taste"), from: client, now: .zero)
+    var machine = RouterStateMachine()
+    _ = machine.ready(server("smooth", ["taste"], gradient: true), from: [11], now: .zero)
+    var effects = machine.request(gradientRequest(1, "taste"), from: client, now: .zero)
     for gradient in [nil, Tensor.zeros([2, 1, 2, 3]), Tensor.zeros([2, 1, 1, 3])] {
       let sent = try #require(dispatches(effects).first)
       let result = ScoreResult(reward: "taste", version: "1", values: [1, 2], gradient: gradient)
-      effects = dispatcher.reply(ScoreReply(id: sent.request.id, results: [result]), from: [11], now: .zero)
+      effects = machine.reply(ScoreReply(id: sent.request.id, results: [result]), from: [11], now: .zero)
     }
     #expect(answers(effects).first?.reply.results.first?.values == [1, 2])
   }
 
   @Test("Too few scores, or too many, are reported as missing with both numbers, after three tries", arguments: [1, 3])
   func wrongNumber(count: Int) throws {
-    var dispatcher = Dispatcher()
-    _ = dispatcher.ready(server("a", ["size"]), from: [10], now: .zero)
-    var effects = dispatcher.request(request(1, ["size"]), from: client, now: .zero)
+    var machine = RouterStateMachine()
+    _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
+    var effects = machine.request(request(1, ["size"]), from: client, now: .zero)
     while let sent = dispatches(effects).first {
       let values = [Float?](repeating: 1, count: count)
-      effects = dispatcher.reply(reply(sent.request.id, "size", values), from: [10], now: .zero)
+      effects = machine.reply(reply(sent.request.id, "size", values), from: [10], now: .zero)
     }
     let result = try #require(answers(effects).first?.reply.results.first)
     #expect(result.values == [nil, nil])
@@ -178,44 +178,44 @@ struct DispatcherTests {
 
   @Test("The same request asked twice is scored once")
   func duplicates() {
-    var dispatcher = Dispatcher()
-    _ = dispatcher.ready(server("a", ["size"], credits: 5), from: [10], now: .zero)
-    #expect(dispatches(dispatcher.request(request(1, ["size"]), from: client, now: .zero)).count == 1)
-    #expect(dispatcher.request(request(1, ["size"]), from: client, now: .zero).isEmpty)
-    #expect(dispatches(dispatcher.request(request(1, ["size"]), from: [2], now: .zero)).count == 1)
+    var machine = RouterStateMachine()
+    _ = machine.ready(server("a", ["size"], credits: 5), from: [10], now: .zero)
+    #expect(dispatches(machine.request(request(1, ["size"]), from: client, now: .zero)).count == 1)
+    #expect(machine.request(request(1, ["size"]), from: client, now: .zero).isEmpty)
+    #expect(dispatches(machine.request(request(1, ["size"]), from: [2], now: .zero)).count == 1)
   }
 
   @Test("A client cannot fill the router")
   func bounded() throws {
-    var dispatcher = Dispatcher()
-    for id in 0..<64 { #expect(dispatcher.request(request(UInt64(id), ["size"]), from: client, now: .zero).isEmpty) }
-    let refused = try #require(answers(dispatcher.request(request(64, ["size"]), from: client, now: .zero)).first)
+    var machine = RouterStateMachine()
+    for id in 0..<64 { #expect(machine.request(request(UInt64(id), ["size"]), from: client, now: .zero).isEmpty) }
+    let refused = try #require(answers(machine.request(request(64, ["size"]), from: client, now: .zero)).first)
     #expect(refused.reply.results[0].error.contains("64"))
-    #expect(dispatcher.request(request(1, ["size"]), from: [2], now: .zero).isEmpty)
+    #expect(machine.request(request(1, ["size"]), from: [2], now: .zero).isEmpty)
   }
 
   @Test("A goodbye hands work on without counting against it")
   func goodbye() throws {
-    var dispatcher = Dispatcher()
-    var effects = dispatcher.request(request(1, ["size"]), from: client, now: .zero)
+    var machine = RouterStateMachine()
+    var effects = machine.request(request(1, ["size"]), from: client, now: .zero)
     for peer in 0..<6 {
-      effects += dispatcher.ready(server("s\(peer)", ["size"]), from: [UInt8(peer)], now: .zero)
+      effects += machine.ready(server("s\(peer)", ["size"]), from: [UInt8(peer)], now: .zero)
       #expect(dispatches(effects).last?.peer == [UInt8(peer)])
-      effects = dispatcher.goodbye([UInt8(peer)], now: .zero)
+      effects = machine.goodbye([UInt8(peer)], now: .zero)
     }
     #expect(answers(effects).isEmpty)
-    #expect(dispatcher.load.waiting == 1)
+    #expect(machine.load.waiting == 1)
   }
 
   @Test("Whatever happens, every request is answered exactly once", arguments: 0..<20)
   func invariant(seed: Int) {
     var random = Arithmetic(state: UInt64(seed) &* 7919 &+ 1)
-    var dispatcher = Dispatcher()
+    var machine = RouterStateMachine()
     var now = Duration.zero
     var asked = 0
     var answered: [UInt64: Int] = [:]
-    var flying: [(peer: Dispatcher.Peer, id: UInt64)] = []
-    func absorb(_ effects: [Dispatcher.Effect]) {
+    var flying: [(peer: RouterStateMachine.Peer, id: UInt64)] = []
+    func absorb(_ effects: [RouterStateMachine.Effect]) {
       for sent in dispatches(effects) { flying.append((sent.peer, sent.request.id)) }
       for answer in answers(effects) { answered[answer.reply.id, default: 0] += 1 }
     }
@@ -223,32 +223,32 @@ struct DispatcherTests {
       now += .milliseconds(random.next(200))
       switch random.next(10) {
       case 0, 1, 2:
-        absorb(dispatcher.request(request(UInt64(asked), ["size"], deadline: 20_000), from: client, now: now))
+        absorb(machine.request(request(UInt64(asked), ["size"], deadline: 20_000), from: client, now: now))
         asked += 1
       case 3, 4:
-        absorb(dispatcher.ready(server("s", ["size"], credits: 2), from: [UInt8(random.next(5))], now: now))
-      case 5: absorb(dispatcher.lost([UInt8(random.next(5))], reason: "died", now: now))
-      case 6: absorb(dispatcher.tick(now: now))
-      case 7: absorb(dispatcher.goodbye([UInt8(random.next(5))], now: now))
+        absorb(machine.ready(server("s", ["size"], credits: 2), from: [UInt8(random.next(5))], now: now))
+      case 5: absorb(machine.lost([UInt8(random.next(5))], reason: "died", now: now))
+      case 6: absorb(machine.tick(now: now))
+      case 7: absorb(machine.goodbye([UInt8(random.next(5))], now: now))
       default:
         guard !flying.isEmpty else { continue }
         let (peer, id) = flying.remove(at: random.next(flying.count))
         let broken = random.next(4) == 0
         absorb(
-          dispatcher.reply(
+          machine.reply(
             reply(id, "size", broken ? [nil, nil] : [1, 2], error: broken ? "broken" : ""), from: peer, now: now))
       }
     }
-    absorb(dispatcher.tick(now: now + .seconds(60)))
+    absorb(machine.tick(now: now + .seconds(60)))
     #expect(answered.count == asked)
     #expect(answered.values.allSatisfy { $0 == 1 })
-    #expect(dispatcher.load.waiting == 0 && dispatcher.load.inFlight == 0)
+    #expect(machine.load.waiting == 0 && machine.load.inFlight == 0)
   }
 
   // MARK: - Vocabulary
 
   struct Answer: Equatable {
-    let client: Dispatcher.Peer
+    let client: RouterStateMachine.Peer
     let reply: ScoreReply
   }
 
@@ -282,11 +282,11 @@ struct DispatcherTests {
     ScoreReply(id: id, results: [ScoreResult(reward: reward, version: "1", values: values, error: error)])
   }
 
-  func dispatches(_ effects: [Dispatcher.Effect]) -> [(peer: Dispatcher.Peer, request: ScoreRequest)] {
+  func dispatches(_ effects: [RouterStateMachine.Effect]) -> [(peer: RouterStateMachine.Peer, request: ScoreRequest)] {
     effects.compactMap { if case .dispatch(let peer, let request) = $0 { (peer, request) } else { nil } }
   }
 
-  func answers(_ effects: [Dispatcher.Effect]) -> [Answer] {
+  func answers(_ effects: [RouterStateMachine.Effect]) -> [Answer] {
     effects.compactMap { if case .answer(let client, let reply) = $0 { Answer(client: client, reply: reply) } else { nil } }
   }
 }

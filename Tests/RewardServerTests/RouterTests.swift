@@ -7,6 +7,7 @@ import Messages
 import RewardServer
 import Rewards
 import Testing
+import Threads
 import Transport
 
 @Suite("Router and reward servers", .serialized)
@@ -115,10 +116,10 @@ struct RouterTests {
   @Test("A server without a router ends, and says where it looked and what to do")
   func nobody() throws {
     let context = try Context()
-    var options = ScoringServerOptions(name: "lonely", routers: ["tcp://127.0.0.1:1"])
+    var options = ScoringOptions(name: "lonely", routers: ["tcp://127.0.0.1:1"])
     options.connectTimeout = .milliseconds(50)
     options.beat = .milliseconds(20)
-    let server = try ScoringServer(context, options, logger: logger) { [FirstByte()] }
+    let server = try ScoringService(context, options, logger: logger) { [FirstByte()] }
     let error = #expect(throws: AbsentPeer.self) { try server.join() }
     #expect(error?.description.contains("tcp://127.0.0.1:1") == true)
     #expect(error?.description.contains("stepwise-reward-server route") == true)
@@ -141,7 +142,7 @@ struct RouterTests {
   func portInUse() throws {
     try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*") { context, endpoints in
       let error = #expect(throws: TransportError.self) {
-        _ = try Router(context, front: endpoints.front, back: "tcp://127.0.0.1:*", logger: logger)
+        _ = try RouterService(context, front: endpoints.front, back: "tcp://127.0.0.1:*", logger: logger)
       }
       #expect(error?.kind == .addressInUse)
     }
@@ -151,12 +152,12 @@ struct RouterTests {
 
   func withRouter(
     _ front: String, _ back: String, silence: Duration = .seconds(15),
-    _ body: (Context, Router.Endpoints) throws -> Void
+    _ body: (Context, RouterService.Endpoints) throws -> Void
   ) throws {
     let context = try Context()
-    var limits = Dispatcher.Limits()
+    var limits = RouterStateMachine.Limits()
     limits.silence = silence
-    let router = try Router(
+    let router = try RouterService(
       context, front: front, back: back, limits: limits, beat: .milliseconds(50), logger: logger)
     defer { router.stop() }
     try body(context, router.endpoints)
@@ -164,11 +165,11 @@ struct RouterTests {
     try router.join()
   }
 
-  func scoringServer(_ context: Context, _ router: String, _ name: String) throws -> ScoringServer {
-    var options = ScoringServerOptions(name: name, routers: [router])
+  func scoringServer(_ context: Context, _ router: String, _ name: String) throws -> ScoringService {
+    var options = ScoringOptions(name: name, routers: [router])
     options.beat = .milliseconds(50)
     options.batchSize = 2
-    return try ScoringServer(context, options, logger: logger) { [FirstByte()] }
+    return try ScoringService(context, options, logger: logger) { [FirstByte()] }
   }
 }
 

@@ -7,6 +7,7 @@ import Learner
 import Logging
 import Messages
 import Testing
+import Threads
 import Transport
 
 @Suite("Policies on their way") struct PolicyTests {

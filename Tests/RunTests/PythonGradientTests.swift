@@ -37,8 +37,8 @@ struct PythonGradientTests {
     run.configuration.gradient.replayEpochs = 2
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let context = try Context()
-    let router = try Router(
-      context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*", limits: Dispatcher.Limits(),
+    let router = try RouterService(
+      context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*", limits: RouterStateMachine.Limits(),
       beat: .milliseconds(100), logger: logger)
     run.configuration.network.routers = [router.endpoints.front]
     run.configuration.network.routerBackends = [router.endpoints.back]

@@ -6,8 +6,9 @@ import Logging
 import Messages
 import RewardServer
 import Rewards
-import Scoring
+import RewardClient
 import Testing
+import Threads
 import Transport
 
 @Suite(
@@ -62,9 +63,9 @@ struct PythonServerTests {
     try withRouter { context, router, client in
       let python = try PythonProcess("examples/redness.py", [router.back])
       try client.requireRewards(["redness"])
-      var options = ScoringServerOptions(name: "swift", routers: [router.back])
+      var options = ScoringOptions(name: "swift", routers: [router.back])
       options.beat = .milliseconds(50)
-      let swift = try ScoringServer(context, options, logger: logger) { [Redness()] }
+      let swift = try ScoringService(context, options, logger: logger) { [Redness()] }
       var seen = try versions(client, until: ["1", "swift"])
       #expect(seen == ["1", "swift"])
       python.kill()
@@ -117,12 +118,12 @@ struct PythonServerTests {
   private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
   private func withRouter(
-    deadline: Duration = .seconds(60), _ body: (Context, Router.Endpoints, ScoreClient) throws -> Void
+    deadline: Duration = .seconds(60), _ body: (Context, RouterService.Endpoints, ScoreClient) throws -> Void
   ) throws {
     let context = try Context()
-    var limits = Dispatcher.Limits()
+    var limits = RouterStateMachine.Limits()
     limits.silence = .seconds(1)
-    let router = try Router(
+    let router = try RouterService(
       context, front: "tcp://127.0.0.1:*", back: "tcp://127.0.0.1:*", limits: limits, beat: .milliseconds(50),
       logger: logger)
     var options = ScoreClientOptions(name: "learner", routers: [router.endpoints.front])

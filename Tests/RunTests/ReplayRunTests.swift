@@ -6,6 +6,7 @@ import Logging
 import Replay
 import Telemetry
 import Testing
+@testable import Training
 import Transport
 
 @Suite("What a run keeps", .serialized)
@@ -15,7 +16,7 @@ struct ReplayRunTests {
   /// - Returns: digest of what was trained on, and their number.
   private func trainOffline(_ run: InProcessRun, _ replays: [URL]) throws -> (digest: String, groups: Int) {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    let loop = try TrainingLoop(run.configuration, log: logger), intake = try OfflineIntake(replays, logger: logger)
+    let loop = try TrainingWorker(run.configuration, log: logger), intake = try OfflineIntake(replays, logger: logger)
     try loop.run(intake)
     return (intake.digest, intake.groupCount)
   }

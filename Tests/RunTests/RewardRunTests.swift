@@ -10,6 +10,7 @@ import Messages
 import Replay
 import RewardServer
 import Testing
+import Threads
 import Transport
 
 @Suite("Runs and their rewards", .serialized)
@@ -135,9 +136,9 @@ struct RewardRunTests {
     var run = try InProcessRun()
     defer { run.remove() }
     let context = try Context()
-    var limits = Dispatcher.Limits()
+    var limits = RouterStateMachine.Limits()
     limits.silence = .seconds(2)
-    let router = try Router(
+    let router = try RouterService(
       context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*", limits: limits, beat: .milliseconds(100),
       logger: logger)
     run.configuration.network.routers = [router.endpoints.front]

@@ -4,6 +4,7 @@ import Learner
 import Messages
 import Replay
 import Testing
+import Threads
 import Transport
 
 @Suite("A whole run in one process", .serialized)

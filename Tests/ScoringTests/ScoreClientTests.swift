@@ -7,7 +7,7 @@ import Logging
 import Messages
 import RewardServer
 import Rewards
-import Scoring
+import RewardClient
 import Testing
 import Transport
 
@@ -146,13 +146,13 @@ struct ScoreClientTests {
 
   func withServers(_ body: (ScoreClient) throws -> Void) throws {
     let context = try Context()
-    let router = try Router(
+    let router = try RouterService(
       context, front: "tcp://127.0.0.1:*", back: "tcp://127.0.0.1:*", beat: .milliseconds(50), logger: logger)
     let servers = try ["ada", "bob"].map { name in
-      var options = ScoringServerOptions(name: name, routers: [router.endpoints.back])
+      var options = ScoringOptions(name: name, routers: [router.endpoints.back])
       options.beat = .milliseconds(50)
       options.batchSize = 3
-      return try ScoringServer(context, options, logger: logger) {
+      return try ScoringService(context, options, logger: logger) {
         [Redness(), try ScorerRegistry.make("jpeg-compressibility", ScorerOptions())]
       }
     }

@@ -1,7 +1,7 @@
 // Which router is asked for scores, and when it is given up, without sockets or clocks.
 
 import Messages
-import Scoring
+import RewardClient
 import Testing
 
 @Suite("Score exchange")

@@ -7,12 +7,13 @@ import Engine
 import Fixtures
 import Foundation
 import Layers
-import Learner
+@testable import Learner
 import Logging
 import Messages
 import Models
 import Replay
 import Testing
+@testable import Training
 
 /// A temporary folder with a model and a run in it; removed with the value's last use by `remove`.
 struct SmallRun {
@@ -48,8 +49,8 @@ struct SmallRun {
   func train(
     gradients: (any PixelGradients)? = nil, _ change: (SamplingIntake) -> Void = { _ in }
   ) throws -> SamplingIntake {
-    let loop = try TrainingLoop(
-      configuration, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, gradients: gradients)
+    let loop = try TrainingWorker(
+      configuration, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, sources: TrainingSources(gradients: gradients) { try StoredGroupArchive($0) })
     let intake = try SamplingIntake(configuration)
     change(intake)
     try loop.run(intake)

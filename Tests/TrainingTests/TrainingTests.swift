@@ -10,6 +10,7 @@ import Messages
 import Models
 import Telemetry
 import Testing
+@testable import Training
 
 @Suite("Training", .serialized)
 struct TrainingTests {

@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import Synchronization
 import Testing
+import Threads
 import Transport
 
 private let patience = Duration.seconds(20)

@@ -1,6 +1,7 @@
 // Mailboxes, services, and peers who are not there.
 
 import Testing
+import Threads
 import Transport
 
 @Suite("Services")
@@ -22,14 +23,14 @@ struct ServiceTests {
     #expect(mailbox.take(timeout: .seconds(60)) == nil)
   }
 
-  @Test("A mailbox rings its bell, and gives up after a time-out")
+  @Test("A mailbox rings its waker, and gives up after a time-out")
   func bell() throws {
-    let bell = try WakeUp()
-    let mailbox = Mailbox<String>(bell: bell)
+    let waker = try Waker()
+    let mailbox = Mailbox<String>(waker: waker)
     #expect(mailbox.take(timeout: .milliseconds(5)) == nil)
     mailbox.put("a")
     mailbox.put("b")
-    #expect(try Poller(wakeUp: bell).wait(for: [], timeout: .seconds(60)).wokenUp)
+    #expect(try Poller(waker: waker).wait(for: [], timeout: .seconds(60)).wokenUp)
     #expect(mailbox.count == 2)
     #expect(mailbox.takeAll() == ["a", "b"])
   }
@@ -37,11 +38,11 @@ struct ServiceTests {
   @Test("A service tells where it is, and ends when it is asked to")
   func service() throws {
     let context = try Context()
-    let service = try Service(name: "echo") { bell, stop, announce in
+    let service = try Service(name: "echo") { waker, stop, announce in
       let socket = try Socket(context, .router)
       announce(try socket.bind("tcp://127.0.0.1:*"))
       while !stop.isSet {
-        _ = try Poller(wakeUp: bell).wait(for: [socket.readable], timeout: .seconds(60))
+        _ = try Poller(waker: waker).wait(for: [socket.readable], timeout: .seconds(60))
         while let message = try socket.receive() { _ = try socket.send(message) }
       }
     }

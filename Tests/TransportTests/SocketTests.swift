@@ -2,6 +2,7 @@
 
 import Foundation
 import Testing
+import Threads
 import Transport
 
 private let patience = Duration.seconds(10)

@@ -3,6 +3,7 @@
 import Foundation
 import Synchronization
 import Testing
+import Threads
 import Transport
 
 @Suite("Poller and service threads")
@@ -12,27 +13,27 @@ struct ThreadTests {
   @Test("A wake-up ends a long wait, from another thread")
   func wake() throws {
     let context = try Context()
-    let bell = try WakeUp()
+    let waker = try Waker()
     let started = Mutex(false)
     let thread = ServiceThread(name: "waiter") {
       let socket = try Socket(context, .router)
       try socket.bind("inproc://quiet")
       started.withLock { $0 = true }
-      let found = try Poller(wakeUp: bell).wait(for: [socket.readable], timeout: .seconds(60))
+      let found = try Poller(waker: waker).wait(for: [socket.readable], timeout: .seconds(60))
       #expect(found.wokenUp)
       #expect(!found[0])
     }
-    bell.ring()
+    waker.wake()
     try thread.join()
     #expect(started.withLock { $0 })
   }
 
   @Test("A ring before the wait is not lost, and several count as one")
   func early() throws {
-    let bell = try WakeUp()
-    bell.ring()
-    bell.ring()
-    let poller = Poller(wakeUp: bell)
+    let waker = try Waker()
+    waker.wake()
+    waker.wake()
+    let poller = Poller(waker: waker)
     #expect(try poller.wait(for: [], timeout: .seconds(60)).wokenUp)
     #expect(try poller.wait(for: [], timeout: .zero).isEmpty)
   }

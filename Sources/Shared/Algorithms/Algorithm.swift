@@ -1,10 +1,10 @@
 // What a method is to the learner, and the one list of those there are: a new method is a file and a line in
 // `AlgorithmRegistry`. docs/adding-a-method.md goes through one.
 
-public import Foundation
+package import Foundation
 
 /// Which clean states of a trajectory are scored.
-public enum Scoring: Sendable, Equatable {
+package enum Scoring: Sendable, Equatable {
   /// First, anchor and last: SDPO's dense rewards.
   case dense
   /// The last alone.
@@ -12,7 +12,7 @@ public enum Scoring: Sendable, Equatable {
 }
 
 /// A method that learns from groups of trajectories. Its state is part of the run's.
-public protocol Algorithm: Sendable {
+package protocol Algorithm: Sendable {
   /// The name in configurations.
   static var name: String { get }
   /// What it asks the reward for.
@@ -37,27 +37,27 @@ public protocol Algorithm: Sendable {
 
 extension Algorithm {
   /// Every sample by itself.
-  public var unitSize: Int { 1 }
+  package var unitSize: Int { 1 }
   /// Trajectories of a group share the initial state alone.
-  public func branchStep(ofEpoch epoch: Int) -> Int { 0 }
+  package func branchStep(ofEpoch epoch: Int) -> Int { 0 }
   /// No state.
-  public func state() throws -> Data { Data() }
+  package func state() throws -> Data { Data() }
   /// No state.
-  public mutating func restore(_ state: Data) throws {}
+  package mutating func restore(_ state: Data) throws {}
 }
 
 /// All methods, by name.
-public enum AlgorithmRegistry {
+package enum AlgorithmRegistry {
   private static let all: [any Algorithm.Type] = [
     SDPO.self, DDPO.self, B2DiffuRL.self, SQDF.self, DRaFT.self, DRaFTDivergence.self, DRaFTLowVariance.self, ReFL.self,
     LaSRO.self,
   ]
 
   /// The names that `make` knows.
-  public static var names: [String] { all.map { $0.name } }
+  package static var names: [String] { all.map { $0.name } }
 
   /// - Throws: `AlgorithmError` when there is no method of that name, or it cannot work with the options.
-  public static func make(_ name: String, _ options: AlgorithmOptions) throws -> any Algorithm {
+  package static func make(_ name: String, _ options: AlgorithmOptions) throws -> any Algorithm {
     guard let type = all.first(where: { $0.name == name }) else {
       throw AlgorithmError("algorithm: expected one of \(names.joined(separator: ", ")), found \(name)")
     }

@@ -2,46 +2,46 @@
 // cannot work with.
 
 /// A setting that no method can work with, in words.
-public struct AlgorithmError: Error, CustomStringConvertible, Equatable {
-  public let description: String
+package struct AlgorithmError: Error, CustomStringConvertible, Equatable {
+  package let description: String
 
   init(_ description: String) { self.description = description }
 }
 
 /// Settings of methods; each takes what its paper has.
-public struct AlgorithmOptions: Sendable {
+package struct AlgorithmOptions: Sendable {
   /// Trajectories that share a prompt and a beginning.
-  public var groupSize = 2
+  package var groupSize = 2
   /// Denoising steps a trajectory.
-  public var steps = 4
+  package var steps = 4
   /// γ of the returns.
-  public var discount: Float = 0.99
+  package var discount: Float = 0.99
   /// λ of SDPO's temporal weights λ^i, i = 0 the noisiest step.
-  public var temporalWeight: Float = 0.99
+  package var temporalWeight: Float = 0.99
   /// Divides the log-ratio in SDPO's loss.
-  public var logScale: Float = 1
+  package var logScale: Float = 1
   /// Log-probabilities may move so far from the behaviour policy's before the clipped loss holds them; in losses on
   /// ratios, so far the ratio from 1.
-  public var logRatioClip: Float = 1e-4
+  package var logRatioClip: Float = 1e-4
   /// Advantages are limited to ± this.
-  public var advantageClip: Float = 5
+  package var advantageClip: Float = 5
   /// Normalise per (prompt, step); off: over the whole batch.
-  public var normalizesPerPrompt = true
+  package var normalizesPerPrompt = true
   /// See `PromptStatistics`.
-  public var statisticsBufferSize = 32
+  package var statisticsBufferSize = 32
   /// See `PromptStatistics`.
-  public var statisticsMinimumCount = 16
+  package var statisticsMinimumCount = 16
   /// Whether the final step is trained.
-  public var finalStep = true
+  package var finalStep = true
   /// B2-DiffuRL's.
-  public var branches = BranchOptions()
+  package var branches = BranchOptions()
   /// Of the methods that follow a reward's gradient.
-  public var gradient = GradientOptions()
+  package var gradient = GradientOptions()
 
-  public init() {}
+  package init() {}
 
   /// - Throws: `AlgorithmError` naming the option.
-  public func validate() throws {
+  package func validate() throws {
     func require(_ condition: Bool, _ text: String) throws { if !condition { throw AlgorithmError(text) } }
     try require(groupSize > 0, "groupSize: expected at least 1, found \(groupSize)")
     try require(steps > (finalStep ? 0 : 1), "steps: expected a step to train, found \(steps)")

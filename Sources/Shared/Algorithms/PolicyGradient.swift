@@ -1,16 +1,16 @@
 // Methods that learn from the log-probabilities of steps that were taken: what of an epoch they train on, in which
 // order, and by which loss.
 
-public import Engine
+package import Engine
 
 /// What the rewards of one group's trajectories are.
-public struct GroupRewards: Sendable {
+package struct GroupRewards: Sendable {
   /// The prompt they share.
-  public let prompt: String
+  package let prompt: String
   /// A row a trajectory, a column a step; where only the last state was scored, 0 before it.
-  public let dense: [[Float]]
+  package let dense: [[Float]]
 
-  public init(prompt: String, dense: [[Float]]) {
+  package init(prompt: String, dense: [[Float]]) {
     self.prompt = prompt
     self.dense = dense
   }
@@ -20,15 +20,15 @@ public struct GroupRewards: Sendable {
 }
 
 /// Trajectories of one group whose steps enter a loss together: SDPO's pair, DDPO's single one.
-public struct TrainingUnit: Sendable, Equatable {
+package struct TrainingUnit: Sendable, Equatable {
   /// Index of the group in the batch.
-  public let group: Int
+  package let group: Int
   /// Indices of the trajectories in the group, G of them.
-  public let members: [Int]
+  package let members: [Int]
   /// A row a member, a column a step.
-  public let advantages: [[Float]]
+  package let advantages: [[Float]]
 
-  public init(group: Int, members: [Int], advantages: [[Float]]) {
+  package init(group: Int, members: [Int], advantages: [[Float]]) {
     self.group = group
     self.members = members
     self.advantages = advantages
@@ -36,17 +36,17 @@ public struct TrainingUnit: Sendable, Equatable {
 }
 
 /// One step each of M units of G trajectories, as a loss sees them.
-public struct PolicyTerms {
+package struct PolicyTerms {
   /// Log-probabilities under the policy that is trained, tracked, `[G, M]`.
-  public let logProbabilities: Tensor
+  package let logProbabilities: Tensor
   /// Those under the policy that took the steps, `[G, M]`.
-  public let behaviour: Tensor
+  package let behaviour: Tensor
   /// Advantages, `[G, M]`.
-  public let advantages: Tensor
+  package let advantages: Tensor
   /// The step index of each unit, 0 the noisiest; M of them.
-  public let steps: [Int]
+  package let steps: [Int]
 
-  public init(logProbabilities: Tensor, behaviour: Tensor, advantages: Tensor, steps: [Int]) {
+  package init(logProbabilities: Tensor, behaviour: Tensor, advantages: Tensor, steps: [Int]) {
     let shape = logProbabilities.shape
     check(
       shape.count == 2 && behaviour.shape == shape && advantages.shape == shape && steps.count == shape[1],
@@ -59,19 +59,19 @@ public struct PolicyTerms {
 }
 
 /// What a loss says about the policy beside its value.
-public struct LossMetrics: Sendable, Equatable {
+package struct LossMetrics: Sendable, Equatable {
   /// The loss's value. SDPO's is dominated by the advantages: no measure of health.
-  public var loss: Float
+  package var loss: Float
   /// Mean of log π - log π_behaviour.
-  public var logRatioMean: Float
+  package var logRatioMean: Float
   /// Its population standard deviation.
-  public var logRatioDeviation: Float
+  package var logRatioDeviation: Float
   /// Its largest absolute value.
-  public var logRatioLargest: Float
+  package var logRatioLargest: Float
   /// Part of the terms in which the clipped loss was the larger one.
-  public var clipFraction: Float
+  package var clipFraction: Float
 
-  public init(loss: Float, logRatios: [Float], clipFraction: Float) {
+  package init(loss: Float, logRatios: [Float], clipFraction: Float) {
     let moments = Moments(logRatios)
     self.loss = loss
     logRatioMean = Float(moments.mean)
@@ -82,7 +82,7 @@ public struct LossMetrics: Sendable, Equatable {
 }
 
 /// A method that learns by the log-probabilities of steps that were taken.
-public protocol PolicyGradientAlgorithm: Algorithm {
+package protocol PolicyGradientAlgorithm: Algorithm {
   /// Steps of a trajectory that an epoch trains.
   func trainedSteps(ofEpoch epoch: Int) -> Range<Int>
 

@@ -1,45 +1,45 @@
 // Methods that learn by a reward's gradient: from states of stored trajectories a few steps are taken again under the
 // policy, with its gradient, and the reward of where they lead is differentiated.
 
-public import Diffusion
-public import Engine
+package import Diffusion
+package import Engine
 
 /// What these methods are set with.
-public struct GradientOptions: Sendable {
+package struct GradientOptions: Sendable {
   /// How starting states are drawn from the replay: SQDF's choice, the others draw from the present epoch.
-  public var sampling = ReplaySampling.rewardGamma
+  package var sampling = ReplaySampling.rewardGamma
   /// How SQDF estimates the clean state that a step leads to.
-  public var estimate = CleanEstimate.oneStep
+  package var estimate = CleanEstimate.oneStep
   /// α, the weight of the divergence from the frozen reference.
-  public var divergenceWeight: Float = 2
+  package var divergenceWeight: Float = 2
   /// Whether SQDF leaves out what has no positive reward.
-  public var masksNonPositive = true
+  package var masksNonPositive = true
   /// Last steps that DRaFT differentiates through, K.
-  public var differentiatedSteps = 1
+  package var differentiatedSteps = 1
   /// Times that DRaFT-LV noises a final state anew.
-  public var noisings = 2
+  package var noisings = 2
   /// Last steps among which ReFL draws.
-  public var lateSteps = 1
+  package var lateSteps = 1
   /// Part of LaSRO's samples that take a second step.
-  public var secondStepShare: Float = 0.5
+  package var secondStepShare: Float = 0.5
 
-  public init() {}
+  package init() {}
 }
 
 /// States to start from, of B samples.
-public struct Rollout {
+package struct Rollout {
   /// The stored noisy states x_i, `[B, C, H, W]`.
-  public let states: Tensor
+  package let states: Tensor
   /// The clean states that were predicted from them when they were sampled, `[B, C, H, W]`.
-  public let cleanStates: Tensor
+  package let cleanStates: Tensor
   /// Their step indices i, B of them, 0 the noisiest.
-  public let steps: [Int]
+  package let steps: [Int]
   /// The prompts, B of them.
-  public let prompts: [String]
+  package let prompts: [String]
   /// Their text states.
-  public let conditioning: Conditioning
+  package let conditioning: Conditioning
 
-  public init(states: Tensor, cleanStates: Tensor, steps: [Int], prompts: [String], conditioning: Conditioning) {
+  package init(states: Tensor, cleanStates: Tensor, steps: [Int], prompts: [String], conditioning: Conditioning) {
     check(
       states.shape == cleanStates.shape && states.shape[0] == steps.count && steps.count == prompts.count,
       "Rollout: states \(states.shape), clean states \(cleanStates.shape), \(steps.count) steps, "
@@ -53,20 +53,20 @@ public struct Rollout {
 }
 
 /// The networks and the reward that a method differentiates through.
-public struct RolloutModels {
+package struct RolloutModels {
   /// The steps that are sampled.
-  public let process: DDIM
+  package let process: DDIM
   /// The network under training.
-  public let policy: Denoiser
+  package let policy: Denoiser
   /// The same network before training, frozen.
-  public let reference: Denoiser
+  package let reference: Denoiser
   /// A consistency model of the same latents, frozen, where there is one; as many steps as `process`, as in SQDF's
   /// published code.
-  public let consistency: (lcm: LCM, denoiser: Denoiser)?
+  package let consistency: (lcm: LCM, denoiser: Denoiser)?
   /// Scores of clean states `[B, C, H, W]`, differentiable, `[B]`; NaN where one is missing.
-  public let reward: (_ cleanStates: Tensor, _ prompts: [String], _ conditioning: Conditioning) throws -> Tensor
+  package let reward: (_ cleanStates: Tensor, _ prompts: [String], _ conditioning: Conditioning) throws -> Tensor
 
-  public init(
+  package init(
     process: DDIM, policy: @escaping Denoiser, reference: @escaping Denoiser,
     consistency: (lcm: LCM, denoiser: Denoiser)?,
     reward: @escaping (_ cleanStates: Tensor, _ prompts: [String], _ conditioning: Conditioning) throws -> Tensor
@@ -87,7 +87,7 @@ public struct RolloutModels {
   ///   - differentiatesReference: off: the divergence is told, not followed through the reference.
   /// - Returns: x_(i+1) = μ + σ noise and x̂0 `[B, C, H, W]`; the divergence mean((μ_ref - μ)²) / σ², `[B]`, without
   ///   the ½ of a Gaussian's, as SQDF's code has it.
-  public func step(
+  package func step(
     _ states: Tensor, steps: [Int], conditioning: Conditioning, noise: Tensor,
     differentiatesReference: Bool = true
   ) -> (next: Tensor, clean: Tensor, divergence: Tensor) {
@@ -106,7 +106,7 @@ public struct RolloutModels {
   /// The clean state that the policy predicts, `[B, C, H, W]`.
   ///
   /// - Parameter timesteps: training timesteps, one a sample.
-  public func cleanState(_ states: Tensor, timesteps: [Int], conditioning: Conditioning) -> Tensor {
+  package func cleanState(_ states: Tensor, timesteps: [Int], conditioning: Conditioning) -> Tensor {
     process.schedule.cleanAndNoise(
       output: conditioning.output(of: policy, sample: states, timesteps: timesteps), sample: states,
       timesteps: timesteps
@@ -115,20 +115,20 @@ public struct RolloutModels {
 }
 
 /// What an objective says beside its value.
-public struct ObjectiveMetrics: Sendable, Equatable {
+package struct ObjectiveMetrics: Sendable, Equatable {
   /// The value that is minimised.
-  public var loss: Float
+  package var loss: Float
   /// Rewards, one a sample; without those that are missing.
-  public var rewards: [Float]
+  package var rewards: [Float]
   /// Divergences from the reference, one a sample; empty where the method does not ask.
-  public var divergences: [Float]
+  package var divergences: [Float]
   /// Samples that did not take part, because their score is missing.
-  public var missing: Int
+  package var missing: Int
   /// Samples that did not take part, because their reward is not positive.
-  public var masked: Int
+  package var masked: Int
 
   /// Moments of what an objective saw.
-  public init(loss: Float, rewards: [Float], divergences: [Float] = [], missing: Int = 0, masked: Int = 0) {
+  package init(loss: Float, rewards: [Float], divergences: [Float] = [], missing: Int = 0, masked: Int = 0) {
     self.loss = loss
     self.rewards = rewards
     self.divergences = divergences
@@ -138,7 +138,7 @@ public struct ObjectiveMetrics: Sendable, Equatable {
 }
 
 /// A method that learns by a reward's gradient.
-public protocol RewardGradientAlgorithm: Algorithm {
+package protocol RewardGradientAlgorithm: Algorithm {
   /// How its starting states are drawn.
   var sampling: ReplaySampling { get }
   /// Steps that its starting states are drawn from.
@@ -157,7 +157,7 @@ public protocol RewardGradientAlgorithm: Algorithm {
 
 extension RewardGradientAlgorithm {
   /// The last score is the reward by which trajectories are drawn.
-  public var scoring: Scoring { .final }
+  package var scoring: Scoring { .final }
 }
 
 /// Mean of terms over the samples whose reward is there: `-(weights · reward - α divergence)`.

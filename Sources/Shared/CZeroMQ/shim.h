@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <malloc.h>
 #include <stdint.h>
-#include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -56,17 +54,6 @@ static inline void sw_raise_descriptor_limit(void) {
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
   }
-}
-
-// prctl is variadic, which Swift cannot call.
-static inline int sw_signal_on_parent_death(int signal) { return prctl(PR_SET_PDEATHSIG, signal); }
-
-// An event descriptor that any thread may ring and a poll may watch; closed with close(2).
-static inline int sw_bell_open(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
-static inline void sw_bell_ring(int descriptor) { (void)!eventfd_write(descriptor, 1); }
-static inline int sw_bell_clear(int descriptor) {
-  eventfd_t count = 0;
-  return eventfd_read(descriptor, &count) == 0;
 }
 
 // Messages of megabytes come and go by the hundred a second. By its defaults malloc gives the memory of each back to the

@@ -1,7 +1,7 @@
 // YAML to Configuration and back. The defaults, written as YAML, are the list of known keys: the file is laid over
 // them, `--set` options over that, and only then is it decoded. So no key is listed twice in code.
 
-public import Foundation
+package import Foundation
 internal import Yams
 
 extension Configuration {
@@ -24,7 +24,7 @@ extension Configuration {
   ///   - file: the YAML file; nil takes the defaults.
   ///   - overrides: as `training.epochs=3`; the value is YAML too.
   /// - Throws: `ConfigurationError` naming the file, the line, the key, and the nearest known key.
-  public init(file: URL?, overrides: [String] = []) throws {
+  package init(file: URL?, overrides: [String] = []) throws {
     let here = URL(filePath: FileManager.default.currentDirectoryPath, directoryHint: .isDirectory)
     var tree = try Self.rebased(Self.tree(of: Configuration()), on: here)
     if let file {
@@ -47,7 +47,7 @@ extension Configuration {
   /// Reads YAML text; relative paths stay as they are. For tests and for tools that have no file.
   ///
   /// - Throws: `ConfigurationError`.
-  public init(yaml: String, source: String = "the configuration") throws {
+  package init(yaml: String, source: String = "the configuration") throws {
     let tree = try Self.overlay(Self.parse(yaml, source: source), over: Self.tree(of: Configuration()), source)
     self = try Self.decode(tree, source: source)
     try validate(source: source)
@@ -56,7 +56,7 @@ extension Configuration {
   /// The complete configuration as YAML, every key with its value; reading it gives the same configuration.
   ///
   /// - Throws: `ConfigurationError`; it does not for a configuration that validates.
-  public func encodeYAML() throws -> String {
+  package func encodeYAML() throws -> String {
     var tree = try Self.tree(of: self)
     for key in Self.openKeys {
       let parts = key.split(separator: ".").map(String.init)
@@ -68,7 +68,7 @@ extension Configuration {
   }
 
   /// Every key, as `training.epochs`, in the order of the struct.
-  public static var keys: [String] {
+  package static var keys: [String] {
     get throws {
       try tree(of: Configuration()).mapping?.flatMap { section in
         section.value.mapping?.map { "\(section.key.string ?? "").\($0.key.string ?? "")" } ?? []

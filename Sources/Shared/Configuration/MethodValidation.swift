@@ -3,7 +3,7 @@
 
 extension Configuration {
   /// Names of the methods; Tests/RunTests holds them against the learner's registry.
-  public static let algorithms = [
+  package static let algorithms = [
     "sdpo", "ddpo", "b2-diffurl", "sqdf", "draft-k", "draft-kl", "draft-lv", "refl", "lasro",
   ]
 

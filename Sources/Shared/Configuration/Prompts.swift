@@ -6,14 +6,14 @@ extension Configuration {
   /// The prompts to train on, in order, without repetitions.
   ///
   /// - Throws: `ConfigurationError` when the file cannot be read or there is no prompt at all.
-  public func trainingPrompts() throws -> [String] {
+  package func trainingPrompts() throws -> [String] {
     try Self.prompts(sampling.prompts, sampling.promptsFile, key: "sampling")
   }
 
   /// The prompts to measure on, in order, without repetitions.
   ///
   /// - Throws: `ConfigurationError` when the file cannot be read or there is no prompt at all.
-  public func evaluationPrompts() throws -> [String] {
+  package func evaluationPrompts() throws -> [String] {
     try Self.prompts(evaluation.prompts, evaluation.promptsFile, key: "evaluation")
   }
 

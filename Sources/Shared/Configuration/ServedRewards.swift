@@ -2,5 +2,5 @@
 
 extension Configuration.Reward {
   /// Rewards that the Swift reward servers score, sorted: learned and shadow ones, but for those that others bring.
-  public var served: [String] { Set(weights.keys).union(shadow).subtracting(external).sorted() }
+  package var served: [String] { Set(weights.keys).union(shadow).subtracting(external).sorted() }
 }

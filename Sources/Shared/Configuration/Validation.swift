@@ -5,7 +5,7 @@ extension Configuration {
   ///
   /// - Parameter source: names the configuration in the error.
   /// - Throws: `ConfigurationError`, one line a problem.
-  public func validate(source: String = "the configuration") throws {
+  package func validate(source: String = "the configuration") throws {
     var problems: [String] = []
     func require(_ condition: Bool, _ key: String, _ expected: String, _ found: some Any) {
       if !condition { problems.append("\(source): \(key): expected \(expected), found \(found).") }
@@ -89,7 +89,7 @@ extension Configuration {
       (1...max(1, training.statisticsBufferSize)).contains(training.statisticsMinimumCount),
       "training.statisticsMinimumCount", "1 to training.statisticsBufferSize (\(training.statisticsBufferSize))",
       training.statisticsMinimumCount)
-    notNegative(training.maximumPolicyLag, "training.maximumPolicyLag")
+    notNegative(training.maximumStaleness, "training.maximumStaleness")
 
     positive(replay.maximumTrajectories, "replay.maximumTrajectories")
     positive(replay.maximumBytes, "replay.maximumBytes")

@@ -2,30 +2,30 @@
 // arXiv 2305.13301). Pure functions of tensors; gradients flow through the mean only.
 
 internal import Foundation
-public import Engine
+package import Engine
 
 /// DDIM with eta, over one schedule and a number of steps.
-public struct DDIM: Sendable {
-  public let schedule: NoiseSchedule
+package struct DDIM: Sendable {
+  package let schedule: NoiseSchedule
   /// The timesteps visited, the noisiest first.
-  public let timesteps: [Int]
+  package let timesteps: [Int]
   /// 0: deterministic. 1: as noisy as DDPM.
-  public let eta: Float
+  package let eta: Float
 
   /// What one step gives for a batch of B samples.
-  public struct Step {
+  package struct Step {
     /// The next, less noisy state, `[B, ...]`.
-    public let previous: Tensor
+    package let previous: Tensor
     /// The predicted clean state x̂0, `[B, ...]`.
-    public let clean: Tensor
+    package let clean: Tensor
     /// The Gaussian's mean, `[B, ...]`.
-    public let mean: Tensor
+    package let mean: Tensor
     /// Mean over a sample's elements of the log-density of `previous`, `[B]`.
-    public let logProbability: Tensor
+    package let logProbability: Tensor
   }
 
   /// - Throws: `ScheduleError` when the schedule has no such timesteps, or eta is not in 0...1.
-  public init(schedule: NoiseSchedule, steps: Int, eta: Float) throws {
+  package init(schedule: NoiseSchedule, steps: Int, eta: Float) throws {
     guard (0...1).contains(eta) else {
       throw ScheduleError("eta: expected a number from 0 (deterministic) to 1, found \(eta)")
     }
@@ -37,7 +37,7 @@ public struct DDIM: Sendable {
   /// Refuses settings under which a step has no noise, and so no log-probability to learn from.
   ///
   /// - Throws: `ScheduleError` naming the step.
-  public func requireNoise() throws {
+  package func requireNoise() throws {
     for (index, timestep) in timesteps.enumerated() where !(sigma(at: timestep) > 0) {
       throw ScheduleError(
         "step \(index) (timestep \(timestep)) of \(timesteps.count) has no noise, so its log-probability is undefined; "
@@ -47,7 +47,7 @@ public struct DDIM: Sendable {
   }
 
   /// σ = η √((1-ᾱ')/(1-ᾱ) · (1-ᾱ/ᾱ')), ᾱ' that of the timestep the step leads to.
-  public func sigma(at timestep: Int) -> Float {
+  package func sigma(at timestep: Int) -> Float {
     let alpha = schedule.cumulativeAlphas[timestep]
     let next = schedule.cumulativeAlphas[schedule.previous(of: timestep, steps: timesteps.count)]
     return eta * ((1 - next) / (1 - alpha) * (1 - alpha / next)).squareRoot()
@@ -60,7 +60,7 @@ public struct DDIM: Sendable {
   ///   - sample: the noisy states, `[B, ...]`.
   ///   - timesteps: one a sample; they may differ.
   /// - Returns: mean and x̂0 `[B, ...]`, σ `[B, 1, ...]`.
-  public func distribution(
+  package func distribution(
     output: Tensor, sample: Tensor, timesteps: [Int]
   ) -> (mean: Tensor, sigma: Tensor, clean: Tensor) {
     let (clean, noise) = schedule.cleanAndNoise(output: output, sample: sample, timesteps: timesteps)
@@ -74,7 +74,7 @@ public struct DDIM: Sendable {
   /// Takes one step: previous = mean + σ noise.
   ///
   /// - Parameter noise: standard normal, `[B, ...]`.
-  public func step(output: Tensor, sample: Tensor, timesteps: [Int], noise: Tensor) -> Step {
+  package func step(output: Tensor, sample: Tensor, timesteps: [Int], noise: Tensor) -> Step {
     let (mean, sigma, clean) = distribution(output: output, sample: sample, timesteps: timesteps)
     let previous = (mean + sigma * noise).detached
     return Step(
@@ -85,7 +85,7 @@ public struct DDIM: Sendable {
   /// The log-probability of a step that was taken, `[B]`; differentiable through `output`.
   ///
   /// - Parameter previous: the state that the step led to, `[B, ...]`, taken as a constant.
-  public func logProbability(of previous: Tensor, output: Tensor, sample: Tensor, timesteps: [Int]) -> Tensor {
+  package func logProbability(of previous: Tensor, output: Tensor, sample: Tensor, timesteps: [Int]) -> Tensor {
     let (mean, sigma, _) = distribution(output: output, sample: sample, timesteps: timesteps)
     return Self.logProbability(of: previous.detached, mean: mean, sigma: sigma)
   }

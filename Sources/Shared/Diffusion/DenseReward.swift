@@ -1,23 +1,23 @@
 // Rewards for every step of a trajectory from three scored clean states, weighted by similarity in latent space (SDPO,
 // arXiv 2411.11727, section 4.2, and its published code for the order of overwriting).
 
-public import Engine
+package import Engine
 
 /// How similar the clean states of one trajectory are to its first, anchor and last.
-public struct LatentSimilarity: Sendable {
+package struct LatentSimilarity: Sendable {
   /// cos(x̂0_i, x̂0_0), N of them.
-  public let first: [Float]
+  package let first: [Float]
   /// cos(x̂0_i, x̂0_{N-1})
-  public let last: [Float]
+  package let last: [Float]
   /// cos(x̂0_i, x̂0_anchor)
-  public let toAnchor: [Float]
+  package let toAnchor: [Float]
   /// The step whose clean state is least like the first and the last; the earliest of equals.
-  public let anchor: Int
+  package let anchor: Int
 
   /// - Parameters:
   ///   - cleanStates: one trajectory's, `[N, C, H, W]`.
   ///   - anchor: takes this step for the anchor, when it was chosen before.
-  public init(cleanStates: Tensor, anchor: Int? = nil) {
+  package init(cleanStates: Tensor, anchor: Int? = nil) {
     let count = cleanStates.shape[0]
     let flat = cleanStates.detached.reshaped([count, -1])
     let norms = flat.squared().sum(axes: [1], keepAxes: true).sqrt()
@@ -35,7 +35,7 @@ public struct LatentSimilarity: Sendable {
   }
 
   /// The steps whose clean states are to be scored, ascending: one for N = 1, two for N = 2, at most three.
-  public var scoredSteps: [Int] { Array(Set([0, anchor, first.count - 1])).sorted() }
+  package var scoredSteps: [Int] { Array(Set([0, anchor, first.count - 1])).sorted() }
 
   /// Dense rewards, N of them.
   ///
@@ -45,13 +45,13 @@ public struct LatentSimilarity: Sendable {
   ///
   /// - Parameter scores: by step, one for each of `scoredSteps`; nil where a score is missing.
   /// - Returns: nil when a score is missing: missing is not zero.
-  public func denseRewards(scores: [Int: Float]) -> [Float]? {
+  package func denseRewards(scores: [Int: Float]) -> [Float]? {
     guard let head = scores[0], let middle = scores[anchor], let tail = scores[first.count - 1] else { return nil }
     return denseRewards(first: head, anchor: middle, last: tail)
   }
 
   /// Dense rewards from the scores of the first, the anchor and the last clean state, N of them.
-  public func denseRewards(first head: Float, anchor middle: Float, last tail: Float) -> [Float] {
+  package func denseRewards(first head: Float, anchor middle: Float, last tail: Float) -> [Float] {
     var rewards = first.indices.map { i in
       (head * first[i] + middle * toAnchor[i] + tail * last[i]) / (first[i] + toAnchor[i] + last[i])
     }
@@ -63,14 +63,14 @@ public struct LatentSimilarity: Sendable {
 }
 
 /// Which clean states of one trajectory are scored, and what rewards of its steps follow.
-public enum TrajectoryScoring: Sendable {
+package enum TrajectoryScoring: Sendable {
   /// First, anchor and last, and dense rewards by similarity.
   case dense(LatentSimilarity)
   /// The last of so many alone; the steps before it have reward 0 (Black et al., arXiv 2305.13301).
   case final(steps: Int)
 
   /// The steps whose clean states are to be scored, ascending.
-  public var scoredSteps: [Int] {
+  package var scoredSteps: [Int] {
     switch self {
     case .dense(let similarity): similarity.scoredSteps
     case .final(let steps): [steps - 1]
@@ -78,7 +78,7 @@ public enum TrajectoryScoring: Sendable {
   }
 
   /// The step that is kept as the anchor.
-  public var anchor: Int {
+  package var anchor: Int {
     switch self {
     case .dense(let similarity): similarity.anchor
     case .final(let steps): steps - 1
@@ -89,7 +89,7 @@ public enum TrajectoryScoring: Sendable {
   ///
   /// - Parameter scores: by step, one for each of `scoredSteps`.
   /// - Returns: nil when a score is missing: missing is not zero.
-  public func rewards(scores: [Int: Float]) -> [Float]? {
+  package func rewards(scores: [Int: Float]) -> [Float]? {
     switch self {
     case .dense(let similarity): similarity.denseRewards(scores: scores)
     case .final(let steps): scores[steps - 1].map { [Float](repeating: 0, count: steps - 1) + [$0] }

@@ -1,6 +1,6 @@
 // Steps without noise between any two timesteps, and noising of a clean state: pure functions of tensors.
 
-public import Engine
+package import Engine
 
 extension NoiseSchedule {
   /// The noise-free DDIM step x' = √ᾱ' x̂0 + √(1-ᾱ') ε̂ (Song et al., arXiv 2010.02502), `[B, ...]`; differentiable.
@@ -10,7 +10,7 @@ extension NoiseSchedule {
   ///   - sample: the states, `[B, ...]`.
   ///   - timesteps: where they are, one a sample.
   ///   - targets: where they are to go, one a sample.
-  public func deterministicStep(output: Tensor, sample: Tensor, from timesteps: [Int], to targets: [Int]) -> Tensor {
+  package func deterministicStep(output: Tensor, sample: Tensor, from timesteps: [Int], to targets: [Int]) -> Tensor {
     let (clean, noise) = cleanAndNoise(output: output, sample: sample, timesteps: timesteps)
     let next = cumulativeAlpha(at: targets, rank: sample.rank)
     return next.sqrt() * clean + (1 - next).sqrt() * noise
@@ -22,7 +22,7 @@ extension NoiseSchedule {
   ///   - clean: the clean states, `[B, ...]`.
   ///   - noise: standard normal, `[B, ...]`.
   ///   - timesteps: one a sample.
-  public func noised(_ clean: Tensor, noise: Tensor, timesteps: [Int]) -> Tensor {
+  package func noised(_ clean: Tensor, noise: Tensor, timesteps: [Int]) -> Tensor {
     let alpha = cumulativeAlpha(at: timesteps, rank: clean.rank)
     return alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
   }

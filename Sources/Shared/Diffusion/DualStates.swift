@@ -1,33 +1,33 @@
 // Sampling that keeps both states of every step: the noisy one, and the clean one predicted from it (SDPO, arXiv
 // 2411.11727, section 4.1). All noise comes from outside, so the same noise gives the same trajectories.
 
-public import Engine
+package import Engine
 
 /// Trajectories of a batch of B samples over N steps.
-public struct DualStates: Sendable {
+package struct DualStates: Sendable {
   /// Noisy states, the initial one first: `[B, N + 1, C, H, W]`.
-  public let states: Tensor
+  package let states: Tensor
   /// Predicted clean states: `[B, N, C, H, W]`.
-  public let cleanStates: Tensor
+  package let cleanStates: Tensor
   /// Log-probabilities of the steps under the policy that took them: `[B, N]`.
-  public let logProbabilities: Tensor
+  package let logProbabilities: Tensor
 
-  public init(states: Tensor, cleanStates: Tensor, logProbabilities: Tensor) {
+  package init(states: Tensor, cleanStates: Tensor, logProbabilities: Tensor) {
     self.states = states
     self.cleanStates = cleanStates
     self.logProbabilities = logProbabilities
   }
 
   /// Number of trajectories.
-  public var count: Int { states.shape[0] }
+  package var count: Int { states.shape[0] }
 }
 
 /// Samples trajectories by DDIM with eta.
-public struct DualStateSampler: Sendable {
-  public let process: DDIM
+package struct DualStateSampler: Sendable {
+  package let process: DDIM
 
   /// - Throws: `ScheduleError` when a step would have no noise.
-  public init(_ process: DDIM) throws {
+  package init(_ process: DDIM) throws {
     try process.requireNoise()
     self.process = process
   }
@@ -39,7 +39,7 @@ public struct DualStateSampler: Sendable {
   ///   - conditioning: the prompts' text states, `[B, S, D]`.
   ///   - denoiser: the network.
   ///   - noise: standard normal `[B, C, H, W]` for a step index, called once a step in ascending order.
-  public func sample(
+  package func sample(
     initial: Tensor, conditioning: Conditioning, denoiser: Denoiser, noise: (Int) -> Tensor
   ) -> DualStates {
     Tape.withoutGradients {
@@ -96,24 +96,24 @@ private func transposed(_ steps: [Tensor]) -> Tensor {
 
 /// The random numbers of one trajectory group, a function of run seed and group number alone: which actor makes the
 /// group, in which batch, makes no difference.
-public struct GroupNoise: Sendable {
+package struct GroupNoise: Sendable {
   private let stream: RandomStream
 
   /// - Parameters:
   ///   - seed: the run's.
   ///   - number: the group's, unique in the run.
-  public init(seed: UInt64, number: Int) {
+  package init(seed: UInt64, number: Int) {
     stream = RandomStream(seed: seed).fork("group", number)
   }
 
   /// The noisiest state, which all trajectories of the group share, standard normal, of a shape as `[C, H, W]`.
-  public func initial(_ shape: [Int]) -> Tensor {
+  package func initial(_ shape: [Int]) -> Tensor {
     var stream = stream.fork("initial")
     return stream.normal(shape)
   }
 
   /// The noise of one step of one trajectory, standard normal, of a shape as `[C, H, W]`.
-  public func step(_ step: Int, trajectory: Int, _ shape: [Int]) -> Tensor {
+  package func step(_ step: Int, trajectory: Int, _ shape: [Int]) -> Tensor {
     var stream = stream.fork("step", trajectory, step)
     return stream.normal(shape)
   }
@@ -135,7 +135,7 @@ extension DualStateSampler {
   ///   - batchSize: groups at a time; nil takes all of them at once.
   ///   - denoiser: the network.
   /// - Returns: `G * groupSize` trajectories, those of a group side by side.
-  public func sample(
+  package func sample(
     groups: [GroupNoise], groupSize: Int, branchStep: Int = 0, shape: [Int], conditioning: Conditioning,
     batchSize: Int? = nil, denoiser: Denoiser
   ) -> DualStates {

@@ -1,22 +1,22 @@
 // Classifier-free guidance (Ho and Salimans, arXiv 2207.12598). The scale of sampling is the scale of training.
 
-public import Engine
+package import Engine
 
 /// A network that denoises: states `[B, C, H, W]`, one timestep a state, text states `[B, S, D]` to its output, shaped
 /// as the states.
-public typealias Denoiser = (_ sample: Tensor, _ timesteps: [Int], _ encoderHiddenStates: Tensor) -> Tensor
+package typealias Denoiser = (_ sample: Tensor, _ timesteps: [Int], _ encoderHiddenStates: Tensor) -> Tensor
 
 /// The text that a batch is denoised towards, and how strongly.
-public struct Conditioning: Sendable {
+package struct Conditioning: Sendable {
   /// One prompt's states a sample, `[B, S, D]`.
-  public let text: Tensor
+  package let text: Tensor
   /// The empty prompt's states, `[1, S, D]`, or what each sample is to move away from, `[B, S, D]`; used only when the
   /// scale is greater than 1.
-  public let empty: Tensor?
+  package let empty: Tensor?
   /// 1 and less: no guidance.
-  public let scale: Float
+  package let scale: Float
 
-  public init(text: Tensor, empty: Tensor? = nil, scale: Float = 1) {
+  package init(text: Tensor, empty: Tensor? = nil, scale: Float = 1) {
     check(scale <= 1 || empty != nil, "Conditioning: a guidance scale of \(scale) needs the empty prompt's states")
     check(
       empty == nil || [1, text.shape[0]].contains(empty!.shape[0]),
@@ -27,12 +27,12 @@ public struct Conditioning: Sendable {
   }
 
   /// The states of some of the samples, in the order of the indices.
-  public func rows(_ indices: [Int]) -> Conditioning {
+  package func rows(_ indices: [Int]) -> Conditioning {
     Conditioning(text: text.rows(indices), empty: empty.map { $0.shape[0] == 1 ? $0 : $0.rows(indices) }, scale: scale)
   }
 
   /// The network's output under guidance, `[B, C, H, W]`: uncond + s (text - uncond) when s > 1, or else text alone.
-  public func output(of denoiser: Denoiser, sample: Tensor, timesteps: [Int]) -> Tensor {
+  package func output(of denoiser: Denoiser, sample: Tensor, timesteps: [Int]) -> Tensor {
     guard scale > 1, let empty else { return denoiser(sample, timesteps, text) }
     let count = sample.shape[0]
     let without = empty.shape[0] == 1 ? empty.rows([Int](repeating: 0, count: count)) : empty

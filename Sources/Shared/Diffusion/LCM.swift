@@ -1,36 +1,36 @@
 // Sampling from a latent consistency model (Luo et al., arXiv 2310.04378), as diffusers' LCMScheduler computes it.
 
-public import Engine
+package import Engine
 
 /// Multistep consistency sampling over one schedule.
-public struct LCM: Sendable {
+package struct LCM: Sendable {
   /// The constants of consistency distillation.
-  public struct Configuration: Sendable {
+  package struct Configuration: Sendable {
     /// Timesteps of the solver that the model was distilled on.
-    public var originalSteps = 50
+    package var originalSteps = 50
     /// Standard deviation of the data in the boundary condition.
-    public var sigmaData: Float = 0.5
+    package var sigmaData: Float = 0.5
     /// Factor of the timestep in the boundary condition.
-    public var timestepScaling: Float = 10
+    package var timestepScaling: Float = 10
 
-    public init() {}
+    package init() {}
   }
 
   /// What one step gives.
-  public struct Step {
+  package struct Step {
     /// The next state, `[B, ...]`; after the last step the clean state itself.
-    public let previous: Tensor
+    package let previous: Tensor
     /// The consistency model's clean state, `[B, ...]`.
-    public let denoised: Tensor
+    package let denoised: Tensor
   }
 
-  public let schedule: NoiseSchedule
-  public let configuration: Configuration
+  package let schedule: NoiseSchedule
+  package let configuration: Configuration
   /// The timesteps visited, the noisiest first.
-  public let timesteps: [Int]
+  package let timesteps: [Int]
 
   /// - Throws: `ScheduleError` when there are more steps than the model was distilled on.
-  public init(schedule: NoiseSchedule, steps: Int, configuration: Configuration = Configuration()) throws {
+  package init(schedule: NoiseSchedule, steps: Int, configuration: Configuration = Configuration()) throws {
     let original = configuration.originalSteps, stride = schedule.configuration.trainingTimesteps / max(original, 1)
     guard original >= 1, stride >= 1, (1...original).contains(steps) else {
       throw ScheduleError("LCM: expected 1 to \(original) sampling steps of \(original) original ones, found \(steps)")
@@ -42,7 +42,7 @@ public struct LCM: Sendable {
   }
 
   /// Weights of the boundary condition f(x, 0) = x: s = timestepScaling · t, c_skip = σ²/(s²+σ²), c_out = s/√(s²+σ²).
-  public func boundary(at timestep: Int) -> (skip: Float, out: Float) {
+  package func boundary(at timestep: Int) -> (skip: Float, out: Float) {
     let s = Float(timestep) * configuration.timestepScaling, variance = configuration.sigmaData * configuration.sigmaData
     let total = s * s + variance
     return (variance / total, s / total.squareRoot())
@@ -51,7 +51,7 @@ public struct LCM: Sendable {
   /// The consistency function: c_out x̂0 + c_skip x, `[B, ...]`; differentiable.
   ///
   /// - Parameter timesteps: one a sample.
-  public func denoised(output: Tensor, sample: Tensor, timesteps: [Int]) -> Tensor {
+  package func denoised(output: Tensor, sample: Tensor, timesteps: [Int]) -> Tensor {
     let (clean, _) = schedule.cleanAndNoise(output: output, sample: sample, timesteps: timesteps)
     let weights = timesteps.map(boundary), shape = column(timesteps.count, sample.rank)
     return Tensor(weights.map(\.out), shape: shape) * clean + Tensor(weights.map(\.skip), shape: shape) * sample
@@ -60,7 +60,7 @@ public struct LCM: Sendable {
   /// Takes step `index`: denoise, then add noise of the next timestep, unless it is the last step.
   ///
   /// - Parameter noise: standard normal, `[B, ...]`; not used by the last step.
-  public func step(_ index: Int, output: Tensor, sample: Tensor, noise: Tensor) -> Step {
+  package func step(_ index: Int, output: Tensor, sample: Tensor, noise: Tensor) -> Step {
     let denoised = denoised(
       output: output, sample: sample, timesteps: [Int](repeating: timesteps[index], count: sample.shape[0]))
     guard index + 1 < timesteps.count else { return Step(previous: denoised, denoised: denoised) }

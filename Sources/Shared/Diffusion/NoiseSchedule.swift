@@ -1,48 +1,48 @@
 // The noise of a diffusion model over its training timesteps, and the timesteps that sampling visits: numbers equal to
 // those of diffusers' schedulers. What a scheduler_config.json asks for and this does not do is refused by name.
 
-public import Foundation
+package import Foundation
 
 /// A diffusion model's noise schedule.
-public struct NoiseSchedule: Sendable {
+package struct NoiseSchedule: Sendable {
   /// What the network's output means.
-  public enum Prediction: String, Sendable, Codable {
+  package enum Prediction: String, Sendable, Codable {
     case epsilon
     case sample
     case velocity = "v_prediction"
   }
 
   /// Which timesteps sampling visits.
-  public enum Spacing: String, Sendable, Codable {
+  package enum Spacing: String, Sendable, Codable {
     case leading, trailing, linspace
   }
 
   /// How betas grow from the first to the last.
-  public enum BetaSchedule: String, Sendable, Codable {
+  package enum BetaSchedule: String, Sendable, Codable {
     case linear
     /// Linear in the square roots.
     case scaledLinear = "scaled_linear"
   }
 
   /// The fields of a scheduler_config.json that matter here; the defaults are Stable Diffusion's.
-  public struct Configuration: Sendable {
-    public var trainingTimesteps = 1000
-    public var betaStart = 0.00085
-    public var betaEnd = 0.012
-    public var betaSchedule = BetaSchedule.scaledLinear
-    public var prediction = Prediction.epsilon
-    public var spacing = Spacing.leading
-    public var stepsOffset = 1
+  package struct Configuration: Sendable {
+    package var trainingTimesteps = 1000
+    package var betaStart = 0.00085
+    package var betaEnd = 0.012
+    package var betaSchedule = BetaSchedule.scaledLinear
+    package var prediction = Prediction.epsilon
+    package var spacing = Spacing.leading
+    package var stepsOffset = 1
 
-    public init() {}
+    package init() {}
   }
 
-  public let configuration: Configuration
+  package let configuration: Configuration
   /// ᾱ_t for t in 0..<trainingTimesteps.
-  public let cumulativeAlphas: [Float]
+  package let cumulativeAlphas: [Float]
 
   /// - Throws: `ScheduleError` when a number makes no schedule.
-  public init(_ configuration: Configuration) throws {
+  package init(_ configuration: Configuration) throws {
     let c = configuration
     guard c.trainingTimesteps > 1, c.betaStart > 0, c.betaEnd < 1, c.betaStart <= c.betaEnd, c.stepsOffset >= 0 else {
       throw ScheduleError(
@@ -78,7 +78,7 @@ public struct NoiseSchedule: Sendable {
   /// The timesteps of `steps` denoising steps, the noisiest first.
   ///
   /// - Throws: `ScheduleError` when `steps` is not in 1...trainingTimesteps, or a timestep falls outside of training.
-  public func timesteps(_ steps: Int) throws -> [Int] {
+  package func timesteps(_ steps: Int) throws -> [Int] {
     let count = configuration.trainingTimesteps
     guard (1...count).contains(steps) else {
       throw ScheduleError("expected 1 to \(count) sampling steps, found \(steps)")
@@ -107,15 +107,15 @@ public struct NoiseSchedule: Sendable {
 
   /// The timestep that a DDIM step from `timestep` leads to. The stride is an integer division, and 0 is the lowest:
   /// the last step stays noisy, so its log-probability is defined.
-  public func previous(of timestep: Int, steps: Int) -> Int {
+  package func previous(of timestep: Int, steps: Int) -> Int {
     let count = configuration.trainingTimesteps
     return min(max(timestep - count / steps, 0), count - 1)
   }
 }
 
 /// A schedule that cannot be, in words.
-public struct ScheduleError: Error, CustomStringConvertible, Equatable {
-  public let description: String
+package struct ScheduleError: Error, CustomStringConvertible, Equatable {
+  package let description: String
 
   init(_ description: String) { self.description = description }
 }
@@ -140,7 +140,7 @@ extension NoiseSchedule {
   ///
   /// - Parameter spacing: which timesteps to visit, where it is not to be the file's.
   /// - Throws: `ScheduleError` naming the file and the key when the file is missing or asks for what is not supported.
-  public init(folder: URL, spacing: Spacing? = nil) throws {
+  package init(folder: URL, spacing: Spacing? = nil) throws {
     let url = folder.appendingPathComponent("scheduler/scheduler_config.json")
     guard let data = try? Data(contentsOf: url) else {
       throw ScheduleError(

@@ -1,6 +1,6 @@
 // From a network's output to the clean state and the noise it implies, whichever of the three the network predicts.
 
-public import Engine
+package import Engine
 
 extension NoiseSchedule {
   /// ᾱ at one timestep a sample, shaped to broadcast over samples of `rank` axes.
@@ -16,7 +16,7 @@ extension NoiseSchedule {
   /// - Parameters:
   ///   - output: the network's output, shaped as `sample`.
   ///   - timesteps: one a sample.
-  public func cleanAndNoise(output: Tensor, sample: Tensor, timesteps: [Int]) -> (clean: Tensor, noise: Tensor) {
+  package func cleanAndNoise(output: Tensor, sample: Tensor, timesteps: [Int]) -> (clean: Tensor, noise: Tensor) {
     check(
       output.shape == sample.shape && sample.shape.first == timesteps.count,
       "cleanAndNoise: output \(output.shape), sample \(sample.shape), \(timesteps.count) timesteps")

@@ -5,10 +5,10 @@ internal import COpenBLAS
 internal import Glibc
 
 /// The machine's arithmetic, as this process uses it.
-public enum Compute {
+package enum Compute {
   /// OpenBLAS could not be used.
-  public struct Unavailable: Error, CustomStringConvertible {
-    public let description: String
+  package struct Unavailable: Error, CustomStringConvertible {
+    package let description: String
   }
 
   /// Loads OpenBLAS with the fastest kernels this CPU has. Call it once, before the first product.
@@ -16,7 +16,7 @@ public enum Compute {
   /// - Parameter threads: worker threads for everything; nil takes `STEPWISE_THREADS`, or else all cores. Several
   ///   processes on one machine should share the cores out between them.
   /// - Throws: `Unavailable` when the library cannot be loaded.
-  public static func start(threads: Int? = nil) throws {
+  package static func start(threads: Int? = nil) throws {
     guard sw_blas_load() == 0 else {
       throw Unavailable(
         description: "OpenBLAS: expected the shared library libopenblas.so.0, the loader says: "
@@ -27,20 +27,20 @@ public enum Compute {
   }
 
   /// Number of threads in use.
-  public static var threads: Int { Int(sw_threads()) }
+  package static var threads: Int { Int(sw_threads()) }
 
   /// OpenBLAS' name of the kernels in use, as "SkylakeX".
-  public static var kernels: String { String(cString: sw_blas_core()) }
+  package static var kernels: String { String(cString: sw_blas_core()) }
 
   /// Whether the kernels in use are known to waste this machine.
-  public static var kernelsAreSlow: Bool {
+  package static var kernelsAreSlow: Bool {
     ["Prescott", "Core2", "Katmai", "Coppermine", "Northwood", "Banias", "Generic"].contains {
       $0.lowercased() == kernels.lowercased()
     }
   }
 
   /// One line for a program's log: kernels, threads, and a warning where one is due.
-  public static var summary: String {
+  package static var summary: String {
     let line = "OpenBLAS kernels \(kernels), \(threads) thread\(threads == 1 ? "" : "s")"
     guard kernelsAreSlow else { return line }
     return line + "; these kernels are slow on this CPU: unset OPENBLAS_CORETYPE, or set it to SkylakeX or Haswell"

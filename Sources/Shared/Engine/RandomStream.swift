@@ -4,14 +4,14 @@
 internal import CKernels
 
 /// A stream of random numbers, a value: a copy continues on its own.
-public struct RandomStream: Sendable, Hashable, Codable {
+package struct RandomStream: Sendable, Hashable, Codable {
   private var key: UInt64
   private var counter: UInt64 = 0
 
-  public init(seed: UInt64) { key = RandomStream.mixed(seed ^ 0x5374_6570_7769_7365) }
+  package init(seed: UInt64) { key = RandomStream.mixed(seed ^ 0x5374_6570_7769_7365) }
 
   /// An independent stream for a purpose: streams of different labels or numbers never meet.
-  public func fork(_ label: String, _ numbers: Int...) -> RandomStream {
+  package func fork(_ label: String, _ numbers: Int...) -> RandomStream {
     var stream = self
     for byte in label.utf8 { stream.key = RandomStream.mixed(stream.key ^ UInt64(byte)) }
     for number in numbers { stream.key = RandomStream.mixed(stream.key &+ UInt64(bitPattern: Int64(number)) &+ 1) }
@@ -26,22 +26,22 @@ public struct RandomStream: Sendable, Hashable, Codable {
   }
 
   /// Normal numbers of mean 0 and variance 1.
-  public mutating func normal(_ shape: [Int]) -> Tensor {
+  package mutating func normal(_ shape: [Int]) -> Tensor {
     let start = advance(shape.product), key = key
     return Tensor.make(shape) { sw_philox_normal(key, start, Int64(shape.product), $0) }
   }
 
   /// Uniform numbers in 0..<1.
-  public mutating func uniform(_ shape: [Int]) -> Tensor {
+  package mutating func uniform(_ shape: [Int]) -> Tensor {
     let start = advance(shape.product), key = key
     return Tensor.make(shape) { sw_philox_uniform(key, start, Int64(shape.product), $0) }
   }
 
   /// One uniform number in 0..<1.
-  public mutating func uniform() -> Float { uniform([1]).item }
+  package mutating func uniform() -> Float { uniform([1]).item }
 
   /// A uniform integer in 0..<limit.
-  public mutating func integer(below limit: Int) -> Int {
+  package mutating func integer(below limit: Int) -> Int {
     check(limit > 0, "integer(below:): the limit \(limit) must be positive")
     let block = RandomStream.philoxBlock(key: key, counter: advance(4))
     let wide = UInt64(block[0]) << 32 | UInt64(block[1])
@@ -49,14 +49,14 @@ public struct RandomStream: Sendable, Hashable, Codable {
   }
 
   /// The numbers 0..<count in random order (Fisher-Yates).
-  public mutating func permutation(_ count: Int) -> [Int] {
+  package mutating func permutation(_ count: Int) -> [Int] {
     var order = Array(0..<count)
     for last in stride(from: count - 1, to: 0, by: -1) { order.swapAt(last, integer(below: last + 1)) }
     return order
   }
 
   /// One block of Philox 4x32-10: four 32-bit numbers.
-  public static func philoxBlock(key: UInt64, counter: UInt64) -> [UInt32] {
+  package static func philoxBlock(key: UInt64, counter: UInt64) -> [UInt32] {
     [UInt32](unsafeUninitializedCapacity: 4) { block, count in
       sw_philox(key, counter, block.baseAddress)
       count = 4

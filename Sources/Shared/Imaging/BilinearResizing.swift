@@ -1,12 +1,12 @@
 // Resizing as a linear map of float pixels, without rounding, so that gradients go through it: the differentiable way
 // into CLIP's vision tower. Bilinear with the filter widened when shrinking, as torchvision's antialiased resize.
 
-public import Engine
+package import Engine
 
 extension CLIPPreprocessing {
   /// Float pixels `[n, H, W, 3]` in 0...1 as `[n, 3, size, size]`: shorter side resized (bilinear), centre square,
   /// CLIP's mean and deviation. Differentiable.
-  public func callAsFunction(pixels: Tensor) -> Tensor {
+  package func callAsFunction(pixels: Tensor) -> Tensor {
     check(
       pixels.rank == 4 && pixels.shape[3] == 3 && pixels.count > 0,
       "CLIPPreprocessing: \(pixels.shape) is not [n, H, W, 3]")

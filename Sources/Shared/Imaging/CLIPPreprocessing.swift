@@ -1,23 +1,23 @@
 // Pictures as CLIP's vision tower expects them: transformers' CLIPImageProcessor, to one grey level.
 
-public import Engine
+package import Engine
 
 /// Shorter side resized (bicubic), centre square, scaled to 0...1, CLIP's mean and deviation.
-public struct CLIPPreprocessing: Sendable {
+package struct CLIPPreprocessing: Sendable {
   /// Side of the square in pixels, as the tower's `image_size`.
-  public let size: Int
+  package let size: Int
   /// CLIP's mean of red, green and blue in 0...1, from its published preprocessing.
-  public static let mean: [Float] = [0.48145466, 0.4578275, 0.40821073]
+  package static let mean: [Float] = [0.48145466, 0.4578275, 0.40821073]
   /// CLIP's standard deviation of red, green and blue.
-  public static let deviation: [Float] = [0.26862954, 0.26130258, 0.27577711]
+  package static let deviation: [Float] = [0.26862954, 0.26130258, 0.27577711]
 
-  public init(size: Int) {
+  package init(size: Int) {
     check(size > 0, "CLIPPreprocessing: the size \(size) must be positive")
     self.size = size
   }
 
   /// The pictures as `[n, 3, size, size]`.
-  public func callAsFunction(_ images: [Image]) -> Tensor {
+  package func callAsFunction(_ images: [Image]) -> Tensor {
     let plane = size * size
     return Tensor(shape: [images.count, 3, size, size]) { target in
       for (number, image) in images.enumerated() {

@@ -1,7 +1,7 @@
 // What pretraining learns from: pictures with a caption each, known by number.
 
 /// A data set of captioned pictures; the same number always means the same picture.
-public protocol CaptionedPictures: Sendable {
+package protocol CaptionedPictures: Sendable {
   /// Number of pictures, at least 1.
   var count: Int { get }
   /// The caption of a picture, 0..<count.
@@ -14,7 +14,7 @@ public protocol CaptionedPictures: Sendable {
 
 extension CaptionedPictures {
   /// Different captions, in order of their first appearance.
-  public var captions: [String] {
+  package var captions: [String] {
     var seen: Set<String> = []
     return (0..<count).map(caption).filter { seen.insert($0).inserted }
   }

@@ -1,41 +1,41 @@
 // Many pictures on one page, with words: what a person looks at to see whether a model got better.
 
 /// A grid of pictures with column titles, row titles and a caption under each.
-public struct ContactSheet: Sendable {
+package struct ContactSheet: Sendable {
   /// One picture and what is written under it.
-  public struct Cell: Sendable {
-    public var image: Image
-    public var caption: String
-    public init(_ image: Image, caption: String = "") {
+  package struct Cell: Sendable {
+    package var image: Image
+    package var caption: String
+    package init(_ image: Image, caption: String = "") {
       self.image = image
       self.caption = caption
     }
   }
 
   /// A line of cells with a title at its left.
-  public struct Row: Sendable {
-    public var title: String
-    public var cells: [Cell]
-    public init(_ title: String = "", _ cells: [Cell]) {
+  package struct Row: Sendable {
+    package var title: String
+    package var cells: [Cell]
+    package init(_ title: String = "", _ cells: [Cell]) {
       self.title = title
       self.cells = cells
     }
   }
 
   /// Written over everything; may be empty.
-  public var title: String
+  package var title: String
   /// Written over the columns; may be fewer than there are columns.
-  public var columnTitles: [String]
-  public var rows: [Row]
+  package var columnTitles: [String]
+  package var rows: [Row]
   /// Side in pixels of the square that each picture fills.
-  public var cellSide: Int
+  package var cellSide: Int
 
-  public init(title: String = "", columnTitles: [String] = [], rows: [Row], cellSide: Int = 128) {
+  package init(title: String = "", columnTitles: [String] = [], rows: [Row], cellSide: Int = 128) {
     (self.title, self.columnTitles, self.rows, self.cellSide) = (title, columnTitles, rows, cellSide)
   }
 
   /// Pictures in reading order, `columns` a row.
-  public init(title: String = "", _ cells: [Cell], columns: Int, cellSide: Int = 128) {
+  package init(title: String = "", _ cells: [Cell], columns: Int, cellSide: Int = 128) {
     let rows = stride(from: 0, to: cells.count, by: max(1, columns)).map {
       Row("", Array(cells[$0..<min($0 + max(1, columns), cells.count)]))
     }
@@ -50,7 +50,7 @@ public struct ContactSheet: Sendable {
   /// Draws the page.
   ///
   /// - Throws: `ImagingError` that names the Debian package when the text font is missing.
-  public func rendered() throws -> Image {
+  package func rendered() throws -> Image {
     let text = try TextFont(pixels: ContactSheet.textSize)
     let bold = try TextFont(pixels: ContactSheet.textSize, isBold: true)
     let gap = ContactSheet.gap, lineHeight = ContactSheet.lineHeight

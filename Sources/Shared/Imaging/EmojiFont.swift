@@ -4,21 +4,21 @@ internal import CImaging
 internal import Foundation
 
 /// Noto Color Emoji. Use it from one task at a time.
-public struct EmojiFont: ~Copyable {
+package struct EmojiFont: ~Copyable {
   private let handle: FontHandle
   private let path: String
 
   /// Opens the font of Debian's fonts-noto-color-emoji.
   ///
   /// - Throws: `ImagingError` that names the package when the font is missing, or when it has no colour bitmaps.
-  public init() throws {
+  package init() throws {
     try self.init(path: FontFile.emoji.path)
   }
 
   /// Opens another font file with colour bitmaps.
   ///
   /// - Throws: as `init()`.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let handle = try FontHandle(path: path, package: FontFile.emoji.package)
     guard sw_font_bitmap_sizes(handle.face) > 0 else {
       throw ImagingError(
@@ -29,12 +29,12 @@ public struct EmojiFont: ~Copyable {
   }
 
   /// Whether the font has a glyph for the scalar.
-  public func contains(_ scalar: Unicode.Scalar) -> Bool { sw_font_has_glyph(handle.face, scalar.value) != 0 }
+  package func contains(_ scalar: Unicode.Scalar) -> Bool { sw_font_has_glyph(handle.face, scalar.value) != 0 }
 
   /// The glyph on white, in the font's own size (136 x 128 pixels).
   ///
   /// - Throws: `ImagingError` when the font has no colour bitmap for it.
-  public func image(of scalar: Unicode.Scalar) throws -> Image {
+  package func image(of scalar: Unicode.Scalar) throws -> Image {
     var pixels: UnsafeMutablePointer<UInt8>?
     var width: Int32 = 0, height: Int32 = 0
     let code = "U+" + String(scalar.value, radix: 16, uppercase: true)

@@ -1,9 +1,9 @@
 // Emoji under their Unicode names: real drawings with captions, on every Debian machine, without a download.
 
 /// The named glyphs of the colour emoji font, in the order of their code points; held in memory (52 kB each).
-public struct GlyphDataset: CaptionedPictures {
+package struct GlyphDataset: CaptionedPictures {
   /// Which glyphs.
-  public enum Subset: String, Sendable, CaseIterable {
+  package enum Subset: String, Sendable, CaseIterable {
     case animals, plants, food
     /// Animals, plants and food together: what the embedded model learns.
     case living
@@ -11,7 +11,7 @@ public struct GlyphDataset: CaptionedPictures {
     case all
 
     /// Code points that may belong; those without glyph or name are left out.
-    public var ranges: [ClosedRange<UInt32>] {
+    package var ranges: [ClosedRange<UInt32>] {
       switch self {
       case .animals:
         [0x1F400...0x1F43E, 0x1F54A...0x1F54A, 0x1F577...0x1F578, 0x1F980...0x1F9AF]
@@ -30,7 +30,7 @@ public struct GlyphDataset: CaptionedPictures {
   /// Reads the glyphs once.
   ///
   /// - Throws: `ImagingError` that names the Debian package when the font is missing.
-  public init(_ subset: Subset) throws {
+  package init(_ subset: Subset) throws {
     let font = try EmojiFont()
     var glyphs: [(scalar: Unicode.Scalar, name: String, image: Image)] = []
     for value in subset.ranges.joined() {
@@ -43,7 +43,7 @@ public struct GlyphDataset: CaptionedPictures {
 
   /// The lower-cased Unicode name of an emoji, as "dolphin"; nil for scalars that are parts of others (skin tones,
   /// regional letters) or have no name.
-  public static func name(of scalar: Unicode.Scalar) -> String? {
+  package static func name(of scalar: Unicode.Scalar) -> String? {
     let properties = scalar.properties
     guard properties.isEmoji, !properties.isEmojiModifier, !(0x1F1E6...0x1F1FF).contains(scalar.value),
       scalar.value > 0xFF
@@ -51,10 +51,10 @@ public struct GlyphDataset: CaptionedPictures {
     return properties.name?.lowercased()
   }
 
-  public var count: Int { glyphs.count }
-  public func caption(_ index: Int) -> String { glyphs[index].name }
+  package var count: Int { glyphs.count }
+  package func caption(_ index: Int) -> String { glyphs[index].name }
   /// 136 x 128 pixels on white.
-  public func picture(_ index: Int) -> Image { glyphs[index].image }
+  package func picture(_ index: Int) -> Image { glyphs[index].image }
   /// The code point of a picture.
-  public func scalar(_ index: Int) -> Unicode.Scalar { glyphs[index].scalar }
+  package func scalar(_ index: Int) -> Unicode.Scalar { glyphs[index].scalar }
 }

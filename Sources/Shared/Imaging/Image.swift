@@ -1,19 +1,19 @@
 // A picture as bytes: 8-bit RGB, rows from the top. Networks see tensors; everything that is shown, stored, scored by a
 // black box or read from disk is an Image. The same picture always gives the same bytes.
 
-public import Engine
+package import Engine
 
 /// An 8-bit RGB picture, a value.
-public struct Image: Sendable, Hashable {
+package struct Image: Sendable, Hashable {
   /// In pixels, at least 1.
-  public let width: Int
+  package let width: Int
   /// In pixels, at least 1.
-  public let height: Int
+  package let height: Int
   /// Red, green and blue of each pixel, row by row from the top left: `[height, width, 3]`.
-  public internal(set) var pixels: [UInt8]
+  package internal(set) var pixels: [UInt8]
 
   /// The span of values that stands for black to white in a tensor.
-  public enum ValueRange: Sendable {
+  package enum ValueRange: Sendable {
     /// -1...1, as diffusion models and their autoencoders use it.
     case signed
     /// 0...1, as rewards that take gradients use it.
@@ -24,17 +24,17 @@ public struct Image: Sendable, Hashable {
   }
 
   /// An 8-bit colour.
-  public struct Color: Sendable, Hashable {
-    public var red, green, blue: UInt8
-    public init(_ red: UInt8, _ green: UInt8, _ blue: UInt8) {
+  package struct Color: Sendable, Hashable {
+    package var red, green, blue: UInt8
+    package init(_ red: UInt8, _ green: UInt8, _ blue: UInt8) {
       (self.red, self.green, self.blue) = (red, green, blue)
     }
-    public static let white = Color(255, 255, 255)
-    public static let black = Color(0, 0, 0)
+    package static let white = Color(255, 255, 255)
+    package static let black = Color(0, 0, 0)
   }
 
   /// Stops the program when the number of bytes is not `height * width * 3`.
-  public init(width: Int, height: Int, pixels: [UInt8]) {
+  package init(width: Int, height: Int, pixels: [UInt8]) {
     check(
       width > 0 && height > 0 && pixels.count == width * height * 3,
       "Image: \(pixels.count) bytes do not fill \(width) x \(height) pixels of 3")
@@ -44,7 +44,7 @@ public struct Image: Sendable, Hashable {
   }
 
   /// One colour everywhere.
-  public init(width: Int, height: Int, color: Color = .white) {
+  package init(width: Int, height: Int, color: Color = .white) {
     var pixels = [UInt8](repeating: color.red, count: max(0, width * height * 3))
     for index in stride(from: 0, to: pixels.count, by: 3) {
       pixels[index + 1] = color.green
@@ -54,13 +54,13 @@ public struct Image: Sendable, Hashable {
   }
 
   /// A picture `[3, H, W]`; values outside the range are clamped, others rounded to the nearest of 256 levels.
-  public init(_ tensor: Tensor, range: ValueRange) {
+  package init(_ tensor: Tensor, range: ValueRange) {
     check(tensor.rank == 3 && tensor.shape[0] == 3, "Image: expected a tensor [3, H, W], found \(tensor.shape)")
     self = Image.batch(tensor.reshaped([1] + tensor.shape), range: range)[0]
   }
 
   /// Pictures `[n, 3, H, W]`, as `init(_:range:)` makes each.
-  public static func batch(_ tensor: Tensor, range: ValueRange) -> [Image] {
+  package static func batch(_ tensor: Tensor, range: ValueRange) -> [Image] {
     check(tensor.rank == 4 && tensor.shape[1] == 3, "Image: expected a tensor [n, 3, H, W], found \(tensor.shape)")
     let (height, width) = (tensor.shape[2], tensor.shape[3])
     let plane = height * width
@@ -84,7 +84,7 @@ public struct Image: Sendable, Hashable {
   }
 
   /// The picture as `[3, height, width]`.
-  public func tensor(range: ValueRange) -> Tensor {
+  package func tensor(range: ValueRange) -> Tensor {
     let plane = width * height
     let gain = range.scale / 255, offset = range.offset
     return pixels.withUnsafeBufferPointer { pixels in
@@ -99,7 +99,7 @@ public struct Image: Sendable, Hashable {
   }
 
   /// The colour at column `x`, row `y`.
-  public subscript(x: Int, y: Int) -> Color {
+  package subscript(x: Int, y: Int) -> Color {
     get {
       let place = index(x, y)
       return Color(pixels[place], pixels[place + 1], pixels[place + 2])
@@ -118,5 +118,5 @@ public struct Image: Sendable, Hashable {
 }
 
 extension Image: CustomStringConvertible {
-  public var description: String { "Image(\(width) x \(height))" }
+  package var description: String { "Image(\(width) x \(height))" }
 }

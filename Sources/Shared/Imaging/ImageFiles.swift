@@ -2,13 +2,13 @@
 // Pillow's for the same quality and the same libjpeg-turbo.
 
 internal import CImaging
-public import Foundation
+package import Foundation
 
 extension Image {
   /// Reads a PNG or JPEG file, told apart by its first bytes; transparency is composited on white.
   ///
   /// - Throws: `ImagingError` with the path when the file cannot be read or is neither.
-  public init(contentsOf url: URL) throws {
+  package init(contentsOf url: URL) throws {
     let data: Data
     do {
       data = try Data(contentsOf: url)
@@ -21,7 +21,7 @@ extension Image {
   /// Decodes PNG or JPEG bytes; `name` stands for the path in errors.
   ///
   /// - Throws: `ImagingError` when the bytes are neither, broken, or promise more than 2^28 pixels.
-  public init(encoded bytes: [UInt8], name: String) throws {
+  package init(encoded bytes: [UInt8], name: String) throws {
     let decode: Decoder
     if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) {
       decode = sw_png_decode
@@ -49,7 +49,7 @@ extension Image {
   /// The picture as a PNG file's bytes.
   ///
   /// - Throws: `ImagingError` when libpng fails, as when memory is short.
-  public func pngBytes() throws -> [UInt8] {
+  package func pngBytes() throws -> [UInt8] {
     try encoded("PNG") { bytes, count, message in
       sw_png_encode(pixels, Int32(width), Int32(height), &bytes, &count, message)
     }
@@ -59,7 +59,7 @@ extension Image {
   ///
   /// - Parameter quality: 1 to 100.
   /// - Throws: `ImagingError` when libjpeg fails, as when the picture is wider or higher than 65,500 pixels.
-  public func jpegBytes(quality: Int = 95) throws -> [UInt8] {
+  package func jpegBytes(quality: Int = 95) throws -> [UInt8] {
     try encoded("JPEG") { bytes, count, message in
       sw_jpeg_encode(pixels, Int32(width), Int32(height), Int32(quality), &bytes, &count, message)
     }
@@ -81,7 +81,7 @@ extension Image {
   /// Writes a PNG file, beside its place and renamed into it.
   ///
   /// - Throws: `ImagingError` with the path when the folder is missing or full.
-  public func writePNG(to url: URL) throws {
+  package func writePNG(to url: URL) throws {
     let bytes = try pngBytes()
     do {
       try Data(bytes).write(to: url, options: .atomic)

@@ -1,10 +1,10 @@
 // Anyone's pictures: a folder with metadata.jsonl, one {"file_name": ..., "text": ...} a line, as the imagefolder
 // convention has it. Lines and files are checked when the folder is opened; pixels are read on demand.
 
-public import Foundation
+package import Foundation
 
 /// A folder of PNG and JPEG pictures with captions, in the order of metadata.jsonl.
-public struct ImageFolderDataset: CaptionedPictures {
+package struct ImageFolderDataset: CaptionedPictures {
   private struct Line: Decodable {
     // The convention's own spelling.
     let file_name: String
@@ -17,7 +17,7 @@ public struct ImageFolderDataset: CaptionedPictures {
   /// Reads metadata.jsonl and looks that every file is there.
   ///
   /// - Throws: `ImagingError` with the path and line of what is missing or wrong.
-  public init(folder: URL) throws {
+  package init(folder: URL) throws {
     let metadata = folder.appendingPathComponent("metadata.jsonl")
     let text: String
     do {
@@ -49,10 +49,10 @@ public struct ImageFolderDataset: CaptionedPictures {
     self.lines = lines
   }
 
-  public var count: Int { lines.count }
-  public func caption(_ index: Int) -> String { lines[index].text }
+  package var count: Int { lines.count }
+  package func caption(_ index: Int) -> String { lines[index].text }
   /// - Throws: `ImagingError` with the path when the file is no PNG or JPEG.
-  public func picture(_ index: Int) throws -> Image {
+  package func picture(_ index: Int) throws -> Image {
     try Image(contentsOf: folder.appendingPathComponent(lines[index].file_name))
   }
 }

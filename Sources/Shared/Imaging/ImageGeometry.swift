@@ -7,7 +7,7 @@ internal import Foundation
 
 extension Image {
   /// Pillow's `resize((width, height), BICUBIC)`.
-  public func resized(width newWidth: Int, height newHeight: Int) -> Image {
+  package func resized(width newWidth: Int, height newHeight: Int) -> Image {
     check(newWidth > 0 && newHeight > 0, "resized: \(newWidth) x \(newHeight) pixels must be positive")
     if newWidth == width && newHeight == height { return self }
     let target = [UInt8](unsafeUninitializedCapacity: newWidth * newHeight * 3) { target, count in
@@ -20,7 +20,7 @@ extension Image {
   }
 
   /// The part that begins at column `x`, row `y`; it must lie inside.
-  public func cropped(x: Int, y: Int, width newWidth: Int, height newHeight: Int) -> Image {
+  package func cropped(x: Int, y: Int, width newWidth: Int, height newHeight: Int) -> Image {
     check(
       x >= 0 && y >= 0 && newWidth > 0 && newHeight > 0 && x + newWidth <= width && y + newHeight <= height,
       "cropped: \(newWidth) x \(newHeight) at (\(x), \(y)) does not lie inside \(width) x \(height) pixels")
@@ -34,7 +34,7 @@ extension Image {
   }
 
   /// The shorter side resized to `side` (the other rounded down, as transformers does), then the centre square.
-  public func centreSquare(side: Int) -> Image {
+  package func centreSquare(side: Int) -> Image {
     let shorter = min(width, height)
     let resized = resized(width: width * side / shorter, height: height * side / shorter)
     return resized.cropped(
@@ -42,7 +42,7 @@ extension Image {
   }
 
   /// The whole picture in the middle of a white square, `side` pixels.
-  public func paddedSquare(side: Int) -> Image {
+  package func paddedSquare(side: Int) -> Image {
     let longer = max(width, height)
     var square = Image(width: longer, height: longer)
     square.draw(self, x: (longer - width) / 2, y: (longer - height) / 2)
@@ -50,7 +50,7 @@ extension Image {
   }
 
   /// Copies a picture over this one, its top left corner at (`x`, `y`); what lies outside is cut off.
-  public mutating func draw(_ image: Image, x: Int, y: Int) {
+  package mutating func draw(_ image: Image, x: Int, y: Int) {
     let (left, right) = (max(0, -x), min(image.width, width - x))
     let (top, bottom) = (max(0, -y), min(image.height, height - y))
     guard left < right, top < bottom else { return }
@@ -63,25 +63,25 @@ extension Image {
   }
 
   /// A change of size, angle and place about the centre, for varying training pictures. White comes in from outside.
-  public struct Variation: Sendable, Hashable {
+  package struct Variation: Sendable, Hashable {
     /// Larger than 1 enlarges.
-    public var scale: Double = 1
+    package var scale: Double = 1
     /// Radians, clockwise on the screen.
-    public var angle: Double = 0
+    package var angle: Double = 0
     /// To the right and down, as fractions of the width and height.
-    public var shift: (x: Double, y: Double) {
+    package var shift: (x: Double, y: Double) {
       get { (shiftX, shiftY) }
       set { (shiftX, shiftY) = newValue }
     }
     private var shiftX = 0.0, shiftY = 0.0
     /// Left and right change places.
-    public var isMirrored = false
+    package var isMirrored = false
 
-    public init() {}
+    package init() {}
   }
 
   /// The picture under a variation, of the same size; bilinear, so vary the large picture and shrink it afterwards.
-  public func varied(_ variation: Variation) -> Image {
+  package func varied(_ variation: Variation) -> Image {
     let cosine = cos(variation.angle) / variation.scale, sine = sin(variation.angle) / variation.scale
     let side = variation.isMirrored ? -1.0 : 1.0
     let centre = (x: Double(width - 1) / 2, y: Double(height - 1) / 2)
@@ -104,7 +104,7 @@ extension Image {
   /// Faded towards white.
   ///
   /// - Parameter contrast: the share of each pixel's distance from white that stays, 0 to 1.
-  public func faded(keeping contrast: Double) -> Image {
+  package func faded(keeping contrast: Double) -> Image {
     check((0...1).contains(contrast), "faded: expected a share of 0 to 1, found \(contrast)")
     let table = (0...255).map { UInt8((255 - contrast * Double(255 - $0)).rounded()) }
     return Image(width: width, height: height, pixels: pixels.map { table[Int($0)] })

@@ -3,27 +3,27 @@
 internal import Foundation
 
 /// Lines over one horizontal axis.
-public struct LineChart: Sendable {
+package struct LineChart: Sendable {
   /// One line.
-  public struct Line: Sendable {
-    public var name: String
+  package struct Line: Sendable {
+    package var name: String
     /// Points that are not finite are left out.
-    public var points: [(x: Double, y: Double)]
-    public var color: Image.Color
-    public init(_ name: String, _ points: [(x: Double, y: Double)], color: Image.Color = Image.Color(31, 119, 180)) {
+    package var points: [(x: Double, y: Double)]
+    package var color: Image.Color
+    package init(_ name: String, _ points: [(x: Double, y: Double)], color: Image.Color = Image.Color(31, 119, 180)) {
       (self.name, self.points, self.color) = (name, points, color)
     }
   }
 
-  public var title: String
-  public var horizontalTitle: String
-  public var lines: [Line]
+  package var title: String
+  package var horizontalTitle: String
+  package var lines: [Line]
   /// In pixels.
-  public var width = 720
+  package var width = 720
   /// In pixels.
-  public var height = 420
+  package var height = 420
 
-  public init(title: String, horizontalTitle: String, lines: [Line]) {
+  package init(title: String, horizontalTitle: String, lines: [Line]) {
     (self.title, self.horizontalTitle) = (title, horizontalTitle)
     self.lines = lines.map { line in
       var finite = line
@@ -61,7 +61,7 @@ public struct LineChart: Sendable {
   /// Draws the chart.
   ///
   /// - Throws: `ImagingError` that names the Debian package when the text font is missing.
-  public func rendered() throws -> Image {
+  package func rendered() throws -> Image {
     let text = try TextFont(pixels: 12), bold = try TextFont(pixels: 13, isBold: true)
     var page = Image(width: width, height: height)
     let (horizontal, vertical, plot) = (horizontalAxis, verticalAxis, plot)
@@ -94,7 +94,7 @@ public struct LineChart: Sendable {
   }
 
   /// The chart as an SVG document.
-  public func svg() -> String {
+  package func svg() -> String {
     let (horizontal, vertical, plot) = (horizontalAxis, verticalAxis, plot)
     func number(_ value: Double) -> String { String(format: "%.1f", value) }
     func words(_ text: String, _ x: Double, _ y: Double, _ anchor: String, _ extra: String = "") -> String {

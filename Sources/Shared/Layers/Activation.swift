@@ -1,15 +1,15 @@
 // Activations by the names that configurations use.
 
-public import Engine
+package import Engine
 
 /// An element-wise activation.
-public enum Activation: String, Sendable, CaseIterable {
+package enum Activation: String, Sendable, CaseIterable {
   case gelu
   case quickGelu = "quick_gelu"
   case silu
   case relu
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  package func callAsFunction(_ x: Tensor) -> Tensor {
     switch self {
     case .gelu: x.gelu()
     case .quickGelu: x.quickGelu()

@@ -1,22 +1,22 @@
 // The optimiser, and the gradient clipping that goes before it.
 
-public import Engine
+package import Engine
 internal import Foundation
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101), as torch.optim.AdamW computes it:
 ///
 ///     m = beta1 m + (1 - beta1) g          v = beta2 v + (1 - beta2) g²
 ///     p = p (1 - rate decay) - rate / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
-public final class AdamW {
-  public let parameters: [Parameter]
-  public var learningRate: Float
-  public let beta1, beta2, epsilon, weightDecay: Float
+package final class AdamW {
+  package let parameters: [Parameter]
+  package var learningRate: Float
+  package let beta1, beta2, epsilon, weightDecay: Float
   /// Updates made so far (t above).
-  public private(set) var step = 0
+  package private(set) var step = 0
   private var first: [Tensor]
   private var second: [Tensor]
 
-  public init(
+  package init(
     parameters: [Parameter], learningRate: Float, beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-8,
     weightDecay: Float = 1e-2
   ) {
@@ -31,7 +31,7 @@ public final class AdamW {
   }
 
   /// One update. A parameter without a gradient stays as it is, as in torch.
-  public func update(_ gradients: Gradients) {
+  package func update(_ gradients: Gradients) {
     step += 1
     let now = AdamWStep(
       learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: weightDecay,
@@ -44,10 +44,10 @@ public final class AdamW {
   }
 
   /// The moments of a parameter, in the engine's layout, for checkpoints.
-  public func moments(at index: Int) -> (first: Tensor, second: Tensor) { (first[index], second[index]) }
+  package func moments(at index: Int) -> (first: Tensor, second: Tensor) { (first[index], second[index]) }
 
   /// Puts back what `step` and `moments` gave, so that the next update is the one that would have come.
-  public func restore(step: Int, moments: [(first: Tensor, second: Tensor)]) {
+  package func restore(step: Int, moments: [(first: Tensor, second: Tensor)]) {
     check(moments.count == parameters.count, "AdamW: \(moments.count) moments for \(parameters.count) parameters")
     for (moment, parameter) in zip(moments, parameters) {
       check(
@@ -64,7 +64,7 @@ extension Gradients {
   /// Scales all gradients by min(1, limit / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ does.
   ///
   /// - Returns: the gradients and their norm before.
-  public func clipped(toNorm limit: Float, over parameters: [Parameter]) -> (Gradients, norm: Float) {
+  package func clipped(toNorm limit: Float, over parameters: [Parameter]) -> (Gradients, norm: Float) {
     var sum = 0.0
     for parameter in parameters {
       if let gradient = self[parameter] { sum += gradient.sumOfSquares }
@@ -76,7 +76,7 @@ extension Gradients {
   }
 
   /// All gradients times a number.
-  public func scaled(by scale: Float, over parameters: [Parameter]) -> Gradients {
+  package func scaled(by scale: Float, over parameters: [Parameter]) -> Gradients {
     var result = Gradients()
     for parameter in parameters {
       if let gradient = self[parameter] { result[parameter] = gradient * scale }

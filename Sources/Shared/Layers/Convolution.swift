@@ -1,15 +1,15 @@
 // Two-dimensional convolution of NHWC images.
 
-public import Engine
+package import Engine
 
 /// Convolution with a square kernel.
-public final class Conv2d {
-  public let weight: Parameter
-  public let bias: Parameter?
+package final class Conv2d {
+  package let weight: Parameter
+  package let bias: Parameter?
   private let stride: Int
   private let padding: Padding
 
-  public init(
+  package init(
     _ path: ParameterPath, in inputs: Int, out outputs: Int, kernel: Int, stride: Int = 1, padding: Padding? = nil,
     bias: Bool = true
   ) throws {
@@ -22,7 +22,7 @@ public final class Conv2d {
   }
 
   /// `[B, H, W, in]` to `[B, H', W', out]`; for the optional terms see `conv2d`.
-  public func callAsFunction(
+  package func callAsFunction(
     _ x: Tensor, shift: Tensor? = nil, residual: Tensor? = nil, doubled: Bool = false
   ) -> Tensor {
     conv2d(

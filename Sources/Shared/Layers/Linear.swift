@@ -1,39 +1,39 @@
 // The affine layer, and the low-rank adapter that fine-tuning adds to it.
 
-public import Engine
+package import Engine
 
 /// y = x W^T + b, plus a low-rank adapter when one is attached.
-public final class Linear {
-  public let weight: Parameter
-  public let bias: Parameter?
+package final class Linear {
+  package let weight: Parameter
+  package let bias: Parameter?
   /// The low-rank adapter in use, if any.
-  public var adapter: LoRA?
+  package var adapter: LoRA?
   /// Its place in the checkpoint, as `mid_block.attentions.0.transformer_blocks.0.attn1.to_q`.
-  public let name: String
+  package let name: String
 
-  public init(_ path: ParameterPath, in inputs: Int, out outputs: Int, bias: Bool = true) throws {
+  package init(_ path: ParameterPath, in inputs: Int, out outputs: Int, bias: Bool = true) throws {
     name = path.name
     weight = try path.parameter("weight", [outputs, inputs], .uniform(fanIn: inputs))
     self.bias = try bias ? path.parameter("bias", [outputs], .uniform(fanIn: inputs)) : nil
   }
 
   /// A layer of weights that a checkpoint keeps otherwise, such as three layers in one tensor: `[out, in]` and `[out]`.
-  public init(name: String, weight: Tensor, bias: Tensor? = nil) {
+  package init(name: String, weight: Tensor, bias: Tensor? = nil) {
     self.name = name
     self.weight = Parameter(name: name + ".weight", value: weight)
     self.bias = bias.map { Parameter(name: name + ".bias", value: $0) }
   }
 
   /// `[..., in]` to `[..., out]`; `residual`, of the result's shape, is added in the same pass.
-  public func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
+  package func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
     linear(x, [weights], residual: residual)
   }
 
   /// The results of several layers for one input, side by side in the last axis.
-  public static func together(_ layers: [Linear], _ x: Tensor) -> Tensor { linear(x, layers.map(\.weights)) }
+  package static func together(_ layers: [Linear], _ x: Tensor) -> Tensor { linear(x, layers.map(\.weights)) }
 
   /// The results of several layers for the layer norm of one input, which is not kept for the gradient.
-  public static func together(_ layers: [Linear], _ x: Tensor, after norm: LayerNorm) -> Tensor {
+  package static func together(_ layers: [Linear], _ x: Tensor, after norm: LayerNorm) -> Tensor {
     linear(x, after: norm.weights, layers.map(\.weights))
   }
 
@@ -41,21 +41,21 @@ public final class Linear {
     AffineWeights(weight: weight.tensor, bias: bias?.tensor, adapter: adapter?.tensors)
   }
 
-  public var inputs: Int { weight.value.shape[1] }
-  public var outputs: Int { weight.value.shape[0] }
+  package var inputs: Int { weight.value.shape[1] }
+  package var outputs: Int { weight.value.shape[0] }
 }
 
 /// A low-rank addition to a linear layer (Hu et al., arXiv 2106.09685): scale B A x, scale = alpha / rank.
-public final class LoRA {
+package final class LoRA {
   /// A, `[rank, in]`.
-  public let down: Parameter
+  package let down: Parameter
   /// B, `[out, rank]`.
-  public let up: Parameter
-  public let scale: Float
+  package let up: Parameter
+  package let scale: Float
 
   /// - Parameters:
   ///   - name: the layer's place as diffusers' LoRA files spell it, with the leading `unet.`.
-  public init(name: String, down: Tensor, up: Tensor, alpha: Float) {
+  package init(name: String, down: Tensor, up: Tensor, alpha: Float) {
     self.down = Parameter(name: name + ".lora_A.weight", value: down, isTrainable: true)
     self.up = Parameter(name: name + ".lora_B.weight", value: up, isTrainable: true)
     scale = alpha / Float(down.shape[0])
@@ -64,5 +64,5 @@ public final class LoRA {
   /// The values to compute with, tracked where a tape is in force.
   var tensors: LowRank { LowRank(down: down.tensor, up: up.tensor, scale: scale) }
 
-  public var rank: Int { down.value.shape[0] }
+  package var rank: Int { down.value.shape[0] }
 }

@@ -1,33 +1,33 @@
 // Normalisation layers.
 
-public import Engine
+package import Engine
 
 /// Layer norm of the last axis.
-public final class LayerNorm {
-  public let weight: Parameter
-  public let bias: Parameter
+package final class LayerNorm {
+  package let weight: Parameter
+  package let bias: Parameter
   private let epsilon: Float
 
-  public init(_ path: ParameterPath, _ width: Int, epsilon: Float = 1e-5) throws {
+  package init(_ path: ParameterPath, _ width: Int, epsilon: Float = 1e-5) throws {
     weight = try path.parameter("weight", [width], .ones)
     bias = try path.parameter("bias", [width], .zeros)
     self.epsilon = epsilon
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { layerNorm(x, weights) }
+  package func callAsFunction(_ x: Tensor) -> Tensor { layerNorm(x, weights) }
 
   /// The weights to compute with.
   var weights: LayerNormWeights { LayerNormWeights(weight: weight.tensor, bias: bias.tensor, epsilon: epsilon) }
 }
 
 /// Group norm over NHWC, with SiLU in the same pass when asked.
-public final class GroupNorm {
-  public let weight: Parameter
-  public let bias: Parameter
+package final class GroupNorm {
+  package let weight: Parameter
+  package let bias: Parameter
   private let groups: Int
   private let epsilon: Float
 
-  public init(_ path: ParameterPath, _ channels: Int, groups: Int, epsilon: Float) throws {
+  package init(_ path: ParameterPath, _ channels: Int, groups: Int, epsilon: Float) throws {
     weight = try path.parameter("weight", [channels], .ones)
     bias = try path.parameter("bias", [channels], .zeros)
     self.groups = groups
@@ -35,7 +35,7 @@ public final class GroupNorm {
   }
 
   /// `[B, H, W, C]`, whose memory the result takes where nobody else holds it and no gradient is asked for.
-  public func callAsFunction(_ x: consuming Tensor, silu: Bool = false) -> Tensor {
+  package func callAsFunction(_ x: consuming Tensor, silu: Bool = false) -> Tensor {
     groupNorm(consume x, weight.tensor, bias.tensor, groups: groups, epsilon: epsilon, silu: silu)
   }
 }

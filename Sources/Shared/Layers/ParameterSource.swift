@@ -1,17 +1,17 @@
 // Where layers get their weights: each asks for its own by the checkpoint's path, with the shape it expects, so nothing
 // is renamed, nothing missing goes unseen, and what is left over is an error.
 
-public import Engine
+package import Engine
 
 /// A checkpoint does not fit the model that its configuration describes.
-public struct CheckpointMismatch: Error, CustomStringConvertible {
-  public let description: String
+package struct CheckpointMismatch: Error, CustomStringConvertible {
+  package let description: String
 
-  public init(description: String) { self.description = description }
+  package init(description: String) { self.description = description }
 }
 
 /// How a new weight is drawn when a model is made from nothing.
-public enum Initialization: Sendable {
+package enum Initialization: Sendable {
   case zeros
   case ones
   /// Uniform in ±1/sqrt(fan in), PyTorch's default for linear layers and convolutions.
@@ -20,7 +20,7 @@ public enum Initialization: Sendable {
 }
 
 /// Gives layers their weights, and keeps the list of them.
-public final class ParameterSource {
+package final class ParameterSource {
   private enum Origin {
     case checkpoint(SafetensorsFile)
     case random(RandomStream)
@@ -29,21 +29,21 @@ public final class ParameterSource {
 
   private let origin: Origin
   /// Every parameter handed out, in the order of the model's construction.
-  public private(set) var parameters: [Parameter] = []
+  package private(set) var parameters: [Parameter] = []
 
   /// From a checkpoint; `finish` must be called when the model is complete.
-  public init(checkpoint: SafetensorsFile) { origin = .checkpoint(checkpoint) }
+  package init(checkpoint: SafetensorsFile) { origin = .checkpoint(checkpoint) }
 
   /// New weights, each from its own stream, forked by its name.
-  public init(random: RandomStream) { origin = .random(random) }
+  package init(random: RandomStream) { origin = .random(random) }
 
   /// The weights that another model of the same configuration has now. Memory is shared until either side is trained.
-  public init(sharing parameters: [Parameter]) {
+  package init(sharing parameters: [Parameter]) {
     origin = .shared(Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0) }))
   }
 
   /// The place of the model's outermost names.
-  public var root: ParameterPath { ParameterPath(source: self, prefix: "") }
+  package var root: ParameterPath { ParameterPath(source: self, prefix: "") }
 
   func has(_ name: String) -> Bool {
     switch origin {
@@ -100,7 +100,7 @@ public final class ParameterSource {
   ///
   /// - Parameter ignoring: endings of names that checkpoints carry and models do not need.
   /// - Throws: `CheckpointMismatch` naming what is left over.
-  public func finish(ignoring: [String] = []) throws {
+  package func finish(ignoring: [String] = []) throws {
     guard case .checkpoint(let reader) = origin else { return }
     let taken = Set(parameters.map(\.name))
     let left = reader.names.filter { name in !taken.contains(name) && !ignoring.contains { name.hasSuffix($0) } }
@@ -124,7 +124,7 @@ extension Tensor {
 }
 
 /// A place in a checkpoint, as `down_blocks.0.resnets.1`.
-public struct ParameterPath {
+package struct ParameterPath {
   private let source: ParameterSource
   private let prefix: String
 
@@ -134,28 +134,28 @@ public struct ParameterPath {
   }
 
   /// The place under a name.
-  public subscript(_ name: String) -> ParameterPath {
+  package subscript(_ name: String) -> ParameterPath {
     ParameterPath(source: source, prefix: prefix.isEmpty ? name : prefix + "." + name)
   }
 
   /// The place of a list's element.
-  public subscript(_ index: Int) -> ParameterPath { self[String(index)] }
+  package subscript(_ index: Int) -> ParameterPath { self[String(index)] }
 
   /// Whether the checkpoint has a tensor of this name here; false for a model made from nothing.
-  public func has(_ name: String) -> Bool { source.has(self[name].prefix) }
+  package func has(_ name: String) -> Bool { source.has(self[name].prefix) }
 
   /// The parameters that the source has handed out so far at or under this place.
-  public var parameters: [Parameter] {
+  package var parameters: [Parameter] {
     prefix.isEmpty ? source.parameters : source.parameters.filter { $0.name.hasPrefix(prefix + ".") }
   }
 
   /// This place as the checkpoint spells it.
-  public var name: String { prefix }
+  package var name: String { prefix }
 
   /// The weight of a name here.
   ///
   /// - Throws: what the checkpoint's reader throws when it is absent or of another shape.
-  public func parameter(
+  package func parameter(
     _ name: String, _ shape: [Int], _ initialization: Initialization, layout: Parameter.Layout = .asStored
   ) throws -> Parameter {
     try source.parameter(self[name].prefix, shape: shape, initialization, layout: layout)

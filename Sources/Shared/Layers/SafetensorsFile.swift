@@ -1,23 +1,23 @@
 // Reading safetensors: a file is mapped, checked whole (SafetensorsHeader), and its tensors are copied out on demand,
 // float16 and bfloat16 as float32. Sharded checkpoints (`*.safetensors.index.json`) read like one file.
 
-public import Engine
-public import Foundation
+package import Engine
+package import Foundation
 
 /// A safetensors checkpoint: one file, several shards, or bytes in memory.
-public final class SafetensorsFile: Sendable {
+package final class SafetensorsFile: Sendable {
   /// Where it was read from, for errors.
-  public let path: String
+  package let path: String
   /// Names of all tensors, sorted.
-  public let names: [String]
+  package let names: [String]
   /// The `__metadata__` of the header (of the first shard, when there are several).
-  public let metadata: [String: String]
+  package let metadata: [String: String]
   private let places: [String: (shard: SafetensorsBytes, entry: SafetensorsHeader.Entry)]
 
   /// Opens and checks a `.safetensors` file, or all shards that a `.safetensors.index.json` names.
   ///
   /// - Throws: `SafetensorsError` when a file is missing, cut short, broken, or does not hold what the index says.
-  public convenience init(_ url: URL) throws {
+  package convenience init(_ url: URL) throws {
     if url.path.hasSuffix(".json") {
       try self.init(index: url)
     } else {
@@ -28,7 +28,7 @@ public final class SafetensorsFile: Sendable {
   /// Checks a whole file's bytes, as policies travel on the wire; `name` stands for the path in errors.
   ///
   /// - Throws: `SafetensorsError` when the bytes are no valid safetensors file.
-  public convenience init(bytes: [UInt8], name: String) throws {
+  package convenience init(bytes: [UInt8], name: String) throws {
     try self.init(path: name, shards: [SafetensorsBytes(copying: bytes, name: name)])
   }
 
@@ -36,7 +36,7 @@ public final class SafetensorsFile: Sendable {
   /// `NAME.safetensors.index.fp16.json` in a folder, the first there is.
   ///
   /// - Throws: `SafetensorsError` when there is none of them, or as `init(_:)` does.
-  public convenience init(folder: URL, named name: String) throws {
+  package convenience init(folder: URL, named name: String) throws {
     let candidates = [
       "\(name).safetensors", "\(name).safetensors.index.json", "\(name).fp16.safetensors",
       "\(name).safetensors.index.fp16.json",
@@ -92,12 +92,12 @@ public final class SafetensorsFile: Sendable {
   }
 
   /// The shape of a tensor; nil when there is none of that name.
-  public func shape(of name: String) -> [Int]? { places[name]?.entry.shape }
+  package func shape(of name: String) -> [Int]? { places[name]?.entry.shape }
 
   /// A tensor of F32, F16, BF16 or F64 elements, as float32, in its stored shape.
   ///
   /// - Throws: `SafetensorsError` when there is no such tensor or it holds integers.
-  public func tensor(_ name: String) throws -> Tensor {
+  package func tensor(_ name: String) throws -> Tensor {
     let (shard, entry) = try place(name)
     let source = UnsafeRawBufferPointer(rebasing: shard.bytes[entry.bytes])
     guard [.float32, .float16, .bfloat16, .float64].contains(entry.type) else {
@@ -122,7 +122,7 @@ public final class SafetensorsFile: Sendable {
   /// A tensor of I64, I32, U8 or other integers, in row-major order.
   ///
   /// - Throws: `SafetensorsError` when there is no such tensor, or it holds no integers that fit `Int`.
-  public func integers(_ name: String) throws -> [Int] {
+  package func integers(_ name: String) throws -> [Int] {
     let (shard, entry) = try place(name)
     let source = UnsafeRawBufferPointer(rebasing: shard.bytes[entry.bytes])
     return try withExtendedLifetime(shard) {

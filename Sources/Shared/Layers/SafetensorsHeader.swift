@@ -5,8 +5,8 @@
 internal import Foundation
 
 /// What is wrong with a safetensors file, in words: the file, the tensor, what was expected and what was found.
-public struct SafetensorsError: Error, CustomStringConvertible, Equatable {
-  public let description: String
+package struct SafetensorsError: Error, CustomStringConvertible, Equatable {
+  package let description: String
 
   init(_ file: String, _ problem: String) { description = "\(file): \(problem)" }
 }

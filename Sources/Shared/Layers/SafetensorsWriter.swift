@@ -1,13 +1,13 @@
 // Writing safetensors: the same tensors give the same bytes, whatever the order they were added in; a file appears
 // under its name only when it is complete and on disk.
 
-public import Engine
-public import Foundation
+package import Engine
+package import Foundation
 
 /// Collects tensors and writes them as one safetensors file.
-public struct SafetensorsWriter {
+package struct SafetensorsWriter {
   /// How float32 values are stored.
-  public enum Precision: Sendable {
+  package enum Precision: Sendable {
     case float32
     /// Rounded to the nearest float16; values beyond 65,504 become infinite.
     case float16
@@ -36,17 +36,17 @@ public struct SafetensorsWriter {
   private var items: [String: Item] = [:]
 
   /// - Parameter metadata: written as the header's `__metadata__`, as `["format": "pt"]`.
-  public init(metadata: [String: String] = ["format": "pt"]) {
+  package init(metadata: [String: String] = ["format": "pt"]) {
     self.metadata = metadata
   }
 
   /// Adds a tensor; a name must be added once only.
-  public mutating func add(_ name: String, _ tensor: Tensor, as precision: Precision = .float32) {
+  package mutating func add(_ name: String, _ tensor: Tensor, as precision: Precision = .float32) {
     add(Item(name: name, shape: tensor.shape, content: .floats(tensor.detached, precision)))
   }
 
   /// Adds integers, stored as I64; their number must be that of the shape.
-  public mutating func add(_ name: String, integers: [Int], shape: [Int]) {
+  package mutating func add(_ name: String, integers: [Int], shape: [Int]) {
     check(integers.count == shape.product, "safetensors: \(integers.count) integers do not fill \(name) \(shape)")
     add(Item(name: name, shape: shape, content: .integers(integers)))
   }
@@ -57,7 +57,7 @@ public struct SafetensorsWriter {
   }
 
   /// The whole file in memory.
-  public func encoded() -> [UInt8] {
+  package func encoded() -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(items.values.reduce(1024) { $0 + $1.byteCount })
     emit { bytes.append(contentsOf: $0) }
@@ -67,7 +67,7 @@ public struct SafetensorsWriter {
   /// Writes beside `url`, syncs, and renames into place.
   ///
   /// - Throws: `SafetensorsError` naming the file and the system's reason, as a full disk.
-  public func write(to url: URL) throws {
+  package func write(to url: URL) throws {
     let path = url.path, temporary = path + ".partial-\(getpid())"
     guard let file = fopen(temporary, "wbe") else { throw Self.failure(temporary) }
     var intact = true

@@ -85,7 +85,7 @@ final class Arena {
 protocol Coded {
   associatedtype Struct
   /// Reads what protobuf-c unpacked, and checks it.
-  init(_ message: Struct, _ place: Place) throws
+  init(_ message: Struct, _ place: FieldPath) throws
   /// Fills a struct in the arena.
   func packed(in arena: Arena) -> UnsafeMutablePointer<Struct>
 }

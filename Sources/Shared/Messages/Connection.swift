@@ -3,10 +3,10 @@
 internal import CMessages
 
 /// Version of the protocol; peers of another version are refused.
-public let protocolVersion = 1
+package let protocolVersion = 1
 
 /// What a process does in a run.
-public enum Role: String, Sendable, CaseIterable {
+package enum Role: String, Sendable, CaseIterable {
   /// As the wire names them.
   case actor, rewardServer, router, learner, tool
 
@@ -22,22 +22,22 @@ public enum Role: String, Sendable, CaseIterable {
 }
 
 /// The first message of every connection.
-public struct Hello: Sendable, Equatable {
+package struct Hello: Sendable, Equatable {
   /// The sender's `protocolVersion`.
-  public var protocolVersion: Int
+  package var protocolVersion: Int
   /// What the sender does in the run.
-  public var role: Role
+  package var role: Role
   /// The run it belongs to; empty: whichever it meets.
-  public var runID: String
+  package var runID: String
   /// Digest of its model folder; empty: it holds none.
-  public var modelHash: String
+  package var modelHash: String
   /// The sender's, unique in the run.
-  public var name: String
+  package var name: String
   /// Larger in every later life of the same name.
-  public var incarnation: Int
+  package var incarnation: Int
 
   /// A greeting; by default of this program's protocol, to whichever run.
-  public init(
+  package init(
     protocolVersion: Int = Messages.protocolVersion, role: Role, runID: String = "", modelHash: String = "",
     name: String, incarnation: Int
   ) {
@@ -50,7 +50,7 @@ public struct Hello: Sendable, Equatable {
   }
 
   /// Why this peer cannot take part, or nil. An empty run or model on either side fits all.
-  public func mismatch(runID: String, modelHash: String, roles: Set<Role>) -> String? {
+  package func mismatch(runID: String, modelHash: String, roles: Set<Role>) -> String? {
     func differs(_ one: String, _ other: String) -> Bool { !one.isEmpty && !other.isEmpty && one != other }
     if protocolVersion != Messages.protocolVersion {
       return "\(name) speaks protocol version \(protocolVersion), expected \(Messages.protocolVersion); "
@@ -71,18 +71,18 @@ public struct Hello: Sendable, Equatable {
 }
 
 /// The learner's answer to a `Hello` that fits.
-public struct Welcome: Sendable, Equatable {
+package struct Welcome: Sendable, Equatable {
   /// The run that the learner leads.
-  public var runID: String
+  package var runID: String
   /// Fingerprint of its model folder.
-  public var modelHash: String
+  package var modelHash: String
   /// Seed of all of the run's random numbers.
-  public var runSeed: UInt64
+  package var runSeed: UInt64
   /// The policy in force.
-  public var policy: PolicyNotice
+  package var policy: PolicyNotice
 
   /// The answer with all it says.
-  public init(runID: String, modelHash: String, runSeed: UInt64, policy: PolicyNotice) {
+  package init(runID: String, modelHash: String, runSeed: UInt64, policy: PolicyNotice) {
     self.runID = runID
     self.modelHash = modelHash
     self.runSeed = runSeed
@@ -91,30 +91,30 @@ public struct Welcome: Sendable, Equatable {
 }
 
 /// The answer to a message that cannot be accepted.
-public struct Refusal: Sendable, Equatable {
+package struct Refusal: Sendable, Equatable {
   /// What was expected, what was found, what to do.
-  public var reason: String
+  package var reason: String
   /// Groups it concerns, which are not to be sent again; none: it concerns the connection itself.
-  public var numbers: [Int]
+  package var numbers: [Int]
 
   /// A refusal of groups, or of the connection.
-  public init(reason: String, numbers: [Int] = []) {
+  package init(reason: String, numbers: [Int] = []) {
     self.reason = reason
     self.numbers = numbers
   }
 }
 
 /// A sign of life from the work loop.
-public struct Heartbeat: Sendable, Equatable {
+package struct Heartbeat: Sendable, Equatable {
   /// Counts up.
-  public var sequence: Int
+  package var sequence: Int
   /// Requests or groups being worked on.
-  public var inFlight: Int
+  package var inFlight: Int
   /// Requests it would take beyond those.
-  public var credits: Int
+  package var credits: Int
 
   /// A beat; by default of somebody with nothing to do and no room.
-  public init(sequence: Int, inFlight: Int = 0, credits: Int = 0) {
+  package init(sequence: Int, inFlight: Int = 0, credits: Int = 0) {
     self.sequence = sequence
     self.inFlight = inFlight
     self.credits = credits
@@ -122,16 +122,16 @@ public struct Heartbeat: Sendable, Equatable {
 }
 
 /// The sender leaves on purpose; what it held may go to others at once.
-public struct Goodbye: Sendable, Equatable {
+package struct Goodbye: Sendable, Equatable {
   /// Why; may be empty.
-  public var reason: String
+  package var reason: String
 
   /// A farewell.
-  public init(reason: String = "") { self.reason = reason }
+  package init(reason: String = "") { self.reason = reason }
 }
 
 extension Hello: Coded {
-  init(_ message: Stepwise__V1__Hello, _ place: Place) throws {
+  init(_ message: Stepwise__V1__Hello, _ place: FieldPath) throws {
     guard let role = Role.allCases.first(where: { $0.code == message.role }) else {
       throw place.failure("role", "expected a role 1 to 5, found \(message.role.rawValue)")
     }
@@ -155,7 +155,7 @@ extension Hello: Coded {
 }
 
 extension Welcome: Coded {
-  init(_ message: Stepwise__V1__Welcome, _ place: Place) throws {
+  init(_ message: Stepwise__V1__Welcome, _ place: FieldPath) throws {
     self.init(
       runID: try place.text(message.run_id, "run_id"),
       modelHash: try place.text(message.model_hash, "model_hash", mayBeEmpty: true), runSeed: message.run_seed,
@@ -173,7 +173,7 @@ extension Welcome: Coded {
 }
 
 extension Refusal: Coded {
-  init(_ message: Stepwise__V1__Refusal, _ place: Place) throws {
+  init(_ message: Stepwise__V1__Refusal, _ place: FieldPath) throws {
     self.init(
       reason: try place.text(message.reason, "reason", mayBeEmpty: true),
       numbers: try place.numbers(message.numbers, message.n_numbers, "numbers"))
@@ -189,7 +189,7 @@ extension Refusal: Coded {
 }
 
 extension Heartbeat: Coded {
-  init(_ message: Stepwise__V1__Heartbeat, _ place: Place) throws {
+  init(_ message: Stepwise__V1__Heartbeat, _ place: FieldPath) throws {
     self.init(
       sequence: try place.number(message.sequence, "sequence"),
       inFlight: try place.number(message.in_flight, "in_flight"),
@@ -206,7 +206,7 @@ extension Heartbeat: Coded {
 }
 
 extension Goodbye: Coded {
-  init(_ message: Stepwise__V1__Goodbye, _ place: Place) throws {
+  init(_ message: Stepwise__V1__Goodbye, _ place: FieldPath) throws {
     self.init(reason: try place.text(message.reason, "reason", mayBeEmpty: true))
   }
 

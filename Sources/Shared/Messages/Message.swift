@@ -6,7 +6,7 @@ internal import CMessages
 internal import Engine
 
 /// One message of the protocol.
-public enum Message: Sendable {
+package enum Message: Sendable {
   /// Actor to learner, reward server to router: who I am.
   case hello(Hello)
   /// Learner to actor: come in.
@@ -45,14 +45,14 @@ public enum Message: Sendable {
   case rewardsOffered(RewardsOffered)
 
   /// Most bytes in a message; senders split what is larger, and sockets refuse it.
-  public static let largestByteCount = 256 << 20
+  package static let largestByteCount = 256 << 20
   /// Most bytes of a policy in one chunk.
-  public static let policyChunkByteCount = 1 << 20
+  package static let policyChunkByteCount = 1 << 20
 
   /// The bytes of a frame.
   ///
   /// Stops the program when they would be more than `largestByteCount`.
-  public func encode() -> [UInt8] {
+  package func encode() -> [UInt8] {
     withEncoding { count, write in
       [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
         write(UnsafeMutableRawBufferPointer(buffer))
@@ -66,7 +66,7 @@ public enum Message: Sendable {
   /// Stops the program when they would be more than `largestByteCount`.
   ///
   /// - Parameter body: is told how many bytes there are, and what writes them into a buffer of that size.
-  public func withEncoding<Result>(
+  package func withEncoding<Result>(
     _ body: (_ byteCount: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void) throws -> Result
   ) rethrows -> Result {
     // Pictures are the most of a message that has them: they are packed from where they are.
@@ -97,14 +97,14 @@ public enum Message: Sendable {
   ///   - bytes: the frame.
   ///   - peer: who sent it, for errors.
   /// - Throws: `MessageError` when the bytes are no valid message.
-  public init(decoding bytes: [UInt8], from peer: String) throws {
+  package init(decoding bytes: [UInt8], from peer: String) throws {
     self = try bytes.withUnsafeBytes { try Message(decoding: $0, from: peer) }
   }
 
   /// Reads a frame that lies in memory of somebody else's.
   ///
   /// - Throws: `MessageError` when the bytes are no valid message.
-  public init(decoding bytes: UnsafeRawBufferPointer, from peer: String) throws {
+  package init(decoding bytes: UnsafeRawBufferPointer, from peer: String) throws {
     guard bytes.count <= Self.largestByteCount else {
       throw MessageError(
         peer: peer, field: "", problem: "expected at most \(Self.largestByteCount) bytes, found \(bytes.count)")
@@ -114,7 +114,7 @@ public enum Message: Sendable {
       let first = bytes.bindMemory(to: UInt8.self).baseAddress
       guard let envelope = stepwise__v1__envelope__unpack(allocator, bytes.count, first) else { return nil }
       defer { stepwise__v1__envelope__free_unpacked(envelope, allocator) }
-      return try Message(envelope.pointee, Place(peer: peer, path: ""))
+      return try Message(envelope.pointee, FieldPath(peer: peer, path: ""))
     }
     guard let message else {
       throw MessageError(
@@ -128,7 +128,7 @@ public enum Message: Sendable {
   }
 
   /// The kind's field in the envelope, for logs and errors.
-  public var name: String {
+  package var name: String {
     switch self {
     case .hello: "hello"
     case .welcome: "welcome"
@@ -153,7 +153,7 @@ public enum Message: Sendable {
 }
 
 extension Message: Coded {
-  init(_ message: Stepwise__V1__Envelope, _ place: Place) throws {
+  init(_ message: Stepwise__V1__Envelope, _ place: FieldPath) throws {
     switch message.kind_case {
     case STEPWISE__V1__ENVELOPE__KIND_HELLO: self = .hello(try place.required(message.hello, "hello"))
     case STEPWISE__V1__ENVELOPE__KIND_WELCOME: self = .welcome(try place.required(message.welcome, "welcome"))

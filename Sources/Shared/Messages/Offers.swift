@@ -3,16 +3,16 @@
 internal import CMessages
 
 /// A scorer's name and version, and what it can do.
-public struct RewardVersion: Sendable, Equatable, Hashable {
+package struct RewardVersion: Sendable, Equatable, Hashable {
   /// Name of the reward.
-  public var name: String
+  package var name: String
   /// Version of its scorer.
-  public var version: String
+  package var version: String
   /// Whether it gives gradients with respect to pixels.
-  public var hasGradient: Bool
+  package var hasGradient: Bool
 
   /// A reward's scorer.
-  public init(name: String, version: String, hasGradient: Bool = false) {
+  package init(name: String, version: String, hasGradient: Bool = false) {
     self.name = name
     self.version = version
     self.hasGradient = hasGradient
@@ -20,18 +20,18 @@ public struct RewardVersion: Sendable, Equatable, Hashable {
 }
 
 /// A reward server offers itself to a router.
-public struct ServerReady: Sendable, Equatable {
+package struct ServerReady: Sendable, Equatable {
   /// Names it in logs.
-  public var name: String
+  package var name: String
   /// What it can score.
-  public var rewards: [RewardVersion]
+  package var rewards: [RewardVersion]
   /// Images it likes in a request.
-  public var batchSize: Int
+  package var batchSize: Int
   /// Requests it takes at once.
-  public var credits: Int
+  package var credits: Int
 
   /// An offer with all it says.
-  public init(name: String, rewards: [RewardVersion], batchSize: Int, credits: Int) {
+  package init(name: String, rewards: [RewardVersion], batchSize: Int, credits: Int) {
     self.name = name
     self.rewards = rewards
     self.batchSize = batchSize
@@ -40,22 +40,22 @@ public struct ServerReady: Sendable, Equatable {
 }
 
 /// A client asks a router which rewards are there.
-public struct RewardsQuery: Sendable, Equatable {
+package struct RewardsQuery: Sendable, Equatable {
   /// The question.
-  public init() {}
+  package init() {}
 }
 
 /// The router's answer to a `RewardsQuery`.
-public struct RewardsOffered: Sendable, Equatable {
+package struct RewardsOffered: Sendable, Equatable {
   /// What connected servers offer; a reward is listed once for each of its versions, with a gradient if any has one.
-  public var rewards: [RewardVersion]
+  package var rewards: [RewardVersion]
 
   /// An answer; empty: no server is connected.
-  public init(rewards: [RewardVersion]) { self.rewards = rewards }
+  package init(rewards: [RewardVersion]) { self.rewards = rewards }
 }
 
 extension RewardVersion: Coded {
-  init(_ message: Stepwise__V1__RewardVersion, _ place: Place) throws {
+  init(_ message: Stepwise__V1__RewardVersion, _ place: FieldPath) throws {
     self.init(
       name: try place.text(message.name, "name"),
       version: try place.text(message.version, "version", mayBeEmpty: true), hasGradient: message.has_gradient != 0)
@@ -71,7 +71,7 @@ extension RewardVersion: Coded {
 }
 
 extension ServerReady: Coded {
-  init(_ message: Stepwise__V1__ServerReady, _ place: Place) throws {
+  init(_ message: Stepwise__V1__ServerReady, _ place: FieldPath) throws {
     self.init(
       name: try place.text(message.name, "name"),
       rewards: try place.list(message.rewards, message.n_rewards, "rewards"),
@@ -91,7 +91,7 @@ extension ServerReady: Coded {
 }
 
 extension RewardsQuery: Coded {
-  init(_ message: Stepwise__V1__RewardsQuery, _ place: Place) throws { self.init() }
+  init(_ message: Stepwise__V1__RewardsQuery, _ place: FieldPath) throws { self.init() }
 
   func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__V1__RewardsQuery> {
     arena.make(stepwise__v1__rewards_query__init)
@@ -99,7 +99,7 @@ extension RewardsQuery: Coded {
 }
 
 extension RewardsOffered: Coded {
-  init(_ message: Stepwise__V1__RewardsOffered, _ place: Place) throws {
+  init(_ message: Stepwise__V1__RewardsOffered, _ place: FieldPath) throws {
     self.init(rewards: try place.list(message.rewards, message.n_rewards, "rewards"))
   }
 

@@ -4,18 +4,18 @@
 internal import CMessages
 
 /// A policy exists: its version, and what its bytes must prove to be.
-public struct PolicyNotice: Sendable, Equatable {
+package struct PolicyNotice: Sendable, Equatable {
   /// Epochs trained; 0 is the untrained policy.
-  public var version: Int
+  package var version: Int
   /// SHA-256 of all bytes, 64 lower-case hexadecimal digits.
-  public var digest: String
+  package var digest: String
   /// Bytes of the safetensors file.
-  public var byteCount: Int
+  package var byteCount: Int
   /// Tensors in the file, all of which must be bound.
-  public var tensorCount: Int
+  package var tensorCount: Int
 
   /// A notice of bytes that are elsewhere.
-  public init(version: Int, digest: String, byteCount: Int, tensorCount: Int) {
+  package init(version: Int, digest: String, byteCount: Int, tensorCount: Int) {
     self.version = version
     self.digest = digest
     self.byteCount = byteCount
@@ -23,22 +23,22 @@ public struct PolicyNotice: Sendable, Equatable {
   }
 
   /// The notice of these bytes.
-  public init(version: Int, bytes: [UInt8], tensorCount: Int) {
+  package init(version: Int, bytes: [UInt8], tensorCount: Int) {
     self.init(version: version, digest: SHA256.digest(of: bytes), byteCount: bytes.count, tensorCount: tensorCount)
   }
 }
 
 /// Asks for a part of a policy's bytes.
-public struct PolicyRequest: Sendable, Equatable {
+package struct PolicyRequest: Sendable, Equatable {
   /// Which policy.
-  public var version: Int
+  package var version: Int
   /// The first byte wanted.
-  public var offset: Int
+  package var offset: Int
   /// At most this many; the learner may send fewer.
-  public var byteCount: Int
+  package var byteCount: Int
 
   /// A request for bytes from `offset` on.
-  public init(version: Int, offset: Int, byteCount: Int) {
+  package init(version: Int, offset: Int, byteCount: Int) {
     self.version = version
     self.offset = offset
     self.byteCount = byteCount
@@ -46,20 +46,20 @@ public struct PolicyRequest: Sendable, Equatable {
 }
 
 /// A part of a policy's bytes.
-public struct PolicyChunk: Sendable, Equatable {
+package struct PolicyChunk: Sendable, Equatable {
   /// Which policy.
-  public var version: Int
+  package var version: Int
   /// Place of the first byte in the whole.
-  public var offset: Int
+  package var offset: Int
   /// The part.
-  public var bytes: [UInt8]
+  package var bytes: [UInt8]
   /// Bytes of the whole policy.
-  public var total: Int
+  package var total: Int
   /// SHA-256 of the whole policy, as in its notice.
-  public var digest: String
+  package var digest: String
 
   /// A part of a whole of `total` bytes.
-  public init(version: Int, offset: Int, bytes: [UInt8], total: Int, digest: String) {
+  package init(version: Int, offset: Int, bytes: [UInt8], total: Int, digest: String) {
     self.version = version
     self.offset = offset
     self.bytes = bytes
@@ -68,7 +68,7 @@ public struct PolicyChunk: Sendable, Equatable {
   }
 }
 
-extension Place {
+extension FieldPath {
   /// 64 hexadecimal digits.
   func digest(_ pointer: UnsafeMutablePointer<CChar>?) throws -> String {
     let digest = try text(pointer, "digest")
@@ -80,7 +80,7 @@ extension Place {
 }
 
 extension PolicyNotice: Coded {
-  init(_ message: Stepwise__V1__PolicyNotice, _ place: Place) throws {
+  init(_ message: Stepwise__V1__PolicyNotice, _ place: FieldPath) throws {
     self.init(
       version: try place.number(message.version, "version"), digest: try place.digest(message.digest),
       byteCount: try place.number(message.byte_count, "byte_count"),
@@ -98,7 +98,7 @@ extension PolicyNotice: Coded {
 }
 
 extension PolicyRequest: Coded {
-  init(_ message: Stepwise__V1__PolicyRequest, _ place: Place) throws {
+  init(_ message: Stepwise__V1__PolicyRequest, _ place: FieldPath) throws {
     self.init(
       version: try place.number(message.version, "version"), offset: try place.number(message.offset, "offset"),
       byteCount: try place.number(message.byte_count, "byte_count"))
@@ -114,7 +114,7 @@ extension PolicyRequest: Coded {
 }
 
 extension PolicyChunk: Coded {
-  init(_ message: Stepwise__V1__PolicyChunk, _ place: Place) throws {
+  init(_ message: Stepwise__V1__PolicyChunk, _ place: FieldPath) throws {
     let offset = try place.number(message.offset, "offset")
     let total = try place.number(message.total, "total")
     // Both are below 2^54, so the sum is exact.

@@ -4,7 +4,7 @@ internal import CMessages
 internal import Engine
 
 extension ScoreRequest: Coded {
-  init(_ message: Stepwise__V1__ScoreRequest, _ place: Place) throws {
+  init(_ message: Stepwise__V1__ScoreRequest, _ place: FieldPath) throws {
     // Counts first: what follows them takes time for each, and for some of them the square of it.
     try place.require(
       message.n_rewards <= ScoreRequest.mostRewards, "rewards",
@@ -69,7 +69,7 @@ private struct MetadataEntry: Coded {
     self.value = value
   }
 
-  init(_ message: Stepwise__V1__MetadataEntry, _ place: Place) throws {
+  init(_ message: Stepwise__V1__MetadataEntry, _ place: FieldPath) throws {
     key = try place.text(message.key, "key")
     value = try place.text(message.value, "value", mayBeEmpty: true)
   }
@@ -83,7 +83,7 @@ private struct MetadataEntry: Coded {
 }
 
 extension ScoreResult: Coded {
-  init(_ message: Stepwise__V1__ScoreResult, _ place: Place) throws {
+  init(_ message: Stepwise__V1__ScoreResult, _ place: FieldPath) throws {
     try place.require(
       message.n_values <= ScoreRequest.mostImages, "values",
       "expected at most \(ScoreRequest.mostImages), found \(message.n_values)")
@@ -150,7 +150,7 @@ extension Tensor {
 }
 
 extension ScoreReply: Coded {
-  init(_ message: Stepwise__V1__ScoreReply, _ place: Place) throws {
+  init(_ message: Stepwise__V1__ScoreReply, _ place: FieldPath) throws {
     self.init(id: message.id, results: try place.list(message.results, message.n_results, "results"))
   }
 

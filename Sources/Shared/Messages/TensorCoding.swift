@@ -27,7 +27,7 @@ extension Arena {
   }
 }
 
-extension Place {
+extension FieldPath {
   /// A float32 tensor with every extent positive, the given rank, and finite elements. It takes the memory that
   /// protobuf-c put a large one's elements into.
   func tensor(

@@ -1,20 +1,20 @@
 // What an actor makes: trajectories with both states of every step, in groups that share a prompt and a beginning.
 
-public import Engine
+package import Engine
 
 /// The score of one clean state by one reward.
-public struct Score: Sendable, Equatable {
+package struct Score: Sendable, Equatable {
   /// The step whose clean state was scored, 0..<N.
-  public var step: Int
+  package var step: Int
   /// Name of the reward.
-  public var reward: String
+  package var reward: String
   /// Version of the scorer.
-  public var version: String
+  package var version: String
   /// nil: missing, which is not zero.
-  public var value: Float?
+  package var value: Float?
 
   /// A score, or a missing one.
-  public init(step: Int, reward: String, version: String, value: Float?) {
+  package init(step: Int, reward: String, version: String, value: Float?) {
     self.step = step
     self.reward = reward
     self.version = version
@@ -23,22 +23,22 @@ public struct Score: Sendable, Equatable {
 }
 
 /// N denoising steps of one sample.
-public struct Trajectory: Sendable {
+package struct Trajectory: Sendable {
   /// Noisy states, the initial one first: `[N + 1, C, H, W]`.
-  public var states: Tensor
+  package var states: Tensor
   /// Predicted clean states: `[N, C, H, W]`.
-  public var cleanStates: Tensor
+  package var cleanStates: Tensor
   /// Log-probabilities of the steps under the policy that took them, N of them.
-  public var logProbabilities: [Float]
+  package var logProbabilities: [Float]
   /// Those that exist and those marked missing, by step and reward.
-  public var scores: [Score]
+  package var scores: [Score]
   /// N of them, or empty when a score is missing.
-  public var denseRewards: [Float]
+  package var denseRewards: [Float]
   /// The step whose clean state was scored between the first and the last, 0..<N.
-  public var anchorStep: Int
+  package var anchorStep: Int
 
   /// A trajectory with all it holds; shapes as at its properties.
-  public init(
+  package init(
     states: Tensor, cleanStates: Tensor, logProbabilities: [Float], scores: [Score], denseRewards: [Float],
     anchorStep: Int
   ) {
@@ -51,43 +51,43 @@ public struct Trajectory: Sendable {
   }
 
   /// Number of steps, N.
-  public var stepCount: Int { logProbabilities.count }
+  package var stepCount: Int { logProbabilities.count }
   /// All scores are there.
-  public var isScored: Bool { !denseRewards.isEmpty }
+  package var isScored: Bool { !denseRewards.isEmpty }
 }
 
 /// Trajectories of one assignment, sharing prompt and initial state (SDPO's pair), with all that made them.
-public struct TrajectoryGroup: Sendable {
+package struct TrajectoryGroup: Sendable {
   /// Most trajectories in a group.
-  public static let largestSize = 1024
+  package static let largestSize = 1024
 
   /// The run it was made for.
-  public var runID: String
+  package var runID: String
   /// The assignment's number, unique in the run.
-  public var number: Int
+  package var number: Int
   /// The epoch it was assigned for.
-  public var epoch: Int
+  package var epoch: Int
   /// Name of the actor that made it.
-  public var actor: String
+  package var actor: String
   /// Which life of that actor.
-  public var incarnation: Int
+  package var incarnation: Int
   /// The policy it was sampled from.
-  public var policyVersion: Int
+  package var policyVersion: Int
   /// What is to be seen.
-  public var prompt: String
+  package var prompt: String
   /// The run's seed.
-  public var seed: UInt64
+  package var seed: UInt64
   /// Timesteps of the N steps, descending.
-  public var timesteps: [Int]
+  package var timesteps: [Int]
   /// DDIM's eta: 0 without noise, 1 with all of it.
-  public var eta: Float
+  package var eta: Float
   /// Of classifier-free guidance; 1: none.
-  public var guidanceScale: Float
+  package var guidanceScale: Float
   /// At least one; all of one shape.
-  public var trajectories: [Trajectory]
+  package var trajectories: [Trajectory]
 
   /// A group with all it holds.
-  public init(
+  package init(
     runID: String, number: Int, epoch: Int, actor: String, incarnation: Int, policyVersion: Int, prompt: String,
     seed: UInt64, timesteps: [Int], eta: Float, guidanceScale: Float, trajectories: [Trajectory]
   ) {
@@ -106,9 +106,9 @@ public struct TrajectoryGroup: Sendable {
   }
 
   /// Bytes of all states and clean states, beside which the rest is little.
-  public var stateByteCount: Int { trajectories.reduce(0) { $0 + 4 * ($1.states.count + $1.cleanStates.count) } }
+  package var stateByteCount: Int { trajectories.reduce(0) { $0 + 4 * ($1.states.count + $1.cleanStates.count) } }
   /// Every trajectory has all its scores.
-  public var isScored: Bool { trajectories.allSatisfy(\.isScored) }
+  package var isScored: Bool { trajectories.allSatisfy(\.isScored) }
   /// Names of all rewards, sorted.
-  public var rewards: [String] { Set(trajectories.flatMap { $0.scores.map(\.reward) }).sorted() }
+  package var rewards: [String] { Set(trajectories.flatMap { $0.scores.map(\.reward) }).sorted() }
 }

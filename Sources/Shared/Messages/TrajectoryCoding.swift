@@ -5,7 +5,7 @@ internal import CMessages
 internal import Engine
 
 extension Score: Coded {
-  init(_ message: Stepwise__V1__Score, _ place: Place) throws {
+  init(_ message: Stepwise__V1__Score, _ place: FieldPath) throws {
     self.init(
       step: try place.number(message.step, "step"), reward: try place.text(message.reward, "reward"),
       version: try place.text(message.version, "version", mayBeEmpty: true),
@@ -24,7 +24,7 @@ extension Score: Coded {
 }
 
 extension Trajectory: Coded {
-  init(_ message: Stepwise__V1__Trajectory, _ place: Place) throws {
+  init(_ message: Stepwise__V1__Trajectory, _ place: FieldPath) throws {
     let cleanStates = try place.tensor(message.clean_states, "clean_states", rank: 4)
     let states = try place.tensor(message.states, "states", rank: 4)
     let steps = cleanStates.shape[0]
@@ -64,7 +64,7 @@ extension Trajectory: Coded {
 }
 
 extension TrajectoryGroup: Coded {
-  init(_ message: Stepwise__V1__TrajectoryGroup, _ place: Place) throws {
+  init(_ message: Stepwise__V1__TrajectoryGroup, _ place: FieldPath) throws {
     try place.require(
       (1...Self.largestSize).contains(message.n_trajectories), "trajectories",
       "expected 1 to \(Self.largestSize), found \(message.n_trajectories)")

@@ -3,41 +3,41 @@
 internal import CMessages
 
 /// An actor asks for work.
-public struct WorkRequest: Sendable, Equatable {
+package struct WorkRequest: Sendable, Equatable {
   /// Most groups that may be asked for at once.
-  public static let mostGroups = 1 << 16
+  package static let mostGroups = 1 << 16
 
   /// Groups it can take on beyond those held.
-  public var capacity: Int
+  package var capacity: Int
   /// Numbers of assignments it works on or has delivered without an acknowledgement; their leases are renewed.
-  public var held: [Int]
+  package var held: [Int]
 
   /// A request for up to `capacity` more.
-  public init(capacity: Int, held: [Int] = []) {
+  package init(capacity: Int, held: [Int] = []) {
     self.capacity = capacity
     self.held = held
   }
 }
 
 /// One trajectory group to be made. All its random numbers follow from the run's seed and `number`.
-public struct Assignment: Sendable, Equatable, Hashable {
+package struct Assignment: Sendable, Equatable, Hashable {
   /// Unique in a run, and consecutive.
-  public var number: Int
+  package var number: Int
   /// The epoch that it is trained in.
-  public var epoch: Int
+  package var epoch: Int
   /// What is to be seen.
-  public var prompt: String
+  package var prompt: String
   /// Trajectories in the group.
-  public var groupSize: Int
+  package var groupSize: Int
   /// The policy to sample from.
-  public var policyVersion: Int
+  package var policyVersion: Int
   /// The trajectories share all states up to this step: 0, the initial one alone.
-  public var branchStep: Int
+  package var branchStep: Int
   /// The last clean state alone is scored; or the first, the anchor and the last.
-  public var finalScoreOnly: Bool
+  package var finalScoreOnly: Bool
 
   /// An assignment with all it says.
-  public init(
+  package init(
     number: Int, epoch: Int, prompt: String, groupSize: Int, policyVersion: Int, branchStep: Int = 0,
     finalScoreOnly: Bool = false
   ) {
@@ -53,51 +53,51 @@ public struct Assignment: Sendable, Equatable, Hashable {
 
 extension Assignment {
   /// What assignments must share to be sampled together.
-  public struct Form: Sendable, Equatable {
+  package struct Form: Sendable, Equatable {
     /// Trajectories in a group.
-    public let groupSize: Int
+    package let groupSize: Int
     /// Where they branch.
-    public let branchStep: Int
+    package let branchStep: Int
     /// What of them is scored.
-    public let finalScoreOnly: Bool
+    package let finalScoreOnly: Bool
   }
 
   /// What of it others must share to be sampled with it.
-  public var form: Form { Form(groupSize: groupSize, branchStep: branchStep, finalScoreOnly: finalScoreOnly) }
+  package var form: Form { Form(groupSize: groupSize, branchStep: branchStep, finalScoreOnly: finalScoreOnly) }
 }
 
 /// The learner's answer to a `WorkRequest`.
-public struct Work: Sendable, Equatable {
+package struct Work: Sendable, Equatable {
   /// None: there is nothing to do now; the learner sends `Work` by itself when there is.
-  public var assignments: [Assignment]
+  package var assignments: [Assignment]
 
   /// An answer; empty: wait.
-  public init(assignments: [Assignment]) { self.assignments = assignments }
+  package init(assignments: [Assignment]) { self.assignments = assignments }
 
   /// Nothing to do now.
-  public var mustWait: Bool { assignments.isEmpty }
+  package var mustWait: Bool { assignments.isEmpty }
 }
 
 /// The run is over: nothing more will be assigned or accepted.
-public struct RunFinished: Sendable, Equatable {
+package struct RunFinished: Sendable, Equatable {
   /// Why it is over.
-  public var reason: String
+  package var reason: String
 
   /// The end, and why.
-  public init(reason: String) { self.reason = reason }
+  package init(reason: String) { self.reason = reason }
 }
 
 /// These groups are on the learner's disk; the actor may forget them.
-public struct Acknowledgement: Sendable, Equatable {
+package struct Acknowledgement: Sendable, Equatable {
   /// Numbers of groups.
-  public var numbers: [Int]
+  package var numbers: [Int]
 
   /// What is on disk.
-  public init(numbers: [Int]) { self.numbers = numbers }
+  package init(numbers: [Int]) { self.numbers = numbers }
 }
 
 extension WorkRequest: Coded {
-  init(_ message: Stepwise__V1__WorkRequest, _ place: Place) throws {
+  init(_ message: Stepwise__V1__WorkRequest, _ place: FieldPath) throws {
     self.init(
       capacity: try place.number(message.capacity, "capacity", in: 0...WorkRequest.mostGroups),
       held: try place.numbers(message.held, message.n_held, "held"))
@@ -113,7 +113,7 @@ extension WorkRequest: Coded {
 }
 
 extension Assignment: Coded {
-  init(_ message: Stepwise__V1__Assignment, _ place: Place) throws {
+  init(_ message: Stepwise__V1__Assignment, _ place: FieldPath) throws {
     self.init(
       number: try place.number(message.number, "number"), epoch: try place.number(message.epoch, "epoch"),
       prompt: try place.text(message.prompt, "prompt", mayBeEmpty: true),
@@ -136,7 +136,7 @@ extension Assignment: Coded {
 }
 
 extension Work: Coded {
-  init(_ message: Stepwise__V1__Work, _ place: Place) throws {
+  init(_ message: Stepwise__V1__Work, _ place: FieldPath) throws {
     self.init(assignments: try place.list(message.assignments, message.n_assignments, "assignments"))
   }
 
@@ -149,7 +149,7 @@ extension Work: Coded {
 }
 
 extension RunFinished: Coded {
-  init(_ message: Stepwise__V1__RunFinished, _ place: Place) throws {
+  init(_ message: Stepwise__V1__RunFinished, _ place: FieldPath) throws {
     self.init(reason: try place.text(message.reason, "reason", mayBeEmpty: true))
   }
 
@@ -161,7 +161,7 @@ extension RunFinished: Coded {
 }
 
 extension Acknowledgement: Coded {
-  init(_ message: Stepwise__V1__Acknowledgement, _ place: Place) throws {
+  init(_ message: Stepwise__V1__Acknowledgement, _ place: FieldPath) throws {
     self.init(numbers: try place.numbers(message.numbers, message.n_numbers, "numbers"))
   }
 

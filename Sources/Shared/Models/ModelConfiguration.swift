@@ -1,17 +1,17 @@
 // A model's config.json, read strictly: a value that would change the arithmetic and is not supported is refused by
 // name, and so is a key this version does not know.
 
-public import Foundation
+package import Foundation
 
 /// A configuration that cannot be used, and why.
-public struct ConfigurationError: Error, CustomStringConvertible {
-  public let description: String
+package struct ConfigurationError: Error, CustomStringConvertible {
+  package let description: String
 
-  public init(description: String) { self.description = description }
+  package init(description: String) { self.description = description }
 }
 
 /// A JSON value.
-public enum JSONValue: Codable, Equatable, Sendable, CustomStringConvertible {
+package enum JSONValue: Codable, Equatable, Sendable, CustomStringConvertible {
   case null
   case bool(Bool)
   case number(Double)
@@ -19,7 +19,7 @@ public enum JSONValue: Codable, Equatable, Sendable, CustomStringConvertible {
   case array([JSONValue])
   case object([String: JSONValue])
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let box = try decoder.singleValueContainer()
     if box.decodeNil() {
       self = .null
@@ -36,7 +36,7 @@ public enum JSONValue: Codable, Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var box = encoder.singleValueContainer()
     switch self {
     case .null: try box.encodeNil()
@@ -49,7 +49,7 @@ public enum JSONValue: Codable, Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  public var description: String {
+  package var description: String {
     switch self {
     case .null: "null"
     case .bool(let value): String(value)
@@ -62,12 +62,12 @@ public enum JSONValue: Codable, Equatable, Sendable, CustomStringConvertible {
 }
 
 /// The values of one config.json.
-public struct ModelConfiguration: Sendable {
+package struct ModelConfiguration: Sendable {
   /// Where it was read from, for messages.
-  public let path: String
-  public private(set) var values: [String: JSONValue]
+  package let path: String
+  package private(set) var values: [String: JSONValue]
 
-  public init(path: String, values: [String: JSONValue]) {
+  package init(path: String, values: [String: JSONValue]) {
     self.path = path
     self.values = values
   }
@@ -75,7 +75,7 @@ public struct ModelConfiguration: Sendable {
   /// Reads a file.
   ///
   /// - Throws: `ConfigurationError` when it is absent or no JSON object.
-  public init(file: URL) throws {
+  package init(file: URL) throws {
     let data: Data
     do {
       data = try Data(contentsOf: file)
@@ -98,7 +98,7 @@ public struct ModelConfiguration: Sendable {
   }
 
   /// A whole number; `fallback` where the key is absent or null.
-  public func integer(_ key: String, _ fallback: Int? = nil) throws -> Int {
+  package func integer(_ key: String, _ fallback: Int? = nil) throws -> Int {
     switch values[key] {
     case .number(let value)? where Int(exactly: value) != nil: return Int(value)
     case nil, .null?: if let fallback { return fallback }
@@ -108,7 +108,7 @@ public struct ModelConfiguration: Sendable {
   }
 
   /// A number; `fallback` where the key is absent or null.
-  public func number(_ key: String, _ fallback: Double? = nil) throws -> Double {
+  package func number(_ key: String, _ fallback: Double? = nil) throws -> Double {
     switch values[key] {
     case .number(let value)?: return value
     case nil, .null?: if let fallback { return fallback }
@@ -117,7 +117,7 @@ public struct ModelConfiguration: Sendable {
     throw wrong(key, expected: "a number")
   }
 
-  public func flag(_ key: String, _ fallback: Bool) throws -> Bool {
+  package func flag(_ key: String, _ fallback: Bool) throws -> Bool {
     switch values[key] {
     case .bool(let value)?: return value
     case nil, .null?: return fallback
@@ -125,7 +125,7 @@ public struct ModelConfiguration: Sendable {
     }
   }
 
-  public func string(_ key: String, _ fallback: String? = nil) throws -> String {
+  package func string(_ key: String, _ fallback: String? = nil) throws -> String {
     switch values[key] {
     case .string(let value)?: return value
     case nil, .null?: if let fallback { return fallback }
@@ -134,7 +134,7 @@ public struct ModelConfiguration: Sendable {
     throw wrong(key, expected: "a string")
   }
 
-  public func strings(_ key: String) throws -> [String] {
+  package func strings(_ key: String) throws -> [String] {
     guard case .array(let items)? = values[key] else { throw wrong(key, expected: "a list of strings") }
     return try items.map {
       guard case .string(let value) = $0 else { throw wrong(key, expected: "a list of strings") }
@@ -143,7 +143,7 @@ public struct ModelConfiguration: Sendable {
   }
 
   /// A list of whole numbers, or one number for all of `count` places.
-  public func integers(_ key: String, count: Int? = nil, _ fallback: Int? = nil) throws -> [Int] {
+  package func integers(_ key: String, count: Int? = nil, _ fallback: Int? = nil) throws -> [Int] {
     if case .array(let items)? = values[key] {
       let found = try items.map { item -> Int in
         guard case .number(let value) = item, let whole = Int(exactly: value) else {
@@ -159,7 +159,7 @@ public struct ModelConfiguration: Sendable {
   }
 
   /// Refuses values of a key other than those supported; absent and null count as the first.
-  public func require(_ key: String, oneOf supported: JSONValue...) throws {
+  package func require(_ key: String, oneOf supported: JSONValue...) throws {
     let value = values[key] ?? .null
     guard value == .null || supported.contains(value) else {
       throw ConfigurationError(
@@ -169,7 +169,7 @@ public struct ModelConfiguration: Sendable {
   }
 
   /// Refuses keys that are not known, unless they are null: they might change the arithmetic.
-  public func refuseUnknown(besides known: Set<String>) throws {
+  package func refuseUnknown(besides known: Set<String>) throws {
     for (key, value) in values where !key.hasPrefix("_") && !known.contains(key) && value != .null {
       throw ConfigurationError(
         description: "\(path): \(key) is \(value), a setting this version does not know; it may change the numbers")

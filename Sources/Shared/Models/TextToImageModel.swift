@@ -1,21 +1,21 @@
 // A whole text-to-image model, from one folder in diffusers' format.
 
-public import Engine
-public import Foundation
+package import Engine
+package import Foundation
 
 /// Tokenizer, text encoder, denoiser and autoencoder of one folder.
 ///
 /// Not Sendable: a model belongs to the task that loaded it.
-public final class TextToImageModel {
-  public let folder: URL
-  public let tokenizer: Tokenizer
-  public let text: CLIPText
-  public let unet: UNet2DCondition
-  public let vae: AutoencoderKL
+package final class TextToImageModel {
+  package let folder: URL
+  package let tokenizer: Tokenizer
+  package let text: CLIPText
+  package let unet: UNet2DCondition
+  package let vae: AutoencoderKL
   /// What `decode` uses: the model's own autoencoder, unless another has been put in its place.
-  public private(set) var decoder: any LatentDecoder
+  package private(set) var decoder: any LatentDecoder
   /// Names this model among all: equal on machines that hold the same files.
-  public let fingerprint: String
+  package let fingerprint: String
 
   /// Loads a folder.
   ///
@@ -24,7 +24,7 @@ public final class TextToImageModel {
   ///   - tokenizer: takes the place of the folder's own, which need not be there then.
   /// - Throws: an error that names the file and what was expected, when a part is missing, of an architecture that is
   ///   not supported, or does not fit the others.
-  public init(folder: URL, weights: WeightOrigin = .files, tokenizer: Tokenizer? = nil) throws {
+  package init(folder: URL, weights: WeightOrigin = .files, tokenizer: Tokenizer? = nil) throws {
     self.folder = folder
     try Self.requireSupported(folder)
     fingerprint = try ModelFingerprint(folder: folder, weights: weights, ownTokenizer: tokenizer == nil).description
@@ -61,7 +61,7 @@ public final class TextToImageModel {
   ///
   /// - Throws: an error that names the folder when it is no AutoencoderTiny, or of another shape of latents than the
   ///   model's.
-  public func useTinyDecoder(_ folder: URL) throws {
+  package func useTinyDecoder(_ folder: URL) throws {
     let tiny = try AutoencoderTiny(folder: folder)
     guard tiny.latentChannels == vae.latentChannels, tiny.reduction == vae.reduction else {
       throw ConfigurationError(
@@ -73,29 +73,29 @@ public final class TextToImageModel {
   }
 
   /// Shape of one latent, `[C, h, w]`.
-  public var latentShape: [Int] {
+  package var latentShape: [Int] {
     [unet.configuration.inChannels, unet.configuration.sampleSize, unet.configuration.sampleSize]
   }
 
   /// Side of the model's pictures in pixels.
-  public var imageSize: Int { unet.configuration.sampleSize * vae.reduction }
+  package var imageSize: Int { unet.configuration.sampleSize * vae.reduction }
 
   /// The prompts' hidden states, `[n, S, D]`.
   ///
   /// - Throws: when a prompt has more tokens than the model takes.
-  public func encode(_ prompts: [String]) throws -> Tensor {
+  package func encode(_ prompts: [String]) throws -> Tensor {
     text(try prompts.map { try tokenizer.encode($0) })
   }
 
   /// Scaled latents `[n, C, h, w]`, as diffusion works on them, to pictures `[n, 3, H, W]` in about -1...1, a few at a
   /// time so that memory stays bounded.
-  public func decode(_ latents: Tensor) -> Tensor { decoder.pictures(ofScaled: latents) }
+  package func decode(_ latents: Tensor) -> Tensor { decoder.pictures(ofScaled: latents) }
 }
 
 extension TextToImageModel {
   /// The pictures of scaled latents `[n, C, h, w]` as rewards take them: RGB in 0...1, values beyond cut, not rounded,
   /// `[n, H, W, 3]`; differentiable.
-  public func pixels(_ latents: Tensor) -> Tensor {
+  package func pixels(_ latents: Tensor) -> Tensor {
     (decode(latents) / 2 + 0.5).clamped(0, 1).permuted([0, 2, 3, 1])
   }
 }

@@ -6,7 +6,7 @@ internal import Foundation
 internal import Layers
 
 /// Where the weights of a model folder come from.
-public enum WeightOrigin: Sendable, Equatable {
+package enum WeightOrigin: Sendable, Equatable {
   /// The folder's safetensors files.
   case files
   /// New ones: uniform in ±1/√fan-in for linear layers and convolutions, 1 and 0 for norms. The folder needs no more

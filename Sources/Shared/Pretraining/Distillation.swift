@@ -1,15 +1,15 @@
 // What `stepwise distill` does: a model folder in, the same model for one to four steps out.
 
 internal import Engine
-public import Foundation
-public import Imaging
+package import Foundation
+package import Imaging
 internal import Layers
 internal import Models
 
 internal import Diffusion
 
 /// Distils the denoiser of a pretrained folder into a few-step one beside the same text encoder and autoencoder.
-public struct Distillation {
+package struct Distillation {
   private let model, output, work: URL
   private let pictures: VariedPictures
   private let guidance: Float
@@ -21,7 +21,7 @@ public struct Distillation {
   ///   - guidance: the scale of its guided steps.
   ///   - output: the folder to write; may be `model` itself.
   ///   - work: for checkpoints; a run found there is continued.
-  public init(
+  package init(
     model: URL, pictures: some CaptionedPictures, guidance: Float, schedule: TrainingSchedule, output: URL, work: URL,
     report: @escaping (TrainingProgress) -> Void
   ) throws {
@@ -38,7 +38,7 @@ public struct Distillation {
   }
 
   /// Trains and writes the folder.
-  public func run() throws {
+  package func run() throws {
     let unet = model.appending(path: "unet")
     let vae = try AutoencoderKL(folder: model.appending(path: "vae"))
     let tokenizer = try Tokenizer(folder: model.appending(path: "tokenizer"))

@@ -2,17 +2,17 @@
 
 import Diffusion
 import Foundation
-public import Models
+package import Models
 
 /// The shapes of a new text-to-image model and its CLIP.
-public struct ModelDescription: Sendable {
+package struct ModelDescription: Sendable {
   /// Side of the pictures in pixels.
-  public var side = 64
+  package var side = 64
   /// Longest prompt in tokens, with its two marks.
-  public var tokens = 16
-  public var vocabularySize: Int
+  package var tokens = 16
+  package var vocabularySize: Int
 
-  public init(vocabularySize: Int) { self.vocabularySize = vocabularySize }
+  package init(vocabularySize: Int) { self.vocabularySize = vocabularySize }
 
   static let vaeChannels = [24, 48, 64]
   static let unetChannels = [64, 128]
@@ -98,11 +98,11 @@ public struct ModelDescription: Sendable {
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
   ExpressibleByFloatLiteral, ExpressibleByArrayLiteral
 {
-  public init(stringLiteral value: String) { self = .string(value) }
-  public init(booleanLiteral value: Bool) { self = .bool(value) }
-  public init(integerLiteral value: Int) { self = .number(Double(value)) }
-  public init(floatLiteral value: Double) { self = .number(value) }
-  public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+  package init(stringLiteral value: String) { self = .string(value) }
+  package init(booleanLiteral value: Bool) { self = .bool(value) }
+  package init(integerLiteral value: Int) { self = .number(Double(value)) }
+  package init(floatLiteral value: Double) { self = .number(value) }
+  package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
 
   static func list(_ values: [Int]) -> JSONValue { .array(values.map { .number(Double($0)) }) }
 }

@@ -1,16 +1,16 @@
 // Models as diffusers and transformers store them: config.json beside safetensors, whole or not at all.
 
-public import Engine
-public import Foundation
+package import Engine
+package import Foundation
 internal import Layers
-public import Models
+package import Models
 
 /// Writes the parts of a model folder.
-public enum ModelFolder {
+package enum ModelFolder {
   /// Writes `config.json` and the weights, as float16, under the checkpoint's keys.
   ///
   /// - Parameter file: the weights' name, as `model.safetensors`.
-  public static func write(
+  package static func write(
     _ parameters: [Parameter], configuration: [String: JSONValue], file: String, to folder: URL
   ) throws {
     var writer = SafetensorsWriter()
@@ -21,7 +21,7 @@ public enum ModelFolder {
   }
 
   /// Writes a JSON object with sorted keys.
-  public static func write(_ values: [String: JSONValue], to file: URL) throws {
+  package static func write(_ values: [String: JSONValue], to file: URL) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)

@@ -3,24 +3,24 @@
 
 internal import Diffusion
 internal import Engine
-public import Foundation
-public import Imaging
-public import Models
+package import Foundation
+package import Imaging
+package import Models
 
 /// What a model card tells.
-public struct ModelReport {
+package struct ModelReport {
   /// The share of pictures whose best name is their own, by steps.
-  public private(set) var accuracy: [(steps: Int, share: Double)] = []
+  package private(set) var accuracy: [(steps: Int, share: Double)] = []
   /// Pictures of the first prompts, a row a number of steps.
-  public private(set) var sheet: [(steps: Int, pictures: [Image])] = []
-  public let captions: [String]
+  package private(set) var sheet: [(steps: Int, pictures: [Image])] = []
+  package let captions: [String]
 
   /// Samples one picture a caption at each number of steps: DDIM with eta 1 from seed 0, the last clean state decoded.
   ///
   /// - Parameters:
   ///   - guidance: the scale; at most 1 for distilled models.
   ///   - shown: captions for the sheet.
-  public init(
+  package init(
     model: TextToImageModel, clip: URL, captions: [String], steps: [Int], guidance: Float, shown: [String]
   ) throws {
     self.captions = captions
@@ -54,7 +54,7 @@ public struct ModelReport {
   }
 
   /// The sheet as a picture.
-  public func contactSheet(titles: [String]) throws -> Image {
+  package func contactSheet(titles: [String]) throws -> Image {
     try ContactSheet(
       columnTitles: titles,
       rows: sheet.map { row in

@@ -2,20 +2,20 @@
 // then denoiser and text encoder together. Each stage goes on from its checkpoint in the work folder.
 
 internal import Engine
-public import Foundation
-public import Imaging
+package import Foundation
+package import Imaging
 internal import Layers
 internal import Models
 
 /// What `stepwise pretrain` does.
-public struct Pretraining {
+package struct Pretraining {
   /// The stages' lengths and speeds.
-  public struct Schedules: Sendable {
-    public var vae = TrainingSchedule(steps: 2600, batchSize: 8, learningRate: 1.5e-3)
-    public var clip = TrainingSchedule(steps: 800, batchSize: 64, learningRate: 1e-3, averaging: 0.99)
-    public var unet = TrainingSchedule(steps: 5600, batchSize: 16, learningRate: 1.2e-3)
+  package struct Schedules: Sendable {
+    package var vae = TrainingSchedule(steps: 2600, batchSize: 8, learningRate: 1.5e-3)
+    package var clip = TrainingSchedule(steps: 800, batchSize: 64, learningRate: 1e-3, averaging: 0.99)
+    package var unet = TrainingSchedule(steps: 5600, batchSize: 16, learningRate: 1.2e-3)
 
-    public init() {}
+    package init() {}
   }
 
   /// Variations of each picture whose latents the denoiser learns from.
@@ -35,7 +35,7 @@ public struct Pretraining {
   ///   - output: the model folder to write, in diffusers' format.
   ///   - clipOutput: the CLIP folder to write, in transformers' format.
   ///   - work: for checkpoints; a run found there is continued.
-  public init(
+  package init(
     pictures: some CaptionedPictures, subjects: (any CaptionedPictures)? = nil, side: Int,
     output: URL, clipOutput: URL, work: URL, schedules: Schedules,
     report: @escaping (TrainingProgress) -> Void
@@ -60,7 +60,7 @@ public struct Pretraining {
   }
 
   /// Trains all stages and writes both folders.
-  public func run() throws {
+  package func run() throws {
     let vae = try trainAutoencoder()
     try trainCLIP(vae)
     try trainDenoiser(vae)

@@ -6,23 +6,23 @@ internal import Foundation
 internal import Layers
 
 /// How long and how fast a stage learns.
-public struct TrainingSchedule: Sendable {
+package struct TrainingSchedule: Sendable {
   /// Optimiser steps.
-  public var steps: Int
+  package var steps: Int
   /// Pictures a step.
-  public var batchSize: Int
+  package var batchSize: Int
   /// The highest learning rate; it rises linearly over `warmup` steps and falls to 0 along a cosine.
-  public var learningRate: Float
-  public var warmup = 100
-  public var beta2: Float = 0.99
-  public var weightDecay: Float = 1e-2
-  public var maximumGradientNorm: Float = 1
+  package var learningRate: Float
+  package var warmup = 100
+  package var beta2: Float = 0.99
+  package var weightDecay: Float = 1e-2
+  package var maximumGradientNorm: Float = 1
   /// Decay of the weights' moving average a step.
-  public var averaging: Float
+  package var averaging: Float
   /// How often progress is reported and the checkpoint written.
-  public var reportInterval = Duration.seconds(5), checkpointInterval = Duration.seconds(60)
+  package var reportInterval = Duration.seconds(5), checkpointInterval = Duration.seconds(60)
 
-  public init(steps: Int, batchSize: Int, learningRate: Float, averaging: Float = 0.999) {
+  package init(steps: Int, batchSize: Int, learningRate: Float, averaging: Float = 0.999) {
     self.steps = steps
     self.batchSize = batchSize
     self.learningRate = learningRate
@@ -36,12 +36,12 @@ public struct TrainingSchedule: Sendable {
 }
 
 /// Where a stage stands, for progress lines.
-public struct TrainingProgress: Sendable {
-  public let stage: String
-  public let step, steps: Int
+package struct TrainingProgress: Sendable {
+  package let stage: String
+  package let step, steps: Int
   /// Mean since the last report.
-  public let loss: Float
-  public let secondsLeft: Double
+  package let loss: Float
+  package let secondsLeft: Double
 }
 
 /// The optimiser, its averages and its checkpoint, of one stage.
@@ -168,11 +168,11 @@ final class TrainingRun {
 }
 
 /// Why pretraining cannot go on.
-public struct PretrainingError: Error, CustomStringConvertible {
-  public let description: String
+package struct PretrainingError: Error, CustomStringConvertible {
+  package let description: String
 }
 
 extension Duration {
   /// As a number of seconds.
-  public var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+  package var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

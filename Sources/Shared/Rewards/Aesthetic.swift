@@ -1,19 +1,19 @@
 // The LAION aesthetic predictor: a linear stack on the unit-length image embedding of CLIP ViT-L/14.
 
-public import Engine
-public import Foundation
+package import Engine
+package import Foundation
 internal import Imaging
 internal import Layers
 internal import Models
 
 /// Linear layers one after another, without activations (the published predictor has only dropout between them).
-public final class AestheticHead {
+package final class AestheticHead {
   private let layers: [Linear]
 
   /// Reads `layers.N.weight` `[out, in]` and `layers.N.bias` `[out]`, in ascending N; the last gives one number.
   ///
   /// - Throws: when the file cannot be read or its layers do not fit together.
-  public init(file: URL) throws {
+  package init(file: URL) throws {
     let weights = try SafetensorsFile(file)
     let numbers = weights.names.compactMap { name -> Int? in
       let parts = name.split(separator: ".")
@@ -34,18 +34,18 @@ public final class AestheticHead {
   }
 
   /// Width of the embedding it expects.
-  public var inputs: Int { layers[0].inputs }
+  package var inputs: Int { layers[0].inputs }
 
   /// Embeddings `[B, D]`, of any length, to scores `[B]`; differentiable.
-  public func callAsFunction(_ embeddings: Tensor) -> Tensor {
+  package func callAsFunction(_ embeddings: Tensor) -> Tensor {
     layers.reduce(embeddings.unitLength) { $1($0) }.reshaped([-1])
   }
 }
 
 /// How much people like a picture, about 1 to 10.
-public final class Aesthetic: DifferentiableScorer {
-  public let name = "aesthetic"
-  public let version: String
+package final class Aesthetic: DifferentiableScorer {
+  package let name = "aesthetic"
+  package let version: String
   private let vision: CLIPVision
   private let head: AestheticHead
   private let preprocessing: CLIPPreprocessing
@@ -54,7 +54,7 @@ public final class Aesthetic: DifferentiableScorer {
   ///   - model: a transformers CLIPVisionModelWithProjection folder.
   ///   - head: see `AestheticHead`.
   /// - Throws: when a file cannot be read, or the head does not fit the model.
-  public init(model: URL, head: URL) throws {
+  package init(model: URL, head: URL) throws {
     vision = try CLIPVision(folder: model)
     self.head = try AestheticHead(file: head)
     guard self.head.inputs == vision.configuration.projectionWidth else {
@@ -66,13 +66,13 @@ public final class Aesthetic: DifferentiableScorer {
     version = try "aesthetic/1/" + fingerprint(ofWeightsIn: model) + "/" + fingerprint(of: head)
   }
 
-  public func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
+  package func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
     let pictures = try pictures(images, height: height, width: width, count: prompts.count)
     guard !pictures.isEmpty else { return [] }
     return Tape.withoutGradients { head(vision(preprocessing(pictures))) }.values.map { $0.isFinite ? $0 : nil }
   }
 
-  public func scores(pixels: Tensor, prompts: [String]) throws -> Tensor {
+  package func scores(pixels: Tensor, prompts: [String]) throws -> Tensor {
     try requirePrompts(prompts, for: pixels)
     return head(vision(preprocessing(pixels: pixels)))
   }

@@ -1,15 +1,15 @@
 // How well a picture shows its prompt: the cosine of CLIP's image and text embeddings (Radford et al., arXiv
 // 2103.00020), as it is or as published scores scale it.
 
-public import Engine
-public import Foundation
+package import Engine
+package import Foundation
 internal import Imaging
 internal import Models
 
 /// A score made of the cosine of CLIP's embeddings of picture and prompt.
-public final class Alignment: DifferentiableScorer {
+package final class Alignment: DifferentiableScorer {
   /// What becomes of the cosine.
-  public enum Formula: String, Sendable {
+  package enum Formula: String, Sendable {
     /// The cosine itself, -1 to 1: `alignment`, and HPSv2 (Wu et al., arXiv 2306.09341, and its published code).
     case cosine
     /// max(100 cosine, 0), as CLIPScore is usually reported (Hessel et al., arXiv 2104.08718, without its factor 2.5).
@@ -18,8 +18,8 @@ public final class Alignment: DifferentiableScorer {
     case scaled
   }
 
-  public let name: String
-  public let version: String
+  package let name: String
+  package let version: String
   private let formula: Formula
   private let clip: CLIP
   private let tokenizer: Tokenizer
@@ -34,7 +34,7 @@ public final class Alignment: DifferentiableScorer {
   ///   - name: the reward's.
   ///   - formula: what becomes of the cosine.
   /// - Throws: when a file is missing or does not fit.
-  public init(folder: URL, name: String = "alignment", formula: Formula = .cosine) throws {
+  package init(folder: URL, name: String = "alignment", formula: Formula = .cosine) throws {
     self.name = name
     self.formula = formula
     clip = try CLIP(folder: folder)
@@ -43,7 +43,7 @@ public final class Alignment: DifferentiableScorer {
     version = try "\(name)/1/" + fingerprint(ofWeightsIn: folder)
   }
 
-  public func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
+  package func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
     guard !prompts.isEmpty else { return [] }
     let seen = try imageEmbeddings(images: images, height: height, width: width, count: prompts.count)
     let said = try textEmbeddings(prompts)
@@ -58,7 +58,7 @@ public final class Alignment: DifferentiableScorer {
     }
   }
 
-  public func scores(pixels: Tensor, prompts: [String]) throws -> Tensor {
+  package func scores(pixels: Tensor, prompts: [String]) throws -> Tensor {
     try requirePrompts(prompts, for: pixels)
     let said = try textEmbeddings(prompts)
     return score((clip.vision(preprocessing(pixels: pixels)).unitLength * said).sum(axes: [1]))
@@ -67,7 +67,7 @@ public final class Alignment: DifferentiableScorer {
   /// Unit-length embeddings of N pictures of RGB bytes, `[N, D]`.
   ///
   /// - Throws: `ScorerError` when the number of bytes is not that of N pictures.
-  public func imageEmbeddings(images: [UInt8], height: Int, width: Int, count: Int) throws -> Tensor {
+  package func imageEmbeddings(images: [UInt8], height: Int, width: Int, count: Int) throws -> Tensor {
     let pictures = try pictures(images, height: height, width: width, count: count)
     return Tape.withoutGradients { clip.vision(preprocessing(pictures)).unitLength }
   }
@@ -75,7 +75,7 @@ public final class Alignment: DifferentiableScorer {
   /// Unit-length embeddings of texts, `[N, D]`.
   ///
   /// Texts that are too long are cut, as is usual for this score.
-  public func textEmbeddings(_ prompts: [String]) throws -> Tensor {
+  package func textEmbeddings(_ prompts: [String]) throws -> Tensor {
     let unknown = Set(prompts).subtracting(knownPrompts.keys).sorted()
     if !unknown.isEmpty {
       if knownPrompts.count + unknown.count > Self.mostPrompts { knownPrompts = [:] }

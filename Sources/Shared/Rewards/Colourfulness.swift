@@ -1,21 +1,21 @@
 // How colourful a picture is, by a formula fitted to what people said (Hasler & Süsstrunk, "Measuring colourfulness in
 // natural images", 2003, equation 3, the metric M(3) in sRGB).
 
-public import Engine
+package import Engine
 internal import Imaging
 
 /// 0 for grey pictures; "moderately colourful" is about 33, "extremely" about 109.
 ///
 ///     rg = R - G,  yb = (R + G) / 2 - B,  R, G, B in 0...255
 ///     M = √(σ_rg² + σ_yb²) + 0.3 √(μ_rg² + μ_yb²)
-public struct Colourfulness: DifferentiableScorer {
-  public let name = "colourfulness"
-  public let version = "colourfulness/1"
+package struct Colourfulness: DifferentiableScorer {
+  package let name = "colourfulness"
+  package let version = "colourfulness/1"
 
   /// The reward needs nothing.
-  public init() {}
+  package init() {}
 
-  public func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
+  package func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
     guard !(try pictures(images, height: height, width: width, count: prompts.count)).isEmpty else { return [] }
     let pixels = Tensor(shape: [prompts.count, height, width, 3]) { target in
       for place in images.indices { target[place] = Float(images[place]) / 255 }
@@ -23,7 +23,7 @@ public struct Colourfulness: DifferentiableScorer {
     return try Tape.withoutGradients { try scores(pixels: pixels, prompts: prompts) }.values
   }
 
-  public func scores(pixels: Tensor, prompts: [String]) throws -> Tensor {
+  package func scores(pixels: Tensor, prompts: [String]) throws -> Tensor {
     try requirePrompts(prompts, for: pixels)
     let flat = pixels.reshaped([pixels.shape[0], -1, 3]) * 255
     // Columns rg and yb of every pixel: [n, pixels, 2].

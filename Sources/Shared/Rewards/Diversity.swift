@@ -2,25 +2,25 @@
 // is used to measure the diversity of samples (SQDF, arXiv 2512.04559, section 5).
 
 internal import Engine
-public import Foundation
+package import Foundation
 
 /// Mean of 1 - cosine to the pictures of the group's other trajectories, 0 (all alike) to 2; missing for a trajectory
 /// that is alone in its group.
 ///
 /// Of each other trajectory the picture of the nearest step counts; of two equally near ones, the later.
-public final class Diversity: GroupScorer {
-  public let name = "diversity"
-  public let version: String
+package final class Diversity: GroupScorer {
+  package let name = "diversity"
+  package let version: String
   private let clip: Alignment
 
   /// - Parameter folder: a transformers CLIPModel folder with its tokenizer.
   /// - Throws: when a file is missing or does not fit.
-  public init(folder: URL) throws {
+  package init(folder: URL) throws {
     clip = try Alignment(folder: folder)
     version = try "diversity/1/" + fingerprint(ofWeightsIn: folder)
   }
 
-  public func scores(
+  package func scores(
     images: [UInt8], height: Int, width: Int, prompts: [String], places: [PicturePlace]
   ) throws -> [Float?] {
     guard places.count == prompts.count else {

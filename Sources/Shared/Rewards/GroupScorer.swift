@@ -1,21 +1,21 @@
 // Rewards that compare the pictures of a group with each other, so that they need all of them at once.
 
 /// Which picture of its group one is.
-public struct PicturePlace: Sendable, Equatable {
+package struct PicturePlace: Sendable, Equatable {
   /// The trajectory's place in the group, from 0.
-  public var trajectory: Int
+  package var trajectory: Int
   /// The step whose clean state it is.
-  public var step: Int
+  package var step: Int
 
   /// The picture of `step` of `trajectory`.
-  public init(trajectory: Int, step: Int) {
+  package init(trajectory: Int, step: Int) {
     self.trajectory = trajectory
     self.step = step
   }
 }
 
 /// A scorer whose scores depend on the other pictures of the group.
-public protocol GroupScorer: Scorer {
+package protocol GroupScorer: Scorer {
   /// One score a picture of one whole group; nil where it could not be scored.
   ///
   /// - Parameters:
@@ -28,7 +28,7 @@ public protocol GroupScorer: Scorer {
 
 extension GroupScorer {
   /// Pictures that nobody said the places of: those of one prompt are a group, each a trajectory of its own.
-  public func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
+  package func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
     _ = try pictures(images, height: height, width: width, count: prompts.count)
     let size = height * width * 3
     var scores = [Float?](repeating: nil, count: prompts.count)

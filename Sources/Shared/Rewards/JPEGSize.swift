@@ -3,18 +3,18 @@
 internal import Imaging
 
 /// Bytes/1000 of the JPEG file, negated for compressibility.
-public struct JPEGSize: Scorer {
-  public let name: String
-  public let version = "jpeg-quality-95/1"
+package struct JPEGSize: Scorer {
+  package let name: String
+  package let version = "jpeg-quality-95/1"
   private let sign: Float
 
   /// - Parameter compressible: true rewards small files, false large ones.
-  public init(compressible: Bool) {
+  package init(compressible: Bool) {
     name = compressible ? "jpeg-compressibility" : "jpeg-incompressibility"
     sign = compressible ? -1 : 1
   }
 
-  public func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
+  package func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
     try pictures(images, height: height, width: width, count: prompts.count).map { picture in
       sign * Float(try picture.jpegBytes(quality: 95).count) / 1000
     }

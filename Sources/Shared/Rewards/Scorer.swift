@@ -1,19 +1,19 @@
 // What a reward is: pictures and prompts in, one number a picture out. Rewards are found by name; a new one is a file
 // and a line in `ScorerRegistry`.
 
-public import Engine
-public import Foundation
+package import Engine
+package import Foundation
 internal import Imaging
 
 /// A reward that cannot be set up or computed, in words.
-public struct ScorerError: Error, CustomStringConvertible, Equatable {
-  public let description: String
+package struct ScorerError: Error, CustomStringConvertible, Equatable {
+  package let description: String
 
-  public init(_ description: String) { self.description = description }
+  package init(_ description: String) { self.description = description }
 }
 
 /// Scores pictures. A scorer belongs to the thread that made it.
-public protocol Scorer {
+package protocol Scorer {
   /// The name in configurations and trajectories, as `jpeg-compressibility`.
   var name: String { get }
   /// Changes whenever the same picture could get another score.
@@ -29,7 +29,7 @@ public protocol Scorer {
 }
 
 /// A scorer whose score has a gradient with respect to the pixels.
-public protocol DifferentiableScorer: Scorer {
+package protocol DifferentiableScorer: Scorer {
   /// Scores `[n]`, each of its own picture alone, computed by the engine's operations so that a tape can follow.
   ///
   /// Nothing is rounded to 8 bits, and pictures are resized bilinearly; so a score may differ in its third digit from
@@ -48,7 +48,7 @@ extension DifferentiableScorer {
   /// - Parameters: as for `scores(pixels:prompts:)`.
   /// - Returns: n scores, and d score / d pixel, `[n, height, width, 3]`.
   /// - Throws: what the scorer throws.
-  public func scoresAndGradient(pixels: Tensor, prompts: [String]) throws -> (scores: [Float], gradient: Tensor) {
+  package func scoresAndGradient(pixels: Tensor, prompts: [String]) throws -> (scores: [Float], gradient: Tensor) {
     let result = try Tape.gradients(of: [pixels]) { inputs in
       let scores = try scores(pixels: inputs[0], prompts: prompts)
       // Each score depends on its own picture only, so the sum's gradient is every score's own.
@@ -70,7 +70,7 @@ extension DifferentiableScorer {
 
 extension Scorer {
   /// Whether it gives gradients with respect to pixels.
-  public var hasGradient: Bool { self is any DifferentiableScorer }
+  package var hasGradient: Bool { self is any DifferentiableScorer }
 
   /// The bytes as pictures.
   ///
@@ -88,25 +88,25 @@ extension Scorer {
 }
 
 /// Where scorers find their models.
-public struct ScorerOptions: Sendable {
+package struct ScorerOptions: Sendable {
   /// A transformers CLIPModel folder, with its tokenizer, for `alignment` and `diversity`.
-  public var alignmentModel: URL?
+  package var alignmentModel: URL?
   /// A CLIP folder, transformers' or open_clip's, with its tokenizer, for `clip-score`.
-  public var clipScoreModel: URL?
+  package var clipScoreModel: URL?
   /// The same for `pick-score`: PickScore_v1 with the tokenizer of CLIP ViT-H/14.
-  public var pickScoreModel: URL?
+  package var pickScoreModel: URL?
   /// The same for `hpsv2`.
-  public var hpsv2Model: URL?
+  package var hpsv2Model: URL?
   /// A transformers CLIPVisionModelWithProjection folder for `aesthetic`.
-  public var aestheticModel: URL?
+  package var aestheticModel: URL?
   /// The linear stack on that model's embedding, a safetensors file.
-  public var aestheticHead: URL?
+  package var aestheticHead: URL?
 
-  public init() {}
+  package init() {}
 }
 
 /// All rewards, by name.
-public enum ScorerRegistry {
+package enum ScorerRegistry {
   private static let makers: [(name: String, make: @Sendable (ScorerOptions) throws -> any Scorer)] = [
     ("jpeg-compressibility", { _ in JPEGSize(compressible: true) }),
     ("jpeg-incompressibility", { _ in JPEGSize(compressible: false) }),
@@ -126,10 +126,10 @@ public enum ScorerRegistry {
   ]
 
   /// The names that `make` knows.
-  public static var names: [String] { makers.map(\.name) }
+  package static var names: [String] { makers.map(\.name) }
 
   /// - Throws: `ScorerError` when there is no reward of that name, or its model cannot be loaded.
-  public static func make(_ name: String, _ options: ScorerOptions) throws -> any Scorer {
+  package static func make(_ name: String, _ options: ScorerOptions) throws -> any Scorer {
     guard let maker = makers.first(where: { $0.name == name }) else {
       throw ScorerError("reward: expected one of \(names.joined(separator: ", ")), found \(name)")
     }

@@ -1,21 +1,21 @@
 // TensorBoard event files. Every record is handed to the operating system at once, so `tensorboard --logdir` follows a
 // run as it goes; a crash costs at most the record being written.
 
-public import Foundation
-public import Imaging
+package import Foundation
+package import Imaging
 internal import Synchronization
 
 /// A TensorBoard event file, open for appending.
-public final class EventFile: Sendable {
+package final class EventFile: Sendable {
   /// Where it is: `events.out.tfevents.SECONDS.HOST.PROCESS` in the run's folder.
-  public let url: URL
+  package let url: URL
   private let file: Mutex<FileHandle>
 
   /// Makes a new file in a folder that exists; TensorBoard reads all files of a folder as one run, later ones over
   /// earlier ones.
   ///
   /// - Throws: `TelemetryError` when it cannot be made.
-  public init(folder: URL, time: Double = Date().timeIntervalSince1970) throws {
+  package init(folder: URL, time: Double = Date().timeIntervalSince1970) throws {
     let process = ProcessInfo.processInfo
     let name = "events.out.tfevents.\(Int(time)).\(process.hostName).\(process.processIdentifier)"
     var url = folder.appendingPathComponent(name)
@@ -38,7 +38,7 @@ public final class EventFile: Sendable {
   /// Appends numbers of one step; a tag with a slash goes to the group before it.
   ///
   /// - Throws: `TelemetryError` when the disk is full or gone.
-  public func append(step: Int, scalars: [String: Double], time: Double = Date().timeIntervalSince1970) throws {
+  package func append(step: Int, scalars: [String: Double], time: Double = Date().timeIntervalSince1970) throws {
     let records = scalars.sorted { $0.key < $1.key }.map { tag, value in
       EventRecord.encoded(.scalar(tag: tag, value: Float(value)), step: step, time: time)
     }
@@ -48,7 +48,7 @@ public final class EventFile: Sendable {
   /// Appends a picture.
   ///
   /// - Throws: `TelemetryError` when the disk is full or gone, `ImagingError` when the PNG cannot be made.
-  public func append(step: Int, tag: String, image: Image, time: Double = Date().timeIntervalSince1970) throws {
+  package func append(step: Int, tag: String, image: Image, time: Double = Date().timeIntervalSince1970) throws {
     let png = try image.pngBytes()
     let content = EventContent.image(tag: tag, width: image.width, height: image.height, png: png)
     try write(EventRecord.encoded(content, step: step, time: time))

@@ -1,11 +1,11 @@
 // metrics.jsonl: one JSON object a step, appended. A run that resumes at a step goes on as if what it will do again
 // had never been logged.
 
-public import Foundation
+package import Foundation
 internal import Synchronization
 
 /// A run's metrics.jsonl, open for appending.
-public final class MetricsLog: Sendable {
+package final class MetricsLog: Sendable {
   private let path: String
   private let file: Mutex<FileHandle>
 
@@ -14,7 +14,7 @@ public final class MetricsLog: Sendable {
   /// - Parameter step: where the run resumes; records of this step and later ones, and a line cut short, are removed.
   ///   Nil keeps all whole lines.
   /// - Throws: `TelemetryError` when the file cannot be written, or is not a metrics.jsonl.
-  public init(file url: URL, resumingAt step: Int? = nil) throws {
+  package init(file url: URL, resumingAt step: Int? = nil) throws {
     path = url.path
     var kept: [MetricsRecord] = []
     if FileManager.default.fileExists(atPath: url.path) {
@@ -33,7 +33,7 @@ public final class MetricsLog: Sendable {
   /// Appends one record, whole or not at all.
   ///
   /// - Throws: `TelemetryError` when the disk is full or gone.
-  public func append(step: Int, _ values: [String: Double], time: Double = Date().timeIntervalSince1970) throws {
+  package func append(step: Int, _ values: [String: Double], time: Double = Date().timeIntervalSince1970) throws {
     let line = MetricsRecord(step: step, time: time, values: values).line
     do {
       try file.withLock { try $0.appendWhole(Data(line.utf8)) }

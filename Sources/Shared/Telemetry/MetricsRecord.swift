@@ -1,16 +1,16 @@
 // One line of metrics.jsonl: a step's numbers, the same on disk and in memory.
 
-public import Foundation
+package import Foundation
 
 /// The numbers of one step of a run.
-public struct MetricsRecord: Sendable, Equatable {
-  public var step: Int
+package struct MetricsRecord: Sendable, Equatable {
+  package var step: Int
   /// Seconds since 1970.
-  public var time: Double
+  package var time: Double
   /// By name; a value that is not finite is written as null and read back as NaN.
-  public var values: [String: Double]
+  package var values: [String: Double]
 
-  public init(step: Int, time: Double, values: [String: Double]) {
+  package init(step: Int, time: Double, values: [String: Double]) {
     (self.step, self.time, self.values) = (step, time, values)
   }
 
@@ -53,7 +53,7 @@ public struct MetricsRecord: Sendable, Equatable {
   /// All records of a metrics.jsonl, in the order of the file; a last line that a crash cut short is left out.
   ///
   /// - Throws: `TelemetryError` when the file cannot be read, or a line that is not the last is broken.
-  public static func read(_ file: URL) throws -> [MetricsRecord] {
+  package static func read(_ file: URL) throws -> [MetricsRecord] {
     let text: String
     do {
       text = String(decoding: try Data(contentsOf: file), as: UTF8.self)

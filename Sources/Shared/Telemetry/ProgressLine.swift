@@ -1,10 +1,10 @@
 // How far a long work is: one line that renews itself on a terminal, now and then a plain line elsewhere.
 
-public import Foundation
+package import Foundation
 internal import Synchronization
 
 /// The progress of a work of known length, shown on standard error.
-public final class ProgressLine: Sendable {
+package final class ProgressLine: Sendable {
   private struct State {
     var shown = ContinuousClock.Instant.now
     var hasShown = false
@@ -21,7 +21,7 @@ public final class ProgressLine: Sendable {
   /// - Parameters:
   ///   - total: number of steps, at least 1.
   ///   - output: a terminal gets one line that renews itself, anything else a line every ten seconds.
-  public init(_ title: String, total: Int, output: FileHandle = .standardError) {
+  package init(_ title: String, total: Int, output: FileHandle = .standardError) {
     (self.title, self.total, self.output) = (title, max(1, total), output)
     isTerminal = isatty(output.fileDescriptor) == 1
   }
@@ -29,7 +29,7 @@ public final class ProgressLine: Sendable {
   /// Shows that `done` steps are done, if it is time to; the last step is always shown.
   ///
   /// - Parameter note: what else to say, as a loss.
-  public func update(_ done: Int, note: String = "") {
+  package func update(_ done: Int, note: String = "") {
     let now = ContinuousClock.now
     let interval = Duration.seconds(isTerminal ? 0.1 : 10)
     state.withLock { state in
@@ -49,7 +49,7 @@ public final class ProgressLine: Sendable {
   }
 
   /// What a line says: part, speed and time left, as "VAE 120/1000 (12%), 4.0/s, 3:40 left, loss 0.21".
-  public static func text(_ title: String, done: Int, of total: Int, seconds: Double, note: String = "") -> String {
+  package static func text(_ title: String, done: Int, of total: Int, seconds: Double, note: String = "") -> String {
     var parts = ["\(title) \(done)/\(total) (\(100 * done / max(1, total))%)"]
     if done > 0 && seconds > 0 {
       let speed = Double(done) / seconds
@@ -61,7 +61,7 @@ public final class ProgressLine: Sendable {
   }
 
   /// Seconds as "3:07" or "1:02:03".
-  public static func clock(_ seconds: Double) -> String {
+  package static func clock(_ seconds: Double) -> String {
     let whole = Int(max(0, min(seconds, 1e9)).rounded())
     func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
     let minutes = whole / 60

@@ -1,44 +1,44 @@
 // Metrics in Prometheus' text format 0.0.4, for a scrape or for node_exporter's textfile collector.
 
-public import Foundation
+package import Foundation
 
 /// One metric with its samples.
-public struct PrometheusMetric: Sendable {
+package struct PrometheusMetric: Sendable {
   /// How a metric behaves.
-  public enum Kind: String, Sendable {
+  package enum Kind: String, Sendable {
     case counter, gauge
   }
 
   /// One value under labels.
-  public struct Sample: Sendable {
-    public var labels: [String: String]
-    public var value: Double
-    public init(_ value: Double, labels: [String: String] = [:]) {
+  package struct Sample: Sendable {
+    package var labels: [String: String]
+    package var value: Double
+    package init(_ value: Double, labels: [String: String] = [:]) {
       (self.value, self.labels) = (value, labels)
     }
   }
 
   /// Letters, digits and underscores.
-  public var name: String
+  package var name: String
   /// What it counts, with its unit.
-  public var help: String
-  public var kind: Kind
-  public var samples: [Sample]
+  package var help: String
+  package var kind: Kind
+  package var samples: [Sample]
 
-  public init(_ name: String, _ kind: Kind, help: String, samples: [Sample]) {
+  package init(_ name: String, _ kind: Kind, help: String, samples: [Sample]) {
     (self.name, self.kind, self.help, self.samples) = (name, kind, help, samples)
   }
 
   /// One sample without labels.
-  public init(_ name: String, _ kind: Kind, help: String, value: Double) {
+  package init(_ name: String, _ kind: Kind, help: String, value: Double) {
     self.init(name, kind, help: help, samples: [Sample(value)])
   }
 }
 
 /// Prometheus' text format.
-public enum PrometheusText {
+package enum PrometheusText {
   /// The metrics as text, in their order; labels by name.
-  public static func rendered(_ metrics: [PrometheusMetric]) -> String {
+  package static func rendered(_ metrics: [PrometheusMetric]) -> String {
     var text = ""
     for metric in metrics {
       text += "# HELP \(metric.name) \(escaped(metric.help))\n# TYPE \(metric.name) \(metric.kind.rawValue)\n"
@@ -55,7 +55,7 @@ public enum PrometheusText {
   /// Writes the text, beside its place and renamed into it.
   ///
   /// - Throws: `TelemetryError` with the path when it cannot be written.
-  public static func write(_ metrics: [PrometheusMetric], to file: URL) throws {
+  package static func write(_ metrics: [PrometheusMetric], to file: URL) throws {
     do {
       try Data(rendered(metrics).utf8).write(to: file, options: .atomic)
     } catch {

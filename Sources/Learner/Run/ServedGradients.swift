@@ -1,0 +1,29 @@
+// Rewards with their gradients, from reward servers.
+
+internal import Configuration
+internal import Engine
+internal import Messages
+internal import RewardClient
+internal import Training
+internal import Transport
+
+/// The weighted sum of rewards, from reward servers.
+final class ServedGradients: PixelGradients {
+  private let client: ScoreClient
+  private let sum: RewardSum
+
+  /// Connects, and waits until all rewards are offered with a gradient.
+  ///
+  /// - Throws: `ScoringError` naming the reward that is not.
+  init(_ context: Context, _ configuration: Configuration) throws {
+    sum = RewardSum(configuration.reward.weights)
+    client = try ScoreClient(context, ScoreClientOptions(configuration, name: "learner"))
+    try client.requireRewards(sum.names, gradient: true)
+  }
+
+  func scores(of pixels: Tensor, prompts: [String]) throws -> (values: [Float?], gradient: Tensor) {
+    let results = try client.scores(of: .pixels(pixels), prompts: prompts, rewards: sum.names)
+    let (values, gradient) = sum(results, count: prompts.count)
+    return (values, gradient ?? Tensor.zeros(pixels.shape))
+  }
+}

@@ -1,0 +1,19 @@
+// Another run's replay, as training reads it.
+
+internal import Foundation
+internal import Messages
+internal import Replay
+internal import Training
+
+/// The groups of a replay that is only read.
+struct StoredGroupArchive: GroupArchive {
+  private let store: ReplayStore
+
+  /// Opens a replay for reading.
+  ///
+  /// - Throws: `ReplayError` when the folder holds no replay.
+  init(_ folder: URL) throws { store = try ReplayStore(reading: folder) }
+
+  var numbers: [Int] { store.entries.map(\.number) }
+  func group(_ number: Int) throws -> TrajectoryGroup { try store.group(number) }
+}

@@ -1,0 +1,70 @@
+// Denoising Diffusion Policy Optimization (DDPO), arXiv 2305.13301, as its published PyTorch code computes it: the
+// reward of the final picture, one advantage a trajectory, and PPO's clipped ratio (Schulman et al., arXiv 1707.06347).
+
+package import Engine
+package import Foundation
+
+/// The method DDPO, with importance sampling (DDPO-IS).
+package struct DDPO: PolicyGradientAlgorithm {
+  package static let name = "ddpo"
+  package let scoring = Scoring.final
+
+  private let options: AlgorithmOptions
+  private var statistics: PromptStatistics
+
+  package init(_ options: AlgorithmOptions) throws {
+    self.options = options
+    statistics = try PromptStatistics(
+      bufferSize: options.statisticsBufferSize, minimumCount: options.statisticsMinimumCount)
+  }
+
+  package func trainedSteps(ofEpoch epoch: Int) -> Range<Int> { 0..<options.steps - (options.finalStep ? 0 : 1) }
+
+  /// Every trajectory by itself: its final reward, normalised per prompt or over the batch, counts at all its steps.
+  package mutating func units(_ groups: [GroupRewards], epoch: Int) -> [TrainingUnit] {
+    let rewards = groups.flatMap { $0.final.map { [$0] } }
+    let prompts = groups.flatMap { [String](repeating: $0.prompt, count: $0.dense.count) }
+    let advantages =
+      options.normalizesPerPrompt
+      ? statistics.advantages(returns: rewards, prompts: prompts) : batchAdvantages(returns: rewards)
+    let places = groups.indices.flatMap { group in groups[group].dense.indices.map { (group, $0) } }
+    return zip(places, advantages).map { place, advantage in
+      TrainingUnit(
+        group: place.0, members: [place.1], advantages: [[Float](repeating: advantage[0], count: options.steps)])
+    }
+  }
+
+  package func updates(
+    units: Int, steps: Range<Int>, minibatch: Int, accumulation: Int, random: inout RandomStream
+  ) -> [[[UnitStep]]] {
+    wholeTrajectoryUpdates(
+      units: units, steps: steps, minibatch: minibatch, accumulation: accumulation, random: &random)
+  }
+
+  /// PPO's clipped loss.
+  ///
+  ///     L = mean( max( -A ρ, -A clamp(ρ, 1 - ε, 1 + ε) ) ),  ρ = exp(log π - log π_behaviour)
+  ///
+  /// ε is `logRatioClip`; each A is limited to ± `advantageClip`.
+  ///
+  /// - Parameter terms: any G; all terms count alike.
+  package func loss(_ terms: PolicyTerms) -> (loss: Tensor, metrics: LossMetrics) {
+    let logRatios = terms.logProbabilities - terms.behaviour, ratio = logRatios.exp()
+    let advantage = terms.advantages.clamped(-options.advantageClip, options.advantageClip)
+    let free = -(advantage * ratio)
+    let clipped = -(advantage * ratio.clamped(1 - options.logRatioClip, 1 + options.logRatioClip))
+    let loss = Tensor.maximum(free, clipped).mean()
+
+    let held = zip(free.values, clipped.values).filter { $1 > $0 }.count
+    return (
+      loss,
+      LossMetrics(loss: loss.item, logRatios: logRatios.values, clipFraction: Float(held) / Float(max(free.count, 1)))
+    )
+  }
+
+  package func state() throws -> Data { try encodedState(statistics) }
+
+  package mutating func restore(_ state: Data) throws {
+    try statistics.restore(JSONDecoder().decode(PromptStatistics.self, from: state))
+  }
+}

@@ -1,0 +1,115 @@
+// Direct Reward Fine-Tuning (DRaFT), arXiv 2309.17400: the reward's gradient through the last K steps (DRaFT-K), and
+// with several noisings of the final state to lower its variance (DRaFT-LV). Here the steps before the last K are those
+// that an actor took with the same policy.
+
+internal import Diffusion
+package import Engine
+
+/// The method DRaFT-K.
+package struct DRaFT: RewardGradientAlgorithm {
+  package static let name = "draft-k"
+
+  package let sampling = ReplaySampling.onPolicy
+  package let startSteps: Range<Int>
+  package let discount: Float = 1
+  private let steps: Int
+  private let divergenceWeight: Float
+
+  package init(_ options: AlgorithmOptions) throws { try self.init(options, divergenceWeight: 0) }
+
+  init(_ options: AlgorithmOptions, divergenceWeight: Float) throws {
+    let count = options.gradient.differentiatedSteps
+    guard (1...options.steps).contains(count) else {
+      throw AlgorithmError(
+        "gradient.differentiatedSteps: expected 1 to sampling.steps (\(options.steps)), found \(count)")
+    }
+    startSteps = options.steps - count..<options.steps - count + 1
+    steps = options.steps
+    self.divergenceWeight = divergenceWeight
+  }
+
+  /// The loss of DRaFT-K.
+  ///
+  ///     L = mean( -(r(x̂0) - α Σ KL_i) )
+  ///
+  /// K - 1 reparameterised steps, then the clean state of the last; KL_i as SQDF's, of all K steps; α = 0 for DRaFT-K.
+  package func objective(
+    _ rollout: Rollout, _ models: RolloutModels, noise: (_ shape: [Int]) -> Tensor, random: inout RandomStream
+  ) throws -> (loss: Tensor, metrics: ObjectiveMetrics) {
+    var x = rollout.states, clean = x
+    var divergence = Tensor.zeros([rollout.steps.count])
+    for step in startSteps.lowerBound..<steps {
+      let taken = models.step(
+        x, steps: rollout.steps.map { _ in step }, conditioning: rollout.conditioning, noise: noise(x.shape),
+        differentiatesReference: divergenceWeight > 0)
+      (x, clean) = (taken.next, taken.clean)
+      divergence = divergence + taken.divergence
+    }
+    return meanObjective(
+      rewards: try models.reward(clean, rollout.prompts, rollout.conditioning), divergences: divergence,
+      divergenceWeight: divergenceWeight)
+  }
+}
+
+/// The method DRaFT + KL: DRaFT-K with a weighted divergence from the reference.
+package struct DRaFTDivergence: RewardGradientAlgorithm {
+  package static let name = "draft-kl"
+
+  package let sampling = ReplaySampling.onPolicy
+  package let discount: Float = 1
+  private let base: DRaFT
+
+  package init(_ options: AlgorithmOptions) throws {
+    let weight = options.gradient.divergenceWeight
+    guard weight > 0, weight.isFinite else {
+      throw AlgorithmError("gradient.divergenceWeight: expected more than 0 for draft-kl, found \(weight)")
+    }
+    base = try DRaFT(options, divergenceWeight: weight)
+  }
+
+  package var startSteps: Range<Int> { base.startSteps }
+
+  /// DRaFT-K's loss, α above 0.
+  package func objective(
+    _ rollout: Rollout, _ models: RolloutModels, noise: (_ shape: [Int]) -> Tensor, random: inout RandomStream
+  ) throws -> (loss: Tensor, metrics: ObjectiveMetrics) {
+    try base.objective(rollout, models, noise: noise, random: &random)
+  }
+}
+
+/// The method DRaFT-LV.
+package struct DRaFTLowVariance: RewardGradientAlgorithm {
+  package static let name = "draft-lv"
+
+  package let sampling = ReplaySampling.onPolicy
+  package let startSteps: Range<Int>
+  package let discount: Float = 1
+  private let noisings: Int
+
+  package init(_ options: AlgorithmOptions) throws {
+    noisings = options.gradient.noisings
+    guard noisings >= 1 else {
+      throw AlgorithmError("gradient.noisings: expected at least 1, found \(noisings)")
+    }
+    startSteps = options.steps - 1..<options.steps
+  }
+
+  /// The loss of DRaFT-LV.
+  ///
+  ///     L = mean over n noisings of -r(x̂0(√ᾱ x0 + √(1-ᾱ) ε))
+  ///
+  /// x0 the final clean state, a constant; ᾱ that of the last step.
+  package func objective(
+    _ rollout: Rollout, _ models: RolloutModels, noise: (_ shape: [Int]) -> Tensor, random: inout RandomStream
+  ) throws -> (loss: Tensor, metrics: ObjectiveMetrics) {
+    let timesteps = rollout.steps.map { models.process.timesteps[$0] }
+    let rewards = try (0..<noisings).map { _ in
+      let x = models.process.schedule.noised(
+        rollout.cleanStates, noise: noise(rollout.cleanStates.shape), timesteps: timesteps)
+      return try models.reward(
+        models.cleanState(x, timesteps: timesteps, conditioning: rollout.conditioning), rollout.prompts,
+        rollout.conditioning)
+    }
+    return meanObjective(rewards: Tensor.concatenated(rewards, axis: 0))
+  }
+}

@@ -1,0 +1,57 @@
+// LaSRO, arXiv 2411.15247: fine-tuning of one- and two-step models by a learned surrogate of the reward on latents.
+// Here is the policy's step and the surrogate's ranking loss; the surrogate itself is `LatentSurrogate`.
+
+internal import Diffusion
+package import Engine
+
+/// The method LaSRO.
+package struct LaSRO: RewardGradientAlgorithm {
+  package static let name = "lasro"
+
+  package let sampling = ReplaySampling.onPolicy
+  package let startSteps = 0..<1
+  package let discount: Float = 1
+  private let secondStepShare: Float
+
+  package init(_ options: AlgorithmOptions) throws {
+    guard options.groupSize >= 2 else {
+      throw AlgorithmError(
+        "sampling.groupSize: expected at least 2, because lasro ranks pictures of one prompt, found \(options.groupSize)")
+    }
+    secondStepShare = options.gradient.secondStepShare
+    guard (0...1).contains(secondStepShare) else {
+      throw AlgorithmError("lasro.secondStepShare: expected 0 to 1, found \(secondStepShare)")
+    }
+  }
+
+  /// The policy's loss: mean(-R_ψ(x̂0)), the gradient through the last of at most two steps.
+  ///
+  /// A part of the samples takes one step, from the initial noise. The others take a second one: the first clean state,
+  /// a constant, is noised to a timestep drawn at random below the first, instead of the one that sampling uses, so
+  /// that the policy meets states beyond its own (off-policy exploration).
+  package func objective(
+    _ rollout: Rollout, _ models: RolloutModels, noise: (_ shape: [Int]) -> Tensor, random: inout RandomStream
+  ) throws -> (loss: Tensor, metrics: ObjectiveMetrics) {
+    let first = models.process.timesteps[0]
+    let seconds = rollout.steps.map { _ in random.uniform() < secondStepShare }
+    let drawn = rollout.steps.map { _ in 1 + random.integer(below: max(first - 1, 1)) }
+    let timesteps = zip(seconds, drawn).map { $0 ? $1 : first }
+    let noised = models.process.schedule.noised(
+      rollout.cleanStates, noise: noise(rollout.cleanStates.shape), timesteps: drawn)
+    let count = seconds.count
+    let states = Tensor.concatenated([rollout.states, noised], axis: 0)
+      .rows(seconds.enumerated().map { $1 ? count + $0 : $0 }).detached
+    let clean = models.cleanState(states, timesteps: timesteps, conditioning: rollout.conditioning)
+    return meanObjective(rewards: try models.reward(clean, rollout.prompts, rollout.conditioning))
+  }
+
+  /// The Bradley-Terry ranking loss mean(-log σ(R(preferred) - R(rejected))), and the part of the pairs that are ranked
+  /// right.
+  ///
+  /// - Parameters: the surrogate's values, `[P]` each, at least one.
+  package static func rankingLoss(preferred: Tensor, rejected: Tensor) -> (loss: Tensor, accuracy: Float) {
+    let margins = preferred - rejected
+    let right = margins.values.filter { $0 > 0 }.count
+    return (-margins.logSigmoid().mean(), Float(right) / Float(max(margins.count, 1)))
+  }
+}

@@ -1,0 +1,236 @@
+// Which stored states an off-policy method starts from (SQDF, arXiv 2512.04559, and its published code): a table of
+// what is stored, and draws from it that follow from the table and a stream alone.
+
+package import Engine
+
+/// How trajectories are drawn.
+package enum ReplaySampling: String, Sendable, CaseIterable {
+  /// Every trajectory alike, different ones as far as there are.
+  case uniform
+  /// The newest.
+  case onPolicy = "on-policy"
+  /// Those with the highest rewards.
+  case reward
+  /// Trajectory and step together, with replacement: p ∝ max(r, 0) γ^(T-1-i).
+  case rewardGamma = "reward+gamma"
+  /// All of the newest epoch, the rest from older ones, every one alike.
+  case onPolicyRandom = "on-policy+random"
+  /// Trajectories with replacement, in proportion to priorities that training sets (Schaul et al., arXiv 1511.05952).
+  case prioritised
+}
+
+/// A stored trajectory, and the step of it to start from.
+package struct ReplayDraw: Sendable, Hashable {
+  /// The group's number in the run.
+  package let number: Int
+  /// The trajectory's index in the group.
+  package let member: Int
+  /// Step index, 0 the noisiest.
+  package let step: Int
+}
+
+/// Trajectories that can be drawn. Adding, forgetting and drawing one take O(log n).
+package struct ReplayTable: Codable, Sendable, Equatable {
+  /// One trajectory.
+  package struct Row: Codable, Sendable, Equatable {
+    /// The group's number in the run.
+    package let number: Int
+    /// The trajectory's index in the group.
+    package let member: Int
+    /// The epoch it was sampled for.
+    package let epoch: Int
+    /// What is to be seen.
+    package let prompt: String
+    /// The score of its last clean state.
+    package let reward: Float
+
+    /// A row.
+    package init(number: Int, member: Int, epoch: Int, prompt: String, reward: Float) {
+      self.number = number
+      self.member = member
+      self.epoch = epoch
+      self.prompt = prompt
+      self.reward = reward
+    }
+  }
+
+  private struct Key: Hashable {
+    let number: Int, member: Int
+  }
+
+  /// By slot; slots of forgotten rows are used again.
+  private var slots: [Row?] = []
+  private var free: [Int] = []
+  private var slotOf: [Key: Int] = [:]
+  private var slotsOfEpoch: [Int: Set<Int>] = [:]
+  private var byReward = SelectionTree(), byEpoch = SelectionTree(), byPriority = SelectionTree()
+  /// What a new row gets: the largest that was set, so that it is drawn soon.
+  private var newPriority = 1.0
+
+  /// No rows.
+  package init() {}
+
+  /// Trajectories in the table.
+  package var count: Int { slotOf.count }
+  /// In the order of numbers, then of members; O(n log n).
+  package var rows: [Row] { slots.compactMap { $0 }.sorted { ($0.number, $0.member) < ($1.number, $1.member) } }
+
+  /// Adds an epoch's trajectories, and forgets those of epochs before `oldest`.
+  package mutating func add(_ new: [Row], oldest: Int) {
+    for epoch in slotsOfEpoch.keys.filter({ $0 < oldest }).sorted() {
+      for slot in slotsOfEpoch.removeValue(forKey: epoch)!.sorted() { forget(slot) }
+    }
+    for row in new.sorted(by: { ($0.number, $0.member) < ($1.number, $1.member) }) where row.epoch >= oldest {
+      let key = Key(number: row.number, member: row.member)
+      check(slotOf[key] == nil, "ReplayTable: trajectory \(row.member) of group \(row.number) is there already")
+      let slot = free.popLast() ?? slots.count
+      if slot == slots.count { slots.append(row) } else { slots[slot] = row }
+      note(row, slot)
+      byPriority[slot] = newPriority
+    }
+  }
+
+  private mutating func note(_ row: Row, _ slot: Int) {
+    slotOf[Key(number: row.number, member: row.member)] = slot
+    slotsOfEpoch[row.epoch, default: []].insert(slot)
+    byReward[slot] = Double(row.reward)
+    byEpoch[slot] = Double(row.epoch)
+  }
+
+  private mutating func forget(_ slot: Int) {
+    guard let row = slots[slot] else { return }
+    slotOf[Key(number: row.number, member: row.member)] = nil
+    slots[slot] = nil
+    free.append(slot)
+    byReward[slot] = nil
+    byEpoch[slot] = nil
+    byPriority[slot] = nil
+  }
+
+  /// Sets how likely `prioritised` is to draw a trajectory; one that is not there any more is left out.
+  ///
+  /// - Parameter priority: 0 or more; already raised to the power that tempers it.
+  package mutating func setPriority(_ priority: Double, number: Int, member: Int) {
+    check(priority >= 0 && priority.isFinite, "ReplayTable: priority \(priority)")
+    guard let slot = slotOf[Key(number: number, member: member)] else { return }
+    byPriority[slot] = priority
+    newPriority = max(newPriority, priority)
+  }
+
+  /// The chance that one draw of `prioritised` is this trajectory; nil when it is not there.
+  package func probability(number: Int, member: Int) -> Double? {
+    guard let slot = slotOf[Key(number: number, member: member)], byPriority.total > 0 else { return nil }
+    return byPriority[slot]! / byPriority.total
+  }
+
+  /// Probabilities of trajectory and step: p ∝ max(r, 0) γ^(T-1-i), all 0 when no reward is positive.
+  ///
+  /// - Parameters:
+  ///   - rewards: one a trajectory.
+  ///   - steps: T.
+  ///   - discount: γ.
+  /// - Returns: a row a trajectory, a column a step.
+  package static func priorities(rewards: [Float], steps: Int, discount: Float) -> [[Double]] {
+    let powers = powers(steps: steps, discount: discount)
+    let weights = rewards.map { max(Double($0), 0) }
+    let total = weights.reduce(0, +) * powers.reduce(0, +)
+    return weights.map { weight in powers.map { total > 0 ? weight * $0 / total : 0 } }
+  }
+
+  /// γ^(T-1-i)
+  private static func powers(steps: Int, discount: Float) -> [Double] {
+    var powers = [Double](repeating: 1, count: steps)
+    for step in powers.indices.dropLast().reversed() { powers[step] = powers[step + 1] * Double(discount) }
+    return powers
+  }
+
+  /// Draws starting states; the table is the same afterwards.
+  ///
+  /// - Parameters:
+  ///   - count: how many.
+  ///   - steps: those that may be started from; drawn alike, but for `rewardGamma`.
+  ///   - discount: γ of `rewardGamma`.
+  /// - Throws: `AlgorithmError` when `rewardGamma` finds no positive reward, or `prioritised` no positive priority.
+  package mutating func draw(
+    _ count: Int, _ sampling: ReplaySampling, steps: Range<Int>, discount: Float, random: inout RandomStream
+  ) throws -> [ReplayDraw] {
+    check(self.count > 0 && !steps.isEmpty, "ReplayTable: \(self.count) trajectories, steps \(steps)")
+    let found: [Int]
+    switch sampling {
+    case .uniform, .onPolicy, .reward, .onPolicyRandom: found = withoutReplacement(count, sampling, &random)
+    case .rewardGamma:
+      guard byReward.total > 0 else { throw Self.nothingPositive("reward+gamma", "rewards", byReward) }
+      found = (0..<count).map { _ in byReward.proportional(&random)! }
+    case .prioritised:
+      guard byPriority.total > 0 else { throw Self.nothingPositive("prioritised", "priorities", byPriority) }
+      found = (0..<count).map { _ in byPriority.proportional(&random)! }
+    }
+    // Trajectory and step are independent: p is a product.
+    var ofSteps = SelectionTree()
+    if sampling == .rewardGamma {
+      for (step, power) in Self.powers(steps: steps.count, discount: discount).enumerated() { ofSteps[step] = power }
+    }
+    return found.map { slot in
+      let step = ofSteps.count > 0 ? ofSteps.proportional(&random)! : random.integer(below: steps.count)
+      return ReplayDraw(number: slots[slot]!.number, member: slots[slot]!.member, step: steps.lowerBound + step)
+    }
+  }
+
+  /// Slots, as many as are asked for; where there are fewer, they come again in the same manner.
+  private mutating func withoutReplacement(
+    _ count: Int, _ sampling: ReplaySampling, _ random: inout RandomStream
+  ) -> [Int] {
+    let newest = byEpoch.largest
+    var found: [Int] = []
+    while found.count < count {
+      var taken: [(slot: Int, epoch: Double, reward: Double)] = []
+      while found.count < count, byEpoch.count > 0 {
+        let slot: Int
+        switch sampling {
+        case .reward: slot = byReward.largest(&random)!
+        case .onPolicy: slot = byEpoch.largest(&random)!
+        case .onPolicyRandom where byEpoch.largest == newest: slot = byEpoch.largest(&random)!
+        default: slot = byEpoch.uniform(&random)!
+        }
+        found.append(slot)
+        taken.append((slot, byEpoch[slot]!, byReward[slot]!))
+        byEpoch[slot] = nil
+        byReward[slot] = nil
+      }
+      for (slot, epoch, reward) in taken {
+        byEpoch[slot] = epoch
+        byReward[slot] = reward
+      }
+    }
+    return found
+  }
+
+  private static func nothingPositive(_ sampling: String, _ what: String, _ tree: SelectionTree) -> AlgorithmError {
+    AlgorithmError(
+      "gradient.sampling: \(sampling) draws by positive \(what), and none of the \(tree.count) stored trajectories has "
+        + "one (the best is \(tree.largest ?? 0)); choose uniform, or a reward above 0")
+  }
+}
+
+extension ReplayTable {
+  private enum CodingKeys: String, CodingKey { case slots, free, priorities, newPriority }
+
+  /// Reads what `encode` wrote; the rest follows from it.
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    slots = try container.decode([Row?].self, forKey: .slots)
+    free = try container.decode([Int].self, forKey: .free)
+    byPriority = try container.decode(SelectionTree.self, forKey: .priorities)
+    newPriority = try container.decode(Double.self, forKey: .newPriority)
+    for (slot, row) in slots.enumerated() { if let row { note(row, slot) } }
+  }
+
+  /// Writes rows, priorities, and which slots are next: equal tables give equal bytes.
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(slots, forKey: .slots)
+    try container.encode(free, forKey: .free)
+    try container.encode(byPriority, forKey: .priorities)
+    try container.encode(newPriority, forKey: .newPriority)
+  }
+}

@@ -1,0 +1,136 @@
+// Items with keys, drawn in O(log n): every one alike, in proportion to their keys, or the largest first. A pure value;
+// a draw follows from the keys and a stream alone, because every inner node is computed from its two children and
+// never adjusted, so that no history of rounding is left in it.
+
+package import Engine
+
+/// A complete binary tree over items 0, 1, 2, ... of which some are absent.
+package struct SelectionTree: Sendable, Equatable {
+  /// What a node knows of the items below it.
+  private struct Node: Equatable {
+    /// Items.
+    var count = 0
+    /// Of the positive keys.
+    var sum = 0.0
+    var largest = -Double.infinity
+    /// Items whose key is the largest.
+    var largestCount = 0
+
+    init() {}
+
+    init(key: Double) {
+      count = 1
+      sum = max(key, 0)
+      largest = key
+      largestCount = 1
+    }
+
+    init(_ left: Node, _ right: Node) {
+      count = left.count + right.count
+      sum = left.sum + right.sum
+      largest = max(left.largest, right.largest)
+      largestCount = (left.largest == largest ? left.largestCount : 0)
+        + (right.largest == largest ? right.largestCount : 0)
+    }
+  }
+
+  /// Node 1 is the root, nodes 2 i and 2 i + 1 are below node i, the last half are the leaves.
+  private var nodes = [Node](repeating: Node(), count: 2)
+  private var capacity: Int { nodes.count / 2 }
+
+  /// No items.
+  package init() {}
+
+  /// Items that are present.
+  package var count: Int { nodes[1].count }
+  /// Sum of the positive keys.
+  package var total: Double { nodes[1].sum }
+  /// The largest key; nil without items.
+  package var largest: Double? { count == 0 ? nil : nodes[1].largest }
+
+  /// The key of an item, nil where it is absent; setting takes O(log n). A key is finite.
+  package subscript(item: Int) -> Double? {
+    get { item < capacity && nodes[capacity + item].count == 1 ? nodes[capacity + item].largest : nil }
+    set {
+      check(item >= 0 && newValue?.isFinite != false, "SelectionTree: item \(item), key \(newValue ?? 0)")
+      if item >= capacity {
+        if newValue == nil { return }
+        grow(beyond: item)
+      }
+      var place = capacity + item
+      nodes[place] = newValue.map { Node(key: $0) } ?? Node()
+      while place > 1 {
+        place /= 2
+        nodes[place] = Node(nodes[2 * place], nodes[2 * place + 1])
+      }
+    }
+  }
+
+  private mutating func grow(beyond item: Int) {
+    var wider = capacity
+    while wider <= item { wider *= 2 }
+    let leaves = nodes[capacity...]
+    nodes = [Node](repeating: Node(), count: wider) + leaves
+      + [Node](repeating: Node(), count: wider - leaves.count)
+    for place in stride(from: wider - 1, to: 0, by: -1) {
+      nodes[place] = Node(nodes[2 * place], nodes[2 * place + 1])
+    }
+  }
+
+  /// An item, every one with the same chance; nil without items.
+  package func uniform(_ random: inout RandomStream) -> Int? {
+    guard count > 0 else { return nil }
+    var rest = random.integer(below: count)
+    return descend { left, _ in
+      if rest < left.count { return true }
+      rest -= left.count
+      return false
+    }
+  }
+
+  /// An item with the chance max(key, 0) / `total`; nil when no key is positive.
+  package func proportional(_ random: inout RandomStream) -> Int? {
+    guard total > 0 else { return nil }
+    // 53 bits, all that a Double holds: a Float's 24 are fewer than some tables have items.
+    var rest = Double(random.integer(below: 1 << 53)) / Double(1 << 53) * total
+    return descend { left, right in
+      // Rounding must not lead to where nothing has a chance.
+      if left.sum > 0, rest < left.sum || right.sum == 0 { return true }
+      rest -= left.sum
+      return false
+    }
+  }
+
+  /// An item with the largest key, each of equals with the same chance; nil without items.
+  package func largest(_ random: inout RandomStream) -> Int? {
+    guard count > 0 else { return nil }
+    let key = nodes[1].largest
+    var rest = random.integer(below: nodes[1].largestCount)
+    return descend { left, _ in
+      guard left.largest == key else { return false }
+      if rest < left.largestCount { return true }
+      rest -= left.largestCount
+      return false
+    }
+  }
+
+  /// - Parameter goesLeft: whether the item sought is in the first of two subtrees.
+  private func descend(_ goesLeft: (Node, Node) -> Bool) -> Int {
+    var place = 1
+    while place < capacity { place = goesLeft(nodes[2 * place], nodes[2 * place + 1]) ? 2 * place : 2 * place + 1 }
+    return place - capacity
+  }
+}
+
+extension SelectionTree: Codable {
+  /// Reads the keys, null where an item is absent.
+  package init(from decoder: any Decoder) throws {
+    for (item, key) in try decoder.singleValueContainer().decode([Double?].self).enumerated() { self[item] = key }
+  }
+
+  /// Writes the keys: everything else follows from them.
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode((0..<capacity).map { self[$0] })
+  }
+}

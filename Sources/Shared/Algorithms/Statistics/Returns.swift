@@ -1,0 +1,12 @@
+// Discounted returns of dense rewards.
+
+/// R_i = r_i + γ R_{i+1}, R_N = 0; not normalised.
+///
+/// - Parameters:
+///   - rewards: one a step, the noisiest step first.
+///   - discount: γ.
+package func discountedReturns(_ rewards: [Float], discount: Float) -> [Float] {
+  var returns = rewards
+  for index in returns.indices.dropLast().reversed() { returns[index] += discount * returns[index + 1] }
+  return returns
+}

@@ -1,0 +1,235 @@
+// Reverse-mode differentiation on a flat tape: forward operations append entries, the backward pass consumes them from
+// the end and frees what they held as it goes. A tape belongs to the thread that runs `Tape.gradients` and never
+// leaves it.
+
+internal import CKernels
+
+/// A value's place on a tape.
+struct Node: Sendable {
+  let tape: Int
+  let index: Int
+}
+
+/// The record of the differentiable operations of one computation.
+package final class Tape {
+  /// Gradients of the inputs, in their order; nil where an input needs none.
+  typealias Pullback = (Tensor) -> [Tensor?]
+  /// Takes what the inputs' gradients have come to so far, and returns them with its own added, and gradients of
+  /// parameters.
+  private typealias Recomputation = (Tensor, _ sums: [Tensor?]) -> (sums: [Tensor?], parameters: Gradients)
+
+  private enum Adjoint {
+    case pullback(Pullback)
+    case recomputation(Recomputation)
+  }
+
+  private struct Entry {
+    let output: Int
+    let inputs: [Int?]
+    let adjoint: Adjoint
+  }
+
+  private let identity: Int
+  private var entries: [Entry] = []
+  private var nodes = 0
+  private var leaves: [ObjectIdentifier: (parameter: Parameter, tensor: Tensor)] = [:]
+  /// Gradients of parameters that were found by computing parts again.
+  private var recomputed = Gradients()
+
+  private init() { identity = Int(sw_next_tape_identity()) }
+
+  /// The tape in force on this thread.
+  static var current: Tape? {
+    guard let raw = sw_current_tape() else { return nil }
+    return Unmanaged<Tape>.fromOpaque(raw).takeUnretainedValue()
+  }
+
+  private static func with<Result>(_ tape: Tape?, _ body: () throws -> Result) rethrows -> Result {
+    let outer = sw_current_tape()
+    sw_set_current_tape(tape.map { Unmanaged.passUnretained($0).toOpaque() })
+    defer { sw_set_current_tape(outer) }
+    return try withExtendedLifetime(tape) { try body() }
+  }
+
+  /// Runs `body` without recording: everything in it is a constant.
+  package static func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Result {
+    try with(nil, body)
+  }
+
+  /// Runs `loss`, recording it, and differentiates the scalar it returns.
+  ///
+  /// - Parameters:
+  ///   - inputs: tensors that `loss` receives and that gradients are wanted for.
+  ///   - loss: returns a tensor of one element, and anything else the caller wants to keep.
+  /// - Returns: the loss, what else `loss` returned, gradients of the inputs (zeros where the loss does not depend on
+  ///   one), and gradients of every trainable parameter that took part.
+  package static func gradients<Extra>(
+    of inputs: [Tensor] = [], _ loss: ([Tensor]) throws -> (Tensor, Extra)
+  ) rethrows -> (loss: Tensor, extra: Extra, inputs: [Tensor], parameters: Gradients) {
+    let tape = Tape()
+    return try with(tape) {
+      let tracked = inputs.map { tape.leaf($0) }
+      let (value, extra) = try loss(tracked)
+      check(value.count == 1, "gradients: the loss must be a scalar, found shape \(value.shape)")
+      let found = tape.backward(from: value, seed: Tensor(repeating: 1, shape: value.shape))
+      let ofInputs = zip(tracked, inputs).map { leaf, input in
+        found[leaf.place] ?? Tensor.zeros(input.shape)
+      }
+      return (value.detached, extra, ofInputs, tape.parameterGradients(found))
+    }
+  }
+
+  private func parameterGradients(_ found: [Tensor?]) -> Gradients {
+    var gradients = recomputed
+    for (parameter, tensor) in leaves.values {
+      guard let gradient = found[tensor.place] else { continue }
+      var one = Gradients()
+      one[parameter] = gradient
+      gradients.add(one)
+    }
+    return gradients
+  }
+
+  /// Computes a part without keeping what its gradient needs; the gradient computes it again. Time for memory: only the
+  /// inputs are kept. Gradients are the same to the bit.
+  ///
+  /// - Parameters:
+  ///   - inputs: all tensors that `body` depends on, apart from parameters; each once.
+  ///   - body: a function of its inputs and of parameters; must not use other tensors that are on a tape.
+  package static func recomputing(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> Tensor) -> Tensor {
+    guard let tape = current else { return body(inputs) }
+    let held = inputs.map(\.detached), wanted = inputs.map { tracks($0) }
+    let y = withoutGradients { body(held) }
+    return tape.append(y, from: inputs, .recomputation { again(held, wanted, seed: $0, sums: $1, body) })
+  }
+
+  /// Computes a part again for its gradient; `wanted` says of which inputs.
+  private static func again(
+    _ held: [Tensor], _ wanted: [Bool], seed: Tensor, sums: [Tensor?], _ body: ([Tensor]) -> Tensor
+  ) -> (sums: [Tensor?], parameters: Gradients) {
+    let inner = Tape()
+    return with(inner) {
+      let tracked = zip(held, wanted).map { $1 ? inner.leaf($0) : $0 }
+      // Going on from the sums so far keeps the order in which gradients are added.
+      let known = zip(tracked, sums).filter { $0.0.node != nil }
+      let found = inner.backward(from: body(tracked), seed: seed, sums: known.map { ($0.place, $1) })
+      return (zip(tracked, wanted).map { $1 ? found[$0.place] : nil }, inner.parameterGradients(found))
+    }
+  }
+
+  /// As above, for a part that makes each row of its result, along the first axis, of that row of x alone. It is computed
+  /// so many rows at a time: what is inside never exists for all of them, and stays in cache.
+  package static func recomputing(_ x: Tensor, rows: Int, _ body: @escaping (Tensor) -> Tensor) -> Tensor {
+    let held = x.detached, wanted = tracks(x)
+    let y = withoutGradients { held.mappingRows(rows) { body(held.slice(axis: 0, $0)) } }
+    guard let tape = current else { return y }
+    return tape.append(y, from: [x], .recomputation { gradient, sums in
+      var parameters = Gradients()
+      let part = held.mappingRows(rows) { range in
+        let piece = held.slice(axis: 0, range)
+        let found = again([piece], [wanted], seed: gradient.slice(axis: 0, range), sums: [nil]) { body($0[0]) }
+        parameters.add(found.parameters)
+        return found.sums[0] ?? Tensor.zeros(piece.shape)
+      }
+      var sum = sums[0]
+      if wanted { add(part, to: &sum) }
+      return ([sum], parameters)
+    })
+  }
+
+  /// A new tracked value without history.
+  func leaf(_ tensor: Tensor) -> Tensor {
+    var copy = tensor
+    copy.node = Node(tape: identity, index: nodes)
+    nodes += 1
+    return copy
+  }
+
+  /// The tracked value of a parameter, the same at every use on this tape.
+  func leaf(_ parameter: Parameter) -> Tensor {
+    let key = ObjectIdentifier(parameter)
+    if let known = leaves[key] { return known.tensor }
+    let tensor = leaf(parameter.value)
+    leaves[key] = (parameter, tensor)
+    return tensor
+  }
+
+  /// Whether gradients are wanted for a value: it is on the tape in force.
+  static func tracks(_ tensor: Tensor) -> Bool {
+    guard let node = tensor.node, let tape = current else { return false }
+    check(node.tape == tape.identity, "a tensor of another tape was used; detach it first")
+    return true
+  }
+
+  /// Puts an operation on the tape in force, if an input is tracked. `pullback` must hold only detached tensors.
+  static func record(_ output: Tensor, from inputs: [Tensor], _ pullback: @escaping Pullback) -> Tensor {
+    guard let tape = current, inputs.contains(where: { tracks($0) }) else { return output }
+    return tape.append(output, from: inputs, .pullback(pullback))
+  }
+
+  private func append(_ output: Tensor, from inputs: [Tensor], _ adjoint: Adjoint) -> Tensor {
+    let tracked = leaf(output)
+    let places = inputs.map { Tape.tracks($0) ? $0.place : nil }
+    entries.append(Entry(output: tracked.place, inputs: places, adjoint: adjoint))
+    return tracked
+  }
+
+  private func backward(from value: Tensor, seed: Tensor, sums: [(place: Int, sum: Tensor?)] = []) -> [Tensor?] {
+    var gradients = [Tensor?](repeating: nil, count: nodes)
+    for (place, sum) in sums { gradients[place] = sum }
+    guard Tape.tracks(value) else { return gradients }
+    gradients[value.place] = seed
+    Tape.withoutGradients {
+      while let entry = entries.popLast() {
+        guard let gradient = gradients[entry.output].take() else { continue }
+        switch entry.adjoint {
+        case .pullback(let pullback):
+          for (place, part) in zip(entry.inputs, pullback(gradient)) {
+            guard let place, let part else { continue }
+            Tape.add(part, to: &gradients[place])
+          }
+        case .recomputation(let recompute):
+          let (sums, parameters) = recompute(gradient, entry.inputs.map { $0.flatMap { gradients[$0].take() } })
+          for (place, sum) in zip(entry.inputs, sums) {
+            if let place { gradients[place] = sum }
+          }
+          recomputed.add(parameters)
+        }
+      }
+    }
+    return gradients
+  }
+
+  /// Adds in place where possible: taking the value out first leaves it with one owner.
+  static func add(_ part: Tensor, to sum: inout Tensor?) {
+    guard var total = sum.take() else {
+      sum = part
+      return
+    }
+    total.accumulate(part)
+    sum = total
+  }
+}
+
+extension Tensor {
+  /// `body` of so many rows along the first axis at a time, its results one after the other.
+  fileprivate func mappingRows(_ rows: Int, _ body: (Range<Int>) -> Tensor) -> Tensor {
+    let count = shape[0], first = body(0..<min(rows, count))
+    if rows >= count { return first }
+    return Tensor.make([count] + first.shape.dropFirst()) { out in
+      let width = first.count / first.shape[0]
+      for begin in stride(from: 0, to: count, by: rows) {
+        let range = begin..<min(begin + rows, count)
+        withPointers(begin == 0 ? first : body(range)) {
+          (out + begin * width).update(from: $0, count: range.count * width)
+        }
+      }
+    }
+  }
+
+  /// The index of a tracked value on its tape.
+  fileprivate var place: Int {
+    guard let node else { fatalError("a value that is not on the tape has no place there") }
+    return node.index
+  }
+}

@@ -1,0 +1,115 @@
+// Where in which message a value stands, and the checks every value from outside goes through. Sizes are recomputed
+// here with overflow checks; nothing is reserved before they fit.
+
+internal import CMessages
+internal import Engine
+
+/// A field of a message being read.
+struct FieldPath {
+  let peer: String
+  let path: String
+
+  func field(_ name: String) -> FieldPath { FieldPath(peer: peer, path: path.isEmpty ? name : "\(path).\(name)") }
+  func element(_ index: Int) -> FieldPath { FieldPath(peer: peer, path: "\(path)[\(index)]") }
+
+  func failure(_ name: String, _ problem: String) -> MessageError {
+    MessageError(peer: peer, field: field(name).path, problem: problem)
+  }
+
+  func require(_ condition: Bool, _ name: String, _ problem: @autoclosure () -> String) throws {
+    if !condition { throw failure(name, problem()) }
+  }
+
+  /// Longest text, in bytes.
+  static let longestText = 1 << 16
+  /// Numbers stay exact in every tool that reads them as doubles.
+  static let largestNumber: UInt64 = 1 << 53
+  /// Most axes of a tensor.
+  static let largestRank = 8
+
+  // MARK: Single values
+
+  func text(_ pointer: UnsafeMutablePointer<CChar>?, _ name: String, mayBeEmpty: Bool = false) throws -> String {
+    guard let pointer else { return try text(of: "", name, mayBeEmpty) }
+    guard let text = String(validatingCString: pointer) else {
+      throw failure(name, "expected UTF-8 text, found other bytes")
+    }
+    return try self.text(of: text, name, mayBeEmpty)
+  }
+
+  private func text(of text: String, _ name: String, _ mayBeEmpty: Bool) throws -> String {
+    try require(mayBeEmpty || !text.isEmpty, name, "expected a text, found an empty one")
+    let count = text.utf8.count
+    try require(count <= Self.longestText, name, "expected at most \(Self.longestText) bytes of text, found \(count)")
+    return text
+  }
+
+  func number(_ value: UInt64, _ name: String) throws -> Int {
+    try require(value <= Self.largestNumber, name, "expected a number up to 2^53, found \(value)")
+    return Int(value)
+  }
+
+  func number(_ value: UInt32, _ name: String, in range: ClosedRange<Int> = 0...Int(UInt32.max)) throws -> Int {
+    let number = Int(value)
+    try require(range.contains(number), name, "expected a number in \(range), found \(number)")
+    return number
+  }
+
+  func finite(_ value: Float, _ name: String) throws -> Float {
+    try require(value.isFinite, name, "expected a finite number, found \(value)")
+    return value
+  }
+
+  /// A sub-message that must be there.
+  func required<Message: Coded>(_ pointer: UnsafeMutablePointer<Message.Struct>?, _ name: String) throws -> Message {
+    guard let pointer else { throw failure(name, "expected the field, found none") }
+    return try Message(pointer.pointee, field(name))
+  }
+
+  // MARK: Repeated values
+
+  func list<Message: Coded>(
+    _ pointer: UnsafeMutablePointer<UnsafeMutablePointer<Message.Struct>?>?, _ count: Int, _ name: String
+  ) throws -> [Message] {
+    try (0..<count).map { index in
+      let place = field(name).element(index)
+      guard let element = pointer?[index] else {
+        throw MessageError(peer: peer, field: place.path, problem: "expected an element, found none")
+      }
+      return try Message(element.pointee, place)
+    }
+  }
+
+  func texts(
+    _ pointer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ count: Int, _ name: String
+  ) throws -> [String] {
+    try (0..<count).map { try text(pointer?[$0], "\(name)[\($0)]") }
+  }
+
+  func numbers(_ pointer: UnsafeMutablePointer<UInt64>?, _ count: Int, _ name: String) throws -> [Int] {
+    try UnsafeBufferPointer(start: pointer, count: count).enumerated().map { try number($1, "\(name)[\($0)]") }
+  }
+
+  func numbers(_ pointer: UnsafeMutablePointer<UInt32>?, _ count: Int) -> [Int] {
+    UnsafeBufferPointer(start: pointer, count: count).map { Int($0) }
+  }
+
+  func finite(_ pointer: UnsafeMutablePointer<Float>?, _ count: Int, _ name: String) throws -> [Float] {
+    let values = UnsafeBufferPointer(start: pointer, count: count)
+    if let index = values.firstNonFinite {
+      throw failure("\(name)[\(index)]", "expected a finite number, found \(values[index])")
+    }
+    return Array(values)
+  }
+}
+
+extension UnsafeBufferPointer<Float> {
+  /// Index of the first NaN or infinity, which have all exponent bits set. The pass over all of it has no branches, so
+  /// that it runs at the speed of memory.
+  var firstNonFinite: Int? {
+    let mask: UInt32 = 0x7F80_0000
+    var found: UInt32 = 0
+    for value in self { found |= (value.bitPattern & mask) == mask ? 1 : 0 }
+    return found == 0 ? nil : firstIndex { !$0.isFinite }
+  }
+}

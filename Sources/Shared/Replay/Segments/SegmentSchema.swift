@@ -1,0 +1,70 @@
+// What a sealed segment is called inside, once for writing and reading; docs/replay-format.md explains it to others.
+
+/// Names of a segment's datasets and attributes.
+enum SegmentSchema {
+  /// Raised when a reader of the last version could misunderstand a file.
+  static let version = 2
+
+  static let schemaVersion = "schema_version"
+  static let runID = "run_id"
+  static let modelHash = "model_hash"
+  static let configuration = "configuration"
+  static let createdBy = "created_by"
+
+  /// One row a group.
+  enum Group {
+    static let number = "groups/number"
+    static let epoch = "groups/epoch"
+    static let policyVersion = "groups/policy_version"
+    static let prompt = "groups/prompt"
+    static let actor = "groups/actor"
+    static let incarnation = "groups/incarnation"
+    static let seed = "groups/seed"
+    static let timesteps = "groups/timesteps"
+    static let eta = "groups/eta"
+    static let guidanceScale = "groups/guidance_scale"
+    static let byteCount = "groups/byte_count"
+    /// Row of the group's first trajectory; one more at the end.
+    static let firstTrajectory = "groups/first_trajectory"
+  }
+
+  /// One row a trajectory.
+  enum Trajectory {
+    static let states = "trajectories/states"
+    static let cleanStates = "trajectories/clean_states"
+    /// CRC-32C of the trajectory's states as they lie in the file.
+    static let statesChecksum = "trajectories/states_crc32c"
+    static let cleanStatesChecksum = "trajectories/clean_states_crc32c"
+    static let logProbabilities = "trajectories/log_probabilities"
+    static let denseRewards = "trajectories/dense_rewards"
+    static let isScored = "trajectories/is_scored"
+    static let anchorStep = "trajectories/anchor_step"
+    /// Row of the trajectory's first score; one more at the end.
+    static let firstScore = "trajectories/first_score"
+  }
+
+  /// One row a score.
+  enum Score {
+    static let step = "scores/step"
+    static let reward = "scores/reward"
+    static let version = "scores/version"
+    static let value = "scores/value"
+  }
+}
+
+/// Whose trajectories a replay holds; kept in every segment.
+package struct ReplayOrigin: Sendable, Equatable {
+  /// The run that they were made for.
+  package let runID: String
+  /// Digest of the model folder that made them.
+  package let modelHash: String
+  /// The run's complete configuration, YAML.
+  package let configuration: String
+
+  /// An origin; the configuration is YAML.
+  package init(runID: String, modelHash: String, configuration: String) {
+    self.runID = runID
+    self.modelHash = modelHash
+    self.configuration = configuration
+  }
+}

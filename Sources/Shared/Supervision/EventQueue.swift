@@ -1,0 +1,28 @@
+// What the supervisor waits for, in the order it happened.
+
+package import Foundation
+
+/// A queue between threads: many put, one takes.
+package final class EventQueue<Event: Sendable>: @unchecked Sendable {  // its state is guarded by the condition
+  private let condition = NSCondition()
+  private var events: [Event] = []
+
+  package init() {}
+
+  package func put(_ event: Event) {
+    condition.lock()
+    events.append(event)
+    condition.signal()
+    condition.unlock()
+  }
+
+  /// The oldest event; nil when none came before `deadline`.
+  package func take(before deadline: Date) -> Event? {
+    condition.lock()
+    defer { condition.unlock() }
+    while events.isEmpty {
+      if !condition.wait(until: deadline) && events.isEmpty { return nil }
+    }
+    return events.removeFirst()
+  }
+}

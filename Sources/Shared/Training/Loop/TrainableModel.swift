@@ -1,0 +1,82 @@
+// The model whose adapter is trained, with its optimiser: what every method needs to turn gradients into the next
+// policy.
+
+package import Algorithms
+package import Configuration
+package import Diffusion
+package import Engine
+package import Foundation
+package import Layers
+package import Models
+
+/// An epoch is given up because the run is being stopped; it is trained again when the run goes on.
+package struct Interruption: Error {}
+
+/// The model under training. Not Sendable: it belongs to the training thread.
+package final class TrainableModel {
+  package let model: TextToImageModel
+  package let process: DDIM
+  package let optimizer: AdamW
+  package let settings: Configuration.Training
+  /// The run's random numbers.
+  package let seed: RandomStream
+  private var prompts: PromptStates
+  /// The run is being stopped.
+  package var isStopping: () -> Bool = { false }
+
+  /// Loads the model and gives it a new adapter that changes nothing yet.
+  ///
+  /// - Parameters:
+  ///   - loaded: the model, where it is in memory already; nil loads the configured one.
+  ///   - unitSize: samples of what the method trains on at once.
+  /// - Throws: when the model cannot be loaded or the settings do not go together.
+  package init(_ configuration: Configuration, model loaded: TextToImageModel?, unitSize: Int) throws {
+    settings = configuration.training
+    seed = RandomStream(seed: configuration.run.seed)
+    process = try configuration.samplingProcess()
+    let folder = URL(filePath: configuration.run.model)
+    if loaded == nil {
+      try TextToImageModel.requireMemory(
+        folder: folder, trained: settings.gradientCheckpointing ? 0 : settings.minibatchSize * unitSize,
+        advice: "Set training.gradientCheckpointing, or lower training.minibatchSize and raise training.accumulation.")
+    }
+    model = try loaded ?? TextToImageModel(folder: folder)
+    model.unet.recomputesUnits = settings.gradientCheckpointing
+    try model.unet.addLoRA(
+      rank: settings.loraRank, alpha: settings.loraAlpha, targets: settings.loraTargets, random: seed.fork("lora"))
+    prompts = PromptStates(model: model, guidanceScale: configuration.sampling.guidanceScale)
+    optimizer = AdamW(
+      parameters: model.unet.loraParameters, learningRate: settings.learningRate, beta1: settings.beta1,
+      beta2: settings.beta2, epsilon: settings.epsilon, weightDecay: settings.weightDecay)
+  }
+
+  /// The text states of prompts, one a sample, and the guidance that sampling has too.
+  ///
+  /// - Throws: when a prompt has more tokens than the model takes; `Interruption` when the run is being stopped, since
+  ///   every minibatch begins here.
+  package func conditioning(_ texts: [String]) throws -> Conditioning {
+    if isStopping() { throw Interruption() }
+    return try prompts.conditioning(texts)
+  }
+
+  /// The network with its adapter.
+  package func denoise(_ sample: Tensor, _ timesteps: [Int], _ text: Tensor) -> Tensor {
+    model.unet(sample, timesteps: timesteps, encoderHiddenStates: text)
+  }
+
+  /// One optimiser step, the gradient's norm limited as configured.
+  ///
+  /// - Throws: `TrainingError` when the gradient is not finite; nothing is changed then.
+  package func update(_ gradients: Gradients, _ report: inout EpochReport) throws {
+    if isStopping() { throw Interruption() }
+    let (clipped, norm) = gradients.clipped(toNorm: settings.maximumGradientNorm, over: optimizer.parameters)
+    guard norm.isFinite else {
+      throw TrainingError(
+        "epoch \(report.epoch), update \(report.updates): the gradient's norm is \(norm); expected a finite number. "
+          + "Lower training.learningRate and resume from the last checkpoint.")
+    }
+    optimizer.update(clipped)
+    report.gradientNorms.append(norm)
+    report.updates += 1
+  }
+}

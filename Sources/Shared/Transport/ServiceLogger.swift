@@ -1,8 +1,0 @@
-// One logger for all services, so that every line has the same form.
-
-public import Logging
-
-/// A log of a service: one line an event, to standard error, so that standard output stays for results.
-public func serviceLogger(_ label: String) -> Logger {
-  Logger(label: label) { StreamLogHandler.standardError(label: $0) }
-}

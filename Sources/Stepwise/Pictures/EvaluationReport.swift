@@ -1,0 +1,81 @@
+// Scores of many pictures as numbers to compare: means with standard errors, by prompt and over all; diversity.
+
+import Foundation
+import Telemetry
+
+/// Mean and standard error of some scores.
+struct ScoreSummary: Codable, Equatable {
+  let mean: Double
+  /// Sample standard deviation over the root of the count; nil for one score.
+  let standardError: Double?
+  /// Scores that exist.
+  let count: Int
+  /// Scores that could not be had.
+  let missing: Int
+
+  /// Nil when no score exists.
+  init?(_ scores: [Double?]) {
+    let known = scores.compactMap { $0 }
+    guard !known.isEmpty else { return nil }
+    let mean = known.reduce(0, +) / Double(known.count)
+    let squares = known.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    self.mean = mean
+    standardError = known.count > 1 ? (squares / Double(known.count - 1) / Double(known.count)).squareRoot() : nil
+    count = known.count
+    missing = scores.count - known.count
+  }
+
+  /// As "0.2512 ± 0.0031".
+  var text: String {
+    String(format: "%.4f", mean) + (standardError.map { String(format: " ± %.4f", $0) } ?? "")
+  }
+}
+
+/// What `stepwise evaluate` finds, and writes as JSON.
+struct EvaluationReport: Codable {
+  struct Reward: Codable {
+    let all: ScoreSummary?
+    let prompts: [String: ScoreSummary]
+  }
+
+  let model: String
+  let lora: String?
+  let sampling: SamplingSettings
+  let firstSeed: UInt64
+  let seeds: Int
+  let prompts: Int
+  let rewards: [String: Reward]
+  /// The same latents' scores as the tiny decoder shows them; nil without one.
+  let tinyRewards: [String: Reward]?
+  /// Mean over prompts of the mean pairwise 1 - cosine of CLIP embeddings between pictures of one prompt, 0 to 2; nil
+  /// with one seed or without a CLIP.
+  let diversity: Double?
+  /// Mean divergence from the model without the adapter, a latent element, one a step (`PolicyDivergence`); nil where
+  /// it was not asked for.
+  let divergence: [Double]?
+
+  func json() throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return try encoder.encode(self) + Data("\n".utf8)
+  }
+
+  /// A table for people: a line a prompt, a column a reward.
+  func table(prompts order: [String]) -> String {
+    let columns = rewards.keys.sorted().flatMap { name in
+      [(name, rewards[name])] + (tinyRewards.map { [("\(name), tiny decoder", $0[name])] } ?? [])
+    }
+    var rows = [["prompt"] + columns.map(\.0)]
+    for prompt in order { rows.append([prompt] + columns.map { $0.1?.prompts[prompt]?.text ?? "missing" }) }
+    rows.append(["all"] + columns.map { $0.1?.all?.text ?? "missing" })
+    var text = TextTable.text(rows)
+    if let diversity {
+      text += "diversity (mean pairwise distance of CLIP embeddings): \(String(format: "%.4f", diversity))\n"
+    }
+    if let divergence {
+      let sum = divergence.reduce(0, +), steps = divergence.map { String(format: "%.5f", $0) }.joined(separator: " + ")
+      text += "divergence from the model without the adapter, a latent element: \(String(format: "%.5f", sum)) = \(steps)\n"
+    }
+    return text
+  }
+}

@@ -1,0 +1,80 @@
+// `stepwise generate`: pictures from prompts, and the noise they began with.
+
+import ArgumentParser
+import Engine
+import Foundation
+import Supervision
+import Imaging
+import Layers
+import Models
+import Telemetry
+
+struct GenerateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "generate", abstract: "Make pictures from prompts: PNG files and a sheet.",
+    discussion: """
+      With --eta 0 --scheduler ddim the pictures are those of diffusers' DDIMScheduler from the same latents; see \
+      --save-latents.
+      """)
+
+  @OptionGroup var model: ModelOptions
+  @Option(parsing: .upToNextOption, help: "Prompts, each one argument.") var prompt: [String]
+  @Option(help: "Pictures a prompt.") var images = 1
+  @Option(help: "Seed of all random numbers.") var seed: UInt64 = 0
+  @Option(help: "Begin with these latents: a safetensors file with `latents` [n, C, H, W], a picture each.")
+  var latents: String?
+  @Option(help: "Write the latents that were begun with to this safetensors file.") var saveLatents: String?
+  @Option(help: "Folder to write 0000.png, 0001.png, ... and sheet.png to; made when it is not there.")
+  var out: String
+
+  func validate() throws {
+    guard !prompt.isEmpty else { throw ValidationError("--prompt: expected at least one prompt, found none") }
+    guard images > 0 else { throw ValidationError("--images: expected a positive number, found \(images)") }
+  }
+
+  func run() throws {
+    let generator = try model.load()
+    let prompts = prompt.flatMap { [String](repeating: $0, count: images) }
+    let noise = prompts.indices.map { PictureNoise(seed: seed, number: $0) }
+    let initial = try latents.map { try readLatents($0, count: prompts.count, shape: generator.model.latentShape) }
+      ?? Tensor.stacked(noise.map { $0.initial(generator.model.latentShape) })
+    let progress = ProgressLine("pictures", total: prompts.count)
+    let pictures = try generator.pictures(
+      prompts, noise: noise, initial: initial, by: [generator.model.decoder]
+    ) { progress.update($0) }
+    try write(pictures[0], of: prompts, initial: initial)
+  }
+
+  private func readLatents(_ path: String, count: Int, shape: [Int]) throws -> Tensor {
+    let latents = try SafetensorsFile(URL(filePath: path)).tensor("latents")
+    guard latents.shape == [count] + shape else {
+      throw CommandError(
+        "\(path): expected latents of shape \([count] + shape), one for each of \(count) pictures, found "
+          + "\(latents.shape)")
+    }
+    return latents
+  }
+
+  private func write(_ pictures: [Image], of prompts: [String], initial: Tensor) throws {
+    let folder = URL(filePath: out)
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    } catch {
+      throw CommandError("\(out): expected a folder that can be made: \(error.localizedDescription)")
+    }
+    for (number, picture) in pictures.enumerated() {
+      try picture.writePNG(to: folder.appending(path: String(format: "%04d.png", number)))
+    }
+    let cells = zip(pictures, prompts).map { ContactSheet.Cell($0, caption: $1) }
+    let columns = images > 1 ? min(images, 10) : min(8, cells.count)
+    let sheet = ContactSheet(
+      cells, columns: columns, cellSide: min(256, max(96, pictures[0].width)))
+    try sheet.rendered().writePNG(to: folder.appending(path: "sheet.png"))
+    if let saveLatents {
+      var writer = SafetensorsWriter()
+      writer.add("latents", initial)
+      try writer.write(to: URL(filePath: saveLatents))
+    }
+    print("wrote \(pictures.count) picture\(pictures.count == 1 ? "" : "s") and sheet.png to \(out)")
+  }
+}

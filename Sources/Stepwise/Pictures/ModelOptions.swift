@@ -1,0 +1,81 @@
+// What `generate` and `evaluate` have in common: a model, an adapter, a way to sample; prompts from a file.
+
+import ArgumentParser
+import Diffusion
+import Engine
+import Foundation
+import Supervision
+import Models
+
+struct ModelOptions: ParsableArguments {
+  @Option(help: "Model folder in diffusers' format.") var model: String
+  @Option(help: "LoRA file in diffusers' format (pytorch_lora_weights.safetensors).") var lora: String?
+  @Option(help: "Denoising steps.") var steps = 4
+  @Option(help: "Classifier-free guidance scale; used above 1.") var guidance: Float = 1
+  @Option(help: "DDIM's noise, 0 (deterministic) to 1.") var eta: Float = 1
+  @Option(help: "Sampler: ddim or lcm.") var scheduler = SamplingSettings.Scheduler.ddim
+  @Option(help: "Timesteps that ddim visits: leading, trailing or linspace; the model's own when absent.")
+  var spacing: String?
+  @Option(help: "AutoencoderTiny folder in diffusers' format, much faster than the model's own autoencoder.")
+  var tinyDecoder: String?
+  @Option(help: "Random weights of this seed, to measure: the model folder needs its configurations alone.")
+  var randomWeights: UInt64?
+  @Option(help: "CLIP tokenizer folder (vocab.json, merges.txt), in place of the model's own.") var tokenizer: String?
+  @Option(help: "Worker threads; all cores when absent.") var threads: Int?
+
+  func validate() throws {
+    if let spacing, NoiseSchedule.Spacing(rawValue: spacing) == nil {
+      throw ValidationError("--spacing: expected leading, trailing or linspace, found \(spacing)")
+    }
+  }
+
+  var settings: SamplingSettings {
+    SamplingSettings(
+      steps: steps, guidance: guidance, eta: eta, scheduler: scheduler,
+      spacing: spacing.flatMap { .init(rawValue: $0) })
+  }
+
+  /// Starts the arithmetic and loads the model.
+  ///
+  /// - Throws: an error naming the file or setting that does not fit.
+  func load() throws -> PictureGenerator {
+    try Compute.start(threads: threads)
+    FileHandle.standardError.write(Data("\(Compute.summary)\n".utf8))
+    return try PictureGenerator(try loadModel(), lora: lora.map { URL(filePath: $0) }, settings: settings)
+  }
+
+  private func loadModel() throws -> TextToImageModel {
+    let folder = URL(filePath: model), own = folder.appending(path: "tokenizer")
+    if tokenizer == nil, randomWeights != nil, !FileManager.default.fileExists(atPath: own.path) {
+      throw CommandError(
+        "\(own.path): expected the model's tokenizer, found none; give a CLIP tokenizer folder with --tokenizer")
+    }
+    let replacement = try tokenizer.map { path in
+      let configured = try CLIPTextConfiguration(
+        ModelConfiguration(file: folder.appending(path: "text_encoder/config.json")))
+      return try Tokenizer(folder: URL(filePath: path), maximumLength: configured.maximumLength)
+    }
+    try TextToImageModel.requireMemory(folder: folder, advice: "Take a smaller model, or a machine with more memory.")
+    let loaded = try TextToImageModel(
+      folder: folder, weights: randomWeights.map { .random(seed: $0) } ?? .files, tokenizer: replacement)
+    if let tinyDecoder { try loaded.useTinyDecoder(URL(filePath: tinyDecoder)) }
+    return loaded
+  }
+}
+
+/// A file with one prompt a line; lines that begin with # are comments.
+///
+/// - Throws: when the file cannot be read or holds no prompt.
+func readPrompts(_ path: String) throws -> [String] {
+  let text: String
+  do {
+    text = try String(contentsOf: URL(filePath: path), encoding: .utf8)
+  } catch {
+    throw CommandError(
+      "\(path): expected a readable text file with one prompt a line: \(error.localizedDescription)")
+  }
+  let prompts = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+    .filter { !$0.isEmpty && !$0.hasPrefix("#") }
+  guard !prompts.isEmpty else { throw CommandError("\(path): expected at least one prompt, found none") }
+  return prompts
+}

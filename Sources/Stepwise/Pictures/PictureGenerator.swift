@@ -1,0 +1,154 @@
+// Pictures of a policy as its user sees them: the last state of the sampler, decoded, as diffusers' pipelines do.
+
+import ArgumentParser
+import Diffusion
+import Engine
+import Foundation
+import Supervision
+import Imaging
+import Layers
+import Models
+
+/// How pictures are sampled.
+struct SamplingSettings: Codable, Equatable {
+  enum Scheduler: String, Codable, CaseIterable, ExpressibleByArgument {
+    case ddim, lcm
+  }
+
+  var steps = 4
+  /// Used above 1.
+  var guidance: Float = 1
+  /// DDIM's noise, 0...1.
+  var eta: Float = 1
+  var scheduler = Scheduler.ddim
+  /// Which timesteps DDIM visits; nil for what the model's scheduler says.
+  var spacing: NoiseSchedule.Spacing?
+}
+
+/// The random numbers of one picture. No training run uses these streams.
+struct PictureNoise {
+  private let stream: RandomStream
+
+  /// - Parameters:
+  ///   - seed: the user's.
+  ///   - number: the picture's, or its prompt's, under that seed.
+  init(seed: UInt64, number: Int) {
+    stream = RandomStream(seed: seed).fork("picture", number)
+  }
+
+  func initial(_ shape: [Int]) -> Tensor {
+    var stream = stream.fork("initial")
+    return stream.normal(shape)
+  }
+
+  func step(_ step: Int, _ shape: [Int]) -> Tensor {
+    var stream = stream.fork("step", step)
+    return stream.normal(shape)
+  }
+}
+
+/// A model and a way to sample from it.
+final class PictureGenerator {
+  let model: TextToImageModel
+  let settings: SamplingSettings
+  private let process: Process
+  private let empty: Tensor?
+
+  private enum Process {
+    case ddim(DDIM)
+    case lcm(LCM)
+  }
+
+  /// Takes a model and, when there is one, a LoRA file.
+  ///
+  /// - Throws: an error naming the file or setting that does not fit.
+  init(_ model: TextToImageModel, lora: URL?, settings: SamplingSettings) throws {
+    self.model = model
+    self.settings = settings
+    let schedule = try NoiseSchedule(folder: model.folder, spacing: settings.spacing)
+    switch settings.scheduler {
+    case .ddim: process = .ddim(try DDIM(schedule: schedule, steps: settings.steps, eta: settings.eta))
+    case .lcm: process = .lcm(try LCM(schedule: schedule, steps: settings.steps))
+    }
+    empty = settings.guidance > 1 ? try model.encode([""]) : nil
+    try load(lora: lora)
+  }
+
+  /// Puts an adapter in place of the one before; nil removes it.
+  ///
+  /// - Throws: an error naming the file when it does not fit the model.
+  func load(lora: URL?) throws {
+    if let lora { try model.unet.loadLoRA(SafetensorsFile(lora)) } else { model.unet.removeLoRA() }
+  }
+
+  /// At most 16 samples at a time and, beyond one, 4 of 64 x 64 positions, so that memory stays bounded.
+  private var batchSize: Int { max(1, min(16, 16384 / (model.latentShape[1] * model.latentShape[2]))) }
+
+  /// One picture a prompt, by each decoder; the decoders see the same final states.
+  ///
+  /// - Parameters:
+  ///   - initial: the noisiest states, `[n, C, h, w]`; nil takes them from `noise`.
+  ///   - divergence: is told every step that is taken; from `divergence()`.
+  ///   - done: is told how many pictures are ready, as it goes.
+  /// - Returns: a list of pictures for each of `decoders`.
+  /// - Throws: when a prompt is too long, before anything is sampled.
+  func pictures(
+    _ prompts: [String], noise: [PictureNoise], initial: Tensor? = nil, by decoders: [any LatentDecoder],
+    divergence: PolicyDivergence? = nil, done: (Int) -> Void = { _ in }
+  ) throws -> [[Image]] {
+    check(noise.count == prompts.count, "pictures: \(noise.count) streams for \(prompts.count) prompts")
+    for prompt in Set(prompts) { _ = try model.tokenizer.encode(prompt) }
+    let initial = initial ?? Tensor.stacked(noise.map { $0.initial(model.latentShape) })
+    var pictures = [[Image]](repeating: [], count: decoders.count)
+    for first in stride(from: 0, to: prompts.count, by: batchSize) {
+      let part = first..<min(first + batchSize, prompts.count)
+      try Tape.withoutGradients {
+        let text = try model.encode(Array(prompts[part]))
+        let latents = sampled(
+          initial.slice(axis: 0, part), Conditioning(text: text, empty: empty, scale: settings.guidance),
+          Array(noise[part]), divergence)
+        for (place, decoder) in decoders.enumerated() {
+          pictures[place] += Image.batch(decoder.pictures(ofScaled: latents), range: .signed)
+        }
+      }
+      done(part.upperBound)
+    }
+    return pictures
+  }
+
+  /// Measures the steps of this generator's pictures against those of the model without the adapter.
+  ///
+  /// - Throws: `CommandError` where the steps have no noise, and so no density.
+  func divergence() throws -> PolicyDivergence {
+    guard case .ddim(let ddim) = process, ddim.eta > 0 else {
+      throw CommandError("divergence: expected the sampler ddim with eta above 0, found \(settings.scheduler) with "
+        + "\(settings.eta); leave --divergence out")
+    }
+    return try PolicyDivergence(model, ddim)
+  }
+
+  private func sampled(
+    _ initial: Tensor, _ conditioning: Conditioning, _ noise: [PictureNoise], _ divergence: PolicyDivergence?
+  ) -> Tensor {
+    let shape = Array(initial.shape.dropFirst())
+    let denoiser: Denoiser = { [model] in model.unet($0, timesteps: $1, encoderHiddenStates: $2) }
+    let timesteps = switch process {
+    case .ddim(let ddim): ddim.timesteps
+    case .lcm(let lcm): lcm.timesteps
+    }
+    var state = initial
+    for (index, timestep) in timesteps.enumerated() {
+      let all = [Int](repeating: timestep, count: initial.shape[0])
+      let output = conditioning.output(of: denoiser, sample: state, timesteps: all)
+      let fresh = Tensor.stacked(noise.map { $0.step(index, shape) })
+      switch process {
+      case .ddim(let ddim):
+        let step = ddim.step(output: output, sample: state, timesteps: all, noise: fresh)
+        divergence?.add(step: index, from: state, mean: step.mean, conditioning)
+        state = step.previous
+      case .lcm(let lcm): state = lcm.step(index, output: output, sample: state, noise: fresh).previous
+      }
+    }
+    return state
+  }
+}

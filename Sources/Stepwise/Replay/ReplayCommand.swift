@@ -1,0 +1,140 @@
+// `stepwise replay`: look into a run's stored trajectories, check them, see them. These change nothing, so they may be
+// used beside a running learner; so may `export` and `rescore`, which write elsewhere. `compact` may not.
+
+import ArgumentParser
+import Engine
+import Foundation
+import Supervision
+import Imaging
+import Messages
+import Models
+import Replay
+import Telemetry
+
+struct ReplayCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "replay", abstract: "Inspect, verify, render, export, rescore and compact stored trajectories.",
+    subcommands: [Info.self, Verify.self, Render.self, Export.self, Rescore.self, Compact.self])
+
+  /// Where the replay is.
+  struct Place: ParsableArguments {
+    @Argument(help: "A run's folder, or the replay folder in it.") var folder: String
+
+    private var replay: URL {
+      let given = URL(filePath: folder), within = given.appending(path: "replay")
+      return FileManager.default.fileExists(atPath: within.path) ? within : given
+    }
+
+    func open() throws -> ReplayStore { try ReplayStore(reading: replay) }
+
+    /// The same replay, with nobody else writing to it.
+    func openForWriting(_ settings: ReplaySettings) throws -> ReplayStore {
+      let origin = try open().storedOrigin
+      guard !origin.modelHash.isEmpty else {
+        throw CommandError(
+          "\(replay.path): expected at least one sealed segment, which says what model the groups are of, found only a "
+            + "journal; there is nothing to compact yet")
+      }
+      return try ReplayStore(folder: replay, origin: origin, settings: settings)
+    }
+  }
+
+  struct Info: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "What is stored: groups, epochs, rewards, sizes.")
+    @OptionGroup var place: Place
+
+    func run() throws {
+      let store = try place.open(), entries = store.entries
+      print("run \(store.runID ?? "unknown"): \(store.count) groups, \(store.trajectoryCount) trajectories, "
+        + "\(store.segmentCount) sealed segments, "
+        + String(format: "%.1f MB", Double(store.byteCount) / 1e6))
+      let rewards = Set(entries.flatMap(\.rewards.keys)).sorted()
+      var rows = [["epoch", "groups", "prompts", "policy", "unscored"] + rewards]
+      for (epoch, members) in Dictionary(grouping: entries, by: \.epoch).sorted(by: { $0.key < $1.key }) {
+        let policies = Set(members.map(\.policyVersion)).sorted().map(String.init).joined(separator: " ")
+        rows.append(
+          [
+            "\(epoch)", "\(members.count)", "\(Set(members.map(\.prompt)).count)", policies,
+            "\(members.filter { !$0.isScored }.count)",
+          ] + rewards.map { name in
+            ScoreSummary(members.map { $0.rewards[name].map(Double.init) })?.text ?? "missing"
+          })
+      }
+      print(TextTable.text(rows), terminator: "")
+      for damage in store.damage { print("damaged: \(damage)") }
+    }
+  }
+
+  struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Read every stored group and check it.")
+    @OptionGroup var place: Place
+
+    func run() throws {
+      let store = try place.open()
+      let damage = store.damage.filter { !$0.isTornTail } + store.verify()
+      for found in damage { print("damaged: \(found)") }
+      guard damage.isEmpty else {
+        throw CommandError("\(store.folder.path): \(damage.count) damaged of \(store.count) groups")
+      }
+      print("\(store.folder.path): \(store.count) groups, \(store.trajectoryCount) trajectories, all good")
+    }
+  }
+
+  struct Render: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Draw stored trajectories: a line a group, its trajectories' last clean states with their scores.")
+    @OptionGroup var place: Place
+    @Option(help: "The model folder whose autoencoder decodes the states.") var model: String
+    @Option(help: "Only this epoch; the last one when absent.") var epoch: Int?
+    @Option(help: "Only the group of this number.") var group: Int?
+    @Option(help: "At most so many groups.") var limit = 12
+    @Flag(help: "Every step's clean state of each trajectory, instead of the last one.") var steps = false
+    @Option(help: "PNG file to write.") var out: String
+
+    func run() throws {
+      try Compute.start()
+      let store = try place.open()
+      let groups = try chosen(from: store)
+      let vae = try AutoencoderKL(folder: URL(filePath: model).appending(path: "vae"))
+      let rows = try groups.map { group in
+        ContactSheet.Row(group.prompt, try group.trajectories.flatMap { try cells($0, vae) })
+      }
+      let title = "\(store.runID ?? ""): \(groups.count) group\(groups.count == 1 ? "" : "s") of epoch "
+        + Set(groups.map(\.epoch)).sorted().map(String.init).joined(separator: ", ")
+      try ContactSheet(title: title, rows: rows, cellSide: 96).rendered().writePNG(to: URL(filePath: out))
+      print("wrote \(out)")
+    }
+
+    private func chosen(from store: ReplayStore) throws -> [TrajectoryGroup] {
+      if let group { return [try store.group(group)] }
+      guard let last = store.entries.map(\.epoch).max() else {
+        throw CommandError("\(store.folder.path): expected stored groups, found none")
+      }
+      let groups = store.entries.filter { $0.epoch == epoch ?? last }.prefix(max(1, limit))
+      guard !groups.isEmpty else {
+        throw CommandError(
+          "\(store.folder.path): expected groups of epoch \(epoch ?? last), found epochs up to \(last)")
+      }
+      return try groups.map { try store.group($0.number) }
+    }
+
+    private func cells(_ trajectory: Trajectory, _ vae: AutoencoderKL) throws -> [ContactSheet.Cell] {
+      let last = trajectory.stepCount - 1
+      let shown = steps ? 0...last : last...last
+      guard trajectory.cleanStates.shape[1] == vae.configuration.latentChannels else {
+        throw CommandError(
+          "\(model): its autoencoder has \(vae.configuration.latentChannels) latent channels, the stored states "
+            + "\(trajectory.cleanStates.shape[1]); give the model that made them")
+      }
+      let latents = trajectory.cleanStates.slice(axis: 0, shown.lowerBound..<shown.upperBound + 1)
+      let pictures = Image.batch(
+        Tape.withoutGradients { vae.decode(latents / vae.scalingFactor) }, range: .signed)
+      return zip(shown, pictures).map { step, picture in
+        let scores = trajectory.scores.filter { $0.step == step }.map { score in
+          score.value.map { String(format: "%.3f", $0) } ?? "missing"
+        }
+        return ContactSheet.Cell(picture, caption: scores.joined(separator: " "))
+      }
+    }
+  }
+}

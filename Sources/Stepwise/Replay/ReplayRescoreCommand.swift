@@ -1,0 +1,131 @@
+// `stepwise replay rescore`: the stored clean states scored with other rewards, into a replay of its own, which
+// `stepwise-learner --offline` trains on. The old one stays as it is.
+
+import ArgumentParser
+import Diffusion
+import Engine
+import Foundation
+import Supervision
+import Imaging
+import Messages
+import Models
+import Replay
+import Rewards
+
+extension ReplayCommand {
+  /// A replay with other scores.
+  struct Rescore: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Score stored clean states with other rewards, into a new replay folder.",
+      discussion: """
+        Scored are the steps that were scored before. Dense rewards follow from the new scores as they did from the \
+        old: by similarity of the clean states, or the last one's alone where nothing else was scored.
+        """)
+
+    @OptionGroup var place: Place
+    @Option(help: "The model folder whose autoencoder decodes the states.") var model: String
+    @Option(
+      parsing: .upToNextOption,
+      help: "Rewards and their weights, as aesthetic=1; of \(ScorerRegistry.names.joined(separator: ", ")).")
+    var reward: [String]
+    @OptionGroup var scorerOptions: ScorerModelOptions
+    @Option(help: "Worker threads; all cores when absent.") var threads: Int?
+    @Option(help: "Folder for the new replay; must not hold one.") var out: String
+
+    func run() throws {
+      let weights = try reward.map { try weight($0) }
+      guard !weights.isEmpty else { throw CommandError("--reward: expected at least one NAME=WEIGHT, found none") }
+      try Compute.start(threads: threads)
+      let store = try place.open()
+      let target = URL(filePath: out)
+      guard !FileManager.default.fileExists(atPath: target.path) else {
+        throw CommandError("\(out): expected a folder that does not exist yet, found one; choose another")
+      }
+      let scorer = try StateScorer(
+        model: URL(filePath: model), weights: weights, options: scorerOptions.scorerOptions)
+      let written = try ReplayStore(folder: target, origin: store.storedOrigin)
+      var unscored = 0
+      for entry in store.entries {
+        let group = try scorer.rescored(store.group(entry.number))
+        try written.append(group, bytes: Message.group(group).encode())
+        if !group.isScored { unscored += 1 }
+        try written.maintain()
+      }
+      try written.seal()
+      print("wrote \(out): \(written.count) groups, \(unscored) of them miss a score")
+    }
+
+    private func weight(_ text: String) throws -> (name: String, weight: Float) {
+      let parts = text.split(separator: "=", omittingEmptySubsequences: false).map { String($0) }
+      guard parts.count <= 2, let weight = parts.count == 2 ? Float(parts[1]) : 1, weight.isFinite, weight != 0 else {
+        throw CommandError("--reward: expected NAME or NAME=WEIGHT with a weight other than 0, found \(text)")
+      }
+      return (parts[0], weight)
+    }
+  }
+}
+
+/// Scores clean states again.
+struct StateScorer {
+  private let vae: AutoencoderKL
+  private let scorers: [(scorer: any Scorer, weight: Float)]
+  private let folder: URL
+
+  /// - Parameter weights: of the sum that is learned.
+  /// - Throws: when the model or a reward's model cannot be loaded.
+  init(model folder: URL, weights: [(name: String, weight: Float)], options: ScorerOptions) throws {
+    self.folder = folder
+    vae = try AutoencoderKL(folder: folder.appending(path: "vae"))
+    // In the order of the names, as the actors add them.
+    scorers = try weights.sorted { $0.name < $1.name }.map { (try ScorerRegistry.make($0.name, options), $0.weight) }
+  }
+
+  /// The group with the new scores alone, and the dense rewards that follow.
+  ///
+  /// - Throws: when the states do not fit the model.
+  func rescored(_ group: TrajectoryGroup) throws -> TrajectoryGroup {
+    var group = group
+    for index in group.trajectories.indices {
+      group.trajectories[index] = try rescored(group.trajectories[index], group.prompt)
+    }
+    return group
+  }
+
+  private func rescored(_ trajectory: Trajectory, _ prompt: String) throws -> Trajectory {
+    var result = trajectory
+    let last = trajectory.stepCount - 1
+    let similarity = LatentSimilarity(cleanStates: trajectory.cleanStates)
+    let isFinalOnly = Set(trajectory.scores.map(\.step)) == [last]
+    let steps = isFinalOnly ? [last] : similarity.scoredSteps
+    let images = try pictures(trajectory.cleanStates, steps)
+    result.scores = []
+    var totals = [Int: Float](uniqueKeysWithValues: steps.map { ($0, 0) })
+    for (scorer, weight) in scorers {
+      let values = try scorer.scores(
+        images: images.flatMap(\.pixels), height: images[0].height, width: images[0].width,
+        prompts: [String](repeating: prompt, count: steps.count))
+      for (step, value) in zip(steps, values) {
+        let value = value.flatMap { $0.isFinite ? $0 : nil }
+        result.scores.append(Score(step: step, reward: scorer.name, version: scorer.version, value: value))
+        totals[step] = value.flatMap { value in totals[step].map { $0 + weight * value } }
+      }
+    }
+    result.scores.sort { ($0.step, $0.reward) < ($1.step, $1.reward) }
+    let dense = isFinalOnly
+      ? totals[last].map { [Float](repeating: 0, count: last) + [$0] } : similarity.denseRewards(scores: totals)
+    result.denseRewards = dense.flatMap { $0.allSatisfy(\.isFinite) ? $0 : nil } ?? []
+    result.anchorStep = isFinalOnly ? trajectory.anchorStep : similarity.anchor
+    return result
+  }
+
+  /// The clean states of some steps, decoded.
+  private func pictures(_ cleanStates: Tensor, _ steps: [Int]) throws -> [Image] {
+    guard cleanStates.shape[1] == vae.configuration.latentChannels else {
+      throw CommandError(
+        "\(folder.path): its autoencoder has \(vae.configuration.latentChannels) latent channels, the stored states "
+          + "\(cleanStates.shape[1]); give the model that made them")
+    }
+    let latents = Tensor.concatenated(steps.map { cleanStates.slice(axis: 0, $0..<$0 + 1) }, axis: 0)
+    return Image.batch(Tape.withoutGradients { vae.decode(latents / vae.scalingFactor) }, range: .signed)
+  }
+}

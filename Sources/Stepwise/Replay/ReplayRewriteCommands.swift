@@ -1,0 +1,60 @@
+// `stepwise replay export` and `compact`: stored groups written anew, to one file or into fewer segments.
+
+import ArgumentParser
+import Foundation
+import Supervision
+import Replay
+
+extension ReplayCommand {
+  /// Chosen groups as one HDF5 file.
+  struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Write stored groups to one HDF5 file, laid out as a sealed segment is.")
+    @OptionGroup var place: Place
+    @Option(parsing: .upToNextOption, help: "Only these epochs.") var epoch: [Int] = []
+    @Flag(help: "Leave out groups that miss a score.") var scored = false
+    @Option(help: "HDF5 file to write.") var out: String
+
+    func run() throws {
+      let store = try place.open()
+      let chosen = store.entries.filter { (epoch.isEmpty || epoch.contains($0.epoch)) && (!scored || $0.isScored) }
+      guard !chosen.isEmpty else {
+        throw CommandError(
+          "\(store.folder.path): expected groups to export, found \(store.count) stored and none that was asked for")
+      }
+      try store.export(chosen.map(\.number), to: URL(filePath: out))
+      let size = try FileManager.default.attributesOfItem(atPath: out)[.size] as? Int ?? 0
+      print(
+        "wrote \(out): \(chosen.count) groups, \(chosen.reduce(0) { $0 + $1.trajectoryCount }) trajectories, "
+          + String(format: "%.1f MB", Double(size) / 1e6))
+    }
+  }
+
+  /// All groups in as few segments as possible.
+  struct Compact: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Write all groups into as few segments as possible. No learner may be working on the run.")
+    @OptionGroup var place: Place
+    @Option(help: "Groups to a segment.") var segmentGroups = 4096
+    @Option(help: "Bytes to a segment.") var segmentBytes = 1 << 30
+
+    func validate() throws {
+      guard segmentGroups > 0, segmentBytes > 0 else {
+        throw ValidationError(
+          "expected --segment-groups and --segment-bytes above 0, found \(segmentGroups) and \(segmentBytes)")
+      }
+    }
+
+    func run() throws {
+      let store = try place.openForWriting(
+        ReplaySettings(
+          segmentGroups: segmentGroups, segmentBytes: segmentBytes, maximumTrajectories: .max, maximumBytes: .max))
+      for damage in store.damage { print("damaged: \(damage)") }
+      let done = try store.compact()
+      print(
+        "\(store.folder.path): \(store.count) groups, \(done.segmentsBefore) segments and "
+          + String(format: "%.1f MB before, ", Double(done.bytesBefore) / 1e6)
+          + "\(done.segmentsAfter) and " + String(format: "%.1f MB after", Double(done.bytesAfter) / 1e6))
+    }
+  }
+}

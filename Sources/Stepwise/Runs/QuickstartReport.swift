@@ -1,0 +1,88 @@
+// What a quickstart leaves behind: a table on the terminal, a sheet, a curve, the adapter, the numbers as JSON.
+
+import Foundation
+import Supervision
+import Imaging
+import Telemetry
+
+struct QuickstartReport {
+  let reward: String
+  let folder: URL
+  /// The adapter of the newest checkpoint.
+  let adapter: URL
+  let prompts: [String]
+  let seeds: Int
+  let before, after: Evaluation.Result
+
+  /// Writes the files and prints the table.
+  func write() throws {
+    let lora = folder.appending(path: "pytorch_lora_weights.safetensors")
+    let sheet = folder.appending(path: "before-after.png"), curve = folder.appending(path: "reward.png")
+    try write(try Data(contentsOf: adapter), to: lora)
+    try contactSheet().writePNG(to: sheet)
+    let records = try MetricsRecord.read(RunFolder.metrics(folder))
+    let names = Set(records.flatMap(\.values.keys)).filter(MetricsCurve.isReward).sorted()
+    try MetricsCurve.write(records, names: Array(names.prefix(1)), title: folder.lastPathComponent, to: curve)
+    try write(try before.report.json(), to: folder.appending(path: "evaluation-before.json"))
+    try write(try after.report.json(), to: folder.appending(path: "evaluation-after.json"))
+    print("\n" + table())
+    print(
+      """
+      Look at  \(sheet.path)
+               \(curve.path)
+      LoRA     \(lora.path)
+      Replay   \(folder.appending(path: "replay").path)
+      Curves   tensorboard --logdir \(folder.path)
+      """)
+  }
+
+  private func table() -> String {
+    var rows = [["held-out", "before", "after", "change"]]
+    for name in before.scores.keys.sorted() {
+      guard let old = before.report.rewards[name]?.all, let new = after.report.rewards[name]?.all else { continue }
+      rows.append([name, old.text, new.text, change(name, old, new)])
+    }
+    if let old = before.report.diversity, let new = after.report.diversity {
+      rows.append(["diversity", String(format: "%.4f", old), String(format: "%.4f", new), ""])
+    }
+    return TextTable.text(rows)
+  }
+
+  /// The difference in standard errors of the two means, and in percent for sizes.
+  private func change(_ name: String, _ old: ScoreSummary, _ new: ScoreSummary) -> String {
+    var text = String(format: "%+.4f", new.mean - old.mean)
+    if let a = old.standardError, let b = new.standardError, a + b > 0 {
+      text += String(format: ", %.1f standard errors", (new.mean - old.mean) / (a * a + b * b).squareRoot())
+    }
+    if name.hasPrefix("jpeg-"), old.mean != 0 {
+      text += String(format: ", JPEG size %+.0f%%", 100 * (new.mean / old.mean - 1))
+    }
+    return text
+  }
+
+  private static let shownPrompts = 10
+  private static let shownSeeds = 4
+
+  /// A line a prompt: the same seeds before and after.
+  private func contactSheet() throws -> Image {
+    let seeds = min(seeds, Self.shownSeeds)
+    let rows = prompts.prefix(Self.shownPrompts).enumerated().map { number, prompt in
+      let first = number * self.seeds
+      let shown = [before, after].flatMap { $0.pictures[first..<first + seeds] }
+      return ContactSheet.Row(prompt, shown.map { ContactSheet.Cell($0) })
+    }
+    let blank = [String](repeating: "", count: seeds - 1)
+    return try ContactSheet(
+      title: "\(reward): held-out prompts, the same noise before and after",
+      columnTitles: ["before"] + blank + ["after"] + blank, rows: rows, cellSide: 96
+    ).rendered()
+  }
+
+  private func write(_ data: Data, to file: URL) throws {
+    do {
+      try data.write(to: file, options: .atomic)
+    } catch {
+      throw CommandError("\(file.path): cannot be written: \(error.localizedDescription)")
+    }
+  }
+}

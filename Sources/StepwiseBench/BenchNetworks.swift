@@ -1,0 +1,198 @@
+// `stepwise bench unet`, `vae` and `text`: one evaluation of a network with random weights, made from its config.json.
+
+import ArgumentParser
+import Engine
+import Foundation
+import Supervision
+import Layers
+import Models
+
+/// What a network's benchmark finds; the keys are those of Benchmarks/peers.
+struct NetworkReport: Encodable {
+  let peer: String
+  let mode: String
+  let batch: Int
+  var latent: Int?
+  var tokens: Int?
+  var rank: Int?
+  let threads: Int
+  /// The median.
+  let seconds: Double
+  let allSeconds: [Double]
+  /// Of the processor, in all threads, the mean of the runs.
+  let cpuSeconds: Double
+  /// Operations of products and convolutions in one run, in units of 10^9.
+  let gflop: Double
+  let gflopPerSecond: Double
+  let peakMemoryGb: Double
+
+  init(_ mode: String, batch: Int, operations: Double, _ measured: BenchMeasurement) {
+    peer = BenchMeasurement.name
+    self.mode = mode
+    self.batch = batch
+    threads = Compute.threads
+    seconds = measured.median.rounded(toPlaces: 4)
+    allSeconds = measured.seconds.map { $0.rounded(toPlaces: 4) }
+    cpuSeconds = measured.processorSeconds.rounded(toPlaces: 4)
+    gflop = (operations / 1e9).rounded(toPlaces: 6)
+    gflopPerSecond = (operations / 1e9 / measured.median).rounded(toPlaces: 1)
+    peakMemoryGb = BenchMeasurement.peakMemory
+  }
+
+  var text: String {
+    String(format: "%.4f s (median of %d), %.1f GFLOP, %.1f GFLOP/s, peak memory %.2f GB",
+      seconds, allSeconds.count, gflop, gflopPerSecond, peakMemoryGb)
+  }
+}
+
+/// Refuses a network that does not fit into memory, before any of it is made.
+private func requireMemory(_ file: String, _ cost: NetworkCost, activations: Int) throws {
+  var demand = MemoryDemand()
+  demand.add("\(cost.parameters / 1_000_000) M weights", bytes: cost.weightBytes)
+  demand.add("values between layers", bytes: 4 * activations)
+  do {
+    try demand.require(advice: "Take a smaller --batch or --latent, or a machine with more memory.")
+  } catch {
+    throw CommandError("\(file): \(error)")
+  }
+}
+
+struct BenchUNet: ParsableCommand {
+  enum Mode: String, CaseIterable, ExpressibleByArgument { case forward, lora }
+
+  static let configuration = CommandConfiguration(
+    commandName: "unet", abstract: "One evaluation of a UNet, or one forward and backward pass through its LoRA.")
+
+  @Option(help: "config.json of a diffusers UNet2DConditionModel.") var config: String
+  @Option(help: "forward, or lora: forward and backward through frozen weights and adapters.") var mode = Mode.forward
+  @Option(help: "Samples at once.") var batch = 1
+  @Option(help: "Side of the latents; the configuration's when absent.") var latent: Int?
+  @Option(help: "Tokens of the text.") var tokens = 77
+  @Option(help: "Rank of the adapters.") var rank = 4
+  @Flag(help: "Compute activations again in the backward pass rather than keep them.") var gradientCheckpointing = false
+  @Option(help: "Timed runs, after one that is not.") var runs = 3
+  @OptionGroup var options: BenchOptions
+
+  func validate() throws {
+    try requirePositive(["batch": batch, "latent": latent ?? 1, "tokens": tokens, "rank": rank, "runs": runs])
+  }
+
+  func run() throws {
+    let configuration = try UNetConfiguration(ModelConfiguration(file: URL(filePath: config)))
+    let side = latent ?? configuration.sampleSize
+    let cost = configuration.cost(batch: batch, latent: side, tokens: tokens)
+    try requireMemory(config, cost, activations: cost.widest)
+    try options.start()
+    let random = RandomStream(seed: options.seed)
+    let unet = try UNet2DCondition(configuration, from: ParameterSource(random: random.fork("weights")))
+    var inputs = random.fork("inputs")
+    let latents = inputs.normal([batch, configuration.inChannels, side, side])
+    let text = inputs.normal([batch, tokens, configuration.crossAttentionWidth])
+    let timesteps = [Int](repeating: 999, count: batch)
+    unet.recomputesUnits = gradientCheckpointing
+    if mode == .lora { try unet.addLoRA(rank: rank, alpha: Float(rank), random: random.fork("lora")) }
+    let measured = BenchMeasurement(runs: runs) {
+      switch mode {
+      case .forward:
+        _ = Tape.withoutGradients { unet(latents, timesteps: timesteps, encoderHiddenStates: text) }
+      case .lora:
+        _ = Tape.gradients { _ in
+          (unet(latents, timesteps: timesteps, encoderHiddenStates: text).squared().mean(), ())
+        }
+      }
+    }
+    // The gradients with respect to the inputs of frozen layers cost as much as the layers.
+    let operations = cost.operations * (mode == .lora ? 2 : 1)
+    var report = NetworkReport(mode.rawValue, batch: batch, operations: operations, measured)
+    (report.latent, report.tokens, report.rank) = (side, tokens, mode == .lora ? rank : nil)
+    try options.show(report, text: "unet \(mode.rawValue), batch \(batch), latents \(side): \(report.text)")
+  }
+}
+
+struct BenchVAE: ParsableCommand {
+  enum Mode: String, CaseIterable, ExpressibleByArgument { case decode, encode }
+
+  static let configuration = CommandConfiguration(
+    commandName: "vae",
+    abstract: "Decode latents to pictures, or encode pictures, with an AutoencoderKL or AutoencoderTiny.")
+
+  @Option(help: "config.json of a diffusers AutoencoderKL or AutoencoderTiny.") var config: String
+  @Option(help: "decode or encode.") var mode = Mode.decode
+  @Option(help: "Pictures at once.") var batch = 1
+  @Option(help: "Side of the latents.") var latent = 64
+  @Option(help: "Timed runs, after one that is not.") var runs = 3
+  @OptionGroup var options: BenchOptions
+
+  func validate() throws { try requirePositive(["batch": batch, "latent": latent, "runs": runs]) }
+
+  func run() throws {
+    let values = try ModelConfiguration(file: URL(filePath: config))
+    let isTiny = values.values["_class_name"] == .string("AutoencoderTiny")
+    let (cost, work) = try isTiny ? tiny(values) : full(values)
+    let measured = BenchMeasurement(runs: runs) { _ = Tape.withoutGradients(work) }
+    var report = NetworkReport(mode.rawValue, batch: batch, operations: cost.operations, measured)
+    report.latent = latent
+    try options.show(report, text: "vae \(mode.rawValue), batch \(batch), latents \(latent): \(report.text)")
+  }
+
+  private func full(_ values: ModelConfiguration) throws -> (NetworkCost, () -> Tensor) {
+    let configuration = try AutoencoderConfiguration(values)
+    let cost = mode == .decode
+      ? configuration.decodingCost(batch: batch, latent: latent) : configuration.encodingCost(batch: batch, latent: latent)
+    try requireMemory(config, cost, activations: cost.widest)
+    try options.start()
+    let vae = try AutoencoderKL(configuration, from: weights)
+    let input = input(latentChannels: configuration.latentChannels, reduction: configuration.reduction)
+    return (cost, { mode == .decode ? vae.decode(input) : vae.encode(input).mean })
+  }
+
+  private func tiny(_ values: ModelConfiguration) throws -> (NetworkCost, () -> Tensor) {
+    let configuration = try AutoencoderTinyConfiguration(values)
+    let cost = mode == .decode
+      ? configuration.decodingCost(batch: batch, latent: latent) : configuration.encodingCost(batch: batch, latent: latent)
+    try requireMemory(config, cost, activations: cost.widest)
+    try options.start()
+    let vae = try AutoencoderTiny(configuration, from: weights)
+    let input = input(latentChannels: configuration.latentChannels, reduction: vae.reduction)
+    return (cost, { mode == .decode ? vae.decode(input) : vae.encode(input) })
+  }
+
+  private var weights: ParameterSource { ParameterSource(random: RandomStream(seed: options.seed).fork("weights")) }
+
+  private func input(latentChannels: Int, reduction: Int) -> Tensor {
+    var stream = RandomStream(seed: options.seed).fork("inputs")
+    let side = latent * reduction
+    return mode == .decode
+      ? stream.normal([batch, latentChannels, latent, latent]) : stream.uniform([batch, 3, side, side]) * 2 - 1
+  }
+}
+
+struct BenchText: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "text", abstract: "Encode prompts of random tokens.")
+
+  @Option(help: "config.json of a transformers CLIPTextModel.") var config: String
+  @Option(help: "Prompts at once.") var batch = 1
+  @Option(help: "Tokens of a prompt.") var tokens = 77
+  @Option(help: "Timed runs, after one that is not.") var runs = 3
+  @OptionGroup var options: BenchOptions
+
+  func validate() throws { try requirePositive(["batch": batch, "tokens": tokens, "runs": runs]) }
+
+  func run() throws {
+    let configuration = try CLIPTextConfiguration(ModelConfiguration(file: URL(filePath: config)))
+    guard tokens <= configuration.maximumLength else {
+      throw CommandError("\(config): expected at most \(configuration.maximumLength) --tokens, found \(tokens)")
+    }
+    let cost = configuration.cost(batch: batch, tokens: tokens)
+    try requireMemory(config, cost, activations: cost.widest)
+    try options.start()
+    let random = RandomStream(seed: options.seed)
+    let encoder = try CLIPText(configuration, from: ParameterSource(random: random.fork("weights")))
+    var inputs = random.fork("inputs")
+    let ids = (0..<batch).map { _ in (0..<tokens).map { _ in inputs.integer(below: configuration.vocabularySize) } }
+    let measured = BenchMeasurement(runs: runs) { _ = Tape.withoutGradients { encoder(ids) } }
+    var report = NetworkReport("forward", batch: batch, operations: cost.operations, measured)
+    report.tokens = tokens
+    try options.show(report, text: "text, batch \(batch), \(tokens) tokens: \(report.text)")
+  }
+}

@@ -1,0 +1,90 @@
+// One process of a torture. Router, reward server and actor are those of a run but for what they compute.
+
+import Actor
+import ArgumentParser
+import Configuration
+import Foundation
+import Logging
+import RewardServer
+import Rewards
+import Threads
+import Transport
+
+/// Scores a picture by its first byte: nothing to compute, and never wrong by chance.
+struct FirstByteScorer: Scorer {
+  let name = SyntheticGroups.reward
+  let version = "1"
+
+  func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
+    prompts.indices.map { Float(images[$0 * height * width * 3]) }
+  }
+}
+
+struct TorturePart: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "part", abstract: "Run one process of the local cluster.", shouldDisplay: false)
+
+  enum Role: String, ExpressibleByArgument {
+    case router, rewardServer = "reward-server", actor, learner
+  }
+
+  @Argument var role: Role
+  @Option var folder: String
+  @Option var seed: UInt64
+  @Option var name: String
+  @Option var incarnation = 0
+  @Option(help: "Which router to be.") var index = 0
+  @Option(help: "Actors in this process.") var count = 1
+  @Option(help: "Milliseconds that a batch takes.") var pace = 100
+  @Option(name: .customLong("set")) var overrides: [String] = []
+
+  func run() throws {
+    let plan = TorturePlan(folder: URL(filePath: folder), seed: seed)
+    let whole = try Configuration(file: plan.configurationFile, overrides: overrides)
+    let logger = serviceLogger(name)
+    let context = try Context()
+    switch role {
+    case .router:
+      let router = try RewardService.router(context, whole, index: index, logger: logger)
+      try Self.untilSignal(router.stop) { try router.join() }
+    case .rewardServer:
+      var options = ScoringOptions(name: name, routers: whole.network.routerBackends)
+      options.beat = .seconds(whole.network.heartbeatInterval)
+      options.patience = .seconds(5)
+      options.connectTimeout = .seconds(whole.network.connectTimeout)
+      let server = try ScoringService(context, options, logger: logger) { [FirstByteScorer()] }
+      try Self.untilSignal(server.stop) { try server.join() }
+    case .actor:
+      let actors = try (0..<count).map { try actor($0, of: count, whole, plan, context, logger) }
+      try Self.untilSignal({ for actor in actors { actor.stop() } }) {
+        for actor in actors {
+          let reason = try actor.join()
+          logger.info("\(reason)")
+        }
+      }
+    case .learner:
+      try FileManager.default.createDirectory(at: plan.run, withIntermediateDirectories: true)
+      try TortureLearner(configuration: whole, plan: plan, logger: logger).run(context, incarnation: incarnation)
+    }
+  }
+
+  private func actor(
+    _ index: Int, of count: Int, _ whole: Configuration, _ plan: TorturePlan, _ context: Context, _ logger: Logger
+  ) throws -> ActorService {
+    var options = ActorOptions(whole, name: count == 1 ? name : "\(name).\(index)", incarnation: incarnation)
+    options.redelivery = .seconds(count == 1 ? 2 : 20)
+    let ledger = try Ledger(file: plan.ledger(name))
+    let incarnation = incarnation
+    return try ActorService(
+      synthetic: context, options, pace: .milliseconds(pace), logger: logger,
+      acknowledged: { numbers in
+        ledger.write("acknowledged \(incarnation) " + numbers.map(String.init).joined(separator: " "))
+      })
+  }
+
+  private static func untilSignal(_ stop: @escaping @Sendable () -> Void, _ join: () throws -> Void) throws {
+    let signals = try TerminationSignals { _ in stop() }
+    defer { withExtendedLifetime(signals) {} }
+    try join()
+  }
+}
