@@ -76,7 +76,7 @@ def compare():
     return (
         table(head, rows)
         + f"\n\nMedians of {rounds} rounds, peer and project in turn; the ratio is the median of the rounds' ratios. "
-        + "Processor time is of all threads, and depends less on what else the machine does. "
+        + "Processor time is of all threads, and depends less on other work on the machine. "
         + f"{machine()}. {'; '.join(sorted(names))}."
     )
 
@@ -102,8 +102,8 @@ def scaling():
     told = ", ".join(f"{rate:.0f} GFLOP/s with {threads} thread{'s' if threads > 1 else ''}" for threads, rate in sorted(peaks.items()))
     return (
         table(head, rows)
-        + f"\n\nThe roofline is what the operations of the direct method would take at the rate of a product of 2048 x 2048 "
-        + f"matrices ({told}); Winograd convolutions may be below it. {machine()}."
+        + f"\n\nThe roofline is the time of the direct method's operations at the rate of a product of 2048 x 2048 "
+        + f"matrices ({told}); Winograd convolutions may be faster. {machine()}."
     )
 
 
@@ -151,11 +151,11 @@ def replay():
             ["insert", size, f"{kind['connection']}, {kind['acknowledged']}", f"{kind['writers']} x {kind['in_flight']}"]
             + [told, *beside(found, peer), *beside(found, ceiling, share=True)]
         )
-    head = ["work", "item", "how", "writers x under way", "Stepwise /s", "Reverb /s", "times", "ZeroMQ alone /s", "of it"]
+    head = ["work", "item", "how", "writers x in flight", "Stepwise /s", "Reverb /s", "times", "ZeroMQ alone /s", "of it"]
     rounds = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     return (
         table(head, rows)
-        + f"\n\nMedians of {rounds} rounds in turn, items that were found as they were made; ratios are medians of the "
+        + f"\n\nMedians of {rounds} rounds in turn; only items that were stored as they were made count; ratios are medians of the "
         + f"rounds' ratios. `Benchmarks/replay.sh`. {machine()}, {os.cpu_count()} cores."
     )
 
@@ -170,10 +170,10 @@ def actors():
         spread = f"{run['fewestOfAnActor']} to {run['mostOfAnActor']}, mean {run['meanOfAnActor']:.1f}"
         memory = run["mostMemory"]["learner"]
         rows.append([str(count), f"{rate:.1f}", f"{rate / (2 * count):.0%}", spread, str(len(run["lost"])), f"{memory} MiB"])
-    head = ["actors", "trajectories a second", "of linear", "groups of an actor", "lost", "learner's memory"]
+    head = ["actors", "trajectories per second", "of linear scaling", "groups per actor", "lost", "learner's memory"]
     return (
         table(head, rows)
-        + "\n\nGroups of two; each actor takes a second for a group, so that linear is two trajectories a second and actor. "
+        + "\n\nGroups of two; each actor takes one second per group, so linear scaling is two trajectories per second and actor. "
         + f"More than 16 actors share four processes. `Benchmarks/actors.sh`. {machine()}, {os.cpu_count()} cores."
     )
 
@@ -193,7 +193,7 @@ def account():
             f"{ours['acknowledged']:,} acknowledged in {ours['faults'].get(fault, 0)} ends, {len(ours['lost'])} lost, "
             + f"{len(ours['storedTwice'])} stored twice",
         ])
-    return table(["end", "Reverb, a checkpoint a second", "Stepwise"], rows) + f"\n\n`Benchmarks/account.sh`. {machine()}."
+    return table(["end", "Reverb, one checkpoint per second", "Stepwise"], rows) + f"\n\n`Benchmarks/account.sh`. {machine()}."
 
 
 made = {"compare": compare, "scaling": scaling, "replay": replay, "actors": actors, "account": account}[kind]()

@@ -95,7 +95,7 @@ def state(plan: study.Plan) -> str:
     seeds = ", ".join(
         f"{sum(run.finished() for run in runs if run.seed == seed)} with seed {seed}" for seed in plan.seeds
     )
-    return f"**{len(done)} of {len(runs)} runs are there** ({seeds})."
+    return f"**{len(done)} of {len(runs)} runs are finished** ({seeds})."
 
 
 def tables(plan: study.Plan) -> dict[str, str]:
