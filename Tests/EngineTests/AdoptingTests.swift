@@ -1,14 +1,14 @@
+// Tensors that take over memory: at every size, and with the check for finite elements.
+
 import Engine
 import Testing
 
-@Suite("Memory that others filled")
-struct AdoptingTests {
-  @Test("becomes a tensor at every size, and what is not finite is found wherever it is")
-  func finite() {
+@Suite struct AdoptingTests {
+  @Test func `adopted memory becomes a tensor and elements that are not finite are found at every position`() {
     var random = RandomStream(seed: 5).fork("adopting")
     for count in [0, 1, 7, 8, 9, 63, 1023, 1024, 1025, 4097] {
       var values = random.normal([count]).values
-      // The largest finite numbers are finite.
+      // The largest finite numbers must not be taken for infinities.
       if count > 1 { (values[0], values[count - 1]) = (.greatestFiniteMagnitude, -.greatestFiniteMagnitude) }
       func adopted() -> (tensor: Tensor, isFinite: Bool) {
         let memory = TensorMemory.allocate(byteCount: 4 * count)

@@ -1,13 +1,12 @@
-// Attention over several blocks of queries and of keys, and from packed projections.
+// Attention over several blocks of queries and keys, and over packed projections.
 
 import Engine
 import Testing
 
-@Suite("Attention block by block")
-struct AttentionTests {
+@Suite struct AttentionTests {
   init() throws { try Compute.start() }
 
-  /// The whole matrix of scores at once, for one head.
+  /// Attention of one head with the whole matrix of scores.
   private func expected(_ q: Tensor, _ k: Tensor, _ v: Tensor, causal: Bool) -> Tensor {
     let (n, m) = (q.shape[1], k.shape[1])
     var scores = q.matmul(k.permuted([0, 2, 1])) / Float(q.shape[2]).squareRoot()
@@ -18,11 +17,12 @@ struct AttentionTests {
   }
 
   @Test(
-    "values and gradients of long sequences",
     arguments: [(130, 1100, 4, false), (700, 700, 4, true), (1100, 130, 4, true), (140, 600, 70, false)])
-  func long(n: Int, m: Int, width: Int, causal: Bool) {
+  func `attention over several blocks equals the reference, and so do its gradients`(
+    n: Int, m: Int, width: Int, causal: Bool
+  ) {
     var random = RandomStream(seed: 31)
-    // Scores of some tens: the running maximum must move.
+    // The scores reach some tens, so that the running maximum changes.
     let inputs = [random.normal([1, n, width]) * 6, random.normal([1, m, width]) * 3, random.normal([1, m, width])]
     let weights = random.normal([1, n, width])
     let fast = Tape.gradients(of: inputs) {
@@ -37,8 +37,8 @@ struct AttentionTests {
     for (a, b) in zip(fast.inputs, slow.inputs) { #expect(worstError(a.values, b.values) < 5e-5) }
   }
 
-  @Test("packed queries, keys and values give what separate ones give, and their gradients", arguments: [1, 3])
-  func packed(heads: Int) {
+  @Test(arguments: [1, 3])
+  func `packed queries, keys and values give the same values and gradients as separate ones`(heads: Int) {
     var random = RandomStream(seed: 32)
     let width = 5 * heads, weights = random.normal([2, 9, width])
     let all = random.normal([2, 9, 3 * width]), context = random.normal([2, 4, 2 * width])

@@ -1,9 +1,9 @@
-// Convolutions against the slow, obvious way: sums over positions and taps in double precision.
+// Convolutions against a reference: sums over positions and taps in double precision.
 
 import Engine
 import Testing
 
-/// A convolution's sizes and what is added to it.
+/// The sizes of a convolution.
 struct ConvolutionCase: Sendable, CustomTestStringConvertible {
   var batch = 1
   var height, width, inputs, outputs: Int
@@ -17,7 +17,7 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
       + "padding \(padding.top) \(padding.left) \(padding.bottom) \(padding.right)\(doubled ? ", doubled" : "")"
   }
 
-  /// 3x3 and stride 1: every remainder of tiles of 4x4 and of groups of 16 and 64 channels.
+  /// 3x3 and stride 1: all remainders of tiles of 4x4 and of groups of 16 and 64 channels.
   static let winograd: [ConvolutionCase] = [
     .init(height: 1, width: 1, inputs: 1, outputs: 1), .init(height: 2, width: 3, inputs: 7, outputs: 8),
     .init(batch: 3, height: 5, width: 5, inputs: 8, outputs: 9), .init(height: 4, width: 4, inputs: 9, outputs: 7),
@@ -37,7 +37,8 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
     .init(batch: 3, height: 5, width: 7, inputs: 9, outputs: 8, kernel: 1, padding: Padding(0)),
     .init(batch: 2, height: 3, width: 4, inputs: 6, outputs: 5, kernel: 1, padding: Padding(0), doubled: true),
     .init(batch: 3, height: 8, width: 9, inputs: 7, outputs: 5, stride: 2),
-    .init(height: 6, width: 6, inputs: 4, outputs: 3, stride: 2, padding: Padding(top: 0, left: 0, bottom: 1, right: 1)),
+    .init(
+      height: 6, width: 6, inputs: 4, outputs: 3, stride: 2, padding: Padding(top: 0, left: 0, bottom: 1, right: 1)),
     .init(batch: 2, height: 17, width: 5, inputs: 20, outputs: 33, stride: 2),
     .init(height: 8, width: 12, inputs: 3, outputs: 5, kernel: 4, stride: 4, padding: Padding(0)),
     .init(height: 9, width: 9, inputs: 2, outputs: 3, kernel: 5, stride: 3, padding: Padding(2)),
@@ -52,7 +53,7 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
     ]
   }
 
-  /// Calls `body` with the offsets in result, input and weight of everything that is multiplied.
+  /// Calls `body` with the offsets in result, input and weight of every product.
   func eachTerm(_ body: (_ result: Int, _ input: Int, _ weight: Int) -> Void) {
     let (out, scale) = (output, doubled ? 2 : 1)
     for b in 0..<batch {
@@ -73,15 +74,14 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
   }
 }
 
-@Suite("Convolutions agree with the obvious way")
-struct ConvolutionTests {
-  /// Winograd's transforms multiply by up to 8 twice over before large numbers cancel; direct sums stay below 1e-6.
+@Suite struct ConvolutionTests {
+  /// Winograd's transforms multiply twice by up to 8 before large numbers cancel; direct sums stay below 1e-6.
   static let tolerance: Float = 3e-5
 
   init() throws { try Compute.start() }
 
-  @Test("in their results and all gradients", arguments: ConvolutionCase.winograd + ConvolutionCase.others)
-  func everything(of shape: ConvolutionCase) {
+  @Test(arguments: ConvolutionCase.winograd + ConvolutionCase.others)
+  func `a convolution with all terms equals the reference, and so do all gradients`(shape: ConvolutionCase) {
     var random = RandomStream(seed: 5)
     let x = random.normal([shape.batch, shape.height, shape.width, shape.inputs])
     let weight = random.normal([shape.outputs, shape.kernel, shape.kernel, shape.inputs])
@@ -112,8 +112,8 @@ struct ConvolutionTests {
     #expect(found.inputs[4].values == gs)
   }
 
-  @Test("and without added terms", arguments: [ConvolutionCase.winograd[7], ConvolutionCase.others[3]])
-  func bare(shape: ConvolutionCase) {
+  @Test(arguments: [ConvolutionCase.winograd[7], ConvolutionCase.others[3]])
+  func `a convolution without optional terms equals the reference`(shape: ConvolutionCase) {
     var random = RandomStream(seed: 6)
     let x = random.normal([shape.batch, shape.height, shape.width, shape.inputs])
     let weight = random.normal([shape.outputs, shape.kernel, shape.kernel, shape.inputs])
@@ -124,10 +124,8 @@ struct ConvolutionTests {
     #expect(worstError(y.values, expected.map { Float($0) }) < Self.tolerance)
   }
 
-  @Test(
-    "A picture gives the same bits alone and in a batch",
-    arguments: [(8, 64, 1), (16, 24, 1), (5, 70, 1), (8, 64, 2), (23, 70, 1)])
-  func batchDoesNotMatter(side: Int, channels: Int, stride: Int) {
+  @Test(arguments: [(8, 64, 1), (16, 24, 1), (5, 70, 1), (8, 64, 2), (23, 70, 1)])
+  func `an image gives the same bits alone and in a batch`(side: Int, channels: Int, stride: Int) {
     var random = RandomStream(seed: 7)
     let x = random.normal([5, side, side, channels]), weight = random.normal([channels, 3, 3, channels])
     let together = conv2d(x, weight, nil, stride: stride, padding: Padding(1))
@@ -137,8 +135,7 @@ struct ConvolutionTests {
     }
   }
 
-  @Test("No pictures give no results")
-  func empty() {
+  @Test func `an empty batch gives an empty result`() {
     let y = conv2d(Tensor.zeros([0, 8, 8, 4]), Tensor.ones([5, 3, 3, 4]), nil, padding: Padding(1))
     #expect(y.shape == [0, 8, 8, 5])
   }

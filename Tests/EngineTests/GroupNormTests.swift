@@ -1,8 +1,9 @@
+// Group norm in place: it may reuse the memory of its input only if nothing else needs it.
+
 import Engine
 import Testing
 
-@Suite("Group norm")
-struct GroupNormTests {
+@Suite struct GroupNormTests {
   let weight = Tensor((0..<8).map { 0.5 + 0.1 * Float($0) }, shape: [8])
   let bias = Tensor((0..<8).map { 0.3 - 0.1 * Float($0) }, shape: [8])
 
@@ -17,18 +18,17 @@ struct GroupNormTests {
     groupNorm(consume x, weight, bias, groups: 4, epsilon: 1e-5, silu: silu)
   }
 
-  @Test("gives the same whether it may take its input's memory or not, and leaves alone what others hold", arguments: [
-    false, true,
-  ])
-  func inPlace(silu: Bool) {
+  @Test(arguments: [false, true])
+  func `the result is the same in new and in reused memory, and an input with other owners does not change`(
+    silu: Bool
+  ) {
     let x = example(), before = x.values
     let held = normalized(x, silu: silu)
     #expect(x.values == before)
     #expect(normalized(example(), silu: silu).values == held.values)
   }
 
-  @Test("leaves a tape what it needs for gradients")
-  func onTape() {
+  @Test func `an input on a tape does not change`() {
     let found = Tape.gradients(of: [example()]) { inputs in
       let y = normalized(inputs[0], silu: true)
       return ((y * y).sum(), inputs[0].detached)

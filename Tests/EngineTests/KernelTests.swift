@@ -1,20 +1,20 @@
-// Each kernel against the slow, obvious way, over awkward sizes.
+// Kernels against slow references, over awkward sizes.
 
 import Engine
 import Foundation
 import Testing
 
+/// The largest difference between `a` and `b`, relative to the largest element of `b`.
 func worstError(_ a: [Float], _ b: [Float]) -> Float {
   let largest = b.map(Swift.abs).max() ?? 0
   return zip(a, b).map { Swift.abs($0 - $1) }.max().map { $0 / Swift.max(largest, 1e-30) } ?? 0
 }
 
-@Suite("Kernels agree with the obvious way")
-struct KernelTests {
+@Suite struct KernelTests {
   init() throws { try Compute.start() }
 
-  @Test("element by element", arguments: [0, 1, 7, 8, 9, 4097, 20000])
-  func elements(count: Int) {
+  @Test(arguments: [0, 1, 7, 8, 9, 4097, 20000])
+  func `elementwise functions equal those of the C library`(count: Int) {
     var random = RandomStream(seed: 3)
     let x = random.normal([count]) * 4
     let values = x.values
@@ -33,14 +33,13 @@ struct KernelTests {
     expect(x.clamped(-1, 2), { min(max($0, -1), 2) })
   }
 
-  @Test("sums of long runs keep their precision")
-  func longSums() {
+  @Test func `sums of many elements keep their precision`() {
     let x = Tensor(repeating: 0.1, shape: [1_000_000])
     #expect(Swift.abs(x.sum().item - 100_000) < 0.2)
   }
 
-  @Test("products", arguments: [(1, 1, 1), (7, 8, 9), (130, 65, 33), (257, 3, 100)])
-  func products(m: Int, n: Int, k: Int) {
+  @Test(arguments: [(1, 1, 1), (7, 8, 9), (130, 65, 33), (257, 3, 100)])
+  func `products equal sums in double precision`(m: Int, n: Int, k: Int) {
     var random = RandomStream(seed: 4)
     let a = random.normal([m, k]), b = random.normal([n, k]), bias = random.normal([n])
     let (av, bv, cv) = (a.values, b.values, bias.values)
@@ -56,8 +55,7 @@ struct KernelTests {
     #expect(worstError((a.matmul(b.permuted([1, 0])) + bias).values, expected) < 1e-5)
   }
 
-  @Test("group norm of values far from zero")
-  func groupNormOffset() {
+  @Test func `group norm is precise for values far from zero`() {
     var random = RandomStream(seed: 6)
     let x = random.normal([2, 6, 5, 8]) + 1000
     let y = groupNorm(x, Tensor.ones([8]), Tensor.zeros([8]), groups: 2, epsilon: 1e-5)
@@ -67,8 +65,8 @@ struct KernelTests {
     #expect(worstError(y.values, expected.values) < 1e-3)
   }
 
-  @Test("attention, plain and causal", arguments: [(1, 1, false), (9, 77, false), (130, 130, true)])
-  func attention(n: Int, m: Int, causal: Bool) {
+  @Test(arguments: [(1, 1, false), (9, 77, false), (130, 130, true)])
+  func `attention with several heads equals the reference`(n: Int, m: Int, causal: Bool) {
     var random = RandomStream(seed: 7)
     let q = random.normal([1, n, 16]), k = random.normal([1, m, 16]), v = random.normal([1, m, 16])
     let y = Engine.attention(q, k, v, heads: 2, causal: causal)
@@ -84,8 +82,7 @@ struct KernelTests {
     }
   }
 
-  @Test("random streams: reproducible, independent, of the right mean and spread")
-  func randomness() {
+  @Test func `random streams are reproducible and independent, and have the right mean and standard deviation`() {
     var a = RandomStream(seed: 9).fork("x", 1), b = RandomStream(seed: 9).fork("x", 1)
     var c = RandomStream(seed: 9).fork("x", 2)
     let (first, second, third) = (a.normal([20000]), b.normal([20000]), c.normal([20000]))
@@ -99,9 +96,8 @@ struct KernelTests {
     #expect(c.permutation(50).sorted() == Array(0..<50))
   }
 
-  @Test("Philox gives the published numbers")
-  func philox() {
-    // Random123's known answers for philox4x32-10 with counter and key 0, as uniforms of their upper 24 bits.
+  @Test func `Philox gives the published numbers`() {
+    // The known answers of Random123 for philox4x32-10 with counter 0 and key 0.
     let expected: [UInt32] = [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]
     #expect(RandomStream.philoxBlock(key: 0, counter: 0) == expected)
   }

@@ -1,11 +1,10 @@
-// Memory of tensors: blocks never overlap, however they are cut, joined and handed out again.
+// The memory of tensors: blocks never overlap when memory is cut, joined and used again.
 
 import Engine
 import Testing
 
-@Suite("Memory that is handed out again")
-struct MemoryTests {
-  /// A block, every 512th of whose words is `mark`, and its last one.
+@Suite struct MemoryTests {
+  /// A block in which every 512th word and the last word are `mark`.
   private struct Block {
     let words: UnsafeMutableBufferPointer<UInt64>
     let mark: UInt64
@@ -19,15 +18,14 @@ struct MemoryTests {
 
     private var places: [Int] { Array(stride(from: 0, to: words.count, by: 512)) + [words.count - 1] }
 
-    /// Gives the memory back; says whether it was still what was written.
+    /// Frees the memory. Returns whether its marks were unchanged.
     func end() -> Bool {
       defer { TensorMemory.deallocate(UnsafeMutableRawPointer(words.baseAddress!)) }
       return Int(bitPattern: words.baseAddress!) % 64 == 0 && places.allSatisfy { words[$0] == mark }
     }
   }
 
-  @Test("belongs to one block at a time, on several threads, from 8 bytes to 16 MiB")
-  func blocksAreApart() async {
+  @Test func `blocks of 8 bytes to 16 MiB never overlap on several threads`() async {
     let intact = await withTaskGroup(of: Bool.self) { group in
       for task in 0..<4 {
         group.addTask {

@@ -1,14 +1,13 @@
-// Products against sums in double precision, over sizes at the edges of the kernels' blocks: 14 rows, 16 and 32
-// columns, 512 columns and 384 of the inner axis at a time; rows 1,024 floats apart are copied first.
+// Products against sums in double precision, over sizes at the edges of the blocks of the kernels: 14 rows, 16 and 32
+// columns, 512 columns and 384 elements of the inner axis. Rows that are 1,024 floats apart take another path.
 
 import Engine
 import Testing
 
-@Suite("Products and what is fused into them")
-struct ProductTests {
+@Suite struct ProductTests {
   init() throws { try Compute.start() }
 
-  /// x w^T + bias + residual, the slow way.
+  /// x w^T + bias + residual, as sums in double precision.
   private func expected(_ x: Tensor, _ w: Tensor, _ bias: Tensor?, _ residual: Tensor?) -> [Float] {
     let (m, n, k) = (x.shape[0], w.shape[0], x.shape[1])
     let (xv, wv, bv, rv) = (x.values, w.values, bias?.values, residual?.values)
@@ -23,11 +22,12 @@ struct ProductTests {
   static let sizes: [[Int]] = [
     [1, 1, 1], [1, 33, 2], [13, 15, 16], [14, 16, 17], [15, 17, 31], [29, 48, 33], [28, 24, 385], [31, 513, 40],
     [2, 290, 769], [300, 3, 100], [4097, 4, 8],
-    [15, 31, 900], [1, 32, 64], [16, 33, 65], [17, 47, 95], [33, 48, 513], [49, 1050, 600], [64, 64, 1100], [29, 530, 1024],
+    [15, 31, 900], [1, 32, 64], [16, 33, 65], [17, 47, 95], [33, 48, 513], [49, 1050, 600], [64, 64, 1100],
+    [29, 530, 1024],
   ]
 
-  @Test("with bias and residual", arguments: ProductTests.sizes)
-  func affine(size: [Int]) {
+  @Test(arguments: ProductTests.sizes)
+  func `an affine product with bias and residual equals the reference`(size: [Int]) {
     var random = RandomStream(seed: 21)
     let x = random.normal([size[0], size[2]]), w = random.normal([size[1], size[2]])
     let bias = random.normal([size[1]]), residual = random.normal([size[0], size[1]])
@@ -38,18 +38,18 @@ struct ProductTests {
     #expect(worstError(x.matmul(w.permuted([1, 0])).values, expected(x, w, nil, nil)) < 1e-5)
   }
 
-  @Test("of a transposed left side", arguments: [[3, 5, 7], [33, 50, 70], [40, 100, 600], [1024, 20, 400]])
-  func transposedLeft(size: [Int]) {
+  @Test(arguments: [[3, 5, 7], [33, 50, 70], [40, 100, 600], [1024, 20, 400]])
+  func `a product with a transposed left operand equals the reference`(size: [Int]) {
     var random = RandomStream(seed: 24)
     let x = random.normal([size[2], size[0]]), g = random.normal([size[2], size[1]])
     let w = Tensor.zeros([size[1], size[0]])
-    // The weight's gradient is g^T x.
+    // The gradient of the weight is g^T x.
     let found = Tape.gradients(of: [w]) { ((linear(x, $0[0]) * g).sum(), ()) }.inputs[0]
     #expect(worstError(found.values, expected(g.permuted([1, 0]), x.permuted([1, 0]), nil, nil)) < 1e-5)
   }
 
-  @Test("give a row the same bits whatever rows come with it", arguments: [[40, 70], [64, 600], [300, 30]])
-  func rowsAreAlone(size: [Int]) {
+  @Test(arguments: [[40, 70], [64, 600], [300, 30]])
+  func `a row of a product has the same bits for any number of other rows`(size: [Int]) {
     var random = RandomStream(seed: 25)
     let x = random.normal([70, size[1]]), w = random.normal([size[0], size[1]])
     let all = linear(x, w)
@@ -58,8 +58,7 @@ struct ProductTests {
     }
   }
 
-  @Test("of the smallest and largest numbers have the precision of float32")
-  func magnitudes() {
+  @Test func `products of very small and very large numbers have the precision of float32`() {
     var random = RandomStream(seed: 26)
     let x = random.normal([20, 128]), w = random.normal([40, 128]), reference = linear(x, w).values
     for scale in [1e-30, 1e-10, 1e10, 1e30] as [Float] {
@@ -67,8 +66,8 @@ struct ProductTests {
     }
   }
 
-  @Test("make of a number that is none another that is none", arguments: [Float.nan, .infinity, -.infinity])
-  func notFinite(value: Float) {
+  @Test(arguments: [Float.nan, .infinity, -.infinity])
+  func `an element that is not finite makes exactly its row or column of a product not finite`(value: Float) {
     var values = [Float](repeating: 1, count: 64 * 40)
     values[64 * 3 + 20] = value
     let x = Tensor(values, shape: [40, 64])
@@ -77,8 +76,7 @@ struct ProductTests {
     for (index, y) in transposed.enumerated() { #expect(y.isFinite == (index % 40 != 3)) }
   }
 
-  @Test("of a layer norm are those of its result, to the bit, and so are their gradients")
-  func afterLayerNorm() {
+  @Test func `a product fused with a layer norm has the same bits as two operations, and so do its gradients`() {
     var random = RandomStream(seed: 27)
     let inputs = [
       random.normal([5, 12]), random.normal([12]), random.normal([12]), random.normal([7, 12]), random.normal([2, 12]),
@@ -101,15 +99,13 @@ struct ProductTests {
     for (a, b) in zip(together.inputs, apart.inputs) { #expect(a.values == b.values) }
   }
 
-  @Test("of an empty inner axis are bias and residual")
-  func emptySum() {
+  @Test func `a product over an empty inner axis is the bias`() {
     let y = linear(Tensor.zeros([2, 0]), Tensor.zeros([2, 0]), Tensor([1, 2], shape: [2]))
     #expect(y.values == [1, 2, 1, 2])
     #expect(linear(Tensor.zeros([0, 3]), Tensor.zeros([2, 3])).shape == [0, 2])
   }
 
-  @Test("of several layers are the layers' results side by side, with adapters as if they were separate layers")
-  func together() {
+  @Test func `the product of several layers joins the results of the layers and of their adapters`() {
     var random = RandomStream(seed: 22)
     let x = random.normal([9, 20]), first = random.normal([7, 20]), second = random.normal([18, 20])
     let down = random.normal([3, 20]), up = random.normal([18, 3])
@@ -121,10 +117,8 @@ struct ProductTests {
     #expect(worstError(y.slice(axis: 1, 7..<25).values, separate.values) < 1e-5)
   }
 
-  @Test(
-    "of a weight and its adapter are those of their sum, and so is the input's gradient",
-    arguments: [[1, 5, 7, 1], [40, 33, 20, 4], [9, 600, 500, 5], [300, 70, 33, 64], [17, 18, 1024, 3]])
-  func adapted(size: [Int]) {
+  @Test(arguments: [[1, 5, 7, 1], [40, 33, 20, 4], [9, 600, 500, 5], [300, 70, 33, 64], [17, 18, 1024, 3]])
+  func `a product with an adapter equals the product with the summed weight, and so does the gradient`(size: [Int]) {
     var random = RandomStream(seed: 28)
     let (m, n, k, rank) = (size[0], size[1], size[2], size[3])
     let x = random.normal([m, k]), w = random.normal([n, k]), g = random.normal([m, n])
@@ -138,8 +132,7 @@ struct ProductTests {
     #expect(worstError(found.inputs[0].values, expected(g, sum.permuted([1, 0]), nil, nil)) < 1e-5)
   }
 
-  @Test("have gradients that agree with central differences, of all that goes into them")
-  func gradients() throws {
+  @Test func `gradients of all inputs of an affine product agree with central differences`() throws {
     let error = try worstGradientError([[6, 10], [5, 10], [5], [8, 10], [8], [2, 10], [8, 2], [6, 13]]) { t in
       let layers = [
         AffineWeights(weight: t[1], bias: t[2]),
@@ -150,8 +143,7 @@ struct ProductTests {
     #expect(error < GradientTests.tolerance)
   }
 
-  @Test("compute no gradients for what is frozen")
-  func frozen() {
+  @Test func `frozen weights get no gradient`() {
     var random = RandomStream(seed: 23)
     let weight = Parameter(name: "w", value: random.normal([4, 4]))
     let down = Parameter(name: "a", value: random.normal([2, 4]), isTrainable: true)

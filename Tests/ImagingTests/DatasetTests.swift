@@ -1,4 +1,4 @@
-// Glyphs come with their Unicode names; folders are checked before they are used; sheets hold what they show.
+// Data sets of glyphs and folders, fonts, and contact sheets.
 
 import Foundation
 import Imaging
@@ -16,16 +16,16 @@ import Testing
     #expect(picture.width == 136 && picture.height == 128)
     #expect(picture[0, 0] == .white)
     let blue = (0..<136 * 128).filter { picture.pixels[$0 * 3 + 2] > picture.pixels[$0 * 3] &+ 40 }.count
-    #expect(blue > 2000, "a dolphin is blue")
+    #expect(blue > 2000, "the picture of a dolphin must be blue")
   }
 
-  @Test func `parts make the whole`() throws {
+  @Test func `the subsets have as many glyphs as their union`() throws {
     let parts = try [GlyphDataset.Subset.animals, .plants, .food].map { try GlyphDataset($0).count }
     #expect(parts.reduce(0, +) == 229)
     #expect(try GlyphDataset(.all).count > 1200)
   }
 
-  @Test func `a font that is missing is named with its package`() {
+  @Test func `a missing font is reported with its package, and a font without colour bitmaps is refused`() {
     let error = #expect(throws: ImagingError.self) { _ = try EmojiFont(path: "/nowhere/font.ttf") }
     #expect(error?.description.contains("fonts-noto-color-emoji") == true)
     let outlines = #expect(throws: ImagingError.self) {
@@ -34,7 +34,7 @@ import Testing
     #expect(outlines?.description.contains("colour bitmaps") == true)
   }
 
-  @Test func `a folder with metadata gives pictures and captions in its order`() throws {
+  @Test func `a folder gives pictures and captions in the order of its metadata`() throws {
     try withTemporaryFolder { folder in
       for (name, side) in [("b.png", 3), ("a.png", 5)] {
         try pattern(width: side, height: side).writePNG(to: folder.appendingPathComponent(name))
@@ -51,7 +51,7 @@ import Testing
     }
   }
 
-  @Test func `a folder's faults are named with their line`() throws {
+  @Test func `a problem in the metadata of a folder is reported with its line`() throws {
     try withTemporaryFolder { folder in
       let metadata = folder.appendingPathComponent("metadata.jsonl")
       #expect(throws: ImagingError.self) { try ImageFolderDataset(folder: folder) }
@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  @Test func `a contact sheet holds its pictures and writes its words`() throws {
+  @Test func `a contact sheet shows its pictures and its text`() throws {
     let blot = Image(width: 8, height: 8, color: .init(200, 0, 0))
     let rows = [
       ContactSheet.Row("before", [.init(blot, caption: "a long caption that needs two lines"), .init(blot)]),
@@ -78,7 +78,7 @@ import Testing
     }.count
     #expect(red == 3 * 64 * 64)
     let dark = page.pixels.filter { $0 < 64 }.count - 2 * red
-    #expect(dark > 500, "the words are there")
+    #expect(dark > 500, "the text must be visible")
     let flow = try ContactSheet([.init(blot), .init(blot), .init(blot)], columns: 2, cellSide: 16).rendered()
     #expect(flow.height > 2 * 16 && flow.width < 60)
   }

@@ -1,11 +1,11 @@
-// Pictures survive files; JPEG sizes are Pillow's; broken files are explained.
+// PNG and JPEG files: pixels are read back, JPEG sizes equal those of Pillow, and damaged files are refused.
 
 import Engine
 import Foundation
 import Imaging
 import Testing
 
-/// A picture of arithmetic, the same as the script that asked Pillow drew.
+/// A computed picture, the same as in the script that produced the expected values with Pillow.
 func pattern(width: Int, height: Int) -> Image {
   var pixels: [UInt8] = []
   for y in 0..<height {
@@ -24,7 +24,7 @@ func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Resul
 }
 
 @Suite struct ImageFileTests {
-  @Test func `a PNG file gives back every pixel`() throws {
+  @Test func `a PNG file keeps every pixel`() throws {
     let picture = pattern(width: 37, height: 11)
     try withTemporaryFolder { folder in
       let file = folder.appendingPathComponent("a.png")
@@ -34,33 +34,33 @@ func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Resul
     }
   }
 
-  @Test func `a JPEG of quality 95 has Pillow's size and comes back close`() throws {
+  @Test func `a JPEG file of quality 95 has the same number of bytes as that of Pillow`() throws {
     let picture = pattern(width: 40, height: 24)
     let bytes = try picture.jpegBytes()
-    #expect(bytes.count == 1843)  // Pillow 13 with libjpeg-turbo 3.2; the coder has not changed since 1.2
+    #expect(bytes.count == 1843)  // from Pillow 13 with libjpeg-turbo 3.2; the encoder has not changed since 1.2
     #expect(try picture.jpegBytes() == bytes)
     let back = try Image(encoded: bytes, name: "memory")
     #expect(back.width == 40 && back.height == 24)
     #expect(try picture.jpegBytes(quality: 20).count < bytes.count)
   }
 
-  @Test func `what is no picture is refused with its name`() throws {
+  @Test func `bytes that are not a picture are refused with the name of the file`() throws {
     let error = #expect(throws: ImagingError.self) { try Image(encoded: [1, 2, 3], name: "notes.txt") }
-    #expect(error?.description == "notes.txt: expected a PNG or JPEG picture, found 3 bytes of something else")
+    #expect(error?.description == "notes.txt: the 3 bytes are neither a PNG nor a JPEG picture")
     let missing = #expect(throws: ImagingError.self) {
       try Image(contentsOf: URL(fileURLWithPath: "/nowhere/a.png"))
     }
     #expect(missing?.description.contains("/nowhere/a.png") == true)
   }
 
-  @Test(arguments: [4, 10, 40, 100, 600]) func `a picture cut short is refused`(count: Int) throws {
+  @Test(arguments: [4, 10, 40, 100, 600]) func `a truncated picture is refused`(count: Int) throws {
     let picture = pattern(width: 40, height: 24)
     for bytes in [try picture.pngBytes(), try picture.jpegBytes()] {
       #expect(throws: ImagingError.self) { try Image(encoded: Array(bytes.prefix(count)), name: "cut") }
     }
   }
 
-  @Test func `a tensor and its picture agree in both ranges`() {
+  @Test func `a picture converted to a tensor and back is the same in both ranges`() {
     let picture = pattern(width: 5, height: 4)
     for range in [Image.ValueRange.signed, .unit] {
       let tensor = picture.tensor(range: range)
@@ -70,7 +70,7 @@ func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Resul
     }
   }
 
-  @Test func `values beyond the range are clamped, and what is no number is black`() {
+  @Test func `values outside of the range are clamped, and NaN becomes black`() {
     let picture = Image(Tensor([2, -3, .nan, 0, 0, 0.5], shape: [3, 1, 2]), range: .signed)
     #expect(picture.pixels == [255, 0, 128, 0, 128, 191])
   }

@@ -1,4 +1,4 @@
-// Resampling equals Pillow's; cropping, padding and varying keep what they should.
+// Resampling equals that of Pillow; cropping, padding, variations and drawing keep the right pixels.
 
 import Engine
 import Imaging
@@ -25,13 +25,13 @@ import Testing
     ])
   }
 
-  @Test func `a picture of its own size is left alone`() {
+  @Test func `resizing to the same size and an empty variation change nothing`() {
     let picture = pattern(width: 9, height: 9)
     #expect(picture.resized(width: 9, height: 9) == picture)
     #expect(picture.varied(.init()) == picture)
   }
 
-  @Test func `mirroring twice and turning by a full circle change nothing`() {
+  @Test func `mirroring twice changes nothing`() {
     let picture = pattern(width: 9, height: 7)
     var mirrored = Image.Variation()
     mirrored.isMirrored = true
@@ -40,7 +40,7 @@ import Testing
     #expect(picture.varied(mirrored).varied(mirrored) == picture)
   }
 
-  @Test func `a shift moves the picture and lets white in`() {
+  @Test func `a shift moves the picture and leaves white behind`() {
     let picture = Image(width: 10, height: 10, color: .black)
     var shifted = Image.Variation()
     shifted.shift = (0.2, 0)
@@ -48,7 +48,7 @@ import Testing
     #expect(moved[0, 5] == .white && moved[1, 5] == .white && moved[2, 5] == .black && moved[9, 5] == .black)
   }
 
-  @Test func `fading keeps white and moves the rest towards it by its share`() {
+  @Test func `fading keeps white and moves other colours towards it`() {
     var picture = Image(width: 2, height: 1)
     picture[1, 0] = .black
     #expect(picture.faded(keeping: 1) == picture)
@@ -66,7 +66,7 @@ import Testing
     #expect(padded.height == 6 && padded[3, 3] == .black)
   }
 
-  @Test func `drawing clips at every border`() {
+  @Test func `drawing is clipped at every border`() {
     let blot = Image(width: 4, height: 4, color: .black)
     for (x, y) in [(-2, -2), (8, 8), (-4, 0), (20, 20), (3, -1)] {
       var page = Image(width: 10, height: 10)
@@ -80,7 +80,7 @@ import Testing
     }
   }
 
-  @Test func `CLIP's preprocessing normalises grey by its mean and deviation`() {
+  @Test func `the preprocessing of CLIP normalizes by mean and standard deviation`() {
     let tensor = CLIPPreprocessing(size: 8)([Image(width: 20, height: 10, color: .init(51, 102, 255))])
     #expect(tensor.shape == [1, 3, 8, 8])
     let values = tensor.values

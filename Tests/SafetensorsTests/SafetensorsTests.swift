@@ -1,12 +1,11 @@
-// Safetensors: what is written is read, and what is broken is refused in words.
+// Safetensors files: tensors are read back to the bit, and invalid files are refused with a message.
 
 import Engine
 import Foundation
 import Layers
 import Testing
 
-@Suite("Safetensors")
-struct SafetensorsTests {
+@Suite struct SafetensorsTests {
   private func writer() -> SafetensorsWriter {
     var writer = SafetensorsWriter(metadata: ["format": "pt", "note": "a \"quoted\"\nline\u{1}"])
     writer.add("b.weight", Tensor([1, -2.5, 3e-8, 65504], shape: [2, 2]))
@@ -17,7 +16,7 @@ struct SafetensorsTests {
     return writer
   }
 
-  /// A file of a header as given, with the length before it and data behind it.
+  /// A file with the given header, its length before it, and `data` zero bytes after it.
   private func file(_ header: String, data: Int = 0) -> [UInt8] {
     withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) } + Array(header.utf8)
       + [UInt8](repeating: 0, count: data)
@@ -30,8 +29,7 @@ struct SafetensorsTests {
     } catch { return String(describing: error) }
   }
 
-  @Test("What is written is read back to the bit, with shapes and metadata")
-  func roundTrip() throws {
+  @Test func `tensors are read back to the bit, with shapes and metadata`() throws {
     let file = try SafetensorsFile(bytes: writer().encoded(), name: "memory")
     #expect(file.names == ["b.weight", "empty", "half", "numbers", "scalar"])
     #expect(file.metadata == ["format": "pt", "note": "a \"quoted\"\nline\u{1}"])
@@ -46,8 +44,7 @@ struct SafetensorsTests {
     #expect(half[1].sign == .minus)
   }
 
-  @Test("The order of adding does not change the bytes, and the file equals the bytes in memory")
-  func deterministic() throws {
+  @Test func `the bytes do not depend on the order of adding, and a file has the bytes of memory`() throws {
     var one = SafetensorsWriter(), other = SafetensorsWriter()
     one.add("x", Tensor(1))
     one.add("a", Tensor(2), as: .float16)
@@ -64,8 +61,7 @@ struct SafetensorsTests {
     #expect(throws: SafetensorsError.self) { try one.write(to: folder.appending(path: "absent/w.safetensors")) }
   }
 
-  @Test("All float16 and bfloat16 values widen exactly")
-  func widening() throws {
+  @Test func `all float16 and bfloat16 values are converted exactly`() throws {
     let patterns = (0...UInt16.max).map { $0 }
     for (type, expected) in [
       ("F16", patterns.map { Float(Float16(bitPattern: $0)) }),
@@ -80,27 +76,25 @@ struct SafetensorsTests {
     }
   }
 
-  @Test("A file cut at any byte is refused")
-  func truncation() {
+  @Test func `a file that is truncated at any byte is refused`() {
     let bytes = writer().encoded()
     for count in 0..<bytes.count {
       #expect(problem(Array(bytes[..<count])) != "accepted", "cut at \(count) of \(bytes.count)")
     }
   }
 
-  @Test("Headers that lie are refused with the tensor's name")
-  func lies() {
+  @Test func `an inconsistent header is refused with the name of the tensor`() {
     let lies: [(String, String)] = [
-      (#"{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, "needs 8 bytes, found 4"),
-      (#"{"t":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, "impossible shape"),
-      (#"{"t":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#, "impossible shape"),
-      (#"{"t":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, "tensor t lies at bytes"),
+      (#"{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, "expected 8 bytes, found 4"),
+      (#"{"t":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, "invalid shape"),
+      (#"{"t":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#, "invalid shape"),
+      (#"{"t":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, "tensor t has the offsets"),
       (#"{"t":{"dtype":"F31","shape":[1],"data_offsets":[0,4]}}"#, "dtype F31"),
-      (#"{"t":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}}"#, "expected 0"),
-      (#"{"t":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#, "end with its last tensor"),
-      (#"{"t":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}"#, "not the JSON"),
-      (#"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#, "lies at bytes"),
-      (#"[1]"#, "not the JSON"),
+      (#"{"t":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}}"#, "expected to begin at byte 0"),
+      (#"{"t":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#, "the last tensor ends at byte"),
+      (#"{"t":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}"#, "not valid JSON"),
+      (#"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#, "has the offsets"),
+      (#"[1]"#, "not valid JSON"),
     ]
     for (header, expected) in lies {
       let found = problem(file(header, data: 4))
@@ -110,8 +104,7 @@ struct SafetensorsTests {
     #expect(problem(long).contains("claims"))
   }
 
-  @Test("A wrong name or type is an error that says what is there")
-  func wrongRequests() throws {
+  @Test func `a tensor of a wrong name or type is an error`() throws {
     let file = try SafetensorsFile(bytes: writer().encoded(), name: "memory")
     #expect(throws: SafetensorsError.self) { try file.tensor("absent") }
     #expect(throws: SafetensorsError.self) { try file.tensor("numbers") }
@@ -119,8 +112,7 @@ struct SafetensorsTests {
     #expect(file.shape(of: "absent") == nil)
   }
 
-  @Test("A sharded checkpoint reads like one file, and an index that lies is refused")
-  func shards() throws {
+  @Test func `a sharded checkpoint is read like one file, and an inconsistent index is refused`() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }

@@ -1,15 +1,15 @@
-// CRC-32C. The instruction takes eight bytes every cycle but gives its result three cycles later, so three parts of a
-// block are summed side by side and then joined: the checksum of a part followed by n zeros is a linear map of the
-// part's checksum, which four tables of 256 apply.
+// CRC-32C. The instruction can start on eight bytes every cycle, but has a latency of three cycles, so three parts of a
+// block are processed in parallel and their checksums are then combined: the checksum of a part followed by n zeros is
+// a linear map of the checksum of the part, which four tables of 256 entries apply.
 #include "checksum.h"
 #include <pthread.h>
 #include <string.h>
 
-static const uint32_t polynomial = 0x82F63B78;  // reflected
+static const uint32_t polynomial = 0x82F63B78;  // Castagnoli's 0x1EDC6F41, bits reversed
 
 static uint32_t steps[8][256];  // steps[k][b]: byte b followed by k zero bytes (Kounavis and Berry, ISCC 2005)
-enum { part = 4096 };           // bytes of one of the three parts; a multiple of 8
-static uint32_t shift[4][256];  // shift[k][b]: byte k of a checksum, b, followed by `part` zero bytes
+enum { part = 4096 };           // bytes of each of the three parts; a multiple of 8
+static uint32_t shift[4][256];  // shift[k][b]: value b of byte k of a checksum, followed by `part` zero bytes
 
 static uint32_t update_by_tables(uint32_t crc, const uint8_t *bytes, size_t count) {
   for (; count >= 8; bytes += 8, count -= 8) {

@@ -1,4 +1,5 @@
-// HDF5's macros as functions, which Swift can see. Each calls H5open through the macro, so order does not matter.
+// The macros of HDF5 as functions, because Swift cannot see the macros. Each macro calls H5open, so the library needs
+// no initialization.
 #pragma once
 #include <hdf5.h>
 #include <stdio.h>
@@ -12,8 +13,8 @@ static inline hid_t sw_hdf5_uint8(void) { return H5T_STD_U8LE; }
 static inline hid_t sw_hdf5_dataset_creation(void) { return H5P_DATASET_CREATE; }
 static inline hid_t sw_hdf5_file_access(void) { return H5P_FILE_ACCESS; }
 
-/// Text of at most `size` bytes in UTF-8, padded with zeros; to be closed with H5Tclose. Text of variable length could
-/// not carry checksums.
+/// The type of UTF-8 text of at most `size` bytes, padded with zeros; the caller closes it with H5Tclose. The length is
+/// fixed because HDF5 cannot add checksums to text of variable length.
 static inline hid_t sw_hdf5_make_text_type(size_t size) {
   hid_t type = H5Tcopy(H5T_C_S1);
   if (type < 0) return type;
@@ -24,8 +25,8 @@ static inline hid_t sw_hdf5_make_text_type(size_t size) {
   return type;
 }
 
-/// Errors are fetched by sw_hdf5_error, not printed. Files are closed one by one; the library's own clean-up at exit would
-/// pull the floor from under a thread that still reads.
+/// Turns off the printing of errors (sw_hdf5_error returns them) and the clean-up at exit: files are closed one by one,
+/// and the clean-up would close a file that another thread is still reading.
 static inline void sw_hdf5_enter(void) {
   H5dont_atexit();
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
@@ -36,7 +37,7 @@ static inline herr_t sw_hdf5_keep_description(unsigned n, const H5E_error2_t *er
   return 0;
 }
 
-/// The innermost cause on this thread's error stack, at most 255 bytes.
+/// Writes the innermost cause on the error stack of this thread, at most 255 bytes, and clears the stack.
 static inline void sw_hdf5_error(char buffer[256]) {
   buffer[0] = 0;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, sw_hdf5_keep_description, buffer);

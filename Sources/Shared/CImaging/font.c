@@ -1,5 +1,5 @@
-// Glyphs through FreeType: outlines drawn in one colour, and colour bitmaps. A font has a library of its own, so fonts
-// may be used on different threads, each on one at a time.
+// Glyphs with FreeType: outlines drawn in one colour, and colour bitmaps. Every font has its own library handle, so
+// different fonts may be used on different threads, each on one thread at a time.
 
 #include "imaging.h"
 #include <ft2build.h>
@@ -29,7 +29,7 @@ sw_font *sw_font_open(const char *path, char *message) {
     if (!error) return font;
     FT_Done_FreeType(font->library);
   }
-  said(message, "not a readable font", error);
+  said(message, "this is not a font that FreeType can read", error);
   free(font);
   return NULL;
 }
@@ -46,7 +46,7 @@ int sw_font_has_glyph(sw_font *font, uint32_t scalar) {
 
 int sw_font_set_size(sw_font *font, int pixels, char *message) {
   FT_Error error = FT_Set_Pixel_Sizes(font->face, 0, (FT_UInt)pixels);
-  return error ? said(message, "no outlines of that size", error) : 0;
+  return error ? said(message, "the font has no outlines of this size", error) : 0;
 }
 
 int sw_font_advance(sw_font *font, uint32_t scalar) {
@@ -85,19 +85,19 @@ int sw_font_color_glyph(
   int best = -1;
   for (int i = 0; i < font->face->num_fixed_sizes; ++i)
     if (best < 0 || font->face->available_sizes[i].height > font->face->available_sizes[best].height) best = i;
-  if (best < 0) return said(message, "the font has no bitmaps", 0);
+  if (best < 0) return said(message, "the font has no bitmaps; use one with colour bitmaps (CBDT)", 0);
   FT_Error error = FT_Select_Size(font->face, best);
-  if (error) return said(message, "the bitmap size cannot be selected", error);
+  if (error) return said(message, "could not select the bitmap size", error);
   FT_UInt index = FT_Get_Char_Index(font->face, scalar);
-  if (!index) return said(message, "the font has no such glyph", 0);
+  if (!index) return said(message, "the font has no glyph for this character", 0);
   error = FT_Load_Glyph(font->face, index, FT_LOAD_COLOR);
-  if (error) return said(message, "the glyph cannot be loaded", error);
+  if (error) return said(message, "could not load the glyph", error);
   const FT_Bitmap *bitmap = &font->face->glyph->bitmap;
   if (bitmap->pixel_mode != FT_PIXEL_MODE_BGRA || !bitmap->width || !bitmap->rows)
     return said(message, "the glyph is not a colour bitmap", 0);
   uint8_t *target = malloc((size_t)bitmap->width * bitmap->rows * 3);
   if (!target) return said(message, "out of memory", 0);
-  // FreeType's colours are multiplied by alpha already.
+  // The colours of FreeType are premultiplied by alpha.
   for (unsigned y = 0; y < bitmap->rows; ++y)
     for (unsigned x = 0; x < bitmap->width; ++x) {
       const uint8_t *from = bitmap->buffer + (long)y * bitmap->pitch + 4 * x;

@@ -1,4 +1,5 @@
-// JPEG through libjpeg-turbo. Its errors jump back here; whatever was reserved lives in volatile pointers until then.
+// JPEG with libjpeg-turbo. Its errors jump back into the functions here, so pointers to allocated memory are volatile
+// or on the heap.
 
 #include "imaging.h"
 #include <setjmp.h>
@@ -20,7 +21,7 @@ static void fail(j_common_ptr info) {
   longjmp(state->back, 1);
 }
 
-// A warning means that pixels are missing or invented: an error for us (level -1 is a warning, others are traces).
+// A warning (level -1; other levels are traces) means that pixels are missing or made up, so it is treated as an error.
 static void warn(j_common_ptr info, int level) {
   if (level < 0) fail(info);
 }
@@ -49,11 +50,11 @@ int sw_jpeg_decode(
   jpeg_mem_src(&info, bytes, count);
   jpeg_read_header(&info, TRUE);
   if (info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK) {
-    snprintf(message, SW_MESSAGE_SIZE, "the colours are CMYK, expected grey or RGB");
+    snprintf(message, SW_MESSAGE_SIZE, "the colours are CMYK; convert the picture to RGB or grey");
     longjmp(state.back, 1);
   }
   if ((uint64_t)info.image_width * info.image_height > SW_MAXIMUM_PIXELS) {
-    snprintf(message, SW_MESSAGE_SIZE, "more than 2^28 pixels");
+    snprintf(message, SW_MESSAGE_SIZE, "the picture has more than 2^28 pixels; make it smaller");
     longjmp(state.back, 1);
   }
   info.out_color_space = JCS_RGB;
@@ -81,7 +82,7 @@ int sw_jpeg_encode(
 ) {
   struct jpeg_compress_struct info;
   error_state state;
-  // libjpeg replaces this buffer as it grows; it lives on the heap so that its address survives the jump.
+  // libjpeg replaces the buffer as it grows. The struct is on the heap so that its fields are valid after a jump.
   struct { unsigned char *bytes; unsigned long count; } *output = calloc(1, sizeof *output);
   if (!output) {
     snprintf(message, SW_MESSAGE_SIZE, "out of memory");

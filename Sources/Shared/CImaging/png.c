@@ -1,4 +1,4 @@
-// PNG through libpng's simplified interface, which owns its error handling.
+// PNG with the simplified interface of libpng, which returns errors instead of jumping.
 
 #include "imaging.h"
 #include <png.h>
@@ -20,7 +20,7 @@ int sw_png_decode(
   image.version = PNG_IMAGE_VERSION;
   if (!png_image_begin_read_from_memory(&image, bytes, count)) return failed(&image, NULL, message);
   if ((uint64_t)image.width * image.height > SW_MAXIMUM_PIXELS)
-    return failed(&image, "more than 2^28 pixels", message);
+    return failed(&image, "the picture has more than 2^28 pixels; make it smaller", message);
   image.format = PNG_FORMAT_RGBA;
   image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
   size_t pixelCount = (size_t)image.width * image.height;
@@ -30,7 +30,7 @@ int sw_png_decode(
     free(rgba);
     return failed(&image, NULL, message);
   }
-  // In place: the three bytes of a pixel are written at or before where its four were read.
+  // In place: the three bytes of a pixel are written at or before the position of its four bytes.
   for (size_t i = 0; i < pixelCount; ++i) {
     int alpha = rgba[4 * i + 3];
     for (int c = 0; c < 3; ++c)

@@ -1,11 +1,12 @@
-// Pillow's resampling of 8-bit pictures: bicubic weights (a = -1/2) stretched by the scale when shrinking, rounded to
-// 22 fractional bits, one pass over the rows and one over the columns, each rounded to 8 bits.
+// The resampling of 8-bit pictures as in Pillow: bicubic weights (a = -1/2), widened by the scale when shrinking and
+// rounded to 22 fractional bits; one pass over the rows and one over the columns, each rounded to 8 bits.
 
 #include "imaging.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+// A sum has 8 bits of a pixel, and 2 bits for the sign and for sums above 1 before clipping, in 32 bits.
 enum { FRACTION_BITS = 32 - 8 - 2 };
 
 static double bicubic(double x) {
@@ -17,8 +18,8 @@ static double bicubic(double x) {
 }
 
 typedef struct {
-  int *first, *count;  // the source pixels that a target pixel takes
-  int32_t *weights;    // `width` places a target pixel
+  int *first, *count;  // the range of source pixels for each target pixel
+  int32_t *weights;    // `width` entries per target pixel
   int width;
 } taps;
 
@@ -137,7 +138,7 @@ void sw_warp(
   for (int y = 0; y < target_height; ++y)
     for (int x = 0; x < target_width; ++x) {
       double u = m[0] * x + m[1] * y + m[2], v = m[3] * x + m[4] * y + m[5];
-      // Beyond the border all is white; the comparison also keeps the conversion to int in range.
+      // Outside of the source everything is white; the comparison also keeps the conversion to int in range.
       int outside = !(u > -2 && v > -2 && u < width + 1 && v < height + 1);
       int left = outside ? -2 : (int)floor(u), top = outside ? -2 : (int)floor(v);
       double a = outside ? 0 : u - left, b = outside ? 0 : v - top;

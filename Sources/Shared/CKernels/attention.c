@@ -1,5 +1,6 @@
-// Attention that never holds tokens x tokens: a block of queries at a time meets the keys a block at a time, and keeps
-// a running maximum and sum for each query (Milakov and Gimelshein, arXiv 1805.02867; Dao et al., arXiv 2205.14135).
+// Attention without a tokens x tokens matrix: a block of queries is multiplied with one block of keys after the other,
+// with a running maximum and a running sum for each query (Milakov and Gimelshein, arXiv 1805.02867; Dao et al.,
+// arXiv 2205.14135).
 #include "functions.h"
 #include "kernels.h"
 #include "product_kernel.h"
@@ -15,12 +16,12 @@ typedef struct {
   int64_t blocks;
 } attention_work;
 
-// What a query has seen so far: the largest score, and the sum of e^(score - largest).
+// The state of a query over the keys so far: the largest score, and the sum of e^(score - largest).
 typedef struct {
   float top, sum;
 } seen;
 
-// p = e^(score - top) over the visible columns; returns the factor that what was summed before must shrink by.
+// p = e^(score - top) over the visible columns. Returns the factor by which earlier sums must be multiplied.
 SW_KERNEL static float exponentiate(int64_t columns, int64_t visible, seen *row, float *restrict p) {
   SW_REASSOCIATE
   const float top = sw_largest(visible, p, row->top);
@@ -42,14 +43,14 @@ SW_KERNEL static void scale_row(int64_t n, float scale, float *y) {
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// Of `columns` keys from `first` on, those that query `row` sees.
+// The number of keys that query `row` sees among the `columns` keys from `first`.
 static int64_t visible_keys(const sw_attention_shape *s, int64_t row, int64_t first, int64_t columns) {
   if (!s->causal) return columns;
   return row + 1 <= first ? 0 : least(row + 1 - first, columns);
 }
 
-// A head's keys and values, a block of keys at a time, as products read them: packed once for all queries. `scores` and
-// `values` are products that lack their left sides and results.
+// One block of keys and values of a head, packed once for all queries. `scores` and `values` are products without their
+// left operands and results.
 typedef struct {
   sw_product scores, values;
 } key_products;
@@ -69,7 +70,7 @@ static void prepare_keys(const sw_attention_shape *s, const float *k, const floa
   }
 }
 
-// One block of queries over all keys of its head; p has room for the scores of a block of keys.
+// One block of queries over all keys of its head; p has room for the scores of one block of keys.
 static void attend(const sw_attention_shape *s, const key_products *keys, int64_t first, int64_t count, const float *q,
                    float *y, float *lse, float *p) {
   const int64_t width = s->heads * s->d;
@@ -122,6 +123,6 @@ static void attend_blocks(void *context, int64_t begin, int64_t end) {
 
 void sw_attention(const sw_attention_shape *s, const float *q, const float *k, const float *v, float *y, float *lse) {
   attention_work w = {s, q, k, v, y, lse, (s->n + query_block - 1) / query_block};
-  const int64_t work = query_block * s->m * s->d; // multiplications a task, about
+  const int64_t work = query_block * s->m * s->d; // about the number of multiplications per task
   sw_parallel(s->batch * s->heads * w.blocks, 1 + 200000 / work, attend_blocks, &w);
 }

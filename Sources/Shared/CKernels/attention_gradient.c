@@ -1,7 +1,7 @@
-// The gradient of attention: scores are computed again, a block of queries by a block of keys at a time.
+// The gradient of attention. The scores are computed again, for one block of queries and one block of keys at a time.
 //
-// With p = softmax(scale q k^T): gv = p^T g; ds = p (g v^T - sum(g y)); gq = scale ds k; gk = scale ds^T q. Blocks are
-// held with keys as rows, so that the sums over queries are plain products.
+// With p = softmax(scale q k^T): gv = p^T g; ds = p (g v^T - sum(g y)); gq = scale ds k; gk = scale ds^T q. The rows of
+// a block are keys, so that the sums over queries are plain products.
 #include "functions.h"
 #include "kernels.h"
 #include "product_kernel.h"
@@ -14,7 +14,7 @@ typedef struct {
   const float *q, *k, *v, *y, *lse, *g;
   float *gq, *gk, *gv;
   int64_t parts;
-  float *others; // gk and gv of the later parts: [parts - 1, pairs, 2, m, d]
+  float *others; // gk and gv of all parts but the first: [parts - 1, pairs, 2, m, d]; a pair is a (sample, head)
 } gradient_work;
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -26,8 +26,8 @@ SW_KERNEL static float dot(int64_t n, const float *restrict a, const float *rest
   return sum;
 }
 
-// A key's row over the queries: p = e^(score - lse), and ds = p (dp - delta) in place of dp. Queries before `hidden` do
-// not see the key.
+// The row of one key over the queries: p = e^(score - lse), and ds = p (dp - delta), which replaces dp. The first
+// `hidden` queries do not see the key.
 SW_KERNEL static void score_gradient(int64_t n, int64_t hidden, const float *restrict lse, const float *restrict delta,
                                      float *restrict p, float *restrict dp) {
   for (int64_t i = 0; i < n; i++) {
@@ -37,7 +37,8 @@ SW_KERNEL static void score_gradient(int64_t n, int64_t hidden, const float *res
   for (int64_t i = 0; i < hidden; i++) p[i] = dp[i] = 0;
 }
 
-// The queries first ..< last of one (sample, head); sums over queries begin anew, at gk and gv in rows of `stride`.
+// The queries first ..< last of one (sample, head). The sums over these queries are written to gk and gv, in rows of
+// `stride`.
 static void gradient_queries(const gradient_work *w, int64_t pair, int64_t first, int64_t last, float *gk, float *gv,
                              int64_t stride, float *p, float *dp) {
   const sw_attention_shape *s = w->shape;
@@ -70,7 +71,7 @@ static void gradient_queries(const gradient_work *w, int64_t pair, int64_t first
   }
 }
 
-// Where the keys' gradients of a (sample, head) begin
+// The offset of the gradients of the keys of a (sample, head)
 static int64_t keys_at(const sw_attention_shape *s, int64_t pair) {
   return pair / s->heads * s->m * s->k_stride + pair % s->heads * s->d;
 }
@@ -111,7 +112,8 @@ static void add_parts(void *context, int64_t begin, int64_t end) {
 
 void sw_attention_gradient(const sw_attention_shape *s, const float *q, const float *k, const float *v, const float *y,
                            const float *lse, const float *g, float *gq, float *gk, float *gv) {
-  // Few heads with many tokens: the queries are shared out too. The cut depends on the shape alone.
+  // With few heads and many tokens the queries are split too. The split depends on the shape alone, never on the number
+  // of threads, so that the order of the sums is always the same.
   const int64_t pairs = s->batch * s->heads, parts = s->n >= 1024 ? 2 : 1;
   float *others = parts > 1 ? sw_allocate((parts - 1) * pairs * 2 * s->m * s->d) : NULL;
   gradient_work w = {s, q, k, v, y, lse, g, gq, gk, gv, parts, others};

@@ -1,4 +1,5 @@
-// Elementwise kernels and their gradients: one pass, no allocation, any length, every CPU by function multi-versioning.
+// Elementwise kernels and their gradients: one pass over the data, no allocation, any length, with a version of each
+// function for every instruction set.
 
 #include "functions.h"
 #include "kernels.h"
@@ -7,7 +8,7 @@
 
 enum { grain = 8192 };
 
-// Functions of one value: forward, and the derivative in x and y = f(x).
+// Functions of one value: the function, and its derivative in terms of x and y = f(x).
 #define UNARY_FUNCTIONS(F)                                                                                             \
   F(exp, sw_expf(x), y)                                                                                                \
   F(log, logf(x), 1.0f / x)                                                                                            \
@@ -71,8 +72,8 @@ void sw_unary_gradient(int kind, int64_t n, const float *x, const float *y, cons
   sw_parallel(n, grain, unary_gradient_part, &(unary_work){kind, x, y, g, gx});
 }
 
-// An infinity or NaN has all exponent bits set, so the largest of all patterns without the sign tells. Integers, as a
-// comparison of floats would not see a NaN.
+// The largest bit pattern without the sign. An infinity or a NaN has all exponent bits set, so its pattern is above
+// that of every finite number. The comparison is of integers because a comparison of floats is false for a NaN.
 SW_KERNEL static uint32_t largest_bits(int64_t n, const float *x) {
   uint32_t largest = 0;
   for (int64_t i = 0; i < n; i++) {
@@ -117,13 +118,13 @@ SW_KERNEL void sw_extremum_gradient(int64_t n, int minimum, const float *restric
   }
 }
 
-// Functions of two values, broadcast ---------------------------------------------------------------------------------
+// Functions of two values, with broadcasting -------------------------------------------------------------------------
 
 #define BINARY_FUNCTIONS(F)                                                                                            \
   F(add, p + q) F(subtract, p - q) F(multiply, p *q) F(divide, p / q) F(maximum, p > q ? p : q)                        \
       F(minimum, p < q ? p : q)
 
-// The innermost axis: each operand either runs along it or stands still.
+// The innermost axis: the stride of each operand is 1, or 0 when the operand is broadcast.
 #define DEFINE_ROW(name, expression)                                                                                   \
   SW_KERNEL static void name##_row(int64_t n, const float *restrict a, int64_t sa, const float *restrict b,            \
                                    int64_t sb, float *restrict y) {                                                    \
@@ -193,7 +194,7 @@ void sw_binary(int kind, int rank, const int64_t *shape, const float *a, const i
   else sw_parallel(outer, 1 + grain / (shape[rank - 1] + 1), binary_rows, &work);
 }
 
-// Gated linear unit ----------------------------------------------------------------------------------------------------
+// Gated linear unit --------------------------------------------------------------------------------------------------
 
 typedef struct {
   int64_t f;

@@ -1,5 +1,5 @@
-// Group norm over NHWC, with SiLU in the same pass. Sums are taken a channel at a time, in blocks of positions in
-// float and over blocks in double, around the channel's first value: large offsets cost no precision.
+// Group norm over NHWC, with SiLU in the same pass. Sums are per channel, in float within a block of positions and in
+// double over the blocks, of differences from the first value of the channel, so that a large mean costs no precision.
 #include "functions.h"
 #include "kernels.h"
 #include <math.h>
@@ -43,7 +43,7 @@ SW_KERNEL static void apply(int64_t rows, int64_t channels, int silu, const floa
     }
 }
 
-// y = a x + b a channel
+// a and b of each channel, such that the norm is y = a x + b
 static void coefficients(const norm_work *w, const float *statistics, float *a, float *b) {
   const int64_t width = w->channels / w->groups;
   for (int64_t c = 0; c < w->channels; c++) {
@@ -112,7 +112,7 @@ void sw_group_norm(int64_t batch, int64_t positions, int64_t channels, int64_t g
   else sw_parallel(batch, 1, norm_images, &w);
 }
 
-// Gradient -----------------------------------------------------------------------------------------------------------------
+// Gradient -----------------------------------------------------------------------------------------------------------
 // With h = g silu'(z) (or g), per group of n values: gx = r (gamma h - mean(gamma h) - xhat mean(gamma h xhat)).
 
 SW_INLINE float through(float g, float z, int silu) {

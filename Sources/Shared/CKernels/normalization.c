@@ -1,4 +1,4 @@
-// Softmax, layer norm, group norm: values and gradients.
+// Softmax and layer norm: values and gradients.
 #include "functions.h"
 #include "kernels.h"
 #include <math.h>
@@ -7,7 +7,7 @@
 
 enum { grain = 8192 };
 
-// Softmax ----------------------------------------------------------------------------------------------------------------
+// Softmax ------------------------------------------------------------------------------------------------------------
 
 typedef struct {
   int64_t columns;
@@ -68,7 +68,7 @@ void sw_softmax_gradient(int64_t rows, int64_t columns, int logarithm, const flo
   sw_parallel(rows, 1 + grain / (columns + 1), softmax_gradient_part, &(softmax_work){columns, logarithm, y, g, gx});
 }
 
-// Layer norm -------------------------------------------------------------------------------------------------------------
+// Layer norm ---------------------------------------------------------------------------------------------------------
 
 typedef struct {
   int64_t columns;

@@ -1,4 +1,4 @@
-// AdamW, and the norm that clipping needs.
+// AdamW, and the sum of squares for gradient clipping.
 #include "dispatch.h"
 #include "kernels.h"
 #include <math.h>

@@ -1,5 +1,5 @@
 // Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): the n-th number of a stream
-// is a function of (key, n), so streams need no state and never meet.
+// is a function of (key, n), so a stream has no state but its position. The constants are those of the paper.
 #include "kernels.h"
 #include <math.h>
 
@@ -18,6 +18,7 @@ void sw_philox(uint64_t key, uint64_t counter, uint32_t out[4]) {
   out[0] = x0, out[1] = x1, out[2] = x2, out[3] = x3;
 }
 
+// Uniform in (0, 1), never 0 or 1, from the upper 24 bits: all that the significand of a float holds.
 static float open_unit(uint32_t x) { return ((x >> 8) + 0.5f) * (1.0f / 16777216.0f); }
 
 void sw_philox_uniform(uint64_t key, uint64_t counter, int64_t n, float *y) {
@@ -28,7 +29,7 @@ void sw_philox_uniform(uint64_t key, uint64_t counter, int64_t n, float *y) {
   }
 }
 
-// Box-Muller in pairs
+// Two normal numbers from two uniform ones, by the method of Box and Muller
 void sw_philox_normal(uint64_t key, uint64_t counter, int64_t n, float *y) {
   uint32_t r[4];
   for (int64_t i = 0; i < n; i += 2) {

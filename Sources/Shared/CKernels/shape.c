@@ -1,11 +1,11 @@
-// Moving, gathering and summing.
+// Permutations, copies, gathers and sums.
 #include "dispatch.h"
 #include "kernels.h"
 #include <string.h>
 
 enum { grain = 8192 };
 
-// Permutation: y is written in order, x read by strides ----------------------------------------------------------------
+// Permutation: y is written in order, and x is read with strides -----------------------------------------------------
 
 typedef struct {
   int rank;
@@ -47,7 +47,7 @@ void sw_scatter_add_rows(int64_t count, int64_t width, const int64_t *rows, cons
   for (int64_t i = 0; i < count; i++) sw_axpy(width, 1, x + i * width, y + rows[i] * width);
 }
 
-// Sums -----------------------------------------------------------------------------------------------------------------
+// Sums ---------------------------------------------------------------------------------------------------------------
 
 typedef struct {
   int64_t reduced, inner;
@@ -62,7 +62,7 @@ SW_KERNEL static float sum_run(int64_t n, const float *x) {
   return sum;
 }
 
-// Long runs are summed in blocks, so that rounding grows with the number of blocks and not of elements.
+// Long runs are summed in float within blocks and in double over the blocks, which keeps the rounding error small.
 static float sum_blocks(int64_t n, const float *x) {
   double sum = 0;
   for (int64_t i = 0; i < n; i += 4096) sum += sum_run(n - i < 4096 ? n - i : 4096, x + i);
@@ -88,7 +88,7 @@ void sw_sum(int64_t outer, int64_t reduced, int64_t inner, const float *x, float
   sw_parallel(outer, 1 + grain / (reduced * inner + 1), inner == 1 ? sum_runs : sum_columns, &w);
 }
 
-// Gradient of nearest-neighbour doubling, NHWC ---------------------------------------------------------------------------
+// Gradient of nearest-neighbour doubling, NHWC -----------------------------------------------------------------------
 
 typedef struct {
   int64_t width, channels;

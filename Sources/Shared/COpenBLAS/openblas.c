@@ -1,4 +1,4 @@
-// OpenBLAS behind one function, see openblas.h.
+// Loads OpenBLAS and calls its matrix product; see openblas.h.
 #include "openblas.h"
 #include <dlfcn.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@ static char message[512];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void choose_kernels(void) {
-  if (getenv("OPENBLAS_CORETYPE")) return; // the user's choice stands
+  if (getenv("OPENBLAS_CORETYPE")) return; // the user has chosen
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
@@ -27,7 +27,7 @@ static void choose_kernels(void) {
 
 static void load(void) {
   choose_kernels();
-  setenv("OPENBLAS_NUM_THREADS", "1", 1); // the threads are ours, see CKernels
+  setenv("OPENBLAS_NUM_THREADS", "1", 1); // CKernels has its own threads
   void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
   if (!library) library = dlopen("libopenblas.so", RTLD_NOW | RTLD_LOCAL);
   if (!library) {
@@ -56,8 +56,8 @@ const char *sw_blas_core(void) { return core; }
 void sw_blas_sgemm(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
                    int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
   enum { row_major = 101, plain = 111, transposed = 112 };
-  if (!sgemm && sw_blas_load() != 0) { // a product before Compute.start(), which would have thrown
-    fprintf(stderr, "OpenBLAS cannot be loaded: %s\n", message);
+  if (!sgemm && sw_blas_load() != 0) { // Compute.start(), which throws this error, was not called
+    fprintf(stderr, "could not load OpenBLAS: %s. Install the Debian package libopenblas-dev.\n", message);
     abort();
   }
   sgemm(row_major, transpose_a ? transposed : plain, transpose_b ? transposed : plain, (int)m, (int)n, (int)k, alpha, a,

@@ -1,16 +1,21 @@
-// Random numbers are an argument: a stream is a key and a count (Philox), so the same seed and labels give the same
-// numbers on any machine, in any order of work.
+// Random numbers without global state. A stream is a key and a counter (Philox), so the same seed and labels give the
+// same numbers on every machine and in every order of execution.
 
 internal import CKernels
 
-/// A stream of random numbers, a value: a copy continues on its own.
+/// A stream of random numbers. It is a value: a copy continues independently.
 package struct RandomStream: Sendable, Hashable, Codable {
   private var key: UInt64
   private var counter: UInt64 = 0
 
+  /// The constant is "Stepwise" in ASCII: with it the key of seed 0 is not that of other programs that use SplitMix64.
   package init(seed: UInt64) { key = RandomStream.mixed(seed ^ 0x5374_6570_7769_7365) }
 
-  /// An independent stream for a purpose: streams of different labels or numbers never meet.
+  /// A stream for one purpose, named by a label and numbers; it begins at its first number.
+  ///
+  /// Labels and numbers are mixed into the 64-bit key one after the other, and different sequences collide with a
+  /// probability of 2^-64. Labels have no terminator: `fork("a").fork("b")` equals `fork("ab")`, so the labels of a
+  /// stream and of its forks must differ when they are joined.
   package func fork(_ label: String, _ numbers: Int...) -> RandomStream {
     var stream = self
     for byte in label.utf8 { stream.key = RandomStream.mixed(stream.key ^ UInt64(byte)) }
@@ -19,7 +24,7 @@ package struct RandomStream: Sendable, Hashable, Codable {
     return stream
   }
 
-  /// Numbers drawn so far are kept apart in blocks of four: a draw always begins a new block.
+  /// Reserves the numbers of one draw. Philox makes blocks of four, and every draw begins with a new block.
   private mutating func advance(_ count: Int) -> UInt64 {
     defer { counter &+= UInt64((count + 3) / 4) }
     return counter
@@ -37,10 +42,9 @@ package struct RandomStream: Sendable, Hashable, Codable {
     return Tensor.make(shape) { sw_philox_uniform(key, start, Int64(shape.product), $0) }
   }
 
-  /// One uniform number in 0..<1.
   package mutating func uniform() -> Float { uniform([1]).item }
 
-  /// A uniform integer in 0..<limit.
+  /// A uniform integer in 0..<limit, from 64 random bits: the bias is at most limit / 2^64.
   package mutating func integer(below limit: Int) -> Int {
     check(limit > 0, "integer(below:): the limit \(limit) must be positive")
     let block = RandomStream.philoxBlock(key: key, counter: advance(4))
@@ -63,7 +67,8 @@ package struct RandomStream: Sendable, Hashable, Codable {
     }
   }
 
-  /// The finaliser of SplitMix64 (Steele et al., OOPSLA 2014).
+  /// One step of SplitMix64 (Steele et al., OOPSLA 2014): the increment is 2^64 divided by the golden ratio, the other
+  /// constants are Stafford's variant 13 of the finalizer. It is a bijection.
   private static func mixed(_ value: UInt64) -> UInt64 {
     var z = value &+ 0x9E37_79B9_7F4A_7C15
     z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9

@@ -1,15 +1,15 @@
-// Resizing as a linear map of float pixels, without rounding, so that gradients go through it: the differentiable way
-// into CLIP's vision tower. Bilinear with the filter widened when shrinking, as torchvision's antialiased resize.
+// Differentiable preprocessing for the vision tower of CLIP: resizing as a linear map of float pixels, without
+// rounding. The filter is bilinear, and widened when shrinking, as in the antialiased resize of torchvision.
 
 package import Engine
 
 extension CLIPPreprocessing {
-  /// Float pixels `[n, H, W, 3]` in 0...1 as `[n, 3, size, size]`: shorter side resized (bilinear), centre square,
-  /// CLIP's mean and deviation. Differentiable.
+  /// Float pixels `[n, H, W, 3]` in 0...1 to `[n, 3, size, size]`: resizes the shorter side to `size` (bilinear), takes
+  /// the centre square, and normalizes by the mean and standard deviation of CLIP. Differentiable.
   package func callAsFunction(pixels: Tensor) -> Tensor {
     check(
       pixels.rank == 4 && pixels.shape[3] == 3 && pixels.count > 0,
-      "CLIPPreprocessing: \(pixels.shape) is not [n, H, W, 3]")
+      "CLIPPreprocessing: expected pixels [n, H, W, 3], found \(pixels.shape)")
     let height = pixels.shape[1], width = pixels.shape[2]
     var planes = pixels.permuted([0, 3, 1, 2])  // [n, 3, H, W]
     if (height, width) != (size, size) {
@@ -21,8 +21,8 @@ extension CLIPPreprocessing {
     return (planes - Tensor(Self.mean, shape: [3, 1, 1])) / Tensor(Self.deviation, shape: [3, 1, 1])
   }
 
-  /// What each of the `kept` places in the middle of `target` takes from each of `count` places: `[kept, count]`, rows
-  /// that sum to 1.
+  /// The weights of `count` source pixels in each of the `kept` middle pixels of `target` pixels: `[kept, count]`. Rows
+  /// sum to 1.
   static func weights(from count: Int, to target: Int, keeping kept: Int) -> Tensor {
     let scale = Float(count) / Float(target)
     let support = max(scale, 1)

@@ -1,18 +1,19 @@
-// Pictures as CLIP's vision tower expects them: transformers' CLIPImageProcessor, to one grey level.
+// Preprocessing for the vision tower of CLIP, equal to CLIPImageProcessor of transformers to one grey level.
 
 package import Engine
 
-/// Shorter side resized (bicubic), centre square, scaled to 0...1, CLIP's mean and deviation.
+/// Resizes the shorter side (bicubic), takes the centre square, scales to 0...1, and normalizes by the mean and
+/// standard deviation of CLIP.
 package struct CLIPPreprocessing: Sendable {
-  /// Side of the square in pixels, as the tower's `image_size`.
+  /// The side of the square in pixels, `image_size` of the vision tower.
   package let size: Int
-  /// CLIP's mean of red, green and blue in 0...1, from its published preprocessing.
+  /// The mean of red, green and blue in 0...1, from the published preprocessing of CLIP.
   package static let mean: [Float] = [0.48145466, 0.4578275, 0.40821073]
-  /// CLIP's standard deviation of red, green and blue.
+  /// The standard deviation of red, green and blue, from the same source.
   package static let deviation: [Float] = [0.26862954, 0.26130258, 0.27577711]
 
   package init(size: Int) {
-    check(size > 0, "CLIPPreprocessing: the size \(size) must be positive")
+    check(size > 0, "CLIPPreprocessing: expected a positive size, found \(size)")
     self.size = size
   }
 

@@ -1,8 +1,8 @@
-// Many pictures on one page, with words: what a person looks at to see whether a model got better.
+// Many pictures with titles and captions on one page, so that a person can compare the pictures of two models.
 
 /// A grid of pictures with column titles, row titles and a caption under each.
 package struct ContactSheet: Sendable {
-  /// One picture and what is written under it.
+  /// One picture and its caption.
   package struct Cell: Sendable {
     package var image: Image
     package var caption: String
@@ -12,7 +12,7 @@ package struct ContactSheet: Sendable {
     }
   }
 
-  /// A line of cells with a title at its left.
+  /// A row of cells with a title to the left.
   package struct Row: Sendable {
     package var title: String
     package var cells: [Cell]
@@ -22,19 +22,19 @@ package struct ContactSheet: Sendable {
     }
   }
 
-  /// Written over everything; may be empty.
+  /// The title of the page; may be empty.
   package var title: String
-  /// Written over the columns; may be fewer than there are columns.
+  /// The titles of the first columns.
   package var columnTitles: [String]
   package var rows: [Row]
-  /// Side in pixels of the square that each picture fills.
+  /// The side of the square for each picture, in pixels.
   package var cellSide: Int
 
   package init(title: String = "", columnTitles: [String] = [], rows: [Row], cellSide: Int = 128) {
     (self.title, self.columnTitles, self.rows, self.cellSide) = (title, columnTitles, rows, cellSide)
   }
 
-  /// Pictures in reading order, `columns` a row.
+  /// Pictures in reading order, `columns` per row.
   package init(title: String = "", _ cells: [Cell], columns: Int, cellSide: Int = 128) {
     let rows = stride(from: 0, to: cells.count, by: max(1, columns)).map {
       Row("", Array(cells[$0..<min($0 + max(1, columns), cells.count)]))
@@ -49,7 +49,7 @@ package struct ContactSheet: Sendable {
 
   /// Draws the page.
   ///
-  /// - Throws: `ImagingError` that names the Debian package when the text font is missing.
+  /// - Throws: `ImagingError` with the name of the Debian package when the text font is missing.
   package func rendered() throws -> Image {
     let text = try TextFont(pixels: ContactSheet.textSize)
     let bold = try TextFont(pixels: ContactSheet.textSize, isBold: true)

@@ -1,9 +1,9 @@
-// Fonts of Debian packages, read with FreeType. A font is owned by one task at a time and closed with its owner.
+// Fonts of Debian packages, read with FreeType. A font belongs to one task at a time and is closed with its owner.
 
 internal import CImaging
 internal import Foundation
 
-/// Where fonts come from.
+/// The font files and their Debian packages.
 enum FontFile {
   static let emoji = (
     path: "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf", package: "fonts-noto-color-emoji"
@@ -14,27 +14,27 @@ enum FontFile {
   )
 }
 
-/// FreeType's face, closed with its owner.
+/// A face of FreeType, closed with its owner.
 struct FontHandle: ~Copyable {
   let face: OpaquePointer
 
   init(path: String, package: String) throws {
     guard FileManager.default.fileExists(atPath: path) else {
-      throw ImagingError(path, "expected a font, found no file; install Debian's package \(package)")
+      throw ImagingError(path, "the font is missing; install the Debian package \(package)")
     }
     var opened: OpaquePointer?
-    try withMessage(path, "expected a font") {
+    try withMessage(path, "could not open the font") {
       opened = sw_font_open(path, $0)
       return opened == nil ? 1 : 0
     }
-    guard let opened else { throw ImagingError(path, "expected a font") }
+    guard let opened else { throw ImagingError(path, "could not open the font") }
     face = opened
   }
 
   deinit { sw_font_close(face) }
 }
 
-/// Text in DejaVu Sans of one size.
+/// Text in DejaVu Sans, in one size.
 struct TextFont: ~Copyable {
   private let handle: FontHandle
 
@@ -42,16 +42,18 @@ struct TextFont: ~Copyable {
     let file = isBold ? FontFile.boldText : FontFile.text
     let handle = try FontHandle(path: file.path, package: file.package)
     let face = handle.face
-    try withMessage(file.path, "expected outlines") { sw_font_set_size(face, Int32(pixels), $0) }
+    try withMessage(file.path, "could not set the size to \(pixels) pixels") {
+      sw_font_set_size(face, Int32(pixels), $0)
+    }
     self.handle = handle
   }
 
-  /// In pixels.
+  /// The width of a text in pixels.
   func width(of text: String) -> Int {
     text.unicodeScalars.reduce(0) { $0 + Int(sw_font_advance(handle.face, $1.value)) }
   }
 
-  /// Draws from `x` on; `baseline` is the row that letters stand on.
+  /// Draws a text that begins at column `x`, with its baseline at row `baseline`.
   func draw(_ text: String, on image: inout Image, x: Int, baseline: Int, color: Image.Color = .black) {
     let (width, height) = (Int32(image.width), Int32(image.height))
     image.pixels.withUnsafeMutableBufferPointer { pixels in
@@ -64,7 +66,8 @@ struct TextFont: ~Copyable {
     }
   }
 
-  /// The text broken between words into lines of at most `limit` pixels; a last line that is too many ends in "…".
+  /// Breaks a text between words into at most `count` lines of at most `limit` pixels. A text that does not fit is
+  /// shortened and ends in "…".
   func lines(_ text: String, limit: Int, count: Int) -> [String] {
     var lines: [String] = []
     for word in text.split(separator: " ") {

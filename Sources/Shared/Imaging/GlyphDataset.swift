@@ -1,16 +1,15 @@
-// Emoji under their Unicode names: real drawings with captions, on every Debian machine, without a download.
+// Emoji with their Unicode names: pictures with captions that every Debian machine has, without a download.
 
-/// The named glyphs of the colour emoji font, in the order of their code points; held in memory (52 kB each).
+/// The named glyphs of the colour emoji font, in the order of their code points, in memory (52 kB each).
 package struct GlyphDataset: CaptionedPictures {
-  /// Which glyphs.
   package enum Subset: String, Sendable, CaseIterable {
     case animals, plants, food
-    /// Animals, plants and food together: what the embedded model learns.
+    /// Animals, plants and food: the data set of the embedded model.
     case living
-    /// Every scalar of the font with a Unicode name of its own and an emoji's look.
+    /// All scalars of the font that are emoji and have a Unicode name.
     case all
 
-    /// Code points that may belong; those without glyph or name are left out.
+    /// The ranges of code points; those without a glyph or a name are left out.
     package var ranges: [ClosedRange<UInt32>] {
       switch self {
       case .animals:
@@ -27,9 +26,9 @@ package struct GlyphDataset: CaptionedPictures {
 
   private let glyphs: [(scalar: Unicode.Scalar, name: String, image: Image)]
 
-  /// Reads the glyphs once.
+  /// Reads all glyphs of a subset.
   ///
-  /// - Throws: `ImagingError` that names the Debian package when the font is missing.
+  /// - Throws: `ImagingError` with the name of the Debian package when the font is missing.
   package init(_ subset: Subset) throws {
     let font = try EmojiFont()
     var glyphs: [(scalar: Unicode.Scalar, name: String, image: Image)] = []
@@ -41,8 +40,8 @@ package struct GlyphDataset: CaptionedPictures {
     self.glyphs = glyphs
   }
 
-  /// The lower-cased Unicode name of an emoji, as "dolphin"; nil for scalars that are parts of others (skin tones,
-  /// regional letters) or have no name.
+  /// The Unicode name of an emoji in lower case, such as "dolphin"; nil for scalars that are parts of other emoji (skin
+  /// tones, regional letters) and for scalars without a name.
   package static func name(of scalar: Unicode.Scalar) -> String? {
     let properties = scalar.properties
     guard properties.isEmoji, !properties.isEmojiModifier, !(0x1F1E6...0x1F1FF).contains(scalar.value),

@@ -1,22 +1,22 @@
-// A picture as bytes: 8-bit RGB, rows from the top. Networks see tensors; everything that is shown, stored, scored by a
-// black box or read from disk is an Image. The same picture always gives the same bytes.
+// A picture as bytes: 8-bit RGB, rows from the top. Networks use tensors; a picture that is shown, written to or read
+// from disk, or scored by a reward without gradients is an Image. Equal tensors give equal bytes.
 
 package import Engine
 
-/// An 8-bit RGB picture, a value.
+/// An 8-bit RGB picture.
 package struct Image: Sendable, Hashable {
   /// In pixels, at least 1.
   package let width: Int
   /// In pixels, at least 1.
   package let height: Int
-  /// Red, green and blue of each pixel, row by row from the top left: `[height, width, 3]`.
+  /// Red, green and blue of each pixel, in rows from the top left: `[height, width, 3]`.
   package internal(set) var pixels: [UInt8]
 
-  /// The span of values that stands for black to white in a tensor.
+  /// The values of black and white in a tensor.
   package enum ValueRange: Sendable {
-    /// -1...1, as diffusion models and their autoencoders use it.
+    /// -1...1, the range of diffusion models and their autoencoders.
     case signed
-    /// 0...1, as rewards that take gradients use it.
+    /// 0...1, the range of rewards with gradients.
     case unit
 
     var offset: Float { self == .signed ? -1 : 0 }
@@ -33,17 +33,16 @@ package struct Image: Sendable, Hashable {
     package static let black = Color(0, 0, 0)
   }
 
-  /// Stops the program when the number of bytes is not `height * width * 3`.
+  /// The number of bytes must be `height * width * 3`.
   package init(width: Int, height: Int, pixels: [UInt8]) {
     check(
       width > 0 && height > 0 && pixels.count == width * height * 3,
-      "Image: \(pixels.count) bytes do not fill \(width) x \(height) pixels of 3")
+      "Image: expected 3 bytes for each of \(width) x \(height) pixels, found \(pixels.count)")
     self.width = width
     self.height = height
     self.pixels = pixels
   }
 
-  /// One colour everywhere.
   package init(width: Int, height: Int, color: Color = .white) {
     var pixels = [UInt8](repeating: color.red, count: max(0, width * height * 3))
     for index in stride(from: 0, to: pixels.count, by: 3) {
@@ -53,13 +52,13 @@ package struct Image: Sendable, Hashable {
     self.init(width: width, height: height, pixels: pixels)
   }
 
-  /// A picture `[3, H, W]`; values outside the range are clamped, others rounded to the nearest of 256 levels.
+  /// A picture from `[3, H, W]`; values are rounded to the nearest of 256 levels and clamped.
   package init(_ tensor: Tensor, range: ValueRange) {
     check(tensor.rank == 3 && tensor.shape[0] == 3, "Image: expected a tensor [3, H, W], found \(tensor.shape)")
     self = Image.batch(tensor.reshaped([1] + tensor.shape), range: range)[0]
   }
 
-  /// Pictures `[n, 3, H, W]`, as `init(_:range:)` makes each.
+  /// Pictures from `[n, 3, H, W]`, each as in `init(_:range:)`.
   package static func batch(_ tensor: Tensor, range: ValueRange) -> [Image] {
     check(tensor.rank == 4 && tensor.shape[1] == 3, "Image: expected a tensor [n, 3, H, W], found \(tensor.shape)")
     let (height, width) = (tensor.shape[2], tensor.shape[3])
@@ -71,7 +70,7 @@ package struct Image: Sendable, Hashable {
           for channel in 0..<3 {
             let from = (number &* 3 &+ channel) &* plane
             for place in 0..<plane {
-              // The order of the arguments makes NaN black.
+              // With this order of the arguments, NaN becomes black.
               let level = ((values[from &+ place] - offset) * gain).rounded(.toNearestOrEven)
               target[place &* 3 &+ channel] = UInt8(max(0, min(level, 255)))
             }
@@ -112,7 +111,8 @@ package struct Image: Sendable, Hashable {
 
   private func index(_ x: Int, _ y: Int) -> Int {
     check(
-      x >= 0 && y >= 0 && x < width && y < height, "Image: (\(x), \(y)) is outside of \(width) x \(height) pixels")
+      x >= 0 && y >= 0 && x < width && y < height,
+      "Image: pixel (\(x), \(y)) is outside of a picture of \(width) x \(height)")
     return (y * width + x) * 3
   }
 }

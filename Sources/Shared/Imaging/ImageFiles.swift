@@ -1,26 +1,26 @@
-// PNG and JPEG, in memory and on disk. A file appears under its name only when it is complete; JPEG bytes equal
-// Pillow's for the same quality and the same libjpeg-turbo.
+// PNG and JPEG, in memory and on disk. A file appears under its name only when it is complete. JPEG bytes equal those
+// of Pillow with the same quality and the same libjpeg-turbo.
 
 internal import CImaging
 package import Foundation
 
 extension Image {
-  /// Reads a PNG or JPEG file, told apart by its first bytes; transparency is composited on white.
+  /// Reads a PNG or JPEG file, recognized by its first bytes; transparency is composited on white.
   ///
-  /// - Throws: `ImagingError` with the path when the file cannot be read or is neither.
+  /// - Throws: `ImagingError` with the path when the file cannot be read or decoded.
   package init(contentsOf url: URL) throws {
     let data: Data
     do {
       data = try Data(contentsOf: url)
     } catch {
-      throw ImagingError(url.path, "expected a readable PNG or JPEG file: \(error.localizedDescription)")
+      throw ImagingError(url.path, "could not read the picture: \(error.localizedDescription)")
     }
     try self.init(encoded: [UInt8](data), name: url.path)
   }
 
-  /// Decodes PNG or JPEG bytes; `name` stands for the path in errors.
+  /// Decodes PNG or JPEG bytes; `name` replaces the path in errors.
   ///
-  /// - Throws: `ImagingError` when the bytes are neither, broken, or promise more than 2^28 pixels.
+  /// - Throws: `ImagingError` when the bytes are neither, are damaged, or have more than 2^28 pixels.
   package init(encoded bytes: [UInt8], name: String) throws {
     let decode: Decoder
     if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) {
@@ -28,11 +28,11 @@ extension Image {
     } else if bytes.starts(with: [0xFF, 0xD8]) {
       decode = sw_jpeg_decode
     } else {
-      throw ImagingError(name, "expected a PNG or JPEG picture, found \(bytes.count) bytes of something else")
+      throw ImagingError(name, "the \(bytes.count) bytes are neither a PNG nor a JPEG picture")
     }
     var pixels: UnsafeMutablePointer<UInt8>?
     var width: Int32 = 0, height: Int32 = 0
-    try withMessage(name, "expected a whole PNG or JPEG picture") {
+    try withMessage(name, "could not decode the picture") {
       decode(bytes, bytes.count, &pixels, &width, &height, $0)
     }
     defer { free(pixels) }
@@ -46,19 +46,19 @@ extension Image {
     UnsafeMutablePointer<Int32>?, UnsafeMutablePointer<CChar>?
   ) -> Int32
 
-  /// The picture as a PNG file's bytes.
+  /// The bytes of a PNG file.
   ///
-  /// - Throws: `ImagingError` when libpng fails, as when memory is short.
+  /// - Throws: `ImagingError` when libpng fails, for example because there is no memory.
   package func pngBytes() throws -> [UInt8] {
     try encoded("PNG") { bytes, count, message in
       sw_png_encode(pixels, Int32(width), Int32(height), &bytes, &count, message)
     }
   }
 
-  /// The picture as a JPEG file's bytes, 4:2:0, as Pillow's `save(..., quality=quality)` writes it.
+  /// The bytes of a JPEG file with 4:2:0 subsampling, as `save(..., quality=quality)` of Pillow writes it.
   ///
   /// - Parameter quality: 1 to 100.
-  /// - Throws: `ImagingError` when libjpeg fails, as when the picture is wider or higher than 65,500 pixels.
+  /// - Throws: `ImagingError` when libjpeg fails, for example because a side is longer than 65,500 pixels.
   package func jpegBytes(quality: Int = 95) throws -> [UInt8] {
     try encoded("JPEG") { bytes, count, message in
       sw_jpeg_encode(pixels, Int32(width), Int32(height), Int32(quality), &bytes, &count, message)
@@ -71,27 +71,27 @@ extension Image {
   ) throws -> [UInt8] {
     var bytes: UnsafeMutablePointer<UInt8>?
     var count = 0
-    try withMessage("a \(width) x \(height) picture", "cannot be written as \(format)") {
+    try withMessage("a picture of \(width) x \(height) pixels", "could not encode it as \(format)") {
       encode(&bytes, &count, $0)
     }
     defer { free(bytes) }
     return [UInt8](UnsafeBufferPointer(start: bytes, count: count))
   }
 
-  /// Writes a PNG file, beside its place and renamed into it.
+  /// Writes a PNG file under a temporary name and renames it.
   ///
-  /// - Throws: `ImagingError` with the path when the folder is missing or full.
+  /// - Throws: `ImagingError` with the path when the file cannot be written.
   package func writePNG(to url: URL) throws {
     let bytes = try pngBytes()
     do {
       try Data(bytes).write(to: url, options: .atomic)
     } catch {
-      throw ImagingError(url.path, "the picture cannot be written: \(error.localizedDescription)")
+      throw ImagingError(url.path, "could not write the picture: \(error.localizedDescription)")
     }
   }
 }
 
-/// Calls a C function that returns 0 or fills the message, and throws that.
+/// Calls a C function that returns 0 or writes a message, and throws the message.
 func withMessage(_ place: String, _ expectation: String, _ body: (UnsafeMutablePointer<CChar>) -> Int32) throws {
   let size = Int(SW_MESSAGE_SIZE)
   let message = try withUnsafeTemporaryAllocation(of: CChar.self, capacity: size) { buffer throws -> String? in

@@ -1,12 +1,13 @@
-// Anyone's pictures: a folder with metadata.jsonl, one {"file_name": ..., "text": ...} a line, as the imagefolder
-// convention has it. Lines and files are checked when the folder is opened; pixels are read on demand.
+// Pictures of the user: a folder with metadata.jsonl, which has one {"file_name": ..., "text": ...} per line (the
+// imagefolder convention of Hugging Face). Lines and files are checked when the folder is opened; pixels are read on
+// demand.
 
 package import Foundation
 
 /// A folder of PNG and JPEG pictures with captions, in the order of metadata.jsonl.
 package struct ImageFolderDataset: CaptionedPictures {
   private struct Line: Decodable {
-    // The convention's own spelling.
+    // The name in the convention.
     let file_name: String
     let text: String
   }
@@ -14,9 +15,9 @@ package struct ImageFolderDataset: CaptionedPictures {
   private let folder: URL
   private let lines: [Line]
 
-  /// Reads metadata.jsonl and looks that every file is there.
+  /// Reads metadata.jsonl and checks that all files exist.
   ///
-  /// - Throws: `ImagingError` with the path and line of what is missing or wrong.
+  /// - Throws: `ImagingError` with the path and the line of the first problem.
   package init(folder: URL) throws {
     let metadata = folder.appendingPathComponent("metadata.jsonl")
     let text: String
@@ -25,7 +26,7 @@ package struct ImageFolderDataset: CaptionedPictures {
     } catch {
       throw ImagingError(
         metadata.path,
-        "expected a readable text file with one {\"file_name\": \"a.png\", \"text\": \"a caption\"} a line: "
+        "could not read a text file with one {\"file_name\": \"a.png\", \"text\": \"a caption\"} per line: "
           + error.localizedDescription)
     }
     var lines: [Line] = []
@@ -40,18 +41,18 @@ package struct ImageFolderDataset: CaptionedPictures {
       }
       let file = folder.appendingPathComponent(line.file_name)
       guard FileManager.default.isReadableFile(atPath: file.path) else {
-        throw ImagingError(place, "expected a readable picture \(file.path), found none")
+        throw ImagingError(place, "could not read the picture \(file.path); add the file or remove the line")
       }
       lines.append(line)
     }
-    guard !lines.isEmpty else { throw ImagingError(metadata.path, "expected at least one line, found none") }
+    guard !lines.isEmpty else { throw ImagingError(metadata.path, "the file has no pictures; add at least one line") }
     self.folder = folder
     self.lines = lines
   }
 
   package var count: Int { lines.count }
   package func caption(_ index: Int) -> String { lines[index].text }
-  /// - Throws: `ImagingError` with the path when the file is no PNG or JPEG.
+  /// - Throws: `ImagingError` with the path when the file is not a PNG or JPEG picture.
   package func picture(_ index: Int) throws -> Image {
     try Image(contentsOf: folder.appendingPathComponent(lines[index].file_name))
   }

@@ -1,14 +1,14 @@
-// Resampling and cropping. `resized` is Pillow's antialiased bicubic to the bit, because reward models were trained on
-// pictures that it shrank.
+// Resampling and cropping. `resized` equals the antialiased bicubic resampling of Pillow to the bit, because reward
+// models were trained on pictures that Pillow has resized.
 
 internal import CImaging
 internal import Engine
 internal import Foundation
 
 extension Image {
-  /// Pillow's `resize((width, height), BICUBIC)`.
+  /// The same as `resize((width, height), BICUBIC)` of Pillow.
   package func resized(width newWidth: Int, height newHeight: Int) -> Image {
-    check(newWidth > 0 && newHeight > 0, "resized: \(newWidth) x \(newHeight) pixels must be positive")
+    check(newWidth > 0 && newHeight > 0, "resized: expected a positive size, found \(newWidth) x \(newHeight)")
     if newWidth == width && newHeight == height { return self }
     let target = [UInt8](unsafeUninitializedCapacity: newWidth * newHeight * 3) { target, count in
       let status = sw_resize_bicubic(
@@ -19,11 +19,11 @@ extension Image {
     return Image(width: newWidth, height: newHeight, pixels: target)
   }
 
-  /// The part that begins at column `x`, row `y`; it must lie inside.
+  /// The part with its top left corner at column `x`, row `y`; it must be inside of the picture.
   package func cropped(x: Int, y: Int, width newWidth: Int, height newHeight: Int) -> Image {
     check(
       x >= 0 && y >= 0 && newWidth > 0 && newHeight > 0 && x + newWidth <= width && y + newHeight <= height,
-      "cropped: \(newWidth) x \(newHeight) at (\(x), \(y)) does not lie inside \(width) x \(height) pixels")
+      "cropped: \(newWidth) x \(newHeight) pixels at (\(x), \(y)) are not inside of a picture of \(width) x \(height)")
     var target: [UInt8] = []
     target.reserveCapacity(newWidth * newHeight * 3)
     for row in y..<y + newHeight {
@@ -33,7 +33,7 @@ extension Image {
     return Image(width: newWidth, height: newHeight, pixels: target)
   }
 
-  /// The shorter side resized to `side` (the other rounded down, as transformers does), then the centre square.
+  /// Resizes the shorter side to `side` (the other is rounded down, as in transformers) and takes the centre square.
   package func centreSquare(side: Int) -> Image {
     let shorter = min(width, height)
     let resized = resized(width: width * side / shorter, height: height * side / shorter)
@@ -41,7 +41,7 @@ extension Image {
       x: (resized.width - side) / 2, y: (resized.height - side) / 2, width: side, height: side)
   }
 
-  /// The whole picture in the middle of a white square, `side` pixels.
+  /// The whole picture in the middle of a white square of `side` x `side` pixels.
   package func paddedSquare(side: Int) -> Image {
     let longer = max(width, height)
     var square = Image(width: longer, height: longer)
@@ -49,7 +49,7 @@ extension Image {
     return square.resized(width: side, height: side)
   }
 
-  /// Copies a picture over this one, its top left corner at (`x`, `y`); what lies outside is cut off.
+  /// Copies a picture into this one, with its top left corner at (`x`, `y`); parts outside of this picture are cut off.
   package mutating func draw(_ image: Image, x: Int, y: Int) {
     let (left, right) = (max(0, -x), min(image.width, width - x))
     let (top, bottom) = (max(0, -y), min(image.height, height - y))
@@ -62,11 +62,12 @@ extension Image {
     }
   }
 
-  /// A change of size, angle and place about the centre, for varying training pictures. White comes in from outside.
+  /// A random augmentation of training pictures: a change of size, angle and position about the centre. The uncovered
+  /// area is white.
   package struct Variation: Sendable, Hashable {
-    /// Larger than 1 enlarges.
+    /// Values above 1 enlarge.
     package var scale: Double = 1
-    /// Radians, clockwise on the screen.
+    /// In radians, clockwise on the screen.
     package var angle: Double = 0
     /// To the right and down, as fractions of the width and height.
     package var shift: (x: Double, y: Double) {
@@ -74,13 +75,14 @@ extension Image {
       set { (shiftX, shiftY) = newValue }
     }
     private var shiftX = 0.0, shiftY = 0.0
-    /// Left and right change places.
+    /// Whether left and right are exchanged.
     package var isMirrored = false
 
     package init() {}
   }
 
-  /// The picture under a variation, of the same size; bilinear, so vary the large picture and shrink it afterwards.
+  /// Applies a variation; the size stays the same. The interpolation is bilinear, so vary the large picture and shrink
+  /// it afterwards.
   package func varied(_ variation: Variation) -> Image {
     let cosine = cos(variation.angle) / variation.scale, sine = sin(variation.angle) / variation.scale
     let side = variation.isMirrored ? -1.0 : 1.0
@@ -88,7 +90,7 @@ extension Image {
     let moved = (
       x: centre.x + variation.shift.x * Double(width), y: centre.y + variation.shift.y * Double(height)
     )
-    // Where a target pixel comes from: back by the shift, turned back, shrunk back, mirrored, about the centre.
+    // The source of a target pixel: the inverse of shift, rotation, scale and mirroring about the centre.
     let matrix = [
       side * cosine, side * sine, centre.x - side * (cosine * moved.x + sine * moved.y),
       -sine, cosine, centre.y + sine * moved.x - cosine * moved.y,
@@ -101,11 +103,11 @@ extension Image {
     return Image(width: width, height: height, pixels: target)
   }
 
-  /// Faded towards white.
+  /// The picture faded towards white.
   ///
-  /// - Parameter contrast: the share of each pixel's distance from white that stays, 0 to 1.
+  /// - Parameter contrast: the fraction of the distance from white that each pixel keeps, 0 to 1.
   package func faded(keeping contrast: Double) -> Image {
-    check((0...1).contains(contrast), "faded: expected a share of 0 to 1, found \(contrast)")
+    check((0...1).contains(contrast), "faded: expected a contrast of 0 to 1, found \(contrast)")
     let table = (0...255).map { UInt8((255 - contrast * Double(255 - $0)).rounded()) }
     return Image(width: width, height: height, pixels: pixels.map { table[Int($0)] })
   }

@@ -1,6 +1,6 @@
-// What can go wrong with pictures that come from outside: a file, its content, a font.
+// The error of pictures, fonts and data sets that come from outside.
 
-/// A picture, font or data set that cannot be used; the text says where, what was expected, what was found.
+/// A picture, font or data set that cannot be used; the description names the file and the problem.
 package struct ImagingError: Error, CustomStringConvertible {
   package let description: String
 

@@ -1,10 +1,9 @@
-// A curve on paper: axes with round numbers, lines, an optional band, as a picture or as SVG.
+// A line chart: axes with round numbers and one or more lines, as a picture or as SVG.
 
 internal import Foundation
 
-/// Lines over one horizontal axis.
+/// One or more lines over one horizontal axis.
 package struct LineChart: Sendable {
-  /// One line.
   package struct Line: Sendable {
     package var name: String
     /// Points that are not finite are left out.
@@ -34,10 +33,10 @@ package struct LineChart: Sendable {
 
   private static let margin = (left: 74, right: 20, top: 34, bottom: 46)
   private static let grey = Image.Color(200, 200, 200)
-  /// Pixels from a name to the next, and at most for one of its letters.
+  /// The distance between names, and the largest width of a letter, in pixels.
   private static let nameHeight = 17, letterWidth = 8
 
-  /// Where there are several lines, their names stand to the right of the plot.
+  /// The names of the lines, to the right of the plot, when there are several.
   private var names: [(text: String, color: Image.Color)] { lines.count > 1 ? lines.map { ($0.name, $0.color) } : [] }
 
   private var plot: (left: Double, right: Double, top: Double, bottom: Double) {
@@ -60,7 +59,7 @@ package struct LineChart: Sendable {
 
   /// Draws the chart.
   ///
-  /// - Throws: `ImagingError` that names the Debian package when the text font is missing.
+  /// - Throws: `ImagingError` with the name of the Debian package when the text font is missing.
   package func rendered() throws -> Image {
     let text = try TextFont(pixels: 12), bold = try TextFont(pixels: 13, isBold: true)
     var page = Image(width: width, height: height)
@@ -117,7 +116,8 @@ package struct LineChart: Sendable {
     for (index, line) in lines.enumerated() {
       let color = "rgb(\(line.color.red),\(line.color.green),\(line.color.blue))"
       let points = line.points.map { place($0, horizontal, vertical) }.map { "\(number($0.x)),\(number($0.y))" }
-      text += "<polyline fill=\"none\" stroke=\"\(color)\" stroke-width=\"2\" points=\"\(points.joined(separator: " "))\"/>\n"
+      text += "<polyline fill=\"none\" stroke=\"\(color)\" stroke-width=\"2\" "
+        + "points=\"\(points.joined(separator: " "))\"/>\n"
       if !names.isEmpty {
         let below = Double(LineChart.nameHeight * (index + 1))
         text += words(line.name, plot.right + 10, plot.top + below, "start", " fill=\"\(color)\"")
@@ -128,11 +128,11 @@ package struct LineChart: Sendable {
   }
 }
 
-/// A span of numbers with round ticks.
+/// A range of numbers with round ticks.
 struct Axis {
   let low, high, step: Double
 
-  /// Holds all values, with some room around them.
+  /// The smallest range that contains all values and begins and ends at a tick.
   init(_ values: [Double]) {
     let low = values.min() ?? 0, high = values.max() ?? 1
     let span = high > low ? high - low : max(abs(high), 1)
@@ -148,7 +148,7 @@ struct Axis {
 
   func fraction(_ value: Double) -> Double { (value - low) / (high - low) }
 
-  /// As many decimals as the step needs.
+  /// The tick as text, with as many decimals as the step needs.
   func label(_ tick: Double) -> String {
     let decimals = max(0, min(8, Int(ceil(-log10(step) + (step / pow(10, floor(log10(step))) == 2.5 ? 1 : 0)))))
     return String(format: "%.\(decimals)f", tick == 0 ? 0 : tick)
@@ -156,7 +156,7 @@ struct Axis {
 }
 
 extension Image {
-  /// Draws a straight line with smooth edges, clipped to the picture.
+  /// Draws a straight line with antialiased edges, clipped to the picture.
   mutating func stroke(
     _ from: (x: Double, y: Double), _ to: (x: Double, y: Double), color: Color, thickness: Double
   ) {

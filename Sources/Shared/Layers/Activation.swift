@@ -1,8 +1,7 @@
-// Activations by the names that configurations use.
+// Activations by their names in model configurations.
 
 package import Engine
 
-/// An element-wise activation.
 package enum Activation: String, Sendable, CaseIterable {
   case gelu
   case quickGelu = "quick_gelu"

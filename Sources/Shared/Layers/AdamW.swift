@@ -1,4 +1,4 @@
-// The optimiser, and the gradient clipping that goes before it.
+// The optimizer, and gradient clipping.
 
 package import Engine
 internal import Foundation
@@ -11,7 +11,7 @@ package final class AdamW {
   package let parameters: [Parameter]
   package var learningRate: Float
   package let beta1, beta2, epsilon, weightDecay: Float
-  /// Updates made so far (t above).
+  /// The number of updates so far (t above).
   package private(set) var step = 0
   private var first: [Tensor]
   private var second: [Tensor]
@@ -30,7 +30,7 @@ package final class AdamW {
     second = first
   }
 
-  /// One update. A parameter without a gradient stays as it is, as in torch.
+  /// Makes one update. A parameter without a gradient does not change, as in PyTorch.
   package func update(_ gradients: Gradients) {
     step += 1
     let now = AdamWStep(
@@ -43,16 +43,20 @@ package final class AdamW {
     }
   }
 
-  /// The moments of a parameter, in the engine's layout, for checkpoints.
+  /// The moments of a parameter, in the layout of the engine, for checkpoints.
   package func moments(at index: Int) -> (first: Tensor, second: Tensor) { (first[index], second[index]) }
 
-  /// Puts back what `step` and `moments` gave, so that the next update is the one that would have come.
+  /// Restores `step` and the moments of all parameters, so that the next update is the same as without the
+  /// interruption.
   package func restore(step: Int, moments: [(first: Tensor, second: Tensor)]) {
-    check(moments.count == parameters.count, "AdamW: \(moments.count) moments for \(parameters.count) parameters")
+    check(
+      moments.count == parameters.count,
+      "AdamW: expected the moments of \(parameters.count) parameters, found \(moments.count)")
     for (moment, parameter) in zip(moments, parameters) {
       check(
         moment.first.shape == parameter.value.shape && moment.second.shape == parameter.value.shape,
-        "AdamW: moments \(moment.first.shape) for \(parameter.name) \(parameter.value.shape)")
+        "AdamW: expected moments \(parameter.value.shape) of \(parameter.name), found \(moment.first.shape) and "
+          + "\(moment.second.shape)")
     }
     self.step = step
     first = moments.map(\.first)
@@ -63,7 +67,7 @@ package final class AdamW {
 extension Gradients {
   /// Scales all gradients by min(1, limit / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ does.
   ///
-  /// - Returns: the gradients and their norm before.
+  /// - Returns: the scaled gradients, and their norm before scaling.
   package func clipped(toNorm limit: Float, over parameters: [Parameter]) -> (Gradients, norm: Float) {
     var sum = 0.0
     for parameter in parameters {
@@ -75,7 +79,6 @@ extension Gradients {
     return (scaled(by: scale, over: parameters), norm)
   }
 
-  /// All gradients times a number.
   package func scaled(by scale: Float, over parameters: [Parameter]) -> Gradients {
     var result = Gradients()
     for parameter in parameters {

@@ -1,8 +1,7 @@
-// Two-dimensional convolution of NHWC images.
+// Two-dimensional convolution of NHWC images with a square kernel.
 
 package import Engine
 
-/// Convolution with a square kernel.
 package final class Conv2d {
   package let weight: Parameter
   package let bias: Parameter?
@@ -21,7 +20,7 @@ package final class Conv2d {
     self.padding = padding ?? Padding(kernel / 2)
   }
 
-  /// `[B, H, W, in]` to `[B, H', W', out]`; for the optional terms see `conv2d`.
+  /// `[B, H, W, in]` to `[B, H', W', out]`; see `conv2d` for the optional terms.
   package func callAsFunction(
     _ x: Tensor, shift: Tensor? = nil, residual: Tensor? = nil, doubled: Bool = false
   ) -> Tensor {

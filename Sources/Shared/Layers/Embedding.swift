@@ -1,8 +1,7 @@
-// Rows of a table by index.
+// A table of vectors, looked up by index.
 
 package import Engine
 
-/// A table of vectors.
 package final class Embedding {
   package let weight: Parameter
 
@@ -10,9 +9,9 @@ package final class Embedding {
     weight = try path.parameter("weight", [count, width], .normal(deviation: deviation))
   }
 
-  /// A table under a name of its own in the checkpoint, `[count, width]`.
+  /// A table `[count, width]` whose name in the checkpoint does not end in `weight`.
   package init(weight: Parameter) { self.weight = weight }
 
-  /// The vectors of indices, `[n, width]`.
+  /// The vectors of n indices, `[n, width]`.
   package func callAsFunction(_ indices: [Int]) -> Tensor { weight.tensor.rows(indices) }
 }

@@ -1,14 +1,13 @@
-// The affine layer, and the low-rank adapter that fine-tuning adds to it.
+// The affine layer, and the low-rank adapter for fine-tuning.
 
 package import Engine
 
-/// y = x W^T + b, plus a low-rank adapter when one is attached.
+/// y = x W^T + b, plus a low-rank adapter if it has one.
 package final class Linear {
   package let weight: Parameter
   package let bias: Parameter?
-  /// The low-rank adapter in use, if any.
   package var adapter: LoRA?
-  /// Its place in the checkpoint, as `mid_block.attentions.0.transformer_blocks.0.attn1.to_q`.
+  /// Its path in the checkpoint, such as `mid_block.attentions.0.transformer_blocks.0.attn1.to_q`.
   package let name: String
 
   package init(_ path: ParameterPath, in inputs: Int, out outputs: Int, bias: Bool = true) throws {
@@ -17,22 +16,24 @@ package final class Linear {
     self.bias = try bias ? path.parameter("bias", [outputs], .uniform(fanIn: inputs)) : nil
   }
 
-  /// A layer of weights that a checkpoint keeps otherwise, such as three layers in one tensor: `[out, in]` and `[out]`.
+  /// A layer whose weights are stored differently in the checkpoint, such as three layers in one tensor. `weight` is
+  /// `[out, in]`, `bias` `[out]`.
   package init(name: String, weight: Tensor, bias: Tensor? = nil) {
     self.name = name
     self.weight = Parameter(name: name + ".weight", value: weight)
     self.bias = bias.map { Parameter(name: name + ".bias", value: $0) }
   }
 
-  /// `[..., in]` to `[..., out]`; `residual`, of the result's shape, is added in the same pass.
+  /// `[..., in]` to `[..., out]`. `residual`, with the shape of the result, is added in the same pass.
   package func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
     linear(x, [weights], residual: residual)
   }
 
-  /// The results of several layers for one input, side by side in the last axis.
+  /// The results of several layers for one input, joined along the last axis.
   package static func together(_ layers: [Linear], _ x: Tensor) -> Tensor { linear(x, layers.map(\.weights)) }
 
-  /// The results of several layers for the layer norm of one input, which is not kept for the gradient.
+  /// The results of several layers for the layer norm of one input; the normalized values are not kept for the
+  /// gradient.
   package static func together(_ layers: [Linear], _ x: Tensor, after norm: LayerNorm) -> Tensor {
     linear(x, after: norm.weights, layers.map(\.weights))
   }
@@ -53,15 +54,14 @@ package final class LoRA {
   package let up: Parameter
   package let scale: Float
 
-  /// - Parameters:
-  ///   - name: the layer's place as diffusers' LoRA files spell it, with the leading `unet.`.
+  /// - Parameter name: the path of the layer in the LoRA files of diffusers, with the leading `unet.`.
   package init(name: String, down: Tensor, up: Tensor, alpha: Float) {
     self.down = Parameter(name: name + ".lora_A.weight", value: down, isTrainable: true)
     self.up = Parameter(name: name + ".lora_B.weight", value: up, isTrainable: true)
     scale = alpha / Float(down.shape[0])
   }
 
-  /// The values to compute with, tracked where a tape is in force.
+  /// The values to compute with, tracked if a tape is recording.
   var tensors: LowRank { LowRank(down: down.tensor, up: up.tensor, scale: scale) }
 
   package var rank: Int { down.value.shape[0] }

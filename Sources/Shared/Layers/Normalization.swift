@@ -1,8 +1,8 @@
-// Normalisation layers.
+// Layer norm and group norm.
 
 package import Engine
 
-/// Layer norm of the last axis.
+/// Layer norm over the last axis.
 package final class LayerNorm {
   package let weight: Parameter
   package let bias: Parameter
@@ -20,7 +20,7 @@ package final class LayerNorm {
   var weights: LayerNormWeights { LayerNormWeights(weight: weight.tensor, bias: bias.tensor, epsilon: epsilon) }
 }
 
-/// Group norm over NHWC, with SiLU in the same pass when asked.
+/// Group norm of NHWC images, with SiLU in the same pass if `silu` is true.
 package final class GroupNorm {
   package let weight: Parameter
   package let bias: Parameter
@@ -34,7 +34,7 @@ package final class GroupNorm {
     self.epsilon = epsilon
   }
 
-  /// `[B, H, W, C]`, whose memory the result takes where nobody else holds it and no gradient is asked for.
+  /// `[B, H, W, C]` to the same shape. The result reuses the memory of x if no tape records and x is its only owner.
   package func callAsFunction(_ x: consuming Tensor, silu: Bool = false) -> Tensor {
     groupNorm(consume x, weight.tensor, bias.tensor, groups: groups, epsilon: epsilon, silu: silu)
   }

@@ -1,25 +1,25 @@
-// Where layers get their weights: each asks for its own by the checkpoint's path, with the shape it expects, so nothing
-// is renamed, nothing missing goes unseen, and what is left over is an error.
+// The source of the weights of layers. Each layer requests its weights by their path in the checkpoint and with their
+// shape, so names are never translated, and a missing or an unused tensor is an error.
 
 package import Engine
 
-/// A checkpoint does not fit the model that its configuration describes.
+/// A checkpoint does not match the model that its configuration describes.
 package struct CheckpointMismatch: Error, CustomStringConvertible {
   package let description: String
 
   package init(description: String) { self.description = description }
 }
 
-/// How a new weight is drawn when a model is made from nothing.
+/// The distribution of a new weight when a model is created without a checkpoint.
 package enum Initialization: Sendable {
   case zeros
   case ones
-  /// Uniform in ±1/sqrt(fan in), PyTorch's default for linear layers and convolutions.
+  /// Uniform in ±1/sqrt(fanIn), the default of PyTorch for linear layers and convolutions.
   case uniform(fanIn: Int)
   case normal(deviation: Float)
 }
 
-/// Gives layers their weights, and keeps the list of them.
+/// Provides the weights of layers, and lists all parameters that it has provided.
 package final class ParameterSource {
   private enum Origin {
     case checkpoint(SafetensorsFile)
@@ -28,21 +28,21 @@ package final class ParameterSource {
   }
 
   private let origin: Origin
-  /// Every parameter handed out, in the order of the model's construction.
+  /// All parameters provided so far, in the order in which the model was built.
   package private(set) var parameters: [Parameter] = []
 
-  /// From a checkpoint; `finish` must be called when the model is complete.
+  /// Reads weights from a checkpoint. Call `finish` when the model is complete.
   package init(checkpoint: SafetensorsFile) { origin = .checkpoint(checkpoint) }
 
-  /// New weights, each from its own stream, forked by its name.
+  /// Draws new weights, each from a stream that is forked by its name.
   package init(random: RandomStream) { origin = .random(random) }
 
-  /// The weights that another model of the same configuration has now. Memory is shared until either side is trained.
+  /// Takes the current weights of another model with the same configuration. Memory is shared until one is trained.
   package init(sharing parameters: [Parameter]) {
     origin = .shared(Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0) }))
   }
 
-  /// The place of the model's outermost names.
+  /// The path of the outermost names of the model.
   package var root: ParameterPath { ParameterPath(source: self, prefix: "") }
 
   func has(_ name: String) -> Bool {
@@ -61,20 +61,21 @@ package final class ParameterSource {
     case .checkpoint(let reader):
       guard let found = reader.shape(of: name) else {
         throw CheckpointMismatch(
-          description: "\(reader.path): expected a tensor \(name) of shape \(shape), found none of that name. "
+          description: "\(reader.path): the tensor \(name) of shape \(shape) is missing. "
             + "Check that config.json belongs to these weights.")
       }
       guard found == shape else {
         throw CheckpointMismatch(
-          description: "\(reader.path): \(name): expected shape \(shape) by config.json, found \(found)")
+          description: "\(reader.path): tensor \(name): expected shape \(shape) from config.json, found \(found). "
+            + "Check that config.json belongs to these weights.")
       }
       stored = try reader.tensor(name)
     case .shared(let known):
       let kept = layout == .convolution ? [shape[0], shape[2], shape[3], shape[1]] : shape
       guard let other = known[name], other.layout == layout, other.value.shape == kept else {
         throw CheckpointMismatch(
-          description: "sharing weights: expected a tensor \(name), kept as \(kept), found "
-            + "\(known[name].map { "\($0.value.shape)" } ?? "none")")
+          description: "could not share weights: expected a tensor \(name) of shape \(kept), found "
+            + "\(known[name].map { "\($0.value.shape)" } ?? "none"); both models must have the same configuration")
       }
       return handedOut(Parameter(name: name, value: other.value, layout: layout))
     case .random(let stream):
@@ -98,22 +99,22 @@ package final class ParameterSource {
 
   /// Checks that the model has taken every tensor of its checkpoint.
   ///
-  /// - Parameter ignoring: endings of names that checkpoints carry and models do not need.
-  /// - Throws: `CheckpointMismatch` naming what is left over.
+  /// - Parameter ignoring: suffixes of names in checkpoints that models do not need.
+  /// - Throws: `CheckpointMismatch` with the names of tensors that were not used.
   package func finish(ignoring: [String] = []) throws {
     guard case .checkpoint(let reader) = origin else { return }
     let taken = Set(parameters.map(\.name))
     let left = reader.names.filter { name in !taken.contains(name) && !ignoring.contains { name.hasSuffix($0) } }
     guard left.isEmpty else {
       throw CheckpointMismatch(
-        description: "\(reader.path): \(left.count) tensors have no place in the model its config.json describes, as "
+        description: "\(reader.path): \(left.count) tensors do not belong to the model in config.json, such as "
           + left.sorted().prefix(3).joined(separator: ", ") + ". Check that config.json belongs to these weights.")
     }
   }
 }
 
 extension Tensor {
-  /// One pass without tensors between: a large model is made in little more memory than its own.
+  /// One pass without intermediate tensors, so that creating a model takes little more memory than the model.
   fileprivate func mapped(_ change: (Float) -> Float) -> Tensor {
     withUnsafeBuffer { values in
       Tensor(shape: shape) { target in
@@ -123,7 +124,7 @@ extension Tensor {
   }
 }
 
-/// A place in a checkpoint, as `down_blocks.0.resnets.1`.
+/// A path in a checkpoint, such as `down_blocks.0.resnets.1`.
 package struct ParameterPath {
   private let source: ParameterSource
   private let prefix: String
@@ -133,28 +134,28 @@ package struct ParameterPath {
     self.prefix = prefix
   }
 
-  /// The place under a name.
+  /// The path of a name under this path.
   package subscript(_ name: String) -> ParameterPath {
     ParameterPath(source: source, prefix: prefix.isEmpty ? name : prefix + "." + name)
   }
 
-  /// The place of a list's element.
+  /// The path of an element of a list.
   package subscript(_ index: Int) -> ParameterPath { self[String(index)] }
 
-  /// Whether the checkpoint has a tensor of this name here; false for a model made from nothing.
+  /// Whether the checkpoint has a tensor of this name at this path; false for a new model.
   package func has(_ name: String) -> Bool { source.has(self[name].prefix) }
 
-  /// The parameters that the source has handed out so far at or under this place.
+  /// The parameters under this path that the source has provided so far.
   package var parameters: [Parameter] {
     prefix.isEmpty ? source.parameters : source.parameters.filter { $0.name.hasPrefix(prefix + ".") }
   }
 
-  /// This place as the checkpoint spells it.
+  /// The path as text.
   package var name: String { prefix }
 
-  /// The weight of a name here.
+  /// The weight of a name under this path, of shape `shape` in the layout of the checkpoint.
   ///
-  /// - Throws: what the checkpoint's reader throws when it is absent or of another shape.
+  /// - Throws: `CheckpointMismatch` when it is missing or has another shape.
   package func parameter(
     _ name: String, _ shape: [Int], _ initialization: Initialization, layout: Parameter.Layout = .asStored
   ) throws -> Parameter {

@@ -1,22 +1,23 @@
-// Reading safetensors: a file is mapped, checked whole (SafetensorsHeader), and its tensors are copied out on demand,
-// float16 and bfloat16 as float32. Sharded checkpoints (`*.safetensors.index.json`) read like one file.
+// Reads safetensors files: a file is mapped, its header is checked completely (SafetensorsHeader), and tensors are
+// copied on demand, float16 and bfloat16 as float32. A sharded checkpoint (`*.safetensors.index.json`) is read like one
+// file.
 
 package import Engine
 package import Foundation
 
 /// A safetensors checkpoint: one file, several shards, or bytes in memory.
 package final class SafetensorsFile: Sendable {
-  /// Where it was read from, for errors.
+  /// The path or name for error messages.
   package let path: String
-  /// Names of all tensors, sorted.
+  /// The names of all tensors, sorted.
   package let names: [String]
-  /// The `__metadata__` of the header (of the first shard, when there are several).
+  /// The `__metadata__` of the header (of the first of several shards).
   package let metadata: [String: String]
   private let places: [String: (shard: SafetensorsBytes, entry: SafetensorsHeader.Entry)]
 
   /// Opens and checks a `.safetensors` file, or all shards that a `.safetensors.index.json` names.
   ///
-  /// - Throws: `SafetensorsError` when a file is missing, cut short, broken, or does not hold what the index says.
+  /// - Throws: `SafetensorsError` when a file is missing, truncated or invalid, or lacks a tensor of the index.
   package convenience init(_ url: URL) throws {
     if url.path.hasSuffix(".json") {
       try self.init(index: url)
@@ -25,17 +26,17 @@ package final class SafetensorsFile: Sendable {
     }
   }
 
-  /// Checks a whole file's bytes, as policies travel on the wire; `name` stands for the path in errors.
+  /// Checks the bytes of a whole file, such as a policy from a message; `name` replaces the path in errors.
   ///
-  /// - Throws: `SafetensorsError` when the bytes are no valid safetensors file.
+  /// - Throws: `SafetensorsError` when the bytes are not a valid safetensors file.
   package convenience init(bytes: [UInt8], name: String) throws {
     try self.init(path: name, shards: [SafetensorsBytes(copying: bytes, name: name)])
   }
 
   /// Opens `NAME.safetensors`, `NAME.safetensors.index.json`, `NAME.fp16.safetensors` or
-  /// `NAME.safetensors.index.fp16.json` in a folder, the first there is.
+  /// `NAME.safetensors.index.fp16.json` in a folder, whichever exists first in this order.
   ///
-  /// - Throws: `SafetensorsError` when there is none of them, or as `init(_:)` does.
+  /// - Throws: `SafetensorsError` when none exists, or as `init(_:)`.
   package convenience init(folder: URL, named name: String) throws {
     let candidates = [
       "\(name).safetensors", "\(name).safetensors.index.json", "\(name).fp16.safetensors",
@@ -46,8 +47,8 @@ package final class SafetensorsFile: Sendable {
     guard let found else {
       throw SafetensorsError(
         folder.path,
-        "expected \(candidates.joined(separator: " or ")), found none; "
-          + "download the model's safetensors files (pickled .bin files are not read)")
+        "there is no \(candidates.joined(separator: " or ")); "
+          + "download the safetensors files of the model (pickled .bin files are not supported)")
     }
     try self.init(found)
   }
@@ -61,7 +62,7 @@ package final class SafetensorsFile: Sendable {
       if number == 0 { metadata = header.metadata }
       for (name, entry) in header.entries {
         guard places.updateValue((shard, entry), forKey: name) == nil else {
-          throw SafetensorsError(path, "tensor \(name) is in two shards, expected in one")
+          throw SafetensorsError(path, "tensor \(name) is in two shards; download the files again")
         }
       }
     }
@@ -71,38 +72,40 @@ package final class SafetensorsFile: Sendable {
   }
 
   private struct Index: Decodable {
-    // The format's own spelling.
+    // The name in the format.
     let weight_map: [String: String]
   }
 
   private convenience init(index url: URL) throws {
     guard let data = try? Data(contentsOf: url), let index = try? JSONDecoder().decode(Index.self, from: data) else {
-      throw SafetensorsError(url.path, "expected a readable JSON object with weight_map (tensor name to file)")
+      throw SafetensorsError(
+        url.path, "could not read a JSON object with weight_map, which maps tensor names to files; download it again")
     }
     let files = Set(index.weight_map.values).sorted()
     let folder = url.deletingLastPathComponent()
     for file in files where file.contains("/") || !file.hasSuffix(".safetensors") {
-      throw SafetensorsError(url.path, "the shard \(file) must be the name of a .safetensors file in the same folder")
+      throw SafetensorsError(
+        url.path, "the shard \(file) in weight_map must be the name of a .safetensors file in the same folder")
     }
     try self.init(
       path: url.path, shards: files.map { try SafetensorsBytes(mapping: folder.appendingPathComponent($0).path) })
     for (name, file) in index.weight_map where places[name]?.shard.name.hasSuffix("/" + file) != true {
-      throw SafetensorsError(url.path, "expected tensor \(name) in the shard \(file), it is not there")
+      throw SafetensorsError(url.path, "tensor \(name) is missing in the shard \(file); download the files again")
     }
   }
 
-  /// The shape of a tensor; nil when there is none of that name.
+  /// The shape of a tensor; nil when no tensor has this name.
   package func shape(of name: String) -> [Int]? { places[name]?.entry.shape }
 
-  /// A tensor of F32, F16, BF16 or F64 elements, as float32, in its stored shape.
+  /// A tensor of type F32, F16, BF16 or F64, converted to float32, in its stored shape.
   ///
-  /// - Throws: `SafetensorsError` when there is no such tensor or it holds integers.
+  /// - Throws: `SafetensorsError` when there is no such tensor or it has another type.
   package func tensor(_ name: String) throws -> Tensor {
     let (shard, entry) = try place(name)
     let source = UnsafeRawBufferPointer(rebasing: shard.bytes[entry.bytes])
     guard [.float32, .float16, .bfloat16, .float64].contains(entry.type) else {
       throw SafetensorsError(
-        path, "tensor \(name) is \(entry.type.rawValue), expected F32, F16, BF16 or F64")
+        path, "tensor \(name): expected type F32, F16, BF16 or F64, found \(entry.type.rawValue)")
     }
     return withExtendedLifetime(shard) {
       Tensor(shape: entry.shape) { target in
@@ -119,9 +122,9 @@ package final class SafetensorsFile: Sendable {
     }
   }
 
-  /// A tensor of I64, I32, U8 or other integers, in row-major order.
+  /// The integers of a tensor, in row-major order.
   ///
-  /// - Throws: `SafetensorsError` when there is no such tensor, or it holds no integers that fit `Int`.
+  /// - Throws: `SafetensorsError` when there is no such tensor, or its type is not an integer type that fits `Int`.
   package func integers(_ name: String) throws -> [Int] {
     let (shard, entry) = try place(name)
     let source = UnsafeRawBufferPointer(rebasing: shard.bytes[entry.bytes])
@@ -136,14 +139,15 @@ package final class SafetensorsFile: Sendable {
       case .uint8, .bool: loaded(source, UInt8.self)
       default:
         throw SafetensorsError(
-          path, "tensor \(name) is \(entry.type.rawValue), expected I64, I32, U32, I16, U16, I8, U8 or BOOL")
+          path,
+          "tensor \(name): expected type I64, I32, U32, I16, U16, I8, U8 or BOOL, found \(entry.type.rawValue)")
       }
     }
   }
 
   private func place(_ name: String) throws -> (shard: SafetensorsBytes, entry: SafetensorsHeader.Entry) {
     guard let place = places[name] else {
-      throw SafetensorsError(path, "expected a tensor named \(name), found \(names.count) others")
+      throw SafetensorsError(path, "the tensor \(name) is missing; the file has \(names.count) others")
     }
     return place
   }
@@ -156,7 +160,8 @@ private func loaded<Value: FixedWidthInteger>(_ source: UnsafeRawBufferPointer, 
   }
 }
 
-/// Exact, subnormals and infinities too: the bits moved into place are the value times 2^-112.
+/// Exact for all values, with subnormals and infinities: the shifted bits, read as float32, are the value times 2^-112,
+/// because the exponent biases are 15 and 127.
 private func widenFloat16(_ source: UnsafeRawBufferPointer, _ target: UnsafeMutableBufferPointer<Float>) {
   let scale = Float(sign: .plus, exponent: 112, significand: 1)
   for index in 0..<target.count {
@@ -174,7 +179,7 @@ private func widenBfloat16(_ source: UnsafeRawBufferPointer, _ target: UnsafeMut
   }
 }
 
-/// The bytes of one file, mapped or copied; immutable, unmapped with the last reference.
+/// The bytes of one file, mapped or copied. They are immutable, and are freed with the last reference.
 final class SafetensorsBytes: @unchecked Sendable {  // the memory is never written after init
   let name: String
   let bytes: UnsafeRawBufferPointer
@@ -193,17 +198,19 @@ final class SafetensorsBytes: @unchecked Sendable {  // the memory is never writ
     isMapped = true
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
-      throw SafetensorsError(path, "expected a readable safetensors file: \(String(cString: strerror(errno)))")
+      throw SafetensorsError(path, "could not open the safetensors file: \(String(cString: strerror(errno)))")
     }
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size >= 8 else {
       throw SafetensorsError(
-        path, "expected a safetensors file of at least 8 bytes, found \(status.st_size) bytes or no regular file")
+        path,
+        "expected a regular file of at least 8 bytes, found \(status.st_size) bytes or another kind of file; "
+          + "download it again")
     }
     let memory = mmap(nil, Int(status.st_size), PROT_READ, MAP_PRIVATE, descriptor, 0)
     guard let memory, memory != MAP_FAILED else {
-      throw SafetensorsError(path, "could not be mapped into memory: \(String(cString: strerror(errno)))")
+      throw SafetensorsError(path, "could not map the file into memory: \(String(cString: strerror(errno)))")
     }
     bytes = UnsafeRawBufferPointer(start: memory, count: Int(status.st_size))
   }

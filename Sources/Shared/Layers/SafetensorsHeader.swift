@@ -1,24 +1,24 @@
-// The header of a safetensors file, checked against the bytes that follow it before anything is read: every offset lies
-// within the file, no two tensors overlap, no byte is unaccounted for, and sizes are those of dtype and shape.
-// Format: eight bytes of header length (little-endian), JSON, then the tensors back to back.
+// The header of a safetensors file, checked against the size of the file before a tensor is read: all offsets are
+// within the file, tensors do not overlap and leave no gaps, and their sizes match dtype and shape. The format: eight
+// bytes with the length of the header (little-endian), the header in JSON, and the tensors without gaps.
 
 internal import Foundation
 
-/// What is wrong with a safetensors file, in words: the file, the tensor, what was expected and what was found.
+/// A safetensors file that cannot be used; the description names the file and the tensor.
 package struct SafetensorsError: Error, CustomStringConvertible, Equatable {
   package let description: String
 
   init(_ file: String, _ problem: String) { description = "\(file): \(problem)" }
 }
 
-/// Element types of the format.
+/// The element types of the format.
 enum SafetensorsType: String {
   case bool = "BOOL", uint8 = "U8", int8 = "I8", float8E5M2 = "F8_E5M2", float8E4M3 = "F8_E4M3"
   case int16 = "I16", uint16 = "U16", float16 = "F16", bfloat16 = "BF16"
   case int32 = "I32", uint32 = "U32", float32 = "F32"
   case int64 = "I64", uint64 = "U64", float64 = "F64"
 
-  /// Bytes of one element.
+  /// The size of one element in bytes.
   var width: Int {
     switch self {
     case .bool, .uint8, .int8, .float8E5M2, .float8E4M3: 1
@@ -34,35 +34,35 @@ struct SafetensorsHeader {
   struct Entry {
     let type: SafetensorsType
     let shape: [Int]
-    /// Bytes of the tensor, counted from the beginning of the file.
+    /// The range of the bytes of the tensor, from the beginning of the file.
     let bytes: Range<Int>
   }
 
   let entries: [String: Entry]
   let metadata: [String: String]
 
-  /// The reference implementation's bound on the length of the JSON part.
+  /// The largest length of the JSON part that the reference implementation accepts, in bytes.
   private static let longest = 100_000_000
 
-  /// Reads and checks the header of a whole file's bytes; `file` names it in errors.
+  /// Reads and checks the header of a file, given all of its bytes; `file` is its name in errors.
   init(of bytes: UnsafeRawBufferPointer, file: String) throws {
     guard bytes.count >= 8 else {
       throw SafetensorsError(
-        file, "expected a safetensors file of at least 8 bytes, found \(bytes.count) bytes; copy the file again")
+        file, "expected a safetensors file of at least 8 bytes, found \(bytes.count); copy the file again")
     }
     let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
     guard length <= UInt64(Self.longest), length <= UInt64(bytes.count - 8) else {
       throw SafetensorsError(
         file,
-        "the header claims \(length) bytes, but the file has \(bytes.count - 8) after the length "
-          + "(and a header may have at most \(Self.longest)); the file is cut short or no safetensors file")
+        "the header claims \(length) bytes, but \(bytes.count - 8) bytes follow (and at most \(Self.longest) are "
+          + "allowed); the file is cut short or is not a safetensors file")
     }
     let start = 8 + Int(length)
     let raw: RawHeader
     do {
       raw = try JSONDecoder().decode(RawHeader.self, from: Data(bytes[8..<start]))
     } catch {
-      throw SafetensorsError(file, "the header is not the JSON that safetensors prescribes: \(error)")
+      throw SafetensorsError(file, "the header is not valid JSON of the safetensors format: \(error)")
     }
     metadata = raw.metadata
     var entries: [String: Entry] = [:]
@@ -77,25 +77,26 @@ struct SafetensorsHeader {
     _ name: String, _ raw: RawHeader.Tensor, dataFrom start: Int, size: Int, file: String
   ) throws -> Entry {
     guard let type = SafetensorsType(rawValue: raw.dtype) else {
-      throw SafetensorsError(file, "tensor \(name) has the dtype \(raw.dtype), which safetensors does not define")
+      throw SafetensorsError(file, "tensor \(name) has the unknown dtype \(raw.dtype)")
     }
     var expected = type.width
     for extent in raw.shape {
       let (product, overflow) = expected.multipliedReportingOverflow(by: extent)
       guard extent >= 0, !overflow else {
-        throw SafetensorsError(file, "tensor \(name) has the impossible shape \(raw.shape)")
+        throw SafetensorsError(file, "tensor \(name) has the invalid shape \(raw.shape)")
       }
       expected = product
     }
     let offsets = raw.data_offsets
     guard offsets.count == 2, offsets[0] >= 0, offsets[0] <= offsets[1], offsets[1] <= size - start else {
       throw SafetensorsError(
-        file, "tensor \(name) lies at bytes \(offsets) of \(size - start) bytes of data; the file is cut short or broken")
+        file,
+        "tensor \(name) has the offsets \(offsets) in \(size - start) bytes of data; the file is cut short or damaged")
     }
     guard offsets[1] - offsets[0] == expected else {
       throw SafetensorsError(
         file,
-        "tensor \(name), \(raw.dtype) \(raw.shape), needs \(expected) bytes, found \(offsets[1] - offsets[0])")
+        "tensor \(name), \(raw.dtype) \(raw.shape): expected \(expected) bytes, found \(offsets[1] - offsets[0])")
     }
     return Entry(type: type, shape: raw.shape, bytes: start + offsets[0]..<start + offsets[1])
   }
@@ -107,24 +108,24 @@ struct SafetensorsHeader {
       guard entry.bytes.lowerBound == end else {
         throw SafetensorsError(
           file,
-          "tensor \(name) begins at byte \(entry.bytes.lowerBound - start) of the data, expected \(end - start): "
-            + "tensors overlap or leave a hole")
+          "tensor \(name): expected to begin at byte \(end - start) of the data, found "
+            + "\(entry.bytes.lowerBound - start): tensors overlap or leave a gap")
       }
       end = entry.bytes.upperBound
     }
     guard end == size else {
       throw SafetensorsError(
-        file, "the tensors end at byte \(end), the file at \(size); expected the file to end with its last tensor")
+        file, "the last tensor ends at byte \(end), but the file has \(size) bytes")
     }
   }
 }
 
-/// The header as it is written, before any check.
+/// The header as written in the file, before any check.
 private struct RawHeader: Decodable {
   struct Tensor: Decodable {
     let dtype: String
     let shape: [Int]
-    // The format's own spelling.
+    // The name in the format.
     let data_offsets: [Int]
   }
   private struct Name: CodingKey {

@@ -1,12 +1,12 @@
-// Convolution over NHWC: 3x3 of stride 1 by Winograd's algorithm (winograd.c), everything else as products of gathered
-// patches, some megabytes at a time: the patch matrix is never whole in memory.
+// Convolution over NHWC. 3x3 kernels of stride 1 use Winograd's algorithm (winograd.c); all others are products with a
+// matrix of gathered patches, of which only some megabytes are in memory at a time.
 #include "kernels.h"
 #include "winograd.h"
 #include <string.h>
 
 enum { patch_floats = 1 << 21, fewest_rows = 64, most_rows = 2048 };
 
-// Patches of the output positions begin..<end, a row each: [kernel, kernel, in]
+// Patches of the output positions begin..<end, one per row: [kernel, kernel, in]
 static void gather(const sw_convolution *s, const float *x, int64_t begin, int64_t end, float *patches) {
   const int64_t area = s->out_height * s->out_width, run = s->kernel * s->in;
   const int64_t shift = s->doubled ? 1 : 0, line = s->width >> shift, image_area = line * (s->height >> shift);
@@ -38,18 +38,19 @@ static int is_plain(const sw_convolution *s) {
   return s->kernel == 1 && s->stride == 1 && s->pad_top == 0 && s->pad_left == 0 && !s->doubled;
 }
 
-// Whole tiles of 4x4 must be worth it: of a single row they compute four.
+// The tiles of 4x4 results must cover mostly real positions: for an image of one row, a tile computes four rows.
 static int is_winograd(const sw_convolution *s) {
   const int64_t tiles = ((s->out_height + 3) / 4) * ((s->out_width + 3) / 4);
   return s->kernel == 3 && s->stride == 1 && 5 * tiles < s->out_height * s->out_width;
 }
 
-// Few tiles do not pay for the sums of all points of many weights, nor do few channels, which are padded to sixteen.
+// With few positions, transforming the sums of all weights costs more than it saves; with few channels, padding them to
+// sixteen does.
 static int is_winograd_gradient(const sw_convolution *s) {
   return is_winograd(s) && s->in >= 8 && positions(s) >= 512;
 }
 
-// Where there is a shift, results begin as it and the residual.
+// With a shift, the results are initialized to shift + residual, and the product is added.
 static void begin_rows(const sw_convolution *s, const sw_convolution_terms *terms, int64_t first, int64_t last,
                        float *y) {
   const int64_t area = s->out_height * s->out_width, out = s->out;
@@ -70,7 +71,7 @@ typedef struct {
 
 static int64_t patch_size(const sw_convolution *s) { return s->kernel * s->kernel * s->in; }
 
-// Many rows, because each product reads all the weights.
+// Rows per product: many, because each product reads all weights.
 static int64_t rows_a_product(const sw_convolution *s) {
   const int64_t rows = patch_floats / (patch_size(s) + 1) / 16 * 16;
   return rows < fewest_rows ? fewest_rows : rows > most_rows ? most_rows : rows;
@@ -112,7 +113,7 @@ static void rotate(const sw_convolution *s, const float *w, float *rotated) {
       for (int64_t i = 0; i < in; i++) rotated[(i * area + area - 1 - a) * out + o] = w[(o * area + a) * in + i];
 }
 
-// Puts stride - 1 zeros between the positions of g
+// Inserts stride - 1 zeros between the positions of g
 static void dilate(const sw_convolution *s, int64_t height, int64_t width, const float *g, float *y) {
   memset(y, 0, s->batch * height * width * s->out * sizeof(float));
   for (int64_t line = 0; line < s->batch * s->out_height; line++) {
@@ -122,8 +123,8 @@ static void dilate(const sw_convolution *s, int64_t height, int64_t width, const
   }
 }
 
-// The gradient is a convolution of g, with zeros between its positions for strides above one, by the weights rotated by
-// 180 degrees.
+// The gradient is the convolution of g, with zeros between its positions for strides above one, with the weights
+// rotated by 180 degrees.
 void sw_conv2d_input_gradient(const sw_convolution *s, const float *w, const float *g, float *gx) {
   if (is_plain(s)) {
     sw_linear_gradient(positions(s), s->out, s->in, g, s->out, w, NULL, NULL, gx);

@@ -1,7 +1,7 @@
 // Convolutions of 3x3 and stride 1 by Winograd's F(4x4, 3x3) over NHWC: the transforms of winograd_transforms.h, and 36
-// products between them. Inputs are transformed a few hundred tiles at a time; weights 64 by 64 channels at a time,
-// just before their products, so that neither a whole transformed image nor whole transformed weights (four times
-// the size of the weights) is ever in memory. Every result is computed in the same order however the work is shared.
+// products between them. Inputs are transformed at most 144 tiles at a time, and weights 64 by 64 channels at a time,
+// immediately before their products, so that neither a whole transformed image nor all transformed weights (four times
+// the size of the weights) are ever in memory. The order of operations does not depend on the number of threads.
 #include "winograd.h"
 #include <string.h>
 
@@ -9,7 +9,8 @@ enum { transformed_floats = 4 << 20, most_tiles = 144, fewest_tiles = 48 };
 
 // Inputs -------------------------------------------------------------------------------------------------------------
 
-// Addresses of the 6x6 inputs of a tile; zeros around the image. A doubled image is read at half its coordinates.
+// The addresses of the 6x6 inputs of a tile; outside the image, the address of `zeros`. A doubled image is read at half
+// the coordinates.
 static void find_sources(const sw_convolution *s, winograd_place place, const float *x, const float *zeros,
                          const float *source[36]) {
   const int shift = s->doubled ? 1 : 0;
@@ -54,12 +55,12 @@ typedef struct {
   float *y;
   int transposed; // see sw_winograd
   winograd_tiles tiles;
-  int64_t first, count; // the tiles in hand
+  int64_t first, count; // the current tiles
   winograd_layout inputs;
   float *v;
 } winograd_work;
 
-// The tiles begin ..< end of those in hand, outputs out ..< out + depth
+// Writes the outputs out ..< out + depth of the current tiles begin ..< end
 SW_KERNEL static void transform_outputs(const winograd_work *w, int64_t begin, int64_t end, int64_t out,
                                         int64_t depth, int64_t columns, int64_t point, const float *m) {
   const sw_convolution *s = w->s;
@@ -72,9 +73,9 @@ SW_KERNEL static void transform_outputs(const winograd_work *w, int64_t begin, i
     const float *shift = w->terms.shift ? w->terms.shift + p.image * s->out + out : NULL;
     const float *residual = w->terms.residual ? w->terms.residual + at : NULL;
     int64_t c = 0;
-#define PLACE(LANES)                                                                                                  \
-  place_outputs_##LANES(m + c, point, bias ? bias + c : NULL, shift ? shift + c : NULL, residual ? residual + c : NULL, \
-                        w->y + at + c, row, s->out, down, across)
+#define PLACE(LANES)                                                                                                   \
+  place_outputs_##LANES(m + c, point, bias ? bias + c : NULL, shift ? shift + c : NULL,                                \
+                        residual ? residual + c : NULL, w->y + at + c, row, s->out, down, across)
     for (; c + 16 <= depth; c += 16) PLACE(16);
     if (c + 8 <= depth) PLACE(8), c += 8;
     if (c + 4 <= depth) PLACE(4), c += 4;
@@ -83,20 +84,20 @@ SW_KERNEL static void transform_outputs(const winograd_work *w, int64_t begin, i
   }
 }
 
-// The whole ----------------------------------------------------------------------------------------------------------
+// Convolution --------------------------------------------------------------------------------------------------------
 
 static void transform_inputs(void *context, int64_t begin, int64_t end) {
   const winograd_work *w = context;
   winograd_input(w->s, &w->tiles, w->first, begin, end, w->x, w->zeros, &w->inputs, w->v);
 }
 
-// Doubled images have every second position equal to the one before, and the third line of B^T, which is
-// 4 (d1 - d2) - (d3 - d4) with this padding, makes zero of that: 11 of the 36 products need not be made.
+// In a doubled image, pairs of neighbours are equal. With this padding the third row of B^T, 4 (d1 - d2) - (d3 - d4),
+// takes their differences, so its results are zero and 11 of the 36 products can be left out.
 static int vanishes(const sw_convolution *s, int point) {
   return s->doubled && ((point / 6 == 2 && s->pad_top == 1) || (point % 6 == 2 && s->pad_left == 1));
 }
 
-// Results of the tiles begin ..< end of those in hand and one block of outputs
+// The results of the current tiles begin ..< end for one block of outputs
 static void convolve_block(const winograd_work *w, int64_t out, int64_t begin, int64_t end, float *scratch) {
   const int64_t depth = winograd_depth(w->s->out, out), columns = winograd_width(depth), tiles = end - begin;
   const int64_t u_point = winograd_channels * columns + winograd_pad, m_point = tiles * columns + winograd_pad;
@@ -114,7 +115,7 @@ static void convolve_block(const winograd_work *w, int64_t out, int64_t begin, i
   transform_outputs(w, begin, end, out * winograd_channels, depth, columns, m_point, m);
 }
 
-// begin ..< end counts the tiles in hand once for every block of outputs
+// begin ..< end counts all current tiles once per block of outputs
 static void convolve_blocks(void *context, int64_t begin, int64_t end) {
   const winograd_work *w = context;
   const int64_t width = winograd_width(w->s->out), most = end - begin < w->count ? end - begin : w->count;

@@ -1,4 +1,4 @@
-// What the Winograd kernels share: how an image is cut into tiles, and how the 36 points of many tiles lie in memory.
+// Shared by the Winograd kernels: how an image is divided into tiles, and the memory layout of the 36 points of a tile.
 #pragma once
 #include "block_product.h"
 #include "dispatch.h"
@@ -6,8 +6,8 @@
 
 enum {
   winograd_points = 36,
-  winograd_channels = 64,            // channels a block: a block of weights of one point, 16 KiB, stays in the L1 cache
-  winograd_pad = sw_block_columns,   // keeps the 36 points out of one another's cache sets
+  winograd_channels = 64,            // channels per block: 64 x 64 weights of one point, 16 KiB, stay in the L1 cache
+  winograd_pad = sw_block_columns,   // makes the 36 points start in different cache sets
 };
 
 #define LANES 1
@@ -19,7 +19,7 @@ enum {
 #define LANES 16
 #include "winograd_transforms.h"
 
-/// Tiles of 4x4 results, over all images of a batch.
+/// The tiles of 4x4 results of all images of a batch.
 typedef struct {
   int64_t across, an_image, all;
 } winograd_tiles;
@@ -29,7 +29,7 @@ SW_INLINE winograd_tiles winograd_tiles_of(const sw_convolution *s) {
   return (winograd_tiles){across, across * down, across * down * s->batch};
 }
 
-/// Where a tile is: its image, and its first result's row and column.
+/// The position of a tile: its image, and the row and column of its first result.
 typedef struct {
   int64_t image, row, column;
 } winograd_place;
@@ -39,9 +39,9 @@ SW_INLINE winograd_place winograd_place_of(const winograd_tiles *t, int64_t tile
   return (winograd_place){tile / t->an_image, inside / t->across * 4, inside % t->across * 4};
 }
 
-/// [channel block][36][row][channel in the block], the rows being tiles or weights.
+/// The layout [channel block][36][row][channel in the block]; rows are tiles or weights.
 typedef struct {
-  int64_t width, point, block; // floats from row to row, point to point, block to block
+  int64_t width, point, block; // distances in floats from row to row, point to point and block to block
 } winograd_layout;
 
 SW_INLINE int64_t winograd_width(int64_t channels) {
@@ -51,7 +51,7 @@ SW_INLINE int64_t winograd_width(int64_t channels) {
 
 SW_INLINE int64_t winograd_blocks(int64_t channels) { return (channels + winograd_channels - 1) / winograd_channels; }
 
-/// Channels of a block, the last being smaller.
+/// The number of channels in a block; the last block may be smaller.
 SW_INLINE int64_t winograd_depth(int64_t channels, int64_t block) {
   const int64_t left = channels - block * winograd_channels;
   return left < winograd_channels ? left : winograd_channels;
@@ -62,19 +62,20 @@ SW_INLINE winograd_layout winograd_layout_of(int64_t rows, int64_t channels) {
   return (winograd_layout){width, point, winograd_points * point};
 }
 
-/// B^T d B of the tiles first + begin ..< first + end, into the rows begin ..< end of v; `zeros` holds s->in of them.
+/// Writes B^T d B of the tiles first + begin ..< first + end to the rows begin ..< end of v; `zeros` has s->in
+/// elements.
 void winograd_input(const sw_convolution *s, const winograd_tiles *t, int64_t first, int64_t begin, int64_t end,
                     const float *x, const float *zeros, const winograd_layout *layout, float *v);
 
-/// u[36][depth][columns] = G w G^T of an input block and the outputs from `out`, zero beyond the last; for w and
-/// `transposed` see sw_winograd. `point` is the distance in floats from point to point.
+/// u[36][depth][columns] = G w G^T for one block of inputs and the outputs from `out`, and zero beyond the last output.
+/// For w and `transposed` see sw_winograd. `point` is the distance in floats from point to point.
 void winograd_weights(const sw_convolution *s, const float *w, int transposed, int64_t block, int64_t out,
                       int64_t columns, int64_t point, float *u);
 
-/// A convolution of 3x3 and stride 1, any padding; w is [out, 3, 3, in], or `transposed` [in, 3, 3, out], to be rotated
-/// by 180 degrees: the gradient with respect to an input.
+/// A convolution of 3x3 and stride 1 with any padding. w is [out, 3, 3, in]; with `transposed` it is [in, 3, 3, out]
+/// and is rotated by 180 degrees, which gives the gradient with respect to the input.
 void sw_winograd(const sw_convolution *s, const float *x, const float *w, int transposed, sw_convolution_terms terms,
                  float *y);
 
-/// gw[out, 3, 3, in] for g of the result's shape.
+/// gw[out, 3, 3, in] for g with the shape of the result.
 void sw_winograd_weight_gradient(const sw_convolution *s, const float *x, const float *g, float *gw);

@@ -8,7 +8,7 @@
 //           0  2 -1 -2  1  0        1/24 -1/12 1/6
 //           0  4  0 -5  0  1           0    0    1
 //
-// Included once for each number of LANES: that many channels are transformed side by side.
+// Included once for each value of LANES, the number of channels that one call transforms.
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
 #define LANE(name) PASTE(name##_, LANES)
@@ -18,7 +18,7 @@
 
 typedef float VECTOR __attribute__((ext_vector_type(LANES), aligned(4)));
 
-// Columns, then rows: y[6][6] = B^T d B; point p goes to v + p * stride.
+// y[6][6] = B^T d B, columns first; point p is written to v + p * stride.
 SW_INLINE void LANE(transform_input)(const float *const *source, int64_t channel, float *v, int64_t stride) {
   VECTOR t[36];
 #pragma unroll
@@ -54,8 +54,8 @@ SW_INLINE void LANE(transform_output)(const float *m, int64_t stride, VECTOR y[1
   }
 }
 
-// y[i][j] = (A^T m A)[i][j] + bias + shift + residual[i][j], where i < rows and j < columns; any term may be NULL.
-// `row` and `column` are the distances in floats from result to result.
+// y[i][j] = (A^T m A)[i][j] + bias + shift + residual[i][j] for i < rows and j < columns; any term may be NULL. `row`
+// and `column` are the distances in floats between neighbouring results.
 SW_INLINE void LANE(place_outputs)(const float *m, int64_t stride, const float *bias, const float *shift,
                                    const float *residual, float *y, int64_t row, int64_t column, int64_t rows,
                                    int64_t columns) {
@@ -109,7 +109,7 @@ SW_INLINE void LANE(transform_weight)(const VECTOR w[9], float *u, int64_t strid
   }
 }
 
-// The adjoint of transform_weight: gw[3][3] = G^T u G; tap a goes to gw + a * tap.
+// The adjoint of transform_weight: gw[3][3] = G^T u G; tap a is written to gw + a * tap.
 SW_INLINE void LANE(transform_weight_gradient)(const float *u, int64_t stride, float *gw, int64_t tap) {
   VECTOR t[18];
 #pragma unroll

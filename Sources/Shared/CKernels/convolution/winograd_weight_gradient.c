@@ -1,9 +1,10 @@
-// The weights' gradient of convolutions of 3x3 and stride 1, as the adjoint of Winograd's F(4x4, 3x3):
+// The gradient of the weights of 3x3 convolutions of stride 1, as the adjoint of Winograd's F(4x4, 3x3):
 //
 //     gw = G^T [ sum over tiles of (A g A^T) (B^T d B) ] G
 //
-// a quarter of the multiplications of the direct sum over positions. A few hundred tiles are in memory at a time, and
-// the sums of all 36 points, four times the size of the weights. The order of the sums does not depend on the threads.
+// It takes a quarter of the multiplications of the direct sum over positions. Memory holds at most 256 tiles at a time,
+// and the sums of all 36 points (four times the size of the weights). The order of the sums does not depend on the
+// number of threads.
 #include "winograd.h"
 #include <string.h>
 
@@ -14,12 +15,12 @@ typedef struct {
   const float *x, *g, *zeros;
   float *gw;
   winograd_tiles tiles;
-  int64_t first, count; // the tiles in hand
-  winograd_layout inputs, outputs, sums; // sums: a block for every pair of channel blocks, rows are outputs
+  int64_t first, count; // the current tiles
+  winograd_layout inputs, outputs, sums; // sums: one block per pair of channel blocks; rows are outputs
   float *v, *d, *u;
 } gradient_work;
 
-// A g A^T of the tiles in hand: 4x4 gradients a tile, zeros outside the image
+// A g A^T of the current tiles: 4x4 gradients per tile, zeros outside the image
 SW_KERNEL static void transform_gradients(const gradient_work *w, int64_t begin, int64_t end) {
   const sw_convolution *s = w->s;
   const float *source[16];
@@ -50,7 +51,7 @@ static void transform_tiles(void *context, int64_t begin, int64_t end) {
   transform_gradients(w, begin, end);
 }
 
-// begin ..< end counts points of pairs of channel blocks: sums[output, input] += d[tile, output]^T v[tile, input]
+// sums[output, input] += d[tile, output]^T v[tile, input]; begin ..< end counts the points of pairs of channel blocks
 static void add_products(void *context, int64_t begin, int64_t end) {
   const gradient_work *w = context;
   const int64_t in_blocks = winograd_blocks(w->s->in);

@@ -1,8 +1,8 @@
-// G w G^T of a block of weights, in the order its products want: inputs are rows, outputs columns.
+// G w G^T of a block of weights, in the layout that the products need: inputs are rows, outputs are columns.
 #include "winograd.h"
 #include <string.h>
 
-// One step of a perfect shuffle of 16 lines of 16; four of them transpose.
+// One step of a perfect shuffle of 16 rows of 16 values; four steps transpose them.
 SW_INLINE void shuffle_lines(const vector_16 *a, vector_16 *b) {
 #pragma unroll
   for (int i = 0; i < 8; i++) {
@@ -22,7 +22,7 @@ SW_INLINE void transpose_16(const float *x, int64_t stride, vector_16 *y) {
   shuffle_lines(b, y);
 }
 
-// taps[a][k] = the weights of tap a from input first + k to 16 outputs from `out`, zero beyond the last.
+// taps[a][k] = the weights of tap a from input first + k to the 16 outputs from `out`, and zero beyond the last output.
 SW_INLINE void gather_taps(const sw_convolution *s, const float *w, int transposed, int64_t first, int64_t count,
                            int64_t out, vector_16 taps[9][16]) {
   const int64_t in = s->in, outs = s->out, lanes = outs - out < 16 ? outs - out : 16;
@@ -47,8 +47,9 @@ SW_INLINE void gather_taps(const sw_convolution *s, const float *w, int transpos
     }
 }
 
-// Weights lie in lines of a tap's inputs (transposed: outputs) far from one another, which the CPU does not foresee:
-// while a group of sixteen rows of nine lines is transformed, the next is fetched, a ninth of a quarter at a time.
+// The weights of one tap are a contiguous line of inputs (transposed: of outputs), and lines are far apart, which the
+// hardware prefetcher does not predict. While one group of sixteen rows of nine lines is transformed, this prefetches
+// the next group, nine cache lines per transformed weight.
 SW_INLINE void fetch_ahead(const float *next, int64_t line, int64_t step, int64_t i) {
   const float *row = next + (step * 4 + i / 4) * 9 * line;
 #pragma unroll

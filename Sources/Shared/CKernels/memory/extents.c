@@ -1,5 +1,5 @@
-// See extents.h. A request is met from the smallest kept extent that is large enough, or else by joining neighbours,
-// kept and bare, so that as few new pages as possible are needed: the system fills each with zeros first.
+// See extents.h. A request takes the free extents that need the fewest new pages, because the system fills every new
+// page with zeros: the smallest kept extent that is large enough, or else neighbours, kept and bare, joined.
 #include "extents.h"
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -26,7 +26,7 @@ static void unlist(sw_extent *e) {
   if (e->state == sw_extent_kept) kept_bytes -= e->bytes;
 }
 
-// Takes the extent after e, which is not listed, into e.
+// Joins the extent after e to e; neither may be listed.
 static void absorb_next(sw_extent *e) {
   sw_extent *gone = e->after;
   e->bytes += gone->bytes;
@@ -35,7 +35,7 @@ static void absorb_next(sw_extent *e) {
   free(gone);
 }
 
-// Lists a free extent, as one with its neighbours of the same state.
+// Lists a free extent, joined with neighbours of the same state.
 static void list_joined(sw_extent *e) {
   if (e->after && e->after->state == e->state) {
     unlist(e->after);
@@ -49,8 +49,8 @@ static void list_joined(sw_extent *e) {
   list(e);
 }
 
-// Cuts e, which is not listed, after so many bytes; returns the rest, which has e's state and is not listed either.
-// NULL when there is no memory to describe it.
+// Cuts e, which must not be listed, after `bytes`. Returns the rest, which has the state of e and is not listed, or
+// NULL when there is no memory for its description.
 static sw_extent *cut(sw_extent *e, int64_t bytes) {
   sw_extent *rest = malloc(sizeof *rest);
   if (!rest) return NULL;
@@ -66,7 +66,7 @@ static int64_t whole_pages(int64_t bytes) {
   return (bytes + page - 1) / page * page;
 }
 
-// New address space for at least so many bytes. Whole huge pages of it may be mapped at once.
+// Adds address space for at least `bytes`; returns 0 when the system has none. The kernel may map it in huge pages.
 static int add_region(int64_t bytes) {
   sw_extent *e = malloc(sizeof *e);
   if (!e) return 0;
@@ -84,7 +84,7 @@ static int add_region(int64_t bytes) {
   return 1;
 }
 
-// New pages that `bytes` from e's beginning on would need, or -1 if there are not so many bytes.
+// The bytes of new pages that `bytes` from the beginning of e would need, or -1 when there is not that much free space.
 static int64_t new_pages(const sw_extent *e, int64_t bytes) {
   int64_t bare = 0;
   for (; e && e->state != sw_extent_used; e = e->after) {
@@ -102,7 +102,7 @@ static sw_extent *choose(int64_t bytes) {
   for (sw_extent *e = first_free; e; e = e->next) {
     const int64_t pages = new_pages(e, bytes);
     if (pages < 0 || (best && pages > fewest)) continue;
-    if (best && pages == fewest && e->bytes >= best->bytes) continue; // the smallest of equals
+    if (best && pages == fewest && e->bytes >= best->bytes) continue; // among equals, the smallest
     best = e;
     fewest = pages;
   }
@@ -118,7 +118,7 @@ sw_extent *sw_take_extent(int64_t bytes) {
   while (e->bytes < bytes) {
     sw_extent *next = e->after;
     unlist(next);
-    e->state = next->state; // the rest that is cut off below is of the last one
+    e->state = next->state; // the rest that is cut off below belongs to the last extent
     absorb_next(e);
   }
   sw_extent *rest = e->bytes > bytes ? cut(e, bytes) : NULL;
@@ -147,7 +147,7 @@ void sw_keep_in_extents(int64_t most) {
     sw_extent *rest = excess < e->bytes ? cut(e, e->bytes - excess) : NULL;
     if (rest) list(e);
     sw_extent *bare = rest ? rest : e;
-    madvise(bare->begin, (size_t)bare->bytes, MADV_DONTNEED); // refused for locked memory, whose pages then stay
+    madvise(bare->begin, (size_t)bare->bytes, MADV_DONTNEED); // fails for locked memory, whose pages then stay
     bare->state = sw_extent_bare;
     list_joined(bare);
   }

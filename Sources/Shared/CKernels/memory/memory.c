@@ -1,6 +1,6 @@
-// Memory for tensors. Every step of a computation asks for the same sizes as the one before, so what is freed is kept
-// and handed out again: fresh memory from the kernel costs a page fault every 4 KiB, which fills it with zeros. Small
-// blocks are kept by size class, large ones as extents, which join and are cut.
+// Memory for tensors. Every step of a computation needs the same sizes as the one before, so freed memory is kept and
+// used again: new memory from the kernel costs a page fault per 4 KiB, in which the page is filled with zeros. Small
+// blocks are kept by size class, large ones as extents, which can be joined and cut.
 #include "extents.h"
 #include "kernels.h"
 #include <pthread.h>
@@ -13,17 +13,17 @@ enum {
 };
 
 typedef struct block {
-  int64_t bytes; // with the header
-  int class;     // -1: not kept, or an extent's
+  int64_t bytes; // including the header
+  int class;     // -1: not kept, or an extent
   sw_extent *extent;
   struct block *next;
 } block;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static block *kept[classes];
-static int64_t kept_bytes, used_bytes, most_used_bytes; // kept_bytes without those in extents
+static int64_t kept_bytes, used_bytes, most_used_bytes; // kept_bytes counts size classes only, not extents
 
-// Eight classes to each doubling: at most an eighth is wasted.
+// Eight classes per power of two, so that at most one eighth of a block is wasted.
 static int class_of(int64_t bytes, int64_t *rounded) {
   const int octave = 63 - __builtin_clzll((unsigned long long)bytes);
   const int64_t step = ((int64_t)1 << octave) / octave_classes;
@@ -31,8 +31,8 @@ static int class_of(int64_t bytes, int64_t *rounded) {
   return octave * octave_classes + (int)(*rounded / step - octave_classes);
 }
 
-// Counts what is about to be used. What is in use and what is kept together never exceed the most that was ever in use:
-// the rest goes back to the system, extents first.
+// Counts bytes as used. Used and kept bytes together never exceed the largest number of bytes that were ever in use:
+// the excess is returned to the system, extents first.
 static void use(int64_t bytes) {
   used_bytes += bytes;
   if (used_bytes > most_used_bytes) most_used_bytes = used_bytes;
@@ -53,8 +53,8 @@ static block *small_block(int64_t bytes) {
 }
 
 static block *out_of_memory(int64_t bytes) {
-  fprintf(stderr, "out of memory: %lld bytes for a tensor, with %lld in use\n", (long long)bytes,
-          (long long)used_bytes);
+  fprintf(stderr, "out of memory: could not allocate a tensor of %lld bytes; tensors use %lld bytes\n",
+          (long long)bytes, (long long)used_bytes);
   abort();
 }
 

@@ -1,17 +1,17 @@
-// Worker threads, shared by every kernel of the process.
+// The worker threads, shared by all kernels of the process.
 #include "kernels.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
-// Threads ----------------------------------------------------------------------------------------------------------
-// A caller hands its work to sleeping workers and takes a share itself. When the workers are busy with another
-// caller's work, or the caller is itself a worker, it runs everything alone.
+// Threads ------------------------------------------------------------------------------------------------------------
+// A caller wakes the workers and computes one part itself. When the workers are busy with the work of another caller,
+// or the caller is itself a worker, the caller computes all parts.
 
 enum { maximum_threads = 64, spins = 4000 };
 
-static pthread_mutex_t owner = PTHREAD_MUTEX_INITIALIZER; // who may use the workers
+static pthread_mutex_t owner = PTHREAD_MUTEX_INITIALIZER; // held by the caller that uses the workers
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static int threads, started;
@@ -74,8 +74,8 @@ static void start_workers(void) {
   }
 }
 
-// How the work is cut depends on the number of threads alone and never on who is free: products of other sizes may
-// round differently, and a computation must give the same bits every time.
+// The division of the work depends on the number of threads alone, and never on which workers are free: products of
+// other sizes may round differently, and a computation must give the same bits every time.
 void sw_parallel(int64_t count, int64_t grain, sw_task task, void *context) {
   if (count <= 0) return;
   const int limit = sw_threads();
@@ -101,7 +101,7 @@ void sw_parallel(int64_t count, int64_t grain, sw_task task, void *context) {
   pthread_cond_broadcast(&wake);
   pthread_mutex_unlock(&lock);
   run_part(0);
-  for (int part = started + 1; part < parts_now; part++) run_part(part); // workers that could not be started
+  for (int part = started + 1; part < parts_now; part++) run_part(part); // parts of workers that could not be started
   for (int i = 0; atomic_load_explicit(&unfinished, memory_order_acquire) > 0; i++)
     if (i < spins) relax();
     else sched_yield();
@@ -109,7 +109,7 @@ void sw_parallel(int64_t count, int64_t grain, sw_task task, void *context) {
   pthread_mutex_unlock(&owner);
 }
 
-// What the tape keeps a thread ---------------------------------------------------------------------------------------
+// The current tape of each thread ------------------------------------------------------------------------------------
 
 static _Thread_local void *tape;
 static atomic_long tapes;

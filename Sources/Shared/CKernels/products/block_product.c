@@ -1,5 +1,5 @@
-// See block_product.h. A register holds 16 columns (or a half, or a quarter of them: the compiler splits it where the
-// CPU's are narrower); a tile of rows x panels of them stays in registers for the whole sum.
+// See block_product.h. A vector holds 16 columns; where the registers of the CPU are narrower, the compiler splits it
+// into two or four. A tile of rows x panels vectors stays in registers for the whole sum.
 #include "block_product.h"
 #include "dispatch.h"
 

@@ -1,12 +1,12 @@
-// The product at the bottom of the Winograd kernels: small enough for the first-level cache, nothing is packed, the
-// operands may have any strides. Each element is one sum in the order of k, so its bits depend on neither the number of
-// rows nor on where blocks were cut.
+// The product inside the Winograd kernels. The operands fit into the L1 cache, nothing is packed, and strides are
+// arbitrary. Each element is one sum in the order of k, so its bits depend neither on the number of rows nor on the
+// division into blocks.
 #pragma once
 #include <stdint.h>
 
-enum { sw_block_columns = 16 }; // columns are counted in these
+enum { sw_block_columns = 16 }; // the number of columns is a multiple of this
 
-/// c[rows, columns] = (add ? c : 0) + a b; columns a multiple of 16.
+/// c[rows, columns] = (add ? c : 0) + a b, where `columns` is a multiple of 16.
 /// a[r, k] is a[r * a_row + k * a_step]; b[k, n] is b[k * b_step + n]; c[r, n] is c[r * c_row + n].
 typedef struct {
   int64_t rows, columns, depth;

@@ -1,7 +1,8 @@
-// Products of the shapes networks have: many rows, few columns, a short inner axis. With AVX-512 a kernel of our own: B
-// is packed once into panels of 32 columns that stay in the L2 cache, and 14 rows of A at a time, read where they lie,
-// meet a panel in 28 registers of sums. (OpenBLAS packs both sides for every product and reaches four fifths of the
-// speed at an inner axis of 64.) Elsewhere OpenBLAS multiplies.
+// Matrix products of the shapes that networks have: many rows, few columns, a short inner axis. With AVX-512 this file
+// has its own kernel: B is packed once into panels of 32 columns, which stay in the L2 cache, and 14 rows of A at a
+// time, which are not packed, are multiplied with a panel into 28 registers of sums. (OpenBLAS packs both sides for
+// every product and reaches four fifths of the speed at an inner axis of 64.) On other CPUs OpenBLAS computes the
+// products.
 #include "product_kernel.h"
 #include "kernels.h"
 #include "openblas.h"
@@ -16,7 +17,7 @@ static void add_rows(const sw_product *p) {
   }
 }
 
-// B and its adapter, for who cannot add it while reading.
+// B with its adapter added, for OpenBLAS, which cannot add it while reading.
 static float *adapted(const sw_product *p) {
   const int64_t rows = p->transpose_b ? p->n : p->k, columns = p->transpose_b ? p->k : p->n;
   const sw_low_rank *a = &p->adapter;
@@ -48,14 +49,14 @@ static void multiply_by_library(const sw_product *p) {
 
 enum { block_rows = 14, width = 512 };
 
-// sums[r, v] = sum over k of a[r row + k step] b[k, 16 v ...]; then C = alpha sums + bias + add
+// sums[r, v] = sum over k of a[r row + k step] b[k, 16 v ...]; C = alpha sums + bias + add
 typedef struct {
   int64_t k, row, step;
   const float *a, *b, *bias, *add;
   float *c;
   int64_t ldadd, ldc;
   float alpha;
-  __mmask16 last; // columns of the last register that exist
+  __mmask16 last; // the columns of the last register that are part of C
 } tile;
 
 static inline __attribute__((always_inline)) SW_512 void multiply_tile(const int rows, const int registers,
@@ -68,8 +69,8 @@ static inline __attribute__((always_inline)) SW_512 void multiply_tile(const int
       sums[r][v] = _mm512_setzero_ps();
       __builtin_prefetch(t->c + r * t->ldc + 16 * v, 1, 3);
     }
-  // Rows are found from every fifth: the address of each is then a sum of two registers. Left to itself the compiler
-  // finds each from the row before, and the sums wait.
+  // The addresses of rows are computed from every fifth row, so that each is the sum of two registers. Without this the
+  // compiler computes each address from the row before, and the sums wait for it.
   const int64_t row = t->row, step = t->step;
   int64_t third = 3 * row;
   const float *b = t->b, *a = t->a, *fifth = a + 5 * row, *tenth = fifth + 5 * row;
@@ -110,10 +111,10 @@ typedef void (*tile_function)(const tile *);
 static const tile_function tiles[block_rows][2] = {PAIR(1) PAIR(2) PAIR(3) PAIR(4) PAIR(5) PAIR(6) PAIR(7) PAIR(8)
                                                        PAIR(9) PAIR(10) PAIR(11) PAIR(12) PAIR(13) PAIR(14)};
 
-// Rows so many floats apart would push each other out of the L1 cache: they are copied first.
+// Rows that are a multiple of 4 KiB apart evict each other from the L1 cache, so they are copied first.
 static int collide(int64_t lda) { return lda % 1024 == 0; }
 
-// Where a panel of the block of columns begins, and how many columns it has room for: 32 each, and 16 for a short rest.
+// The number of columns that the panel at `column` has room for: 32, or 16 when at most 16 columns are left.
 static int64_t lanes_at(int64_t column, int64_t columns) { return columns - column > 16 ? panel : 16; }
 
 static int64_t block_size(int64_t n, int64_t k) { return (n + panel - 1) / panel * panel * k; }
@@ -130,7 +131,7 @@ static void multiply_block(const sw_product *p, int64_t column, int64_t columns,
                            const float *packed, float *rows) {
   const int64_t blocks = (p->m + block_rows - 1) / block_rows;
   for (int64_t block = 0; block < blocks; block++) {
-    // Blocks of nearly one size: a last one of a row or two would leave most of the registers idle.
+    // Blocks of nearly equal size: a last block of one or two rows would leave most registers unused.
     const int64_t first = p->m * block / blocks, count = p->m * (block + 1) / blocks - first;
     const float *a = p->a + (p->transpose_a ? begin * p->lda + first : first * p->lda + begin);
     int64_t row = p->transpose_a ? 1 : p->lda, step = p->transpose_a ? p->lda : 1;
@@ -153,7 +154,7 @@ static void multiply_block(const sw_product *p, int64_t column, int64_t columns,
 }
 
 static int has_own_kernel(void) {
-  static int known; // 1: no, 2: yes; every thread finds the same
+  static int known; // 0: not known yet, 1: no, 2: yes; all threads find the same
   int found = __atomic_load_n(&known, __ATOMIC_RELAXED);
   if (!found) {
     __builtin_cpu_init();

@@ -1,5 +1,5 @@
-// How the AVX-512 kernel of product_kernel.c gets at its matrices: B in panels of 32 columns, and of A rows that lie
-// badly.
+// Packing for the AVX-512 kernel of product_kernel.c: B into panels of 32 columns, and those rows of A that would evict
+// each other from the cache.
 #pragma once
 #include "product_kernel.h"
 #include <immintrin.h>
@@ -9,7 +9,7 @@
 
 enum { panel = 32, depth = 384, row_stride = depth + 16 };
 
-// 16 rows of B^T, 16 values each, become 16 columns.
+// Transposes 16 rows of 16 values.
 SW_512 static void transpose_block(const float *b, int64_t ldb, float *out, int64_t stride) {
   __m512 r[16], s[16];
   for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_ps(b + i * ldb);
@@ -23,7 +23,7 @@ SW_512 static void transpose_block(const float *b, int64_t ldb, float *out, int6
       r[4 * i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
       r[4 * i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
     }
-  // r[4 i + j] holds in its quarter q row 4 q + j of the result, from rows 4 i ... 4 i + 3 of B
+  // Quarter q of r[4 i + j] holds row 4 q + j of the result, from rows 4 i ... 4 i + 3 of B.
   for (int j = 0; j < 4; j++) {
     const __m512 ab = _mm512_shuffle_f32x4(r[j], r[4 + j], 0x44), cd = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0x44);
     const __m512 ef = _mm512_shuffle_f32x4(r[j], r[4 + j], 0xee), gh = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0xee);
@@ -34,8 +34,8 @@ SW_512 static void transpose_block(const float *b, int64_t ldb, float *out, int6
   }
 }
 
-// Columns first ... first + count of op(B), rows begin ... begin + k, as [k, lanes] with zeros beyond the last column.
-// What comes next is fetched meanwhile: weights are used once, and lie in lines far from one another.
+// Columns first ..< first + count and rows begin ..< begin + k of op(B), as [k, lanes], with zeros beyond the last
+// column. The next values are prefetched: weights are used once, and their rows are far apart.
 SW_512 static void pack_panel(const sw_product *p, int64_t first, int64_t count, int64_t lanes, int64_t begin,
                               int64_t k, float *out) {
   if (count < lanes) memset(out, 0, k * lanes * sizeof(float));
@@ -63,7 +63,7 @@ SW_512 static void pack_panel(const sw_product *p, int64_t first, int64_t count,
   }
 }
 
-// Adds the adapter to a packed panel, four of its ranks at a time.
+// Adds the adapter to a packed panel, four ranks at a time.
 SW_512 static void adapt_panel(const sw_product *p, int64_t first, int64_t count, int64_t lanes, int64_t begin,
                                int64_t k, float *out) {
   const sw_low_rank *a = &p->adapter;
@@ -87,7 +87,7 @@ SW_512 static void adapt_panel(const sw_product *p, int64_t first, int64_t count
   }
 }
 
-// Rows of A side by side. The rows after them are asked for meanwhile.
+// Copies rows of A next to each other, and prefetches the rows after them.
 SW_512 static void copy_rows(const float *a, int64_t lda, int64_t count, int64_t k, int64_t next, float *rows) {
   for (int64_t r = count; r < count + next; r++)
     for (int64_t i = 0; i < k; i += 16) __builtin_prefetch(a + r * lda + i, 0, 2);

@@ -1,4 +1,4 @@
-// Matrix products, split over the threads by rows or by columns, whichever there are more of.
+// Matrix products, divided among the threads by rows or by columns, whichever are more.
 #include "product_kernel.h"
 #include "dispatch.h"
 #include "kernels.h"
@@ -34,7 +34,7 @@ static void multiply_part(void *context, int64_t begin, int64_t end) {
 static void multiply_on_threads(sw_product *p) {
   if (p->m == 0 || p->n == 0) return;
   const int64_t tiles = ((splits_rows(p) ? p->m : p->n) + tile - 1) / tile;
-  // Below about a million multiplications waking a worker costs more than it saves.
+  // Below about a million multiplications, waking a worker costs more than it saves.
   sw_parallel(tiles, (double)p->m * p->n * p->k < 1e6 ? tiles : 1, multiply_part, p);
 }
 

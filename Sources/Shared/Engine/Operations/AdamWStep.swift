@@ -1,4 +1,4 @@
-// The arithmetic of AdamW, in place: the one operation that changes tensors, because optimisers own theirs.
+// The arithmetic of AdamW, in place: the only operation that changes tensors, which optimizers own.
 
 internal import CKernels
 
@@ -23,11 +23,12 @@ package struct AdamWStep: Sendable {
     self.correction2Root = correction2Root
   }
 
-  /// Updates a weight and its moments, all of the gradient's shape.
+  /// Updates a weight and its moments, which all have the shape of the gradient; `Layers.AdamW` has the equation.
   package func apply(to value: inout Tensor, first: inout Tensor, second: inout Tensor, gradient: Tensor) {
     check(
       value.shape == gradient.shape && first.shape == gradient.shape && second.shape == gradient.shape,
-      "AdamW: weight \(value.shape), moments \(first.shape) and \(second.shape), gradient \(gradient.shape)")
+      "AdamW: the shapes of weight \(value.shape), moments \(first.shape) and \(second.shape) and gradient "
+        + "\(gradient.shape) must be equal")
     value.makeUnique()
     first.makeUnique()
     second.makeUnique()

@@ -1,4 +1,5 @@
-// Affine layers: layers that share an input write side by side, with bias, adapter and residual in the same pass.
+// Affine layers. Layers with the same input write their results next to each other; bias, adapter and residual are
+// added in the same pass.
 
 internal import CKernels
 
@@ -31,7 +32,7 @@ package struct AffineWeights {
     self.adapter = adapter
   }
 
-  /// What there is, in the order of its gradients.
+  /// The tensors of the layer, in the order of their gradients.
   var tensors: [Tensor] { [weight, bias, adapter?.down, adapter?.up].compactMap { $0 } }
 
   var outputs: Int { weight.shape[0] }
@@ -52,17 +53,18 @@ package struct AffineWeights {
   }
 }
 
-/// x w^T + bias + residual: `[..., in]` times weight `[out, in]` to `[..., out]`, in one pass.
+/// x w^T + bias + residual in one pass: x `[..., in]`, weight `[out, in]`, result `[..., out]`.
 package func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor? = nil, residual: Tensor? = nil) -> Tensor {
   linear(x, [AffineWeights(weight: weight, bias: bias)], residual: residual)
 }
 
-/// Several affine layers of one input, their results side by side: `[..., in]` to `[..., out1 + out2 + ...]`.
+/// Several affine layers of one input, with their results next to each other: `[..., in]` to `[..., out1 + out2 +
+/// ...]`.
 ///
-/// An adapter is added to its weight as the product reads it: that costs `rank out in` multiplications whatever the number
-/// of rows, and sampling, which needs no gradients, computes the same bits as training does.
+/// An adapter is added to its weight while the product reads the weight. This costs `rank out in` multiplications for
+/// any number of rows, and sampling, which needs no gradients, computes the same bits as training.
 ///
-/// - Parameter residual: is added to the result, of its shape.
+/// - Parameter residual: a tensor with the shape of the result, which is added to it.
 package func linear(_ x: Tensor, _ layers: [AffineWeights], residual: Tensor? = nil) -> Tensor {
   let product = AffineProduct(x.shape, layers, wantsX: Tape.tracks(x))
   let y = product.forward(x.detached, residual)
@@ -72,8 +74,8 @@ package func linear(_ x: Tensor, _ layers: [AffineWeights], residual: Tensor? = 
   }
 }
 
-/// Affine layers of the layer norm of x, side by side. The normalised values are not kept for the gradient, which has
-/// them computed again: one pass over x.
+/// Affine layers of the layer norm of x, with their results next to each other. The normalized values are not kept: the
+/// gradient computes them again in one pass over x.
 package func linear(_ x: Tensor, after norm: LayerNormWeights, _ layers: [AffineWeights]) -> Tensor {
   let before = LayerNormalization(x, norm)
   let (normalized, statistics) = before.forward()
@@ -88,11 +90,11 @@ package func linear(_ x: Tensor, after norm: LayerNormWeights, _ layers: [Affine
 /// The products of x with the weights of several layers, and their gradients.
 private struct AffineProduct {
   let shape: [Int]
-  /// Detached, with what of each gradients are wanted for.
+  /// The detached weights of each layer, and for which of them gradients are needed.
   let layers: [(values: AffineWeights, wants: (weight: Bool, bias: Bool, adapter: Bool))]
   let wantsX: Bool
   let rows, columns, outputs: Int
-  /// Whether gradients need the input's values.
+  /// Whether the gradients need the values of x.
   var needsInput: Bool { layers.contains { $0.wants.weight || $0.wants.adapter } }
 
   init(_ shape: [Int], _ weights: [AffineWeights], wantsX: Bool) {
@@ -103,13 +105,16 @@ private struct AffineProduct {
     outputs = weights.reduce(0) { $0 + $1.outputs }
     for w in weights {
       let out = w.outputs
-      check(w.weight.shape == [out, columns], "linear: x \(shape) does not fit weight \(w.weight.shape)")
-      check(w.bias == nil || w.bias!.shape == [out], "linear: bias \(w.bias!.shape) does not fit \(w.weight.shape)")
+      check(
+        w.weight.shape == [out, columns], "linear: the last axes of x \(shape) and weight \(w.weight.shape) differ")
+      check(
+        w.bias == nil || w.bias!.shape == [out],
+        "linear: bias \(w.bias!.shape) does not fit weight \(w.weight.shape)")
       if let a = w.adapter {
         let rank = a.down.shape[0]
         check(
           a.down.shape == [rank, columns] && a.up.shape == [out, rank],
-          "linear: adapter \(a.down.shape), \(a.up.shape) does not fit weight \(w.weight.shape)")
+          "linear: adapter A \(a.down.shape), B \(a.up.shape) does not fit weight \(w.weight.shape)")
       }
     }
     layers = weights.map { w in
@@ -126,7 +131,9 @@ private struct AffineProduct {
 
   func forward(_ x: Tensor, _ residual: Tensor?) -> Tensor {
     let shape = Array(shape.dropLast()) + [outputs]
-    check(residual == nil || residual!.shape == shape, "linear: residual \(residual!.shape) is not \(shape)")
+    check(
+      residual == nil || residual!.shape == shape,
+      "linear: expected residual \(shape), found \(residual!.shape)")
     let (m, k, all) = (Int64(rows), Int64(columns), Int64(outputs))
     return withPointers(x) { x_ in
       withOptionalPointer(residual) { r_ in
@@ -143,7 +150,7 @@ private struct AffineProduct {
     }
   }
 
-  /// gx = g W, over all layers.
+  /// gx = g W, summed over the layers.
   private func inputGradient(_ g: Tensor) -> Tensor {
     let (m, k, all) = (Int64(rows), Int64(columns), Int64(outputs))
     return withPointers(g) { g_ in
@@ -160,8 +167,8 @@ private struct AffineProduct {
     }
   }
 
-  /// Of x, and of each layer's weight, bias, A and B, where it has them: gx = g W, gW = g^T x, and for an adapter
-  /// gA = s (g B)^T x, gB = s g^T (x A^T). `input` is x, where `needsInput`.
+  /// The gradients of x, and of weight, bias, A and B of each layer, where it has them: gx = g W, gW = g^T x, and for
+  /// an adapter gA = s (g B)^T x, gB = s g^T (x A^T). `input` is x if `needsInput` is true.
   func gradients(_ g: Tensor, input: Tensor?) -> [Tensor?] {
     let (m, n, k) = (Int64(rows), Int64(outputs), Int64(columns))
     var all: [Tensor?] = [wantsX ? inputGradient(g) : nil]

@@ -1,9 +1,9 @@
 // Scaled dot-product attention with any number of heads, without a tokens x tokens matrix. Queries, keys and values are
-// read where a projection put them, side by side or apart: nothing is copied or transposed.
+// read where a projection wrote them, in one tensor or in several: nothing is copied or transposed.
 
 internal import CKernels
 
-/// softmax(q k^T / sqrt(d)) v, head by head (Vaswani et al., arXiv 1706.03762).
+/// softmax(q k^T / sqrt(d)) v for each head (Vaswani et al., arXiv 1706.03762).
 ///
 /// - Parameters:
 ///   - q: `[B, N, heads * d]`.
@@ -15,32 +15,36 @@ package func attention(_ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int, causal
   check(
     q.rank == 3 && k.rank == 3 && k.shape == v.shape && q.shape[0] == k.shape[0] && q.shape[2] == k.shape[2]
       && q.shape[2] % heads == 0 && k.shape[1] > 0,
-    "attention: q \(q.shape), k \(k.shape), v \(v.shape), \(heads) heads")
+    "attention: q \(q.shape), k \(k.shape), v \(v.shape) and \(heads) heads do not fit; expected q "
+      + "[B, N, heads * d], k and v [B, M, heads * d]")
   return attention([q, k, v], q: 0, k: 1, v: 2, columns: (0, 0, 0), width: q.shape[2], heads, causal)
 }
 
-/// Attention over one projection of the tokens: queries, keys and values side by side, `[B, N, 3 * heads * d]`.
+/// Self-attention over one tensor of queries, keys and values, `[B, N, 3 * heads * d]`.
 ///
 /// - Returns: `[B, N, heads * d]`.
 package func attention(queriesKeysValues x: Tensor, heads: Int, causal: Bool = false) -> Tensor {
   check(
-    x.rank == 3 && x.shape[2] % (3 * heads) == 0 && x.shape[1] > 0, "attention: \(x.shape) for \(heads) heads")
+    x.rank == 3 && x.shape[2] % (3 * heads) == 0 && x.shape[1] > 0,
+    "attention: \(x.shape) does not fit \(heads) heads; expected [B, N, 3 * heads * d]")
   let width = x.shape[2] / 3
   return attention([x], q: 0, k: 0, v: 0, columns: (0, width, 2 * width), width: width, heads, causal)
 }
 
-/// Attention of queries `[B, N, heads * d]` over keys and values that lie side by side, `[B, M, 2 * heads * d]`.
+/// Attention of queries `[B, N, heads * d]` over one tensor of keys and values, `[B, M, 2 * heads * d]`.
 ///
 /// - Returns: `[B, N, heads * d]`.
 package func attention(_ q: Tensor, keysValues x: Tensor, heads: Int) -> Tensor {
   check(
     q.rank == 3 && x.rank == 3 && q.shape[0] == x.shape[0] && x.shape[2] == 2 * q.shape[2]
       && q.shape[2] % heads == 0 && x.shape[1] > 0,
-    "attention: q \(q.shape), keys and values \(x.shape), \(heads) heads")
+    "attention: q \(q.shape), keys and values \(x.shape) and \(heads) heads do not fit; expected q "
+      + "[B, N, heads * d], keys and values [B, M, 2 * heads * d]")
   return attention([q, x], q: 0, k: 1, v: 1, columns: (0, 0, q.shape[2]), width: q.shape[2], heads, false)
 }
 
-/// The three above: which of the inputs holds q, k and v, and from which of its columns on.
+/// The implementation of the functions above. `q`, `k` and `v` are indices of inputs, `columns` the first column of
+/// each in its input.
 private func attention(
   _ inputs: [Tensor], q: Int, k: Int, v: Int, columns: (q: Int, k: Int, v: Int), width: Int, _ heads: Int,
   _ causal: Bool

@@ -1,20 +1,20 @@
-// Functions of two values with NumPy's broadcasting. Its adjoint, summing over what was broadcast, stands here once.
+// Functions of two tensors with the broadcasting of NumPy. Its adjoint, a sum over the broadcast axes, is written once.
 
 internal import CKernels
 
 extension Tensor {
-  /// The shape two shapes broadcast to: aligned at the last axis, extents equal or 1.
+  /// The shape that two shapes broadcast to: aligned at the last axis, extents equal or 1.
   static func broadcast(_ a: [Int], _ b: [Int], _ operation: String) -> [Int] {
     let rank = max(a.count, b.count)
     return (0..<rank).map { axis in
       let p = axis + a.count - rank >= 0 ? a[axis + a.count - rank] : 1
       let q = axis + b.count - rank >= 0 ? b[axis + b.count - rank] : 1
-      check(p == q || p == 1 || q == 1, "\(operation): shapes \(a) and \(b) do not broadcast")
+      check(p == q || p == 1 || q == 1, "\(operation): shapes \(a) and \(b) cannot be broadcast")
       return p == 1 ? q : p
     }
   }
 
-  /// Element strides in a broadcast shape: 0 along axes that stand still.
+  /// Element strides in a broadcast shape: 0 along broadcast axes.
   private static func strides(_ shape: [Int], in result: [Int]) -> [Int64] {
     var strides = [Int64](repeating: 0, count: result.count)
     var step = 1
@@ -25,7 +25,7 @@ extension Tensor {
     return strides
   }
 
-  /// Merges neighbouring axes along which both operands run on, so that kernels see long rows.
+  /// Merges neighbouring axes that are contiguous in both operands, so that kernels work on long rows.
   private static func merged(_ shape: [Int], _ a: [Int64], _ b: [Int64]) -> ([Int64], [Int64], [Int64]) {
     var extents: [Int64] = []
     var sa: [Int64] = []
@@ -43,7 +43,7 @@ extension Tensor {
       }
     }
     if extents.isEmpty { return ([1], [0], [0]) }
-    // A last axis whose operands take strides other than 0 and 1 cannot arise: tensors are contiguous.
+    // The strides of the last axis are 0 or 1, because tensors are contiguous.
     return (extents, sa, sb)
   }
 
@@ -56,7 +56,7 @@ extension Tensor {
     }
   }
 
-  /// The adjoint of broadcasting: sums a gradient down to the shape that was broadcast.
+  /// The adjoint of broadcasting: sums a gradient to the shape before broadcasting.
   func summed(to target: [Int]) -> Tensor {
     if shape == target { return self }
     let lead = rank - target.count
@@ -64,21 +64,19 @@ extension Tensor {
     return sum(axes: axes, keepAxes: true).reshaped(target)
   }
 
-  /// Sum under broadcasting.
   package static func + (a: Tensor, b: Tensor) -> Tensor {
     Tape.record(raw(Int32(SW_ADD), a, b, "+"), from: [a, b]) { [p = a.shape, q = b.shape] g in
       [g.summed(to: p), g.summed(to: q)]
     }
   }
 
-  /// Difference under broadcasting.
   package static func - (a: Tensor, b: Tensor) -> Tensor {
     Tape.record(raw(Int32(SW_SUBTRACT), a, b, "-"), from: [a, b]) { [p = a.shape, q = b.shape] g in
       [g.summed(to: p), (-g).summed(to: q)]
     }
   }
 
-  /// Product, element by element, under broadcasting.
+  /// The elementwise product.
   package static func * (a: Tensor, b: Tensor) -> Tensor {
     let (p, q) = (a.detached, b.detached)
     let (wantsA, wantsB) = (Tape.tracks(a), Tape.tracks(b))
@@ -87,7 +85,6 @@ extension Tensor {
     }
   }
 
-  /// Quotient, element by element, under broadcasting.
   package static func / (a: Tensor, b: Tensor) -> Tensor {
     let (p, q) = (a.detached, b.detached)
     let (wantsA, wantsB) = (Tape.tracks(a), Tape.tracks(b))
@@ -99,10 +96,10 @@ extension Tensor {
     }
   }
 
-  /// The larger of two tensors, element by element; at a tie each gets half of the gradient.
+  /// The elementwise maximum of two tensors of one shape; at a tie each gets half of the gradient.
   package static func maximum(_ a: Tensor, _ b: Tensor) -> Tensor { extremum(a, b, minimum: false) }
 
-  /// The smaller of two tensors, element by element; at a tie each gets half of the gradient.
+  /// The elementwise minimum of two tensors of one shape; at a tie each gets half of the gradient.
   package static func minimum(_ a: Tensor, _ b: Tensor) -> Tensor { extremum(a, b, minimum: true) }
 
   private static func extremum(_ a: Tensor, _ b: Tensor, minimum: Bool) -> Tensor {

@@ -1,4 +1,4 @@
-// Convolution of images, NHWC.
+// Convolution of NHWC images, and its gradients.
 
 internal import CKernels
 
@@ -13,34 +13,35 @@ package struct Padding: Sendable {
     self.right = right
   }
 
-  /// The same on all sides.
   package init(_ all: Int) { self.init(top: all, left: all, bottom: all, right: all) }
 }
 
-/// Cross-correlation of x `[B, H, W, in]` with weight `[out, k, k, in]`, to `[B, H', W', out]`, and what is added to it
-/// in the same pass.
+/// Cross-correlation of x `[B, H, W, in]` with weight `[out, k, k, in]`, to `[B, H', W', out]`. The optional terms are
+/// added in the same pass.
 ///
-/// Kernels of 3x3 with stride 1 go by Winograd's F(4x4, 3x3), with relative errors of some 1e-6.
+/// 3x3 kernels of stride 1 use Winograd's F(4x4, 3x3), with relative errors of a few 1e-6.
 ///
 /// - Parameters:
 ///   - bias: `[out]`.
-///   - shift: `[B, out]`, a number for each image and channel: a time embedding.
-///   - residual: of the result's shape.
-///   - doubled: x stands for its nearest-neighbour doubling, `[B, 2H, 2W, in]`, which is never made.
+///   - shift: `[B, out]`, one number per image and channel, such as a time embedding.
+///   - residual: a tensor with the shape of the result.
+///   - doubled: convolves the nearest-neighbour upsampling of x by two, `[B, 2H, 2W, in]`, without storing it.
 package func conv2d(
   _ x: Tensor, _ weight: Tensor, _ bias: Tensor?, stride: Int = 1, padding: Padding, shift: Tensor? = nil,
   residual: Tensor? = nil, doubled: Bool = false
 ) -> Tensor {
   check(
     x.rank == 4 && weight.rank == 4 && x.shape[3] == weight.shape[3] && weight.shape[1] == weight.shape[2],
-    "conv2d: x \(x.shape) (NHWC) does not fit weight \(weight.shape) (out, k, k, in)")
+    "conv2d: x \(x.shape) does not fit weight \(weight.shape); expected [B, H, W, in] and [out, k, k, in]")
   let shape = sw_convolution(x.shape, weight.shape, stride, padding, doubled)
-  check(shape.out_height > 0 && shape.out_width > 0, "conv2d: x \(x.shape) is smaller than the kernel")
+  check(
+    shape.out_height > 0 && shape.out_width > 0,
+    "conv2d: x \(x.shape) with its padding is smaller than the kernel of \(weight.shape)")
   for (name, term, expected) in [
     ("bias", bias, [weight.shape[0]]), ("shift", shift, [x.shape[0], weight.shape[0]]),
     ("residual", residual, shape.output),
   ] {
-    check(term == nil || term!.shape == expected, "conv2d: \(name) \(term!.shape) is not \(expected)")
+    check(term == nil || term!.shape == expected, "conv2d: expected \(name) \(expected), found \(term!.shape)")
   }
   let y = withPointers(x, weight) { x_, w_ in
     withOptionalPointers(bias, shift, residual) { bias_, shift_, residual_ in
@@ -103,7 +104,7 @@ extension sw_convolution {
 }
 
 extension Tensor {
-  /// Sums of two by two positions: `[B, 2H, 2W, C]` to `[B, H, W, C]`.
+  /// The adjoint of upsampling by two: sums of two by two positions, `[B, 2H, 2W, C]` to `[B, H, W, C]`.
   fileprivate var doublingGradient: Tensor {
     let (b, h, w, c) = (shape[0], shape[1] / 2, shape[2] / 2, shape[3])
     return withPointers(self) { g in

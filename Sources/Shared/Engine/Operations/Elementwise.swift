@@ -1,4 +1,4 @@
-// Functions of one value, element by element. The derivatives stand beside them in CKernels/elementwise.c.
+// Elementwise functions of one tensor. Their derivatives are in CKernels/elementwise.c.
 
 internal import CKernels
 
@@ -15,34 +15,28 @@ extension Tensor {
     }
   }
 
-  /// e^x
   package func exp() -> Tensor { unary(Int32(SW_EXP)) }
-  /// Natural logarithm.
+  /// The natural logarithm.
   package func log() -> Tensor { unary(Int32(SW_LOG)) }
-  /// Square root.
   package func sqrt() -> Tensor { unary(Int32(SW_SQRT)) }
-  /// x²
   package func squared() -> Tensor { unary(Int32(SW_SQUARE)) }
-  /// Hyperbolic tangent.
   package func tanh() -> Tensor { unary(Int32(SW_TANH)) }
   /// 1 / (1 + e^-x)
   package func sigmoid() -> Tensor { unary(Int32(SW_SIGMOID)) }
-  /// log(1 / (1 + e^-x)), without overflow.
+  /// log(1 / (1 + e^-x)) without overflow.
   package func logSigmoid() -> Tensor { unary(Int32(SW_LOG_SIGMOID)) }
   /// x sigmoid(x)
   package func silu() -> Tensor { unary(Int32(SW_SILU)) }
-  /// x Phi(x), Phi the normal distribution function (the exact form, by erf).
+  /// x Phi(x), where Phi is the distribution function of the standard normal distribution (the exact form, with erf).
   package func gelu() -> Tensor { unary(Int32(SW_GELU)) }
-  /// x sigmoid(1.702 x), CLIP's approximation.
+  /// x sigmoid(1.702 x), the approximation of gelu in CLIP.
   package func quickGelu() -> Tensor { unary(Int32(SW_QUICK_GELU)) }
   /// max(x, 0)
   package func relu() -> Tensor { unary(Int32(SW_RELU)) }
-  /// |x|
   package func abs() -> Tensor { unary(Int32(SW_ABS)) }
-  /// -x
   package static prefix func - (x: Tensor) -> Tensor { x.unary(Int32(SW_NEGATE)) }
 
-  /// Limits every element to lower...upper; no gradient flows where the limit holds it.
+  /// Limits every element to lower...upper. The gradient of elements outside of this range is 0.
   package func clamped(_ lower: Float, _ upper: Float) -> Tensor {
     let x = detached
     let y = withPointers(x) { x in Tensor.make(shape) { sw_clamp(Int64(count), lower, upper, x, $0) } }
@@ -61,26 +55,19 @@ extension Tensor {
     return Tape.record(y, from: [self]) { g in [g.affine(scale, 0)] }
   }
 
-  /// x + a, element by element.
   package static func + (x: Tensor, a: Float) -> Tensor { x.affine(1, a) }
-  /// a + x, element by element.
   package static func + (a: Float, x: Tensor) -> Tensor { x.affine(1, a) }
-  /// x - a, element by element.
   package static func - (x: Tensor, a: Float) -> Tensor { x.affine(1, -a) }
-  /// a - x, element by element.
   package static func - (a: Float, x: Tensor) -> Tensor { x.affine(-1, a) }
-  /// a x, element by element.
   package static func * (x: Tensor, a: Float) -> Tensor { x.affine(a, 0) }
-  /// a x, element by element.
   package static func * (a: Float, x: Tensor) -> Tensor { x.affine(a, 0) }
-  /// x / a, element by element.
+  /// x times 1 / a.
   package static func / (x: Tensor, a: Float) -> Tensor { x.affine(1 / a, 0) }
-  /// a / x, element by element.
   package static func / (a: Float, x: Tensor) -> Tensor { Tensor(a) / x }
 
-  /// a gelu(b) for x = a | b, halves of the last axis: `[..., 2f]` to `[..., f]` (Shazeer, arXiv 2002.05202).
+  /// a gelu(b), where a and b are the halves of the last axis: `[..., 2f]` to `[..., f]` (Shazeer, arXiv 2002.05202).
   package func geglu() -> Tensor {
-    check(rank > 0 && shape[rank - 1] % 2 == 0, "geglu: the last axis of \(shape) must be even")
+    check(rank > 0 && shape[rank - 1] % 2 == 0, "geglu: expected an even last axis, found shape \(shape)")
     let x = detached
     let width = Int64(shape[rank - 1] / 2)
     let rows = Int64(count) / max(1, 2 * width)

@@ -1,14 +1,14 @@
-// Matrix products of two tensors that both may be differentiated.
+// Matrix products of two tensors, with gradients for both.
 
 internal import CKernels
 
 extension Tensor {
-  /// Sums over all axes but the last: the gradient of a bias.
+  /// The sums over all axes but the last: the gradient of a bias.
   var columnSums: Tensor { view([count / shape[rank - 1], shape[rank - 1]]).sum(axes: [0]) }
 
-  /// Matrix product of the last two axes; earlier axes must be equal, or absent on the right.
+  /// The matrix product of the last two axes. Earlier axes must be equal, or absent in `other`.
   package func matmul(_ other: Tensor) -> Tensor {
-    check(rank >= 2 && other.rank >= 2, "matmul: \(shape) and \(other.shape) need two axes each")
+    check(rank >= 2 && other.rank >= 2, "matmul: expected at least two axes each, found \(shape) and \(other.shape)")
     if other.rank == 2 && rank > 2 {
       let flat = reshaped([-1, shape[rank - 1]]).matmul(other)
       return flat.reshaped(shape.dropLast() + [other.shape[1]])
@@ -16,7 +16,7 @@ extension Tensor {
     return Tensor.product(self, other, false, false)
   }
 
-  /// op(a) op(b) batch by batch, op a transposition of the last two axes.
+  /// op(a) op(b) for each matrix of a batch; op may transpose the last two axes.
   private static func product(_ a: Tensor, _ b: Tensor, _ transposeA: Bool, _ transposeB: Bool) -> Tensor {
     let (ra, rb) = (a.rank, b.rank)
     let (m, k) = transposeA ? (a.shape[ra - 1], a.shape[ra - 2]) : (a.shape[ra - 2], a.shape[ra - 1])
@@ -32,7 +32,8 @@ extension Tensor {
     }
     let (p, q) = (a.detached, b.detached)
     let (wantsA, wantsB) = (Tape.tracks(a), Tape.tracks(b))
-    check(!(wantsA || wantsB) || !(transposeA || transposeB), "matmul: transposed products are not recorded")
+    check(
+      !(wantsA || wantsB) || !(transposeA || transposeB), "matmul: transposed products cannot be differentiated")
     return Tape.record(y, from: [a, b]) { g in
       // ga = g b^T, gb = a^T g
       [wantsA ? product(g, q, false, true) : nil, wantsB ? product(p, g, true, false) : nil]

@@ -1,20 +1,19 @@
-// Layer norm and group norm.
+// Layer norm and group norm, and their gradients.
 
 internal import CKernels
 
-/// Normalises the last axis: (x - mean) / sqrt(variance + epsilon) weight + bias (Ba et al., arXiv 1607.06450).
+/// Layer norm over the last axis: (x - mean) / sqrt(variance + epsilon) weight + bias (Ba et al., arXiv 1607.06450).
 package func layerNorm(_ x: Tensor, _ weight: Tensor, _ bias: Tensor, epsilon: Float) -> Tensor {
   layerNorm(x, LayerNormWeights(weight: weight, bias: bias, epsilon: epsilon))
 }
 
-/// The layer norm of x.
 package func layerNorm(_ x: Tensor, _ weights: LayerNormWeights) -> Tensor {
   let norm = LayerNormalization(x, weights)
   let (y, statistics) = norm.forward()
   return Tape.record(y, from: [x, weights.weight, weights.bias]) { g in norm.gradients(g, statistics) }
 }
 
-/// The weights of a layer norm, `[columns]` each, and what is added to the variance.
+/// The weights of a layer norm, `[columns]` each, and the term that is added to the variance.
 package struct LayerNormWeights {
   package let weight, bias: Tensor
   package let epsilon: Float
@@ -28,7 +27,7 @@ package struct LayerNormWeights {
 
 /// One layer norm and its gradients.
 struct LayerNormalization {
-  /// Detached, as the weights.
+  /// Detached, like the weights.
   private let x: Tensor
   private let weights: LayerNormWeights
   private let rows, columns: Int
@@ -37,14 +36,15 @@ struct LayerNormalization {
   init(_ input: Tensor, _ w: LayerNormWeights) {
     columns = input.shape[input.rank - 1]
     check(
-      w.weight.shape == [columns] && w.bias.shape == [columns], "layerNorm: x \(input.shape), weight \(w.weight.shape)")
+      w.weight.shape == [columns] && w.bias.shape == [columns],
+      "layerNorm: x \(input.shape) does not fit weight \(w.weight.shape) and bias \(w.bias.shape)")
     rows = input.count / max(1, columns)
     x = input.detached
     weights = LayerNormWeights(weight: w.weight.detached, bias: w.bias.detached, epsilon: w.epsilon)
     wantsWeights = Tape.tracks(w.weight) || Tape.tracks(w.bias)
   }
 
-  /// The result, and mean and 1 / standard deviation of each row.
+  /// The result, and the mean and 1/std of each row, `[rows, 2]`.
   func forward() -> (y: Tensor, statistics: Tensor) {
     var statistics = Tensor.zeros([0])
     let y = withPointers(x, weights.weight, weights.bias) { x_, w_, b_ in
@@ -57,7 +57,7 @@ struct LayerNormalization {
     return (y, statistics)
   }
 
-  /// Of x, weight and bias.
+  /// The gradients of x, weight and bias.
   func gradients(_ g: Tensor, _ statistics: Tensor) -> [Tensor?] {
     let found = wantsWeights ? Storage(count: 2 * columns) : nil
     let gx = withPointers(x, weights.weight, statistics) { x_, w_, s_ in
@@ -72,15 +72,16 @@ struct LayerNormalization {
   }
 }
 
-/// Normalises groups of channels of x `[B, H, W, C]` over all positions (Wu and He, arXiv 1803.08494), and applies SiLU
-/// in the same pass when asked. Where no tape is concerned and nobody else holds x, the result takes its memory.
+/// Group norm of x `[B, H, W, C]` over the positions and the channels of each group (Wu and He, arXiv 1803.08494), with
+/// SiLU in the same pass if `silu` is true. The result reuses the memory of x if no tape records and x is its only
+/// owner.
 package func groupNorm(
   _ x: consuming Tensor, _ weight: Tensor, _ bias: Tensor, groups: Int, epsilon: Float, silu: Bool = false
 ) -> Tensor {
   let channels = x.shape[x.rank - 1], batch = x.shape[0]
   check(
     x.rank >= 2 && channels % groups == 0 && weight.shape == [channels] && bias.shape == [channels],
-    "groupNorm: x \(x.shape), \(groups) groups, weight \(weight.shape)")
+    "groupNorm: x \(x.shape) does not fit \(groups) groups, weight \(weight.shape) and bias \(bias.shape)")
   let positions = x.count / max(1, batch * channels)
   let wantsWeights = Tape.tracks(weight) || Tape.tracks(bias)
   let shape = x.shape, isOurs = !wantsWeights && x.isHeldOnce && !Tape.tracks(x)
@@ -110,7 +111,7 @@ package func groupNorm(
   }
 }
 
-/// The two halves of the memory that a kernel wrote weight and bias gradients to.
+/// The gradients of weight and bias, which a kernel wrote to the two halves of `storage`.
 private func pair(_ storage: Storage?, _ count: Int) -> [Tensor?] {
   guard let storage else { return [nil, nil] }
   return [Tensor(storage: storage, shape: [count]), Tensor(storage: storage, offset: count, shape: [count])]

@@ -1,28 +1,28 @@
-// Reshaping, permuting, cutting and joining.
+// Reshaping, permuting, slicing and joining.
 
 internal import CKernels
 
 extension Tensor {
-  /// The same memory under another shape, untracked.
+  /// The same memory with another shape, not tracked by a tape.
   func view(_ shape: [Int], offset: Int = 0) -> Tensor {
     Tensor(storage: storage, offset: self.offset + offset, shape: shape)
   }
 
-  /// Another shape for the same elements; one extent may be -1 and is found from the others.
+  /// The same elements with another shape. One extent may be -1 and is computed from the others.
   package func reshaped(_ target: [Int]) -> Tensor {
     var shape = target
     if let free = target.firstIndex(of: -1) {
       let known = target.filter { $0 != -1 }.product
-      check(known > 0 && count % known == 0, "reshaped: \(self.shape) does not fit \(target)")
+      check(known > 0 && count % known == 0, "reshaped: \(self.shape) cannot become \(target)")
       shape[free] = count / known
     }
-    check(shape.product == count && !shape.contains(-1), "reshaped: \(self.shape) does not fit \(target)")
+    check(shape.product == count && !shape.contains(-1), "reshaped: \(self.shape) cannot become \(target)")
     return Tape.record(view(shape), from: [self]) { [old = self.shape] g in [g.view(old)] }
   }
 
-  /// Axis i of the result is axis `axes[i]` of this.
+  /// Axis i of the result is axis `axes[i]` of this tensor.
   package func permuted(_ axes: [Int]) -> Tensor {
-    check(axes.sorted() == Array(0..<rank), "permuted: \(axes) does not permute the axes of \(shape)")
+    check(axes.sorted() == Array(0..<rank), "permuted: \(axes) is not a permutation of the axes of \(shape)")
     var strides = [Int](repeating: 1, count: rank)
     for axis in stride(from: rank - 2, through: 0, by: -1) { strides[axis] = strides[axis + 1] * shape[axis + 1] }
     let target = axes.map { shape[$0] }
@@ -39,7 +39,7 @@ extension Tensor {
     return Tape.record(y, from: [self]) { [inverse] g in [g.permuted(inverse)] }
   }
 
-  /// Elements `range` along an axis.
+  /// The elements in `range` along an axis.
   package func slice(axis: Int, _ range: Range<Int>) -> Tensor {
     check(
       axis >= 0 && axis < rank && range.lowerBound >= 0 && range.upperBound <= shape[axis],
@@ -73,14 +73,14 @@ extension Tensor {
     }
   }
 
-  /// Joins tensors that agree in all axes but one.
+  /// Joins tensors along an axis; all other axes must be equal.
   package static func concatenated(_ parts: [Tensor], axis: Int) -> Tensor {
-    guard let first = parts.first else { fatalError("concatenated: no tensors") }
+    guard let first = parts.first else { fatalError("concatenated: expected at least one tensor") }
     let widths = parts.map { $0.shape[axis] }
     for part in parts {
       var expected = first.shape
       expected[axis] = part.shape[axis]
-      check(part.shape == expected, "concatenated: \(part.shape) does not join \(first.shape) along axis \(axis)")
+      check(part.shape == expected, "concatenated: \(first.shape) and \(part.shape) differ in more than axis \(axis)")
     }
     var target = first.shape
     target[axis] = widths.reduce(0, +)
@@ -109,10 +109,10 @@ extension Tensor {
     concatenated(parts.map { $0.reshaped([1] + $0.shape) }, axis: 0)
   }
 
-  /// Rows along the first axis, in the order of the indices; a row may be taken more than once.
+  /// The rows along the first axis at the given indices, in their order; an index may occur more than once.
   package func rows(_ indices: [Int]) -> Tensor {
     check(
-      rank > 0 && indices.allSatisfy { $0 >= 0 && $0 < shape[0] }, "rows: an index is outside axis 0 of \(shape)")
+      rank > 0 && indices.allSatisfy { $0 >= 0 && $0 < shape[0] }, "rows: an index is outside of axis 0 of \(shape)")
     let width = shape.dropFirst().reduce(1, *)
     let y = withPointers(self) { x in
       Tensor.make([indices.count] + shape.dropFirst()) { out in

@@ -1,6 +1,8 @@
-// How operations reach memory: pointers are only handed out while their tensors are held.
+// Access to the memory of tensors for operations: a pointer is valid only inside the closure, while its tensor is
+// alive.
 
 internal import CKernels
+
 @inline(__always)
 func withPointers<R>(_ a: Tensor, _ body: (UnsafePointer<Float>) -> R) -> R {
   withExtendedLifetime(a.storage) { body(a.pointer) }
@@ -26,7 +28,7 @@ func withOptionalPointer<R>(_ a: Tensor?, _ body: (UnsafePointer<Float>?) -> R) 
 }
 
 extension Tensor {
-  /// A new tensor whose elements `body` writes, all of them.
+  /// A new tensor; `body` must write all of its elements.
   @inline(__always)
   static func make(_ shape: [Int], _ body: (UnsafeMutablePointer<Float>) -> Void) -> Tensor {
     let storage = Storage(count: shape.product)
@@ -34,7 +36,7 @@ extension Tensor {
     return Tensor(storage: storage, shape: shape)
   }
 
-  /// Adds another tensor of the same shape, in place when nobody else holds this one's memory.
+  /// Adds another tensor of the same shape, in place when this tensor is the only owner of its memory.
   mutating func accumulate(_ other: Tensor) {
     check(shape == other.shape, "accumulate: shapes \(shape) and \(other.shape) differ")
     if isKnownUniquelyReferenced(&storage) {
@@ -46,10 +48,10 @@ extension Tensor {
 }
 
 extension Tensor {
-  /// Sum of the squares of all elements, in double precision over blocks.
+  /// The sum of the squares of all elements, in float within blocks of 4,096 and in double over the blocks.
   package var sumOfSquares: Double { withPointers(self) { sw_sum_of_squares(Int64(count), $0) } }
 
-  /// Makes the memory this tensor's own: values handed out before stay as they were.
+  /// Copies the memory if it is shared, so that a write to this tensor does not change others.
   mutating func makeUnique() {
     if !isKnownUniquelyReferenced(&storage) { self = Tensor.init(values, shape: shape) }
   }

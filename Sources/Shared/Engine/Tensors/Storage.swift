@@ -1,5 +1,5 @@
-// The memory of tensors: 64-byte aligned, freed with its last reference. Written only while it has one owner, before
-// the tensor that holds it is handed out; that is what makes sharing it between tasks safe.
+// The memory of tensors: 64-byte aligned, freed with its last reference. It is written only while it has one owner,
+// before the tensor that holds it is returned, which makes it safe to share between tasks.
 
 internal import CKernels
 
@@ -13,7 +13,7 @@ final class Storage: @unchecked Sendable {  // immutable once a Tensor holds it,
     pointer = sw_allocate(Int64(count))
   }
 
-  /// - Parameter pointer: from `sw_allocate`, all written.
+  /// - Parameter pointer: memory from `sw_allocate`, completely written.
   init(adopting pointer: UnsafeMutablePointer<Float>, count: Int) {
     self.count = count
     self.pointer = pointer

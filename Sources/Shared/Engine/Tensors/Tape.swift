@@ -1,10 +1,10 @@
-// Reverse-mode differentiation on a flat tape: forward operations append entries, the backward pass consumes them from
-// the end and frees what they held as it goes. A tape belongs to the thread that runs `Tape.gradients` and never
-// leaves it.
+// Reverse-mode differentiation on a flat tape: forward operations append entries, and the backward pass takes them from
+// the end and frees the tensors that each entry holds. A tape belongs to the thread that runs `Tape.gradients` and
+// never leaves it.
 
 internal import CKernels
 
-/// A value's place on a tape.
+/// The position of a value on a tape.
 struct Node: Sendable {
   let tape: Int
   let index: Int
@@ -12,10 +12,10 @@ struct Node: Sendable {
 
 /// The record of the differentiable operations of one computation.
 package final class Tape {
-  /// Gradients of the inputs, in their order; nil where an input needs none.
+  /// Returns the gradients of the inputs, in their order; nil for an input that needs none.
   typealias Pullback = (Tensor) -> [Tensor?]
-  /// Takes what the inputs' gradients have come to so far, and returns them with its own added, and gradients of
-  /// parameters.
+  /// Takes the sums of the gradients of the inputs so far. Returns them with its own gradients added, and the gradients
+  /// of parameters.
   private typealias Recomputation = (Tensor, _ sums: [Tensor?]) -> (sums: [Tensor?], parameters: Gradients)
 
   private enum Adjoint {
@@ -33,12 +33,12 @@ package final class Tape {
   private var entries: [Entry] = []
   private var nodes = 0
   private var leaves: [ObjectIdentifier: (parameter: Parameter, tensor: Tensor)] = [:]
-  /// Gradients of parameters that were found by computing parts again.
+  /// Gradients of parameters from parts that were computed again (gradient checkpointing).
   private var recomputed = Gradients()
 
   private init() { identity = Int(sw_next_tape_identity()) }
 
-  /// The tape in force on this thread.
+  /// The tape that records on this thread.
   static var current: Tape? {
     guard let raw = sw_current_tape() else { return nil }
     return Unmanaged<Tape>.fromOpaque(raw).takeUnretainedValue()
@@ -51,18 +51,18 @@ package final class Tape {
     return try withExtendedLifetime(tape) { try body() }
   }
 
-  /// Runs `body` without recording: everything in it is a constant.
+  /// Runs `body` without recording: its results are constants.
   package static func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Result {
     try with(nil, body)
   }
 
-  /// Runs `loss`, recording it, and differentiates the scalar it returns.
+  /// Runs `loss`, records it, and differentiates the scalar that it returns.
   ///
   /// - Parameters:
-  ///   - inputs: tensors that `loss` receives and that gradients are wanted for.
-  ///   - loss: returns a tensor of one element, and anything else the caller wants to keep.
-  /// - Returns: the loss, what else `loss` returned, gradients of the inputs (zeros where the loss does not depend on
-  ///   one), and gradients of every trainable parameter that took part.
+  ///   - inputs: tensors that are passed to `loss` and for which gradients are computed.
+  ///   - loss: returns a tensor of one element, and anything else that the caller needs.
+  /// - Returns: the loss, the other result of `loss`, the gradients of the inputs (zeros where the loss does not depend
+  ///   on an input), and the gradients of all trainable parameters that were used.
   package static func gradients<Extra>(
     of inputs: [Tensor] = [], _ loss: ([Tensor]) throws -> (Tensor, Extra)
   ) rethrows -> (loss: Tensor, extra: Extra, inputs: [Tensor], parameters: Gradients) {
@@ -70,7 +70,7 @@ package final class Tape {
     return try with(tape) {
       let tracked = inputs.map { tape.leaf($0) }
       let (value, extra) = try loss(tracked)
-      check(value.count == 1, "gradients: the loss must be a scalar, found shape \(value.shape)")
+      check(value.count == 1, "gradients: expected a loss of one element, found shape \(value.shape)")
       let found = tape.backward(from: value, seed: Tensor(repeating: 1, shape: value.shape))
       let ofInputs = zip(tracked, inputs).map { leaf, input in
         found[leaf.place] ?? Tensor.zeros(input.shape)
@@ -90,12 +90,12 @@ package final class Tape {
     return gradients
   }
 
-  /// Computes a part without keeping what its gradient needs; the gradient computes it again. Time for memory: only the
-  /// inputs are kept. Gradients are the same to the bit.
+  /// Gradient checkpointing: computes a part and keeps only its inputs; the backward pass computes the part again. It
+  /// takes more time and less memory, and the gradients are the same to the bit.
   ///
   /// - Parameters:
-  ///   - inputs: all tensors that `body` depends on, apart from parameters; each once.
-  ///   - body: a function of its inputs and of parameters; must not use other tensors that are on a tape.
+  ///   - inputs: all tensors that `body` depends on except parameters, each once.
+  ///   - body: a function of its inputs and of parameters. It must not use other tensors that are on a tape.
   package static func recomputing(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> Tensor) -> Tensor {
     guard let tape = current else { return body(inputs) }
     let held = inputs.map(\.detached), wanted = inputs.map { tracks($0) }
@@ -103,22 +103,23 @@ package final class Tape {
     return tape.append(y, from: inputs, .recomputation { again(held, wanted, seed: $0, sums: $1, body) })
   }
 
-  /// Computes a part again for its gradient; `wanted` says of which inputs.
+  /// Computes a part again and differentiates it for the inputs that are `wanted`.
   private static func again(
     _ held: [Tensor], _ wanted: [Bool], seed: Tensor, sums: [Tensor?], _ body: ([Tensor]) -> Tensor
   ) -> (sums: [Tensor?], parameters: Gradients) {
     let inner = Tape()
     return with(inner) {
       let tracked = zip(held, wanted).map { $1 ? inner.leaf($0) : $0 }
-      // Going on from the sums so far keeps the order in which gradients are added.
+      // Starting from the sums so far keeps the order in which gradients are added.
       let known = zip(tracked, sums).filter { $0.0.node != nil }
       let found = inner.backward(from: body(tracked), seed: seed, sums: known.map { ($0.place, $1) })
       return (zip(tracked, wanted).map { $1 ? found[$0.place] : nil }, inner.parameterGradients(found))
     }
   }
 
-  /// As above, for a part that makes each row of its result, along the first axis, of that row of x alone. It is computed
-  /// so many rows at a time: what is inside never exists for all of them, and stays in cache.
+  /// Gradient checkpointing of a part in which each row of the result, along the first axis, depends on the same row of
+  /// x only. It computes `rows` rows at a time, so that intermediate values never exist for all rows and stay in the
+  /// cache.
   package static func recomputing(_ x: Tensor, rows: Int, _ body: @escaping (Tensor) -> Tensor) -> Tensor {
     let held = x.detached, wanted = tracks(x)
     let y = withoutGradients { held.mappingRows(rows) { body(held.slice(axis: 0, $0)) } }
@@ -137,7 +138,7 @@ package final class Tape {
     })
   }
 
-  /// A new tracked value without history.
+  /// A new tracked value that does not depend on others.
   func leaf(_ tensor: Tensor) -> Tensor {
     var copy = tensor
     copy.node = Node(tape: identity, index: nodes)
@@ -145,7 +146,7 @@ package final class Tape {
     return copy
   }
 
-  /// The tracked value of a parameter, the same at every use on this tape.
+  /// The tracked value of a parameter, the same for every use on this tape.
   func leaf(_ parameter: Parameter) -> Tensor {
     let key = ObjectIdentifier(parameter)
     if let known = leaves[key] { return known.tensor }
@@ -154,14 +155,14 @@ package final class Tape {
     return tensor
   }
 
-  /// Whether gradients are wanted for a value: it is on the tape in force.
+  /// Whether the current tape tracks a value.
   static func tracks(_ tensor: Tensor) -> Bool {
     guard let node = tensor.node, let tape = current else { return false }
-    check(node.tape == tape.identity, "a tensor of another tape was used; detach it first")
+    check(node.tape == tape.identity, "a tensor belongs to another tape; use its `detached` value")
     return true
   }
 
-  /// Puts an operation on the tape in force, if an input is tracked. `pullback` must hold only detached tensors.
+  /// Records an operation on the current tape if an input is tracked. `pullback` may capture detached tensors only.
   static func record(_ output: Tensor, from inputs: [Tensor], _ pullback: @escaping Pullback) -> Tensor {
     guard let tape = current, inputs.contains(where: { tracks($0) }) else { return output }
     return tape.append(output, from: inputs, .pullback(pullback))
@@ -200,7 +201,7 @@ package final class Tape {
     return gradients
   }
 
-  /// Adds in place where possible: taking the value out first leaves it with one owner.
+  /// Adds in place where possible: taking the value out of the optional first leaves it with one owner.
   static func add(_ part: Tensor, to sum: inout Tensor?) {
     guard var total = sum.take() else {
       sum = part
@@ -212,7 +213,7 @@ package final class Tape {
 }
 
 extension Tensor {
-  /// `body` of so many rows along the first axis at a time, its results one after the other.
+  /// Calls `body` for `rows` rows along the first axis at a time, and joins its results.
   fileprivate func mappingRows(_ rows: Int, _ body: (Range<Int>) -> Tensor) -> Tensor {
     let count = shape[0], first = body(0..<min(rows, count))
     if rows >= count { return first }
@@ -229,7 +230,7 @@ extension Tensor {
 
   /// The index of a tracked value on its tape.
   fileprivate var place: Int {
-    guard let node else { fatalError("a value that is not on the tape has no place there") }
+    guard let node else { fatalError("the tensor is not on a tape") }
     return node.index
   }
 }

@@ -1,5 +1,5 @@
-// A tensor is an immutable, contiguous, row-major float32 array. It is a Sendable value; what a gradient tape knows of
-// it is only a number (`node`), so a tensor never keeps a tape alive.
+// A tensor is an immutable, contiguous, row-major float32 array. It is a Sendable value: it refers to a tape only by a
+// number (`node`), so a tensor never keeps a tape alive.
 
 internal import CKernels
 
@@ -9,7 +9,7 @@ package struct Tensor: Sendable {
   package let shape: [Int]
   var storage: Storage
   let offset: Int
-  /// Where the tape in force recorded this value; nil for constants.
+  /// The position of this value on the tape that recorded it; nil for constants.
   var node: Node?
 
   init(storage: Storage, offset: Int = 0, shape: [Int]) {
@@ -18,9 +18,11 @@ package struct Tensor: Sendable {
     self.shape = shape
   }
 
-  /// Values in row-major order. Stops the program when their number is not that of the shape.
+  /// Values in row-major order. Their number must be the product of the shape.
   package init(_ values: [Float], shape: [Int]) {
-    check(values.count == shape.product, "Tensor: \(values.count) values do not fill shape \(shape)")
+    check(
+      values.count == shape.product,
+      "Tensor: shape \(shape) needs \(shape.product) values, found \(values.count)")
     self.init(shape: shape) { buffer in _ = buffer.update(fromContentsOf: values) }
   }
 
@@ -29,33 +31,31 @@ package struct Tensor: Sendable {
     self.init([value], shape: [])
   }
 
-  /// The same value everywhere.
+  /// All elements equal to `value`.
   package init(repeating value: Float, shape: [Int]) {
     self.init(shape: shape) { $0.update(repeating: value) }
   }
 
-  /// Filled by `body`, which must write every element.
+  /// A tensor whose elements are written by `body`, which must write all of them.
   package init(shape: [Int], initializing body: (UnsafeMutableBufferPointer<Float>) throws -> Void) rethrows {
-    check(shape.allSatisfy { $0 >= 0 }, "Tensor: a negative extent in shape \(shape)")
+    check(shape.allSatisfy { $0 >= 0 }, "Tensor: shape \(shape) has a negative extent")
     let storage = Storage(count: shape.product)
     try body(UnsafeMutableBufferPointer(start: storage.pointer, count: storage.count))
     self.init(storage: storage, shape: shape)
   }
 
-  /// 0 everywhere.
   package static func zeros(_ shape: [Int]) -> Tensor { Tensor(repeating: 0, shape: shape) }
-  /// 1 everywhere.
   package static func ones(_ shape: [Int]) -> Tensor { Tensor(repeating: 1, shape: shape) }
 
-  /// Number of elements.
+  /// The number of elements.
   package var count: Int { shape.product }
 
-  /// Whether this value alone holds its memory, and all of it: what is done to it nobody else can see.
+  /// Whether this tensor is the only owner of its memory and uses all of it, so that it may be overwritten.
   var isHeldOnce: Bool {
     mutating get { isKnownUniquelyReferenced(&storage) && offset == 0 && storage.count == count }
   }
 
-  /// Number of axes.
+  /// The number of axes.
   package var rank: Int { shape.count }
 
   /// The elements in row-major order.
@@ -63,24 +63,24 @@ package struct Tensor: Sendable {
 
   /// The value of a tensor with one element.
   package var item: Float {
-    check(count == 1, "item: shape \(shape) has \(count) elements, not one")
+    check(count == 1, "item: expected one element, found shape \(shape)")
     return pointer[0]
   }
 
-  /// Calls `body` with the elements in row-major order; they must not be kept.
+  /// Calls `body` with the elements in row-major order. The buffer is valid only inside `body`.
   package func withUnsafeBuffer<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) rethrows -> Result {
     try withExtendedLifetime(storage) {
       try body(UnsafeBufferPointer(start: storage.pointer + offset, count: count))
     }
   }
 
-  /// The elements in row-major order, there as long as this value or a copy of it lives; whoever keeps the buffer keeps
-  /// one.
+  /// The elements in row-major order. The buffer is valid while this tensor or a copy of it is alive, so the user of
+  /// the buffer must keep one.
   package var unsafeBuffer: UnsafeBufferPointer<Float> {
     UnsafeBufferPointer(start: storage.pointer + offset, count: count)
   }
 
-  /// The same value without its place on a tape: gradients do not flow through.
+  /// The same value as a constant: no gradient flows through it.
   package var detached: Tensor {
     var copy = self
     copy.node = nil
@@ -91,11 +91,12 @@ package struct Tensor: Sendable {
 }
 
 extension Array where Element == Int {
-  /// Number of elements of a shape.
+  /// The number of elements of a shape.
   package var product: Int { reduce(1, *) }
 }
 
-/// Stops the program with what went wrong, in release builds too, where `precondition` says nothing.
+/// Stops the program with a message when a condition is false, in release builds too, where `precondition` prints
+/// nothing.
 @inline(__always)
 package func check(
   _ condition: Bool, _ message: @autoclosure () -> String, file: StaticString = #file, line: UInt = #line
