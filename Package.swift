@@ -1,15 +1,15 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// The table of rooms and floors in docs/architecture.md is this file in words; Tests/LayeringTests holds the imports
-// against it. A target may depend only on targets above it in its own list.
+// docs/architecture.md explains the targets and their order, and Tests/LayeringTests checks the imports. A target may
+// depend only on targets above it.
 
 let modern: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
   .enableUpcomingFeature("ExistentialAny"),
 ]
-/// Numbers are unusable without optimisation: 50 times slower, in tests too.
+/// Numeric code is optimized in debug builds too: without optimization the tests are 50 times slower.
 let optimised: [SwiftSetting] = modern + [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
 func shared(_ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = modern) -> Target {
@@ -20,7 +20,7 @@ func system(_ name: String, _ pkgConfig: String? = nil) -> Target {
   .systemLibrary(name: name, path: "Sources/Shared/\(name)", pkgConfig: pkgConfig)
 }
 
-/// A role is a library, so that tests and `stepwise` run it in process, and a program of one file that starts it.
+/// A role is a library, so that tests and `stepwise` can run it in their own process, and a program of one file.
 func role(_ name: String, program: String, _ dependencies: [Target.Dependency]) -> [Target] {
   [
     .target(
@@ -56,7 +56,7 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
   ],
   targets: [
-    // Floor 0: C
+    // C
     system("CSystem"),
     system("CHDF5", "hdf5-serial"),
     system("CZeroMQ"),
@@ -75,7 +75,7 @@ let package = Package(
         .headerSearchPath("products"), .unsafeFlags(["-O3", "-fno-math-errno"]),
       ],
       linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
-    // Floors 1 to 5: numbers
+    // Computation, from tensors to methods
     shared("Engine", ["CKernels", "COpenBLAS"], optimised),
     shared("Layers", ["Engine"], optimised),
     shared("Imaging", ["CImaging", "Engine"], optimised),
@@ -84,7 +84,7 @@ let package = Package(
     shared("Algorithms", ["Diffusion", "Layers", "Engine"], optimised),
     shared("Rewards", ["Models", "Layers", "Engine", "Imaging"], optimised),
     shared("Pretraining", ["Diffusion", "Models", "Layers", "Engine", "Imaging"], optimised),
-    // To the side: bytes
+    // Files, messages, settings and processes
     shared("Durable", []),
     shared("Threads", ["CSystem", "Durable", logging]),
     shared("Messages", ["Engine", "CMessages"], optimised),
@@ -101,7 +101,7 @@ let package = Package(
       ], optimised),
     shared("Supervision", ["Configuration", "Threads"]),
   ]
-    // On top: programs
+    // Programs
     + role(
       "Actor", program: "stepwise-actor",
       [
@@ -143,7 +143,7 @@ let package = Package(
         path: "Sources/StepwiseTorture", swiftSettings: modern),
     ]
     + [
-      // What tests of several rooms need.
+      // Shared by several test targets.
       .target(name: "Fixtures", path: "Tests/Fixtures", swiftSettings: modern),
       tests("EngineTests", ["Engine"]),
       tests("MessagesTests", ["Messages", "Engine"]),

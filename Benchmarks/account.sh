@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# What is left of what was acknowledged when a server is killed (SIGKILL), or told to end (SIGTERM) in order: Reverb with
-# a checkpoint a second, and the learner with its journal. Prints both columns as a table.
+# Counts how many acknowledged items are lost when a server is killed (SIGKILL) or stopped in order (SIGTERM): Reverb
+# with one checkpoint per second, and the learner with its journal. Writes the table into docs/faults.md.
 #
 #   Benchmarks/account.sh [PYTHON]                 PYTHON as for Benchmarks/replay.sh
 #
-# ROUNDS (10) of Reverb's and MINUTES (1) of the learner's, with as many ends as fit, and STEPWISE may be set.
+# Variables: ROUNDS of Reverb (10), MINUTES of the learner (1), which is ended as often as the time allows, and STEPWISE
+# (.build/release/stepwise).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${1:-python3}
 rounds=${ROUNDS:-10}
 minutes=${MINUTES:-1}
 stepwise=${STEPWISE:-.build/release/stepwise}
-[ -x "$stepwise" ] || { echo "expected $stepwise; run: swift build -c release" >&2; exit 1; }
+[ -x "$stepwise" ] || { echo "$stepwise is missing; run: swift build -c release" >&2; exit 1; }
 "$python" -c 'import reverb' 2>/dev/null || {
-  echo "$python: expected dm-reverb; see the head of Benchmarks/replay.sh" >&2
+  echo "$python has no dm-reverb; the comment at the top of Benchmarks/replay.sh says how to install it" >&2
   exit 1
 }
 results=$(mktemp -d)
@@ -21,7 +22,7 @@ trap 'rm -rf "$results"' EXIT
 for end in kill stop; do
   "$python" Benchmarks/peers/reverb_account.py --rounds "$rounds" --end "$end" 2>/dev/null >"$results/reverb-$end.json"
 done
-# The account is printed when it is bad, and the script ends.
+# When a guarantee was broken, the account is printed and the script ends.
 "$stepwise" torture --minutes "$minutes" --pause 2 --only "kill learner" --json "$results/stepwise-kill.json" >&2
 "$stepwise" torture --minutes "$minutes" --pause 2 --only "terminate learner" --json "$results/stepwise-stop.json" >&2
 python3 Benchmarks/tables.py account "$results" docs/faults.md

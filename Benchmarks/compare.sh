@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Runs PyTorch and this project on the same work in turn, several rounds, and writes medians and ratios into
-# docs/benchmarks.md. Times of a machine that does other work say little; the ratio of runs side by side says more.
+# Runs the same work with PyTorch and with Stepwise, alternating for several rounds, and writes medians and ratios into
+# docs/benchmarks.md. On a machine with other load, the ratio within a round is more reliable than the times.
 #
 #   Benchmarks/compare.sh [PYTHON]
 #
-# PYTHON has Benchmarks/peers/requirements.txt installed:
+# PYTHON needs the packages of Benchmarks/peers/requirements.txt:
 #   python3 -m venv .venv-peers && .venv-peers/bin/pip install -r Benchmarks/peers/requirements.txt
-# ROUNDS (3), RUNS a round (3), THREADS (all cores), WORKS (unet-forward unet-lora vae-decode sdpo-emoji sdpo-sd2) and
-# STEPWISE (.build/release/stepwise) may be set. Results are kept in RESULTS (runs/benchmarks/compare), a JSON line a
-# run, and a later call adds to them.
+# Variables: ROUNDS (3), RUNS per round (3), THREADS (all cores), WORKS (unet-forward unet-lora vae-decode sdpo-emoji
+# sdpo-sd2), STEPWISE (.build/release/stepwise) and RESULTS (runs/benchmarks/compare), a folder with one JSON line per
+# run, to which later calls append.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${1:-python3}
@@ -18,14 +18,14 @@ threads=${THREADS:-$(nproc)}
 results=${RESULTS:-runs/benchmarks/compare}
 works=${WORKS:-unet-forward unet-lora vae-decode sdpo-emoji sdpo-sd2}
 stepwise=${STEPWISE:-.build/release/stepwise}
-[ -x "$stepwise" ] || { echo "expected $stepwise; run: swift build -c release" >&2; exit 1; }
+[ -x "$stepwise" ] || { echo "$stepwise is missing; run: swift build -c release" >&2; exit 1; }
 "$python" -c 'import torch, diffusers, peft' || {
-  echo "$python: expected torch, diffusers and peft; see the head of $0" >&2
+  echo "$python has no torch, diffusers or peft; the comment at the top of $0 says how to install them" >&2
   exit 1
 }
 mkdir -p "$results"
 
-# The benchmark and its arguments, which peer and project share.
+# The benchmark and its arguments, which are the same for PyTorch and Stepwise.
 arguments() {
   case $1 in
     unet-forward) echo unet --config Benchmarks/sd-turbo/unet/config.json --mode forward --runs "$runs" ;;

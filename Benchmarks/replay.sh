@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# The replay beside Reverb and beside ZeroMQ alone: insertion and sampling, every round all of them in turn, and medians
-# and ratios into docs/benchmarks.md. Only items that were found stored as they were made are counted.
+# Compares the replay with Reverb and with ZeroMQ alone: insertion and sampling, alternating for several rounds. Writes
+# medians and ratios into docs/benchmarks.md. Counts only items whose content was verified.
 #
 #   Benchmarks/replay.sh [PYTHON]
 #
-# PYTHON has dm-reverb, which exists for Python up to 3.11 and wants the TensorFlow of its time:
+# PYTHON needs dm-reverb, which exists for Python up to 3.11 and needs the TensorFlow of its release:
 #   python3.11 -m venv .venv-reverb && .venv-reverb/bin/pip install dm-reverb 'tensorflow-cpu~=2.14.0' 'numpy<2'
-# ROUNDS (5), SECONDS_EACH measurement (3), FOLDER on a disk (runs/benchmarks), STEPWISE (.build/release/stepwise) and
-# SYSTEM_PYTHON (/usr/bin/python3) may be set. The last has Debian's python3-zmq, which uses the libzmq and libsodium that
-# Stepwise uses; PyPI's pyzmq brings newer ones, whose CURVE is a third faster. Results are kept in RESULTS
-# (runs/benchmarks/replay), a JSON line a measurement, and a later call adds to them.
+# Variables: ROUNDS (5), SECONDS_EACH, seconds per measurement (3), FOLDER, on the disk to measure (runs/benchmarks),
+# STEPWISE (.build/release/stepwise), SYSTEM_PYTHON (/usr/bin/python3), and RESULTS (runs/benchmarks/replay), a folder
+# with one JSON line per measurement, to which later calls append. SYSTEM_PYTHON needs the Debian package python3-zmq,
+# which uses the same libzmq and libsodium as Stepwise; pyzmq from PyPI has newer versions, whose CURVE is a third
+# faster.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${1:-python3}
@@ -19,10 +20,13 @@ system_python=${SYSTEM_PYTHON:-/usr/bin/python3}
 folder=${FOLDER:-runs/benchmarks}
 results=${RESULTS:-runs/benchmarks/replay}
 stepwise=${STEPWISE:-.build/release/stepwise}
-[ -x "$stepwise" ] || { echo "expected $stepwise; run: swift build -c release" >&2; exit 1; }
-"$python" -c 'import reverb' 2>/dev/null || { echo "$python: expected dm-reverb; see the head of $0" >&2; exit 1; }
+[ -x "$stepwise" ] || { echo "$stepwise is missing; run: swift build -c release" >&2; exit 1; }
+"$python" -c 'import reverb' 2>/dev/null || {
+  echo "$python has no dm-reverb; the comment at the top of $0 says how to install it" >&2
+  exit 1
+}
 "$system_python" -c 'import zmq' 2>/dev/null || {
-  echo "$system_python: expected Debian's python3-zmq; see the head of $0" >&2
+  echo "$system_python has no zmq; install the Debian package python3-zmq" >&2
   exit 1
 }
 mkdir -p "$results" "$folder"

@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# How cost grows: SD-Turbo's UNet by batch, latents, threads and LoRA rank, and the decoder by latents, each beside what
-# the multiplications alone would take at this machine's measured rate. Writes the table into docs/benchmarks.md.
+# Measures how time and memory grow: the UNet of SD-Turbo with batch, latents, threads and LoRA rank, and the decoder
+# with latents, each compared with the time of the multiplications alone at the measured rate of this machine. Writes
+# the table into docs/benchmarks.md.
 #
 #   Benchmarks/scaling.sh
 #
-# Takes about an hour on two cores. POINTS=few makes the smallest of each; RUNS (2), timed runs a point, and STEPWISE
-# (.build/release/stepwise) may be set.
-# Results are kept in RESULTS (runs/benchmarks/scaling), a JSON line a point, which is emptied first.
+# Takes about an hour on two cores; POINTS=few measures only the smallest sizes. Other variables: RUNS, timed runs per
+# point (2), STEPWISE (.build/release/stepwise), and RESULTS (runs/benchmarks/scaling), a folder with one JSON line per
+# point, which is emptied first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${RUNS:-2}
 results=${RESULTS:-runs/benchmarks/scaling}
 all=$(nproc)
 stepwise=${STEPWISE:-.build/release/stepwise}
-[ -x "$stepwise" ] || { echo "expected $stepwise; run: swift build -c release" >&2; exit 1; }
+[ -x "$stepwise" ] || { echo "$stepwise is missing; run: swift build -c release" >&2; exit 1; }
 mkdir -p "$results"
 rm -f "$results"/*.jsonl
 
@@ -25,7 +26,7 @@ fi
 
 unet() {
   "$stepwise" bench unet --config Benchmarks/sd-turbo/unet/config.json --runs "$runs" --json "$@" 2>/dev/null \
-    >>"$results/unet.jsonl" || echo "not measured: unet $*" >&2
+    >>"$results/unet.jsonl" || echo "could not measure: unet $*" >&2
 }
 
 for threads in 1 "$all"; do

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Turns results of the scripts here into a table in a Markdown file, between the comments that name it.
+"""Writes the results of the scripts in this folder as a table into a Markdown file, between two comments with its name.
 
-usage: tables.py compare|scaling|replay|actors|account RESULTS_FOLDER MARKDOWN_FILE      (the standard library is all it needs)
+usage: tables.py compare|scaling|replay|actors|account RESULTS_FOLDER MARKDOWN_FILE
+
+Requires only the standard library.
 """
 
 import datetime
@@ -38,19 +40,24 @@ def machine():
     )
 
 
-# Work, what of it, its key, whether the key is a rate, unit, the ratio aimed at, and the key of the processor's seconds.
+# Work, title, key, whether the key is a rate, unit, target of the ratio, and the key of the CPU seconds.
 COMPARED = [
     ("unet-forward", "SD-Turbo's UNet, forward, batch 1", "seconds", False, "s", 0.65, "cpu_seconds"),
     ("unet-forward", "the same, peak memory", "peak_memory_gb", False, "GB", None, None),
-    ("unet-lora", "SD-Turbo's UNet, forward and backward, LoRA rank 4, batch 1", "seconds", False, "s", 0.60, "cpu_seconds"),
+    ("unet-lora", "SD-Turbo's UNet, forward and backward, LoRA rank 4, batch 1", "seconds", False, "s", 0.60,
+     "cpu_seconds"),
     ("unet-lora", "the same, peak memory", "peak_memory_gb", False, "GB", 0.65, None),
     ("vae-decode", "VAE, 64 x 64 latents to 512 x 512", "seconds", False, "s", 0.50, "cpu_seconds"),
     ("vae-decode", "the same, peak memory", "peak_memory_gb", False, "GB", 0.50, None),
-    ("sdpo-emoji", "SDPO on Models/emoji-turbo, sampling a pair", "pairs_sampled_per_second", True, "ms", 0.40, "cpu_seconds_sampling"),
-    ("sdpo-emoji", "training a pair-step", "pair_steps_trained_per_second", True, "ms", 0.40, "cpu_seconds_training"),
+    ("sdpo-emoji", "SDPO on Models/emoji-turbo, sampling a pair", "pairs_sampled_per_second", True, "ms", 0.40,
+     "cpu_seconds_sampling"),
+    ("sdpo-emoji", "training a pair-step", "pair_steps_trained_per_second", True, "ms", 0.40,
+     "cpu_seconds_training"),
     ("sdpo-emoji", "peak memory", "peak_memory_gb", False, "GB", None, None),
-    ("sdpo-sd2", "SDPO on Tests/Golden/models/sd2, sampling a pair", "pairs_sampled_per_second", True, "ms", 0.20, "cpu_seconds_sampling"),
-    ("sdpo-sd2", "training a pair-step", "pair_steps_trained_per_second", True, "ms", 0.20, "cpu_seconds_training"),
+    ("sdpo-sd2", "SDPO on Tests/Golden/models/sd2, sampling a pair", "pairs_sampled_per_second", True, "ms", 0.20,
+     "cpu_seconds_sampling"),
+    ("sdpo-sd2", "training a pair-step", "pair_steps_trained_per_second", True, "ms", 0.20,
+     "cpu_seconds_training"),
 ]
 
 
@@ -64,7 +71,7 @@ def compare():
         counts.append(min(map(len, found)))
         values = [[1e3 / run[key] if is_rate else run[key] for run in side] for side in found]
         peer, project = map(statistics.median, values)
-        # Runs side by side share the machine's mood: the ratio is of each round, then the median.
+        # The two runs of a round see the same load of the machine, so the ratio is per round, and then the median.
         ratio = statistics.median(b / a for a, b in zip(*values))
         worked = ""
         if processor:
@@ -99,21 +106,24 @@ def scaling():
                 ]
             )
     head = ["work", "batch", "latents", "threads", "GFLOP", "s", "roofline s", "s / roofline", "peak GB"]
-    told = ", ".join(f"{rate:.0f} GFLOP/s with {threads} thread{'s' if threads > 1 else ''}" for threads, rate in sorted(peaks.items()))
+    told = ", ".join(
+        f"{rate:.0f} GFLOP/s with {threads} thread{'s' if threads > 1 else ''}"
+        for threads, rate in sorted(peaks.items())
+    )
     return (
         table(head, rows)
-        + f"\n\nThe roofline is the time of the direct method's operations at the rate of a product of 2048 x 2048 "
+        + "\n\nThe roofline is the time of the direct method's operations at the rate of a product of 2048 x 2048 "
         + f"matrices ({told}); Winograd convolutions may be faster. {machine()}."
     )
 
 
 def rates(found, **wanted):
-    """Items a second of each round's measurement of this kind."""
+    """Items per second of the measurements of this kind, one per round."""
     return [run["items_per_second"] for run in found if all(run.get(key) == value for key, value in wanted.items())]
 
 
 def beside(ours, other, share=False):
-    """The other's median, and the median of the rounds' ratios; blank where it was not measured."""
+    """The median of the other, and the median of the ratios per round; blank where it was not measured."""
     if not other:
         return ["", ""]
     ratio = statistics.median(a / b for a, b in zip(ours, other))
@@ -148,33 +158,38 @@ def replay():
         behind = "disk" if kind["acknowledged"] == "disk" else "memory"
         ceiling = rates(zeromq, **load, connection=kind["connection"], acknowledged=behind)
         rows.append(
-            ["insert", size, f"{kind['connection']}, {kind['acknowledged']}", f"{kind['writers']} x {kind['in_flight']}"]
-            + [told, *beside(found, peer), *beside(found, ceiling, share=True)]
+            ["insert", size, f"{kind['connection']}, {kind['acknowledged']}"]
+            + [f"{kind['writers']} x {kind['in_flight']}", told]
+            + [*beside(found, peer), *beside(found, ceiling, share=True)]
         )
-    head = ["work", "item", "how", "writers x in flight", "Stepwise /s", "Reverb /s", "times", "ZeroMQ alone /s", "of it"]
+    head = [
+        "work", "item", "how", "writers x in flight", "Stepwise /s", "Reverb /s", "times", "ZeroMQ alone /s", "of it",
+    ]
     rounds = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     return (
         table(head, rows)
-        + f"\n\nMedians of {rounds} rounds in turn; only items that were stored as they were made count; ratios are medians of the "
-        + f"rounds' ratios. `Benchmarks/replay.sh`. {machine()}, {os.cpu_count()} cores."
+        + f"\n\nMedians of {rounds} rounds in turn; only items that were stored as they were made count; ratios are "
+        + f"medians of the rounds' ratios. `Benchmarks/replay.sh`. {machine()}, {os.cpu_count()} cores."
     )
 
 
 def actors():
     found = sorted((int(file.stem), json.loads(file.read_text())) for file in results.glob("*.json"))
     if not found:
-        sys.exit(f"{results}: expected results of Benchmarks/actors.sh, found none")
+        sys.exit(f"{results}: there are no results; run Benchmarks/actors.sh")
     rows = []
     for count, run in found:
         rate = 2 * run["groupsPerSecond"]
         spread = f"{run['fewestOfAnActor']} to {run['mostOfAnActor']}, mean {run['meanOfAnActor']:.1f}"
         memory = run["mostMemory"]["learner"]
-        rows.append([str(count), f"{rate:.1f}", f"{rate / (2 * count):.0%}", spread, str(len(run["lost"])), f"{memory} MiB"])
+        share = f"{rate / (2 * count):.0%}"
+        rows.append([str(count), f"{rate:.1f}", share, spread, str(len(run["lost"])), f"{memory} MiB"])
     head = ["actors", "trajectories per second", "of linear scaling", "groups per actor", "lost", "learner's memory"]
     return (
         table(head, rows)
-        + "\n\nGroups of two; each actor takes one second per group, so linear scaling is two trajectories per second and actor. "
-        + f"More than 16 actors share four processes. `Benchmarks/actors.sh`. {machine()}, {os.cpu_count()} cores."
+        + "\n\nGroups of two; each actor takes one second per group, so linear scaling is two trajectories per second "
+        + "and actor. More than 16 actors share four processes. `Benchmarks/actors.sh`. "
+        + f"{machine()}, {os.cpu_count()} cores."
     )
 
 
@@ -193,14 +208,15 @@ def account():
             f"{ours['acknowledged']:,} acknowledged in {ours['faults'].get(fault, 0)} ends, {len(ours['lost'])} lost, "
             + f"{len(ours['storedTwice'])} stored twice",
         ])
-    return table(["end", "Reverb, one checkpoint per second", "Stepwise"], rows) + f"\n\n`Benchmarks/account.sh`. {machine()}."
+    head = ["end", "Reverb, one checkpoint per second", "Stepwise"]
+    return table(head, rows) + f"\n\n`Benchmarks/account.sh`. {machine()}."
 
 
 made = {"compare": compare, "scaling": scaling, "replay": replay, "actors": actors, "account": account}[kind]()
 text = document.read_text()
 opening, closing = f"<!-- {kind} -->", f"<!-- end of {kind} -->"
 if text.count(opening) != 1 or text.count(closing) != 1:
-    sys.exit(f"{document}: expected the lines {opening} and {closing} once each")
+    sys.exit(f"{document}: the lines {opening} and {closing} must occur once each")
 before, rest = text.split(opening)
 document.write_text(before + opening + "\n" + made + "\n" + closing + rest.split(closing)[1])
 print(made)

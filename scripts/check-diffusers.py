@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Does Python's diffusers make the same pictures from a model folder, an exported LoRA and saved noise?
+"""Checks that diffusers makes the same pictures from a model folder, an exported LoRA and saved noise.
 
     stepwise generate --model Models/emoji-turbo --lora LORA --prompt fox owl --eta 0 \
         --save-latents noise.safetensors --out ours
     python3 scripts/check-diffusers.py --model Models/emoji-turbo --lora LORA --prompt fox owl \
         --latents noise.safetensors --pictures ours
 
-Needs: pip install torch diffusers transformers peft safetensors pillow. Exits with 1 when a picture differs by more than
-two grey levels anywhere.
+Requires: pip install torch diffusers transformers peft safetensors pillow. Exits with status 1 when a pixel of a
+picture differs by more than two grey levels.
 """
 import argparse
 import sys

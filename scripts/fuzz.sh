@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
-# Mutated messages for as long as one likes: ROUNDS (10 million) with SEED (the time). The tests do 100,000.
+# Decodes mutated messages: ROUNDS of them (default 10 million), with SEED (default: the time). The tests decode
+# 100,000.
+#
+#   scripts/fuzz.sh [ROUNDS [SEED]]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export STEPWISE_FUZZ_ROUNDS="${1:-10000000}" STEPWISE_FUZZ_SEED="${2:-$(date +%s)}"

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Writes what is generated from proto/stepwise.proto: Sources/Shared/CMessages with protobuf-c's compiler, and
-# python/stepwise_rewards/stepwise_pb2.py with protobuf's.
-#   scripts/generate-messages.sh           writes
-#   scripts/generate-messages.sh --check   fails when what is committed differs from what would be written
+# Generates code from proto/stepwise.proto: Sources/Shared/CMessages with the compiler of protobuf-c, and
+# python/stepwise_rewards/stepwise_pb2.py with the compiler of protobuf.
+#   scripts/generate-messages.sh           writes the files
+#   scripts/generate-messages.sh --check   fails when the committed files differ from the generated ones
 set -eu
 cd "$(dirname "$0")/.."
 for compiler in protoc-c:protobuf-c-compiler protoc:protobuf-compiler; do
@@ -15,12 +15,13 @@ fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT
 protoc-c --c_out="$fresh" --proto_path=proto proto/stepwise.proto
 protoc --python_out="$fresh" --proto_path=proto proto/stepwise.proto
-generated="stepwise.pb-c.h:Sources/Shared/CMessages/include stepwise.pb-c.c:Sources/Shared/CMessages stepwise_pb2.py:python/stepwise_rewards"
+generated="stepwise.pb-c.h:Sources/Shared/CMessages/include stepwise.pb-c.c:Sources/Shared/CMessages
+  stepwise_pb2.py:python/stepwise_rewards"
 case "${1:-}" in
   --check)
     for pair in $generated; do
       if ! diff -u "${pair##*:}/${pair%%:*}" "$fresh/${pair%%:*}"; then
-        echo "generate-messages: ${pair##*:} is not what proto/stepwise.proto gives; run scripts/generate-messages.sh" >&2
+        echo "generate-messages: ${pair##*:} does not match proto/stepwise.proto; run scripts/generate-messages.sh" >&2
         exit 1
       fi
     done

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes Tests/Golden/models/clip-rewards: small random CLIP models as transformers and as open_clip keep them, and the scores
-and pixel gradients that both give. Needs torch, transformers, open_clip_torch, safetensors, Pillow and numpy; the tests
-need none of them."""
+"""Writes Tests/Golden/models/clip-rewards: small random CLIP models in the formats of transformers and open_clip, with
+the scores and pixel gradients that these libraries compute. Requires torch, transformers, open_clip_torch, safetensors,
+Pillow and numpy; the tests do not."""
 
 import json
 import pathlib
@@ -24,7 +24,7 @@ SIDE, PICTURE = 32, 48
 
 
 def shake(model: torch.nn.Module) -> None:
-    """Weights large enough that every one of them shows in the scores."""
+    """Makes the weights so large that each of them affects the scores."""
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for name, value in sorted(model.named_parameters()):
@@ -58,14 +58,16 @@ def from_bytes(images: np.ndarray) -> torch.Tensor:
 
 
 def from_pixels(pixels: torch.Tensor) -> torch.Tensor:
-    small = F.interpolate(pixels.permute(0, 3, 1, 2), (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+    planes = pixels.permute(0, 3, 1, 2)
+    small = F.interpolate(planes, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
     return normalised(small.permute(0, 2, 3, 1))
 
 
 def main() -> int:
     tokenizer = CLIPTokenizer.from_pretrained(ROOT / "Models/emoji-clip")
     ids = tokenizer(PROMPTS, padding="max_length", max_length=16, truncation=True, return_tensors="pt").input_ids
-    sizes = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, hidden_act="quick_gelu")
+    sizes = dict(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, hidden_act="quick_gelu")
     config = CLIPConfig(
         text_config=dict(sizes, vocab_size=1024, max_position_embeddings=16, eos_token_id=1023, bos_token_id=1022,
                          pad_token_id=1023, projection_dim=24),

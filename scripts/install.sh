@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs those Debian packages of debian-packages.txt that are missing; does nothing when none is.
+# Installs the Debian packages of debian-packages.txt that are missing.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 command -v swift >/dev/null || {
-  echo "install.sh: expected the Swift 6.1 toolchain (or newer) on the PATH, found none; see https://swift.org/install" >&2
+  echo "install.sh: swift is not on the PATH; install Swift 6.1 or newer, see https://swift.org/install" >&2
   exit 1
 }
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes, with diffusers, what `stepwise` must be able to read: a model folder in float16 and in shards, a LoRA that
-changes the pictures, and an AutoencoderTiny of random weights.
+"""Writes files with diffusers that `stepwise` must be able to read: a model folder in float16 and in shards, a LoRA
+that changes the pictures, and an AutoencoderTiny with random weights.
 
     python3 scripts/make-diffusers-model.py --model Models/emoji-turbo --out theirs
 
-makes theirs/model, theirs/lora/pytorch_lora_weights.safetensors and theirs/tiny. Needs: pip install torch diffusers
+writes theirs/model, theirs/lora/pytorch_lora_weights.safetensors and theirs/tiny. Requires: pip install torch diffusers
 transformers peft safetensors.
 """
 import argparse
@@ -26,7 +26,7 @@ pipeline = StableDiffusionPipeline.from_pretrained(options.model, torch_dtype=to
 pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
 
 half = StableDiffusionPipeline.from_pretrained(options.model, torch_dtype=torch.float16)
-# Shards far smaller than the networks, so that each part has several.
+# The shards are much smaller than the networks, so that each network has several.
 half.save_pretrained(options.out / "model", variant="fp16", max_shard_size="2MB")
 
 pipeline.unet.requires_grad_(False)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds the programs and makes the embedded model's pictures better: see `stepwise quickstart`.
-# Arguments go to it, as `scripts/quickstart.sh --reward jpeg-compressibility --minutes 3`.
+# Installs missing packages, builds the programs, and runs `stepwise quickstart`, which fine-tunes the embedded model.
+# The arguments are passed to it, for example `scripts/quickstart.sh --reward jpeg-compressibility --minutes 3`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A whole cluster under load for MINUTES (5; 60 and more for the long column) without a fault: prints its account, and how
-# much memory, descriptors and threads of each kind of part grew from the first half to the second.
+# Runs a cluster under load for MINUTES (default 5; for a long run 60 or more) without faults. Prints its account, and
+# how much the memory, descriptors and threads of each role grew from the first half to the second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 swift build --configuration release --product stepwise

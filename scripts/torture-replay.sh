@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The long columns of the storage faults: crashes at every system call, fuzzed journals and segments, a learner that is
-# killed while actors insert and in the middle of training. The same tests as in scripts/test.sh, repeated with other
-# seeds and more of everything. Prints their accounting.
+# Long tests of storage faults: crashes at every system call, fuzzed journals and segments, and a learner that is killed
+# while actors insert and during training. These are the tests of scripts/test.sh with other seeds and more rounds.
+# Prints their accounts.
 #
 #   scripts/torture-replay.sh [FACTOR [SEED]]     FACTOR 25 gives 500 kills under inserts, 250 kills with resume,
 #                                                 2,500,000 fuzzed inputs

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# The fault table row by row: `stepwise torture` with one kind of fault alone, MINUTES (5) each, all accounts in FOLDER
-# (torture-rows). Rows run AT_ONCE (1) beside each other; they mostly wait. Ends with 1 when any promise was broken.
+# The fault table row by row: `stepwise torture` with one kind of fault per row, for MINUTES (default 5) each, with all
+# accounts in FOLDER (default torture-rows). AT_ONCE rows (default 1) run at the same time; they mostly wait. Exits with
+# status 1 when a guarantee was broken.
+#
+#   scripts/torture-rows.sh [MINUTES [FOLDER]]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 minutes="${1:-5}"
@@ -17,7 +20,7 @@ torture() {
 rm -f "$folder/bad"
 running=0
 while read -r name arguments; do
-  # The words of a fault are joined by -of- here.
+  # In the table below, "-of-" joins the two words of a fault.
   read -r -a words <<<"$arguments"
   torture "$name" "${words[@]//-of-/ }" &
   running=$((running + 1))

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# The long column of the fault table: `stepwise torture` for MINUTES (10) with three seeds, one after the other, each
-# with its account in FOLDER (torture-results). Ends with 1 when any promise was broken.
+# The long test of the fault table: `stepwise torture` for MINUTES (default 10) with each of three seeds, with one
+# account per seed in FOLDER (default torture-results). Exits with status 1 when a guarantee was broken.
+#
+#   scripts/torture.sh [MINUTES [FOLDER]]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 minutes="${1:-10}"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Times PyTorch's 3x3 convolutions on one thread, in milliseconds of the processor's time, the fastest of many.
+"""Times 3x3 convolutions of PyTorch on one thread: milliseconds of CPU time, the fastest of many runs.
 
-usage: convolutions.py [BATCH IN OUT SIDE]...   (without arguments: the shapes of docs/benchmarks.md)
+usage: convolutions.py [BATCH IN OUT SIDE]...   (without arguments: the shapes in docs/benchmarks.md)
 """
 import sys, time
 import torch
@@ -33,5 +33,5 @@ for batch, inputs, outputs, side in shapes:
         forward = fastest(lambda: convolution(x))
         of_input = fastest(lambda: torch.nn.grad.conv2d_input(x.shape, weight, g, padding=1))
         of_weight = fastest(lambda: torch.nn.grad.conv2d_weight(x, weight.shape, g, padding=1))
-    print(f"{batch} x {inputs} to {outputs} at {side}²: {forward:.2f} forward, {of_input:.2f} input's gradient, "
-          f"{of_weight:.2f} weight's gradient", flush=True)
+    print(f"{batch} x {inputs} to {outputs} at {side}²: {forward:.2f} forward, {of_input:.2f} input gradient, "
+          f"{of_weight:.2f} weight gradient", flush=True)

@@ -1,4 +1,4 @@
-"""What the peers have in common: arguments, repeated timing, and the report in the keys of `stepwise bench --json`."""
+"""Shared by the PyTorch benchmarks: arguments, repeated timing, and a report in the keys of `stepwise bench --json`."""
 
 import argparse
 import json
@@ -29,13 +29,13 @@ def seconds(work):
 
 
 def both_seconds(work):
-    """Seconds by the clock and of the processor."""
+    """Seconds of wall time and of CPU time."""
     began = time.process_time()
     return seconds(work), time.process_time() - began
 
 
 def peak_memory():
-    """The most memory the process had, in units of 10^9 bytes."""
+    """The peak memory of the process, in units of 10^9 bytes."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
 
 
@@ -46,7 +46,7 @@ def name():
 
 
 def report_runs(runs, work, **facts):
-    """Runs once to warm up, then `runs` times, and prints the report."""
+    """Runs the work once to warm up and then `runs` times, and prints the report."""
     work()
     began = time.process_time()
     times = [round(seconds(work), 4) for _ in range(runs)]

@@ -1,11 +1,11 @@
-"""What a Reverb server has after its end and a new start, beside what it had acknowledged.
+"""Compares the items that a Reverb server has after a restart with the items that it had acknowledged.
 
 usage: reverb_account.py [--rounds 10] [--end kill|stop] [--seed 1]
 
-Needs dm-reverb with TensorFlow. A round: one writer inserts numbered items of a kilobyte, at most 25 not acknowledged,
-and asks for a checkpoint once a second; at a random instant the server is killed (SIGKILL), or told to end (SIGTERM), on
-which it makes a checkpoint and stops; a new server loads the newest checkpoint. Prints a JSON line: `acknowledged` is
-what the writer was told of, `stored` what the new servers have, `lost` the difference, over all rounds.
+Requires dm-reverb with TensorFlow. In each round, one writer inserts numbered items of one kilobyte, with at most 25
+not acknowledged, and requests one checkpoint per second. At a random time the server is killed (SIGKILL), or is told to
+stop (SIGTERM), in which case it writes a checkpoint first. A new server then loads the newest checkpoint. Prints one
+JSON line with sums over all rounds: `acknowledged` items, items `stored` in the new servers, and `lost` items.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def serve(folder: str, port: int | None, ports: multiprocessing.Queue) -> None:
 
 
 def write(port: int, acknowledged, stop) -> None:
-    """Counts what was acknowledged, until the server is gone or it is told to stop."""
+    """Inserts items and counts acknowledged ones until the server is gone or `stop` is set."""
     import reverb
 
     client = reverb.Client(f"localhost:{port}")
@@ -54,7 +54,7 @@ def write(port: int, acknowledged, stop) -> None:
         while not stop.wait(1):
             try:
                 client.checkpoint()
-            except Exception:  # the server is gone, which is what this is about
+            except Exception:  # the server is gone, as planned
                 return
 
     threading.Thread(target=keep, daemon=True).start()
@@ -67,10 +67,11 @@ def write(port: int, acknowledged, stop) -> None:
             writer.append({"states": item})
             writer.create_item(TABLE, priority=1.0, trajectory={"states": writer.history["states"][-1:]})
             written += 1
-            # When it returns, all but so many are acknowledged; with a time-out, as it waits for ever on a dead server.
+            # When it returns, all but IN_FLIGHT items are acknowledged. Without a timeout it would never return after
+            # the server was killed.
             writer.flush(block_until_num_items=IN_FLIGHT, timeout_ms=2000)
             acknowledged.value = max(acknowledged.value, written - IN_FLIGHT)
-    except Exception:  # the server is gone, which is what this is about
+    except Exception:  # the server is gone, as planned
         pass
     os._exit(0)
 

@@ -1,11 +1,11 @@
-"""Items a second into and out of a Reverb table: server, writers and samplers are processes, as in a cluster.
+"""Measures items per second into and out of a Reverb table; server, writers and samplers are separate processes.
 
 usage: reverb_replay.py [--seconds 5] [--bytes 65536 1048576] [--load 1x1 1x25 2x25]
 
-Needs dm-reverb with TensorFlow (Python up to 3.11; see the head of Benchmarks/replay.sh). Prints a JSON line a
-measurement, with the keys of `stepwise bench replay --json`. Every item holds one of 16 arrays of random numbers, which do
-not compress, as latents do not; items are counted when the table has completed their insertion, or when what was drawn
-has the size and the ends of one of them.
+Requires dm-reverb with TensorFlow (Python up to 3.11; see the top of Benchmarks/replay.sh). Prints one JSON line per
+measurement, with the keys of `stepwise bench replay --json`. Every item has one of 16 arrays of random numbers, which,
+like latents, cannot be compressed. An inserted item counts when the table has completed the insertion, a sampled one
+when its size and its first and last element are those of one of the arrays.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def serve(ports: multiprocessing.Queue, capacity: int) -> None:
 
 
 def write(port: int, size: int, in_flight: int, seconds: float, results: multiprocessing.Queue) -> None:
-    """Items are acknowledged by the server; at most `in_flight` are not yet."""
+    """Inserts items that the server acknowledges, with at most `in_flight` not acknowledged."""
     import reverb
 
     arrays = contents(size)
@@ -67,24 +67,24 @@ def sample(port: int, size: int, seconds: float, results: multiprocessing.Queue)
         flat = part.reshape(-1)
         return (float(flat[0]), float(flat[-1]), flat.size) in ends
 
-    # What reverb's own data sets are made of, without TensorFlow around it.
+    # The sampler inside the data sets of Reverb, without TensorFlow.
     sampler = reverb.Client(f"localhost:{port}")._client.NewSampler(TABLE, -1, 16)
     sampler.GetNextTrajectory()
     count = 0
     began = time.perf_counter()
     while time.perf_counter() - began < seconds:
         if not any(is_right(part) for part in sampler.GetNextTrajectory()):
-            raise SystemExit("expected an item as it was inserted, found another")
+            raise SystemExit("a sampled item differs from all inserted items")
         count += 1
     results.put((count, time.perf_counter() - began))
     results.close()
     results.join_thread()
-    # A sampler without end does not let its process go.
+    # An endless sampler keeps its process from exiting.
     os._exit(0)
 
 
 def run(target, workers: int, *arguments) -> tuple[int, float]:
-    """Items of all workers, and items a second."""
+    """The items of all workers, and items per second."""
     results = multiprocessing.Queue()
     processes = [multiprocessing.Process(target=target, args=(*arguments, results)) for _ in range(workers)]
     for process in processes:
@@ -111,7 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--bytes", type=int, nargs="+", default=[65536, 1048576])
-    parser.add_argument("--load", nargs="+", default=["1x1", "1x25", "2x25"], help="writers x items under way of each")
+    parser.add_argument("--load", nargs="+", default=["1x1", "1x25", "2x25"], help="writers x items in flight of each")
     options = parser.parse_args()
     multiprocessing.set_start_method("spawn")
     for size in options.bytes:
@@ -125,7 +125,7 @@ def main() -> None:
             count, rate = run(write, writers, port, size, in_flight, options.seconds)
             now = completed(port)
             if now - stored != count:
-                raise SystemExit(f"expected {count} items more in the table, found {now - stored}")
+                raise SystemExit(f"expected {count} new items in the table, found {now - stored}")
             stored = now
             report("insert", size, rate, count, writers=writers, in_flight=in_flight)
         for samplers in (1, 2):

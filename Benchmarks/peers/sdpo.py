@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Epochs of SDPO (arXiv 2411.11727) in plain PyTorch and diffusers on a model folder: pairs of trajectories from one
-beginning, three clean states of each decoded, an optimiser step a minibatch and denoising step. The reward is the mean
-brightness, so that it costs nothing."""
+initial noise, three decoded clean states per trajectory, one optimizer step per minibatch and denoising step. The
+reward is the mean brightness, which costs almost no time."""
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +31,7 @@ def alphas(timesteps):
 
 
 def policy(x, timesteps, text):
-    """The Gaussian of the next state under DDIM with eta 1, and the predicted clean state."""
+    """Mean and standard deviation of the next state under DDIM with eta 1, and the predicted clean state."""
     output = unet(x, timesteps, text).sample
     now, after = alphas(timesteps), alphas((timesteps - stride).clamp(min=0))
     if predicts_velocity:
@@ -47,7 +47,7 @@ def log_probability(x, mean, sigma):
 
 
 def dense_rewards(clean):
-    """Rewards of all steps from those of the first, the least similar and the last clean state."""
+    """Dense rewards of all steps, from the scores of the first, the least similar and the last clean state."""
     unit = F.normalize(clean.flatten(2), dim=2)
     rows = torch.arange(len(clean))
     first, last = (unit * unit[:, :1]).sum(2), (unit * unit[:, -1:]).sum(2)
@@ -107,11 +107,12 @@ sampling, training, processor, made = [], [], [0.0, 0.0], []
 for number in range(options.epochs + 1):
     sampled = measure.both_seconds(lambda: made.append(sample_epoch()))
     trained = measure.both_seconds(lambda: train_epoch(made.pop()))
-    if number > 0:  # the first warms up
+    if number > 0:  # the first epoch is the warm-up
         sampling.append(sampled[0])
         training.append(trained[0])
         processor = [processor[0] + sampled[1], processor[1] + trained[1]]
-facts = {key: getattr(options, key) for key in ("pairs", "batch", "train_batch", "steps", "epochs", "threads", "tokens", "rank")}
+keys = ("pairs", "batch", "train_batch", "steps", "epochs", "threads", "tokens", "rank")
+facts = {key: getattr(options, key) for key in keys}
 measure.report(
     folder=options.model,
     **facts,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""diffusers' UNet2DConditionModel with random weights: one evaluation, or one forward and backward pass through frozen
+"""UNet2DConditionModel of diffusers with random weights: one evaluation, or one forward and backward pass with frozen
 weights and a LoRA on to_q, to_k, to_v and to_out.0."""
 
 import json

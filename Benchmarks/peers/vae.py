@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""diffusers' AutoencoderKL or AutoencoderTiny with random weights: decodes latents to pictures, or encodes pictures."""
+"""AutoencoderKL or AutoencoderTiny of diffusers with random weights: decodes latents, or encodes pictures."""
 
 import json
 

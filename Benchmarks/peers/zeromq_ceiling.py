@@ -1,10 +1,10 @@
-"""What ZeroMQ alone allows: messages from DEALERs to a ROUTER that answers each with eight bytes, nothing in between.
+"""Measures ZeroMQ alone: messages from DEALER sockets to a ROUTER socket that answers each with eight bytes.
 
 usage: zeromq_ceiling.py [--seconds 5] [--bytes 65536 1048576] [--load 1x25 2x25] [--connection plain curve]
                          [--disk FILE]
 
-Needs pyzmq. With --disk the ROUTER writes what has come to FILE, waits for the disk once for all of it, and answers
-then. Prints a JSON line a measurement, with the keys of `stepwise bench replay --json`.
+Requires pyzmq. With --disk the ROUTER writes all waiting messages to FILE, syncs it once, and then answers. Prints one
+JSON line per measurement, with the keys of `stepwise bench replay --json`.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--bytes", type=int, nargs="+", default=[65536, 1048576])
-    parser.add_argument("--load", nargs="+", default=["1x25", "2x25"], help="senders x messages under way of each")
+    parser.add_argument("--load", nargs="+", default=["1x25", "2x25"], help="senders x messages in flight per sender")
     parser.add_argument("--connection", nargs="+", default=["plain", "curve"])
     parser.add_argument("--disk")
     options = parser.parse_args()
@@ -96,7 +96,8 @@ def main():
                 senders, in_flight = (int(part) for part in load.split("x"))
                 ports, results, stop = multiprocessing.Queue(), multiprocessing.Queue(), multiprocessing.Event()
                 keys = zmq.curve_keypair()
-                router = multiprocessing.Process(target=take, args=(keys, connection, options.disk, ports, stop), daemon=True)
+                router = multiprocessing.Process(
+                    target=take, args=(keys, connection, options.disk, ports, stop), daemon=True)
                 router.start()
                 port = ports.get(timeout=60)
                 arguments = (port, keys, connection, size, in_flight, options.seconds, results)

@@ -1,4 +1,4 @@
-"""What the study consists of: blocks of runs that are compared, as study.json and the presets describe them."""
+"""The plan of the study: blocks of runs that are compared, from study.json and the presets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Iterator
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-#: The built program, with the others beside it; STEPWISE may name another.
+#: The program, in one folder with the other programs; the variable STEPWISE overrides it.
 PROGRAM = Path(os.environ.get("STEPWISE", ROOT / ".build" / "release" / "stepwise"))
 RESULTS = HERE / "results"
 RUNS = ROOT / "runs" / "study"
@@ -21,7 +21,7 @@ MODEL = "Models/emoji-turbo"
 
 @dataclass(frozen=True)
 class Run:
-    """One policy: a method's preset, trained with one seed until its queries are spent."""
+    """One training run: the preset of a method and one seed, trained until the queries are spent."""
 
     block: str
     method: str
@@ -29,17 +29,18 @@ class Run:
     preset: Path
     epochs: int
     overrides: tuple[str, ...] = ()
-    #: What its policy is measured on.
+    #: The prompts and noise on which its policy is measured.
     evaluation: str = ""
 
     @cached_property
     def digest(self) -> str:
-        """Names the settings, as they are when first asked for: a result of other settings is not this run's."""
+        """A hash of the settings, computed once. It includes the text of the preset with its comments, so that every
+        edit of a preset makes earlier results invalid."""
         return short_hash(self.preset.read_text() + f"{self.epochs} {self.overrides}")
 
     @cached_property
     def settings(self) -> str:
-        """Names what the result is of: training and measuring."""
+        """A hash of the settings of training and evaluation."""
         return f"{self.digest}-{short_hash(self.evaluation)}"
 
     @property
@@ -55,7 +56,7 @@ class Run:
         return RESULTS / f"{self.name}.json"
 
     def finished(self) -> bool:
-        """Whether there is a result of these very settings."""
+        """Whether there is a result with these settings."""
         return self.result.exists() and read_json(self.result)["settings"] == self.settings
 
 
@@ -68,14 +69,14 @@ class Block:
     steps: int
     queries: int
     methods: dict[str, dict[str, Any]]
-    #: Sets of prompts and noise that its policies are measured on.
+    #: Sets of prompts and noise on which the policies are measured.
     evaluation: list[dict[str, Any]]
 
     def run(
         self, method: str, seed: int, overrides: tuple[str, ...] = (), queries: int | None = None,
         queries_per_epoch: int | None = None,
     ) -> Run:
-        """A method's run; its epochs follow from the queries that each asks."""
+        """The run of a method. The number of epochs is the number of queries divided by the queries per epoch."""
         about = self.methods[method]
         epochs = (queries or self.queries) // (queries_per_epoch or int(about["queriesPerEpoch"]))
         evaluation = json.dumps(self.evaluation, sort_keys=True)
@@ -87,14 +88,14 @@ class Plan:
     """The whole study."""
 
     seeds: list[int]
-    #: Counts how often the presets have changed since tries were made; a try is only comparable within its round.
+    #: Increases when the presets change; tries are comparable only within one round.
     round: int
     blocks: list[Block]
-    #: What tries are measured on.
+    #: The prompts and noise on which tries are measured.
     trial: dict[str, Any]
 
     def runs(self) -> Iterator[Run]:
-        """Seed by seed, so that what is there early compares all methods."""
+        """All runs, ordered by seed, so that early results already compare all methods."""
         for seed in self.seeds:
             for block in self.blocks:
                 for method in block.methods:
@@ -102,15 +103,14 @@ class Plan:
 
     @property
     def settings(self) -> str:
-        """Names what the model before training is measured on."""
+        """A hash of the prompts and noise on which the model before training is measured."""
         return short_hash(json.dumps([block.evaluation for block in self.blocks], sort_keys=True))
 
     def block(self, name: str) -> Block:
-        """The block of this name."""
         for block in self.blocks:
             if block.name == name:
                 return block
-        raise SystemExit(f"expected one of {', '.join(block.name for block in self.blocks)}, found {name}")
+        raise SystemExit(f"expected a block ({', '.join(block.name for block in self.blocks)}), found {name}")
 
 
 def short_hash(text: str) -> str:
@@ -122,7 +122,7 @@ def read_json(file: Path) -> Any:
 
 
 def write_atomically(file: Path, value: Any) -> None:
-    """Writes JSON so that a reader finds the whole file or none."""
+    """Writes JSON so that a reader finds either the whole file or no file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_suffix(f".{os.getpid()}.tmp")
     draft.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")

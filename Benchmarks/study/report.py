@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Fills the tables of docs/study.md from results/, and draws its charts with `stepwise plot`.
+"""Writes the tables of docs/study.md from results/, and draws its charts with `stepwise plot`.
 
     Benchmarks/study/report.py
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->`; the text around them is written by hand.
+A table is between `<!-- table: NAME -->` and `<!-- end -->`; the text around the tables is written by hand.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ import plan as study
 
 DOCUMENT = study.ROOT / "docs" / "study.md"
 CHARTS = study.ROOT / "docs" / "study"
-#: Epochs that a point of a chart averages over.
+#: The number of epochs over which each point of a chart is averaged.
 WINDOW = 3
 
 Result = dict[str, Any]
 
 
 def results(block: study.Block, method: str) -> list[Result]:
-    """A method's finished runs, by seed."""
+    """The results of the finished runs of a method, by seed."""
     files = sorted(study.RESULTS.glob(f"{block.name}-{method}-[0-9]*.json"))
     return [study.read_json(file) for file in files]
 
 
 def spread(values: list[float], form: str = ".4f") -> str:
-    """Mean over seeds with its standard error."""
+    """The mean over seeds with its standard error."""
     if not values:
         return ""
     error = f" ± {stdev(values) / len(values) ** 0.5:{form}}" if len(values) > 1 else ""
@@ -49,7 +49,8 @@ def diversity(steps: int) -> Callable[[Result], float]:
 
 
 def divergence(steps: int, without_last: bool = False) -> Callable[[Result], float]:
-    """Summed over the steps of a trajectory; the last one's noise is so small that it outweighs the others."""
+    """The divergence summed over the steps of a trajectory. The noise of the last step is so small that its divergence
+    is larger than that of all others, so it can be left out."""
     return lambda result: sum(result["evaluation"]["held-out"][str(steps)]["divergence"][: steps - without_last])
 
 
@@ -59,7 +60,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def of_methods(block: study.Block, columns: list[tuple[str, Callable[[Result], float], str]], with_model: bool) -> str:
-    """A row for the model before training, where it has such numbers, and one a method."""
+    """A table with one row for the model before training (if `with_model`) and one row per method."""
     rows = []
     if with_model:
         model = {"evaluation": study.read_json(study.RESULTS / "model.json")[block.name]}
@@ -73,7 +74,7 @@ def of_methods(block: study.Block, columns: list[tuple[str, Callable[[Result], f
 
 
 def tried() -> str:
-    """What was trained once to choose settings by."""
+    """The runs that were made once to choose settings."""
     notes = [json.loads(line) for line in (study.HERE / "tried.jsonl").read_text().splitlines()]
     notes.sort(key=lambda note: (note["round"], note["block"], note["method"]))
     rows = [
@@ -84,12 +85,14 @@ def tried() -> str:
         ]
         for note in notes
     ]
-    head = ["round", "block", "method", "other settings", "queries", "gain at 1 step", "2", "4", "divergence", "diversity"]
+    head = [
+        "round", "block", "method", "other settings", "queries", "gain at 1 step", "2", "4", "divergence", "diversity",
+    ]
     return table(head, rows)
 
 
 def state(plan: study.Plan) -> str:
-    """How much of the study is there."""
+    """How many runs of the study are finished."""
     runs = list(plan.runs())
     done = [run for run in runs if run.finished()]
     seeds = ", ".join(
@@ -99,7 +102,7 @@ def state(plan: study.Plan) -> str:
 
 
 def tables(plan: study.Plan) -> dict[str, str]:
-    """By name, all tables of the document."""
+    """All tables of the document, by name."""
     found = {"tried": tried(), "state": state(plan)}
     for block in plan.blocks:
         def reward(prompts: str, steps: list[int], name: str = block.reward) -> list[Any]:
@@ -125,7 +128,7 @@ def tables(plan: study.Plan) -> dict[str, str]:
 
 
 def mean_curve(found: list[Result]) -> list[list[float]]:
-    """Over seeds, then over a window of epochs that ends at each point."""
+    """The mean over seeds, and then over a window of epochs that ends at each point."""
     epochs = list(zip(*(result["curve"] for result in found)))
     queries = [mean(point[0] for point in points) for points in epochs]
     rewards = [mean(point[1] for point in points) for points in epochs]
@@ -138,7 +141,8 @@ def draw(block: study.Block) -> None:
     """Reward against queries, as PNG and as SVG."""
     lines = [{"name": method, "points": mean_curve(results(block, method))} for method in block.methods]
     chart = {
-        "title": f"{block.reward}, {block.steps} steps: reward of training pictures, mean of seeds and {WINDOW} epochs",
+        "title": f"{block.reward}, {block.steps} steps: reward of training pictures, "
+        f"mean over seeds and {WINDOW} epochs",
         "horizontalTitle": "reward queries", "lines": [line for line in lines if line["points"]],
     }
     CHARTS.mkdir(parents=True, exist_ok=True)
@@ -156,7 +160,7 @@ def main() -> None:
     for name, body in tables(plan).items():
         pattern = re.compile(rf"(<!-- table: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not pattern.search(text):
-            print(f"{DOCUMENT}: expected a place for the table {name}, found none")
+            print(f"{DOCUMENT}: there is no <!-- table: {name} -->, so this table is not written")
         text = pattern.sub(rf"\g<1>{body.replace(chr(92), chr(92) * 2)}\n\g<2>", text)
     DOCUMENT.write_text(text)
     for block in plan.blocks:

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Trains and measures the runs of the study.
 
-    Benchmarks/study/study.py run              # all that is not there yet; Ctrl-C stops, the same command goes on
-    Benchmarks/study/study.py run --most 2     # the next two
+    Benchmarks/study/study.py run              # all unfinished runs; Ctrl-C stops, the same command continues
+    Benchmarks/study/study.py run --most 2     # the next two runs
     Benchmarks/study/study.py status
     Benchmarks/study/study.py try alignment-4 ddpo --set training.learningRate=2e-3
     Benchmarks/study/report.py                 # tables and charts of docs/study.md
 
-A finished run is not repeated: its result is in results/, which is written at once or not at all. A run that was
-interrupted goes on from its last checkpoint. Needs `swift build -c release` and Python 3.9, nothing else.
+A finished run, which has a result in results/, is not repeated. An interrupted run continues from its last checkpoint.
+Requires only `swift build -c release` and Python 3.9.
 """
 
 from __future__ import annotations
@@ -34,15 +34,16 @@ children: set["subprocess.Popen[str]"] = set()
 
 
 def stop(number: int, frame: FrameType | None) -> NoReturn:
-    """A request to end is like Ctrl-C."""
+    """Handles a termination request like Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def call(arguments: list[str], log: Path) -> None:
-    """Runs the program, its output to a file; raises with the file's end when it fails."""
+    """Runs the program with its output in a file; raises an error with the end of the file when it fails."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as out:
-        # A session of its own: Ctrl-C reaches this driver alone, which asks once. A second request ends a run at once.
+        # In its own session the program does not receive Ctrl-C; this script forwards it once, because a second request
+        # ends a run without a checkpoint.
         child = subprocess.Popen(
             [str(study.PROGRAM), *arguments], cwd=study.ROOT, stdout=out, stderr=out, text=True, start_new_session=True
         )
@@ -54,11 +55,12 @@ def call(arguments: list[str], log: Path) -> None:
     if stopping.is_set():
         raise KeyboardInterrupt
     if status != 0:
-        raise RuntimeError(f"{' '.join(arguments[:2])} ended with {status}; {log} ends:\n{log.read_text()[-2000:]}")
+        raise RuntimeError(
+            f"{' '.join(arguments[:2])} failed with status {status}; the end of {log}:\n{log.read_text()[-2000:]}")
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
+    """Returns unused ports."""
     sockets = [socket.socket() for _ in range(count)]
     for taken in sockets:
         taken.bind(("127.0.0.1", 0))
@@ -69,13 +71,13 @@ def free_ports(count: int) -> list[int]:
 
 
 def records(run: study.Run) -> list[Record]:
-    """A run's metrics, an epoch each."""
+    """The metrics of a run, one record per epoch."""
     file = run.folder / "metrics.jsonl"
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def train(run: study.Run) -> list[Record]:
-    """Trains to the last epoch, from the last checkpoint where there is one."""
+    """Trains to the last epoch, from the last checkpoint if there is one."""
     if len(records(run)) < run.epochs:
         learner, notices, router, backend = (f"tcp://127.0.0.1:{port}" for port in free_ports(4))
         settings = [
@@ -94,7 +96,7 @@ def train(run: study.Run) -> list[Record]:
 
 
 def measure(folder: Path, prompts: dict[str, Any], steps: int, lora: Path | None) -> Record:
-    """What `stepwise evaluate` says of a policy at a number of steps, without the single prompts."""
+    """The result of `stepwise evaluate` for a policy and a number of steps, without the single prompts."""
     file = folder / f"{prompts['name']}-{prompts['seeds']}-{steps}.json"
     if not file.exists():
         arguments = [
@@ -111,7 +113,7 @@ def measure(folder: Path, prompts: dict[str, Any], steps: int, lora: Path | None
 
 
 def measured(sets: list[Any], folder: Path, lora: Path | None) -> Record:
-    """A policy on every set of prompts at every number of steps."""
+    """Measures a policy on all sets of prompts with all numbers of steps."""
     folder.mkdir(parents=True, exist_ok=True)
     return {
         prompts["name"]: {str(steps): measure(folder, prompts, steps, lora) for steps in prompts["steps"]}
@@ -120,12 +122,12 @@ def measured(sets: list[Any], folder: Path, lora: Path | None) -> Record:
 
 
 def adapter(run: study.Run) -> Path:
-    """What was learned."""
+    """The path of the trained LoRA weights."""
     return run.folder / "checkpoints" / "latest" / "pytorch_lora_weights.safetensors"
 
 
 def curve(found: list[Record]) -> list[list[float]]:
-    """Reward of the pictures trained on, over the queries spent when an epoch's pictures have been scored."""
+    """The mean reward of the training pictures of each epoch, with the number of queries up to and including it."""
     points, spent = [], 0.0
     for record in found:
         spent += record["reward/queries"]
@@ -135,7 +137,7 @@ def curve(found: list[Record]) -> list[list[float]]:
 
 
 def summary(run: study.Run, found: list[Record]) -> Record:
-    """What a run's metrics say."""
+    """A summary of the metrics of a run."""
     return {
         "block": run.block, "method": run.method, "seed": run.seed, "settings": run.settings, "epochs": run.epochs,
         "queries": sum(record["reward/queries"] for record in found),
@@ -160,7 +162,7 @@ def baseline(plan: study.Plan) -> str:
 
 
 def attempt(plan: study.Plan, options: argparse.Namespace) -> None:
-    """Trains once with other settings, and notes in tried.jsonl what pictures of training prompts gained by it."""
+    """Trains once with other settings, and appends to tried.jsonl how the rewards of training prompts changed."""
     overrides = tuple(options.set)
     block = plan.block(options.block)
     run = block.run(options.method, options.seed, overrides, options.queries, options.queries_per_epoch)
@@ -188,7 +190,7 @@ def attempt(plan: study.Plan, options: argparse.Namespace) -> None:
 
 
 def work(plan: study.Plan, options: argparse.Namespace) -> None:
-    """Does what is not done yet, some runs side by side."""
+    """Trains and measures unfinished runs, several at the same time."""
     model = study.RESULTS / "model.json"
     is_measured = model.exists() and study.read_json(model).get("settings") == plan.settings
     jobs: list[Any] = [] if is_measured else [lambda: baseline(plan)]
@@ -202,7 +204,7 @@ def work(plan: study.Plan, options: argparse.Namespace) -> None:
             for future in waiting:
                 print(f"{future.result()}: done, {time.monotonic() - began:.0f} s", flush=True)
         except BaseException:
-            # Every child ends with a checkpoint, from which the next call goes on.
+            # Every child ends with a checkpoint, from which the next call continues.
             stopping.set()
             for future in waiting:
                 future.cancel()
@@ -214,23 +216,24 @@ def work(plan: study.Plan, options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="train and measure what is not there yet")
-    run.add_argument("--most", type=int, help="at most so many runs")
-    run.add_argument("--side-by-side", type=int, default=1, help="runs at a time; more share the cores")
-    run.add_argument("--only", default="", help="runs whose name contains this")
-    run.add_argument("--skip", action="append", default=[], help="a block to leave out for now")
-    commands.add_parser("status", help="what is there")
+    run = commands.add_parser("run", help="train and measure the unfinished runs")
+    run.add_argument("--most", type=int, help="the largest number of runs")
+    run.add_argument("--side-by-side", type=int, default=1, help="runs at the same time; they share the cores")
+    run.add_argument("--only", default="", help="only runs whose name contains this text")
+    run.add_argument("--skip", action="append", default=[], help="a block to skip")
+    commands.add_parser("status", help="list finished and unfinished runs")
     attempted = commands.add_parser("try", help="train once with other settings")
     attempted.add_argument("block")
     attempted.add_argument("method")
-    attempted.add_argument("--set", action="append", default=[], help="SECTION.KEY=VALUE over the preset")
+    attempted.add_argument("--set", action="append", default=[], help="SECTION.KEY=VALUE, overrides the preset")
     attempted.add_argument("--seed", type=int, default=100)
-    attempted.add_argument("--queries", type=int, help="in place of the block's")
-    attempted.add_argument("--queries-per-epoch", type=int, help="in place of the method's, where --set changes it")
+    attempted.add_argument("--queries", type=int, help="the number of queries, instead of that of the block")
+    attempted.add_argument(
+        "--queries-per-epoch", type=int, help="instead of that of the method, if --set changes it")
     options = parser.parse_args()
     plan = study.load()
     if not study.PROGRAM.exists():
-        sys.exit(f"{study.PROGRAM}: expected the built programs, found none; run `swift build -c release`")
+        sys.exit(f"{study.PROGRAM} is missing; run `swift build -c release`")
     signal.signal(signal.SIGTERM, stop)
     if options.command == "run":
         work(plan, options)
