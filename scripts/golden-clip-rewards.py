@@ -47,20 +47,20 @@ def pictures() -> np.ndarray:
     return stacked.round().astype(np.uint8)
 
 
-def normalised(pixels: torch.Tensor) -> torch.Tensor:
+def normalized(pixels: torch.Tensor) -> torch.Tensor:
     """[n, H, W, 3] in 0...1 to [n, 3, H, W]."""
     return ((pixels - MEAN) / DEVIATION).permute(0, 3, 1, 2)
 
 
 def from_bytes(images: np.ndarray) -> torch.Tensor:
     small = [np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.BICUBIC)) for image in images]
-    return normalised(torch.from_numpy(np.stack(small)).float() / 255)
+    return normalized(torch.from_numpy(np.stack(small)).float() / 255)
 
 
 def from_pixels(pixels: torch.Tensor) -> torch.Tensor:
     planes = pixels.permute(0, 3, 1, 2)
     small = F.interpolate(planes, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
-    return normalised(small.permute(0, 2, 3, 1))
+    return normalized(small.permute(0, 2, 3, 1))
 
 
 def main() -> int:
