@@ -6,6 +6,7 @@
 #include "product_kernel.h"
 #include "kernels.h"
 #include "openblas.h"
+#include "portable_product.h"
 #include <string.h>
 
 static void add_rows(const sw_product *p) {
@@ -198,5 +199,6 @@ const float *sw_pack(const sw_product *p, float *packed) {
 void sw_multiply(const sw_product *p) {
   if (p->m <= 0 || p->n <= 0) return;
   if (p->k > 0 && has_own_kernel()) multiply_by_panels(p);
+  else if (p->k > 0 && !p->transpose_a) sw_multiply_portable(p);
   else multiply_by_library(p);
 }
