@@ -1,8 +1,8 @@
 // Matrix products of the shapes that networks have: many rows, few columns, a short inner axis. With AVX-512 this file
 // has its own kernel: B is packed once into panels of 32 columns, which stay in the L2 cache, and 14 rows of A at a
 // time, which are not packed, are multiplied with a panel into 28 registers of sums. (OpenBLAS packs both sides for
-// every product and reaches four fifths of the speed at an inner axis of 64.) On other CPUs OpenBLAS computes the
-// products.
+// every product and reaches four fifths of the speed at an inner axis of 64.) On other CPUs portable_product.c computes
+// products whose left side is not transposed, and OpenBLAS the others, which are gradients of weights.
 #include "product_kernel.h"
 #include "kernels.h"
 #include "openblas.h"

@@ -3,8 +3,9 @@
 #include "kernels.h"
 
 // C[m, n] = alpha op(A) op(B) + bias + add, row-major; op(A) is m x k. bias[n] and add[m, n] may be NULL; add may be C
-// itself. With AVX-512 the order of the sum over k does not depend on m and n, so the values of a row do not depend on
-// the number of rows. OpenBLAS does not guarantee this: with its Haswell kernels the last bits of a row can change.
+// itself. With AVX-512, and elsewhere where op(A) is A, the order of the sum over k does not depend on m and n, so the
+// values of a row depend neither on the number of rows nor on their position. OpenBLAS, which computes the other
+// products, does not guarantee this: with its Haswell kernels the last bits of a row can change.
 typedef struct {
   int transpose_a, transpose_b;
   int64_t m, n, k;
