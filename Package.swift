@@ -75,24 +75,25 @@ let package = Package(
         .headerSearchPath("products"), .unsafeFlags(["-O3", "-fno-math-errno"]),
       ],
       linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+    shared("Settings", []),
     // Computation, from tensors to methods
     shared("Engine", ["CKernels", "COpenBLAS"], optimised),
     shared("Layers", ["Engine"], optimised),
     shared("Imaging", ["CImaging", "Engine"], optimised),
     shared("Models", ["Layers"], optimised),
-    shared("Diffusion", ["Models", "Layers", "Engine"], optimised),
-    shared("Algorithms", ["Diffusion", "Layers", "Engine"], optimised),
-    shared("Rewards", ["Models", "Layers", "Engine", "Imaging"], optimised),
+    shared("Diffusion", ["Models", "Layers", "Engine", "Settings"], optimised),
+    shared("Algorithms", ["Diffusion", "Layers", "Engine", "Settings"], optimised),
+    shared("Rewards", ["Models", "Layers", "Engine", "Imaging", "Settings"], optimised),
     shared("Pretraining", ["Diffusion", "Models", "Layers", "Engine", "Imaging"], optimised),
     // Files, messages, settings and processes
     shared("Durable", []),
     shared("Threads", ["CSystem", "Durable", logging]),
     shared("Messages", ["Engine", "CMessages"], optimised),
-    shared("Transport", ["CZeroMQ", "Threads", logging]),
-    shared("Replay", ["Messages", "Engine", "CHDF5", "CChecksum"], optimised),
+    shared("Transport", ["CZeroMQ", "Threads", "Settings", logging]),
+    shared("Replay", ["Messages", "Engine", "Settings", "CHDF5", "CChecksum"], optimised),
     shared("Telemetry", ["Engine", "Imaging"], optimised),
-    shared("Configuration", [yaml]),
-    shared("RewardClient", ["Messages", "Transport", "Threads", "Engine", "Configuration"], optimised),
+    shared("Configuration", ["Settings", yaml]),
+    shared("RewardClient", ["Messages", "Transport", "Threads", "Engine", "Settings"], optimised),
     shared(
       "Training",
       [
@@ -110,7 +111,10 @@ let package = Package(
       ])
     + role(
       "RewardServer", program: "stepwise-reward-server",
-      ["Configuration", "Rewards", "Models", "Layers", "Engine", "Imaging", "Messages", "Transport", "Threads", logging])
+      [
+        "Configuration", "Settings", "Rewards", "Models", "Layers", "Engine", "Imaging", "Messages", "Transport",
+        "Threads", logging,
+      ])
     + role(
       "Learner", program: "stepwise-learner",
       [
@@ -147,8 +151,10 @@ let package = Package(
       .target(name: "Fixtures", path: "Tests/Fixtures", swiftSettings: modern),
       tests("EngineTests", ["Engine"]),
       tests("MessagesTests", ["Messages", "Engine"]),
-      tests("ReplayTests", ["Fixtures", "Replay", "CChecksum", "Messages", "Engine"]),
-      tests("LearnerTests", ["Fixtures", "Learner", "Training", "Replay", "Messages", "Transport", "Threads", "Engine", logging]),
+      tests("ReplayTests", ["Fixtures", "Replay", "CChecksum", "Messages", "Engine", "Settings"]),
+      tests(
+        "LearnerTests",
+        ["Fixtures", "Learner", "Training", "Replay", "Messages", "Transport", "Threads", "Engine", "Settings", logging]),
       tests(
         "RunTests",
         [
@@ -179,7 +185,7 @@ let package = Package(
         ["RewardClient", "RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Threads", "Engine", logging]),
       tests("TokenizerTests", ["Models"]),
       tests("ModelsTests", ["Models", "Layers", "Engine"]),
-      tests("RewardsTests", ["Rewards", "Imaging", "Layers", "Engine"]),
+      tests("RewardsTests", ["Rewards", "Imaging", "Layers", "Engine", "Settings"]),
       tests("SafetensorsTests", ["Layers", "Engine"]),
       tests(
         "TrainingTests",
@@ -187,9 +193,10 @@ let package = Package(
           "Fixtures", "Training", "Learner", "Configuration", "Diffusion", "Models", "Layers", "Messages", "Replay", "Telemetry",
           "Engine", logging,
         ]),
-      tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine"]),
+      tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine", "Settings"]),
       tests(
-        "GoldenTests", ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine"]),
+        "GoldenTests",
+        ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine", "Settings"]),
       tests("TelemetryTests", ["Telemetry", "Imaging"]),
       tests("LayeringTests", []),
       tests("StepwiseTests", ["Fixtures", "stepwise", "stepwise-torture", "stepwise-bench", "Supervision", "Imaging", "Models", "Layers", "Engine"]),

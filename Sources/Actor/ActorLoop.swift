@@ -1,6 +1,7 @@
 // The actor's network thread: one poll for the learner, its announcements, the routers and the compute thread, around
 // two pure values, ActorStateMachine and ScoreExchange.
 
+internal import Configuration
 internal import Logging
 internal import Messages
 internal import RewardClient
@@ -10,6 +11,9 @@ internal import Transport
 /// One thread's loop; made and run on that thread.
 struct ActorLoop {
   private let options: ActorOptions
+  private let network: NetworkSettings
+  private let rewards: RewardSettings
+  private let rewardSum: RewardSum
   private let logger: Logger
   private let compute: ActorWorker
   private let acknowledged: @Sendable ([Int]) -> Void
@@ -33,15 +37,19 @@ struct ActorLoop {
     acknowledged: @escaping @Sendable ([Int]) -> Void, logger: Logger
   ) {
     self.options = options
+    network = options.network
+    rewards = options.configuration.reward
+    rewardSum = RewardSum(rewards.weights)
     self.acknowledged = acknowledged
     self.logger = logger
     self.compute = compute
     machine = ActorStateMachine(options, modelHash: modelHash)
-    exchange = ScoreExchange(routers: options.routers.count, silence: options.silence, deadline: options.scoreDeadline)
+    exchange = ScoreExchange(
+      routers: network.routers.count, silence: .seconds(network.silenceLimit), deadline: .seconds(network.scoreDeadline))
     watch = PeerWatch(
-      who: "actor \(options.name)", peers: [options.learner], what: "the learner",
+      who: "actor \(options.name)", peers: [network.learner], what: "the learner",
       hint: "Start `stepwise-learner` with the same configuration, or correct network.learner (or --learner).",
-      timeout: options.connectTimeout, silence: options.silence, patience: .seconds(600))
+      timeout: .seconds(network.connectTimeout), silence: .seconds(network.silenceLimit), patience: .seconds(600))
   }
 
   private var now: Duration { ContinuousClock.now - start }
@@ -52,13 +60,13 @@ struct ActorLoop {
   /// - Throws: `ActorError`, `AbsentPeer`, `TransportError`, or what the compute thread threw.
   mutating func run(_ context: Context, waker: Waker, stop: StopFlag) throws -> String {
     // A name of its own lets a connection that broke take up its place again.
-    var socketOptions = options.socket
+    var socketOptions = network.socketOptions
     socketOptions.routingIdentity = "\(options.name)-\(options.incarnation)"
-    let learner = try DealerSet(context, [options.learner], to: .learner, options: socketOptions)
-    let routers = try DealerSet(context, options.routers, to: .router, options: options.socket)
-    let notices = try Socket(context, .subscriber, options: options.socket)
+    let learner = try DealerSet(context, [network.learner], to: .learner, options: socketOptions)
+    let routers = try DealerSet(context, network.routers, to: .router, options: network.socketOptions)
+    let notices = try Socket(context, .subscriber, options: network.socketOptions)
     try notices.subscribe()
-    try notices.connect(options.notices, to: .learner)
+    try notices.connect(network.notices, to: .learner)
     let poller = Poller(waker: waker)
     var stopAt: Duration?
     while true {
@@ -87,25 +95,25 @@ struct ActorLoop {
   private mutating func receive(_ learner: DealerSet, _ notices: borrowing Socket, _ routers: DealerSet) throws {
     while let frame = try learner.receive(0) {
       watch.heard(0, now: .now)
-      if let message = decode(frame, options.learner) {
+      if let message = decode(frame, network.learner) {
         if case .acknowledgement(let acknowledgement) = message { acknowledged(acknowledgement.numbers) }
         try carryOut(machine.receive(message, now: now), learner)
       }
     }
     while let frame = try notices.receiveFromPeer()?.parts.last {
-      if let message = decode(frame, options.notices), case .policyNotice = message {
+      if let message = decode(frame, network.notices), case .policyNotice = message {
         try carryOut(machine.receive(message, now: now), learner)
       }
     }
     for router in 0..<routers.count {
       while let frame = try routers.receive(router) {
         exchange.heard(router: router, now: now)
-        guard let message = decode(frame, options.routers[router]) else { continue }
+        guard let message = decode(frame, network.routers[router]) else { continue }
         switch message {
         case .scoreReply(let reply):
           try carryOut(exchange.reply(reply, router: router, now: now), learner, routers)
         case .refusal(let refusal):
-          throw ActorError("\(options.routers[router]): the router refused actor \(options.name): \(refusal.reason)")
+          throw ActorError("\(network.routers[router]): the router refused actor \(options.name): \(refusal.reason)")
         default: break
         }
       }
@@ -131,7 +139,7 @@ struct ActorLoop {
         machine.sampled()
         for draft in groups {
           drafts[draft.group.number] = draft
-          let request = draft.request(rewards: options.rewardSum.names + options.shadowRewards)
+          let request = draft.request(rewards: rewardSum.names + rewards.shadow.sorted())
           try carryOut(exchange.submit(request, number: draft.group.number, now: now), learner, routers)
         }
       }
@@ -183,20 +191,21 @@ struct ActorLoop {
           logger.warning("actor \(options.name): group \(number): \(result.reward) is missing: \(result.error)")
         }
         delivered += 1
-        try carryOut(machine.deliver(draft.scored(by: reply, sum: options.rewardSum), now: now), learner)
+        try carryOut(machine.deliver(draft.scored(by: reply, sum: rewardSum), now: now), learner)
       }
     }
   }
 
   private mutating func beat(_ learner: DealerSet, _ routers: DealerSet) throws {
     if let warning = try watch.check(now: .now) { logger.warning("\(warning)") }
-    if let busy = compute.busyFor, busy > options.stuckLimit {
+    let limit = options.configuration.run.stuckLimit
+    if let busy = compute.busyFor, busy > .seconds(limit) {
       throw ActorStuck(
-        "actor \(options.name): expected a batch within \(Int(options.stuckLimit.seconds)) s, found the sampler at one for "
+        "actor \(options.name): expected a batch within \(Int(limit)) s, found the sampler at one for "
           + "\(Int(busy.seconds)) s; it ends, to be started again. Raise run.stuckLimit where batches take so long.")
     }
     if now >= nextBeat {
-      nextBeat = now + options.beat
+      nextBeat = now + .seconds(network.heartbeatInterval)
       beats += 1
       let bytes = Message.heartbeat(Heartbeat(sequence: beats, inFlight: machine.underWay)).encode()
       for router in 0..<routers.count { _ = try routers.send(router, bytes) }

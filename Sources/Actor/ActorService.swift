@@ -15,20 +15,17 @@ package final class ActorService: Sendable {
 
   /// Starts loading the model and joins the learner.
   ///
-  /// - Parameters:
-  ///   - configuration: the run's; the model and the settings of sampling come from it.
-  ///   - options: endpoints and limits, from the same configuration unless overridden.
   /// - Throws: when the model cannot be loaded.
-  package convenience init(
-    _ context: Context, _ configuration: Configuration, _ options: ActorOptions, logger: Logger
-  ) throws {
-    try self.init(context, options, logger: logger, acknowledged: { _ in }) { _ in try GroupSampler(configuration) }
+  package convenience init(_ context: Context, _ options: ActorOptions, logger: Logger) throws {
+    try self.init(context, options, logger: logger, acknowledged: { _ in }) { _ in
+      try GroupSampler(options.configuration)
+    }
   }
 
   /// Starts an actor of synthetic groups, which cost nothing to make.
   ///
   /// - Parameters:
-  ///   - options: endpoints and limits; the one reward to ask for is `SyntheticGroups.reward`.
+  ///   - options: the one reward to ask for is `SyntheticGroups.reward`.
   ///   - shape: how large the groups are.
   ///   - pace: time for which a batch takes the sampler.
   ///   - acknowledged: is told, on the actor's thread, the numbers of groups that the learner says are on its disk.
@@ -102,14 +99,13 @@ package final class ActorService: Sendable {
   /// Ends the process with `ActorStuck.exitStatus` when its sampler does not get on.
   ///
   /// - Throws: what ended it.
-  package static func run(
-    _ configuration: Configuration, _ options: ActorOptions, logger: Logger = serviceLogger("actor")
-  ) async throws {
-    try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
+  package static func run(_ options: ActorOptions, logger: Logger = serviceLogger("actor")) async throws {
+    let threads = options.configuration.run.threads
+    try Compute.start(threads: threads == 0 ? nil : threads)
     logger.info("actor \(options.name): \(Compute.summary)")
-    let network = configuration.network
+    let network = options.network
     let security = try Security(folder: network.keys, file: network.keyFile, insecure: network.insecure, role: .actor)
-    let actor = try ActorService(Context(security: security), configuration, options, logger: logger)
+    let actor = try ActorService(Context(security: security), options, logger: logger)
     let signals = try TerminationSignals { signal in
       logger.info("actor \(options.name): ends on \(signal)")
       actor.stop()

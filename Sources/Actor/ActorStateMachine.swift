@@ -2,6 +2,7 @@
 // promises that a group is kept until the learner has it on disk or wants it no more, that no more groups are under way
 // than allowed, and that a batch is sampled only with the policy it was assigned.
 
+internal import Configuration
 internal import Messages
 
 /// The protocol between one actor and the learner.
@@ -117,13 +118,14 @@ struct ActorStateMachine: Sendable {
   mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
     if case .finished = phase { return [] }
-    if phase == .working, now - lastHeard > options.silence {
+    if phase == .working, now - lastHeard > .seconds(options.network.silenceLimit) {
       greetAgain()
-      effects.append(.note("the learner has been silent for \(Int(options.silence.components.seconds)) s"))
+      effects.append(.note("the learner has been silent for \(Int(options.network.silenceLimit)) s"))
     }
     if now >= nextHello {
       // The first ones may find nobody connected yet.
-      nextHello = now + (run == nil ? min(options.beat, .milliseconds(500)) : options.beat)
+      let interval = options.network.heartbeatInterval
+      nextHello = now + .seconds(run == nil ? min(interval, 0.5) : interval)
       // A hello is also the sign of life: its answer names the newest policy, and a learner that was restarted
       // meanwhile learns who this is.
       refusedHellos = refusedHellos.map { $0 + 1 }
@@ -141,9 +143,10 @@ struct ActorStateMachine: Sendable {
   }
 
   /// Groups that may be under way; two batches at least, so that one can be sampled while another is scored.
-  private var limit: Int { max(options.undeliveredGroups, 2 * options.batchSize) }
+  private var limit: Int { max(options.network.undeliveredGroups, 2 * batchSize) }
+  private var batchSize: Int { options.configuration.sampling.batchSize }
   /// Sampling pauses: the learner has not taken as many bytes as may wait for it.
-  private var isOutboxFull: Bool { undeliveredBytes >= options.undeliveredBytes }
+  private var isOutboxFull: Bool { undeliveredBytes >= options.network.undeliveredBytes }
 
   private var hello: Hello {
     Hello(
@@ -170,7 +173,7 @@ struct ActorStateMachine: Sendable {
       id: welcome.runID, seed: welcome.runSeed, actor: options.name, incarnation: options.incarnation)
     guard run == nil || run == identity else {
       throw ActorError(
-        "\(options.learner): expected run \(run?.id ?? ""), found run \(identity.id). Another learner took the "
+        "\(options.network.learner): expected run \(run?.id ?? ""), found run \(identity.id). Another learner took the "
           + "endpoint; start this actor again to join it.")
     }
     run = identity
@@ -200,7 +203,7 @@ struct ActorStateMachine: Sendable {
     // A learner that was restarted refuses what it gets before the next hello; only if hellos do not help is it final.
     let hellos = refusedHellos ?? 0
     guard run != nil, hellos < 3 else {
-      throw ActorError("\(options.learner): the learner refused actor \(options.name): \(refusal.reason)")
+      throw ActorError("\(options.network.learner): the learner refused actor \(options.name): \(refusal.reason)")
     }
     refusedHellos = hellos
     guard phase == .working else { return [] }
@@ -243,7 +246,7 @@ struct ActorStateMachine: Sendable {
   }
 
   private func request(_ download: PolicyDownload) -> PolicyRequest {
-    PolicyRequest(version: download.version, offset: download.offset, byteCount: options.policyChunkBytes)
+    PolicyRequest(version: download.version, offset: download.offset, byteCount: options.network.policyChunkBytes)
   }
 
   /// Gives the sampler its next batch, or fetches the policy that the batch needs.
@@ -259,7 +262,7 @@ struct ActorStateMachine: Sendable {
     }
     guard let first = queue.first else { return [] }
     let batch = queue.prefix { $0.policyVersion == wanted && $0.form == first.form }
-      .prefix(options.batchSize)
+      .prefix(batchSize)
     guard underWay + batch.count <= limit, !isOutboxFull else { return [] }
     queue.removeFirst(batch.count)
     started.formUnion(batch.map(\.number))
@@ -270,7 +273,7 @@ struct ActorStateMachine: Sendable {
   /// Asks for a batch once there is none left; asking again renews the leases of what is under way.
   private mutating func askForWork(now: Duration) -> [Effect] {
     guard !isStopping, queue.isEmpty else { return [] }
-    let capacity = underWay + options.batchSize <= limit && !isOutboxFull ? options.batchSize : 0
+    let capacity = underWay + batchSize <= limit && !isOutboxFull ? batchSize : 0
     if let askedAt, now - askedAt < .seconds(5), askedCapacity > 0 || capacity == 0 { return [] }
     askedAt = now
     askedCapacity = capacity

@@ -13,7 +13,7 @@ package import Models
 package final class GroupSampler: GroupSource {
   private let model: TextToImageModel
   private let sampler: DualStateSampler
-  private let settings: Configuration.Sampling
+  private let settings: SamplingSettings
   private let loraAlpha: Float
   private var knownPrompts: [String: Tensor] = [:]
   private var empty: Tensor?
@@ -38,7 +38,7 @@ package final class GroupSampler: GroupSource {
     loraAlpha = configuration.training.loraAlpha
     sampler = try DualStateSampler(
       DDIM(
-        schedule: NoiseSchedule(folder: folder, spacing: NoiseSchedule.Spacing(rawValue: settings.timestepSpacing)),
+        schedule: NoiseSchedule(folder: folder, spacing: NoiseSchedule.Spacing(settings.timestepSpacing)),
         steps: settings.steps, eta: settings.eta))
   }
 

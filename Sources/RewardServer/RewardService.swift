@@ -3,7 +3,6 @@
 
 package import Configuration
 internal import Engine
-internal import Foundation
 package import Logging
 internal import Rewards
 package import Threads
@@ -11,14 +10,7 @@ package import Transport
 
 /// Runs the reward roles of a configuration until a stop.
 package enum RewardService {
-  /// Limits of sockets as the configuration has them.
-  static func socketOptions(_ network: Configuration.Network) -> SocketOptions {
-    var options = SocketOptions()
-    options.maximumFrameBytes = network.maximumMessageBytes
-    return options
-  }
-
-  private static func security(_ network: Configuration.Network, _ role: KeyRole) throws -> Security {
+  private static func security(_ network: NetworkSettings, _ role: KeyRole) throws -> Security {
     try Security(folder: network.keys, file: network.keyFile, insecure: network.insecure, role: role)
   }
 
@@ -35,11 +27,8 @@ package enum RewardService {
         "--index \(index): expected 0 to \(network.routers.count - 1), because network.routers lists "
           + "\(network.routers.count); correct one of the two.")
     }
-    var limits = RouterStateMachine.Limits()
-    limits.silence = .seconds(network.silenceLimit)
     return try RouterService(
-      context, front: network.routers[index], back: network.routerBackends[index],
-      limits: limits, options: socketOptions(network), beat: .seconds(network.heartbeatInterval), logger: logger)
+      context, front: network.routers[index], back: network.routerBackends[index], network: network, logger: logger)
   }
 
   /// Starts a reward server with the configuration's rewards.
@@ -51,34 +40,20 @@ package enum RewardService {
   package static func server(
     _ context: Context, _ configuration: Configuration, name: String, routers: [String]? = nil, logger: Logger
   ) throws -> ScoringService {
-    let network = configuration.network
-    var options = ScoringOptions(name: name, routers: routers ?? network.routerBackends)
-    options.batchSize = configuration.reward.batchSize
-    options.batchDelay = .seconds(configuration.reward.batchDelay)
-    options.credits = configuration.reward.requestsAtOnce
-    options.beat = .seconds(network.heartbeatInterval)
-    options.patience = .seconds(max(network.scoreDeadline, 2 * network.silenceLimit))
-    options.connectTimeout = .seconds(network.connectTimeout)
-    options.socket = socketOptions(network)
+    var network = configuration.network
+    if let routers { network.routerBackends = routers }
+    let options = ScoringOptions(name: name, reward: configuration.reward, network: network)
     return try ScoringService(context, options, logger: logger) { try scorers(configuration.reward) }
   }
 
   /// The scorers of a configuration, by name, but for those that other servers bring.
-  private static func scorers(_ reward: Configuration.Reward) throws -> [any Scorer] {
-    func url(_ path: String) -> URL? { path.isEmpty ? nil : URL(filePath: path) }
-    var options = ScorerOptions()
-    options.alignmentModel = url(reward.alignmentModel)
-    options.clipScoreModel = url(reward.clipScoreModel)
-    options.pickScoreModel = url(reward.pickScoreModel)
-    options.hpsv2Model = url(reward.hpsv2Model)
-    options.aestheticModel = url(reward.aestheticModel)
-    options.aestheticHead = url(reward.aestheticHead)
+  private static func scorers(_ reward: RewardSettings) throws -> [any Scorer] {
     guard !reward.served.isEmpty else {
       throw RewardServiceError(
         "reward.external: expected a reward for this server to score, found that others bring all of them: "
           + "\(reward.external.sorted().joined(separator: ", ")). Start no Swift reward server, or shorten the list.")
     }
-    return try reward.served.map { try ScorerRegistry.make($0, options) }
+    return try reward.served.map { try ScorerRegistry.make($0, reward) }
   }
 
   /// Routes until SIGINT or SIGTERM.
@@ -114,7 +89,7 @@ package enum RewardService {
     if let bind {
       router = try RouterService(
         context, front: bind, back: "inproc://scorers",
-        options: socketOptions(configuration.network), logger: logger)
+        network: configuration.network, logger: logger)
     }
     let server = try server(
       context, configuration, name: name, routers: router.map { [$0.endpoints.back] }, logger: logger)

@@ -2,6 +2,7 @@
 // what the dispatcher promises, on real connections: a server that cannot be reached is a lost one.
 
 package import Logging
+package import Settings
 package import Transport
 
 /// A running router.
@@ -21,21 +22,22 @@ package final class RouterService: Sendable {
   /// - Parameters:
   ///   - front: endpoint for actors; port `*` takes any free one.
   ///   - back: endpoint for reward servers.
-  ///   - beat: time between two signs of life to servers.
+  ///   - network: limits and times; its endpoints are not used.
   /// - Throws: `TransportError` when an endpoint is in use, malformed, or open to others.
   package init(
-    _ context: Context, front: String, back: String, limits: RouterStateMachine.Limits = .init(),
-    options: SocketOptions = SocketOptions(), beat: Duration = .seconds(2), logger: Logger
+    _ context: Context, front: String, back: String, network: NetworkSettings = NetworkSettings(), logger: Logger
   ) throws {
     service = try Service(name: "router") { waker, stop, announce in
-      let frontSocket = try Socket(context, .router, options: options)
-      let backSocket = try Socket(context, .router, options: options)
+      let frontSocket = try Socket(context, .router, options: network.socketOptions)
+      let backSocket = try Socket(context, .router, options: network.socketOptions)
       let endpoints = Endpoints(
         front: try frontSocket.bind(front, roles: RouterLoop.clients),
         back: try backSocket.bind(back, roles: RouterLoop.servers))
       announce(endpoints)
       logger.info("router: actors at \(endpoints.front), reward servers at \(endpoints.back)")
-      var loop = RouterLoop(machine: RouterStateMachine(limits: limits), logger: logger, beat: beat)
+      var loop = RouterLoop(
+        machine: RouterStateMachine(silence: .seconds(network.silenceLimit)), logger: logger,
+        beat: .seconds(network.heartbeatInterval))
       try loop.run(front: frontSocket, back: backSocket, waker: waker, stop: stop)
     }
   }

@@ -3,24 +3,17 @@
 // server gets more than it offered to take; and that a request which loses three servers is given up, not passed on.
 
 package import Messages
+internal import Settings
 
 /// Balances score requests over reward servers.
 package struct RouterStateMachine: Sendable {
   /// A connection's name at the router's socket.
   package typealias Peer = [UInt8]
 
-  /// What the dispatcher bears.
-  package struct Limits: Sendable {
-    /// Silence after which a server counts as lost.
-    package var silence: Duration = .seconds(15)
-    /// Servers that a batch may lose, or be refused by, before it is given up.
-    package var attempts = 3
-    /// Requests of one client that wait or are being scored; one more is answered as missing at once.
-    package var requestsPerClient = 64
-
-    /// The defaults above.
-    package init() {}
-  }
+  /// Servers that a batch may lose, or be refused by, before it is given up.
+  private static let attempts = 3
+  /// Requests of one client that wait or are being scored; one more is answered as missing at once.
+  private static let requestsPerClient = 64
 
   /// What the caller is to do.
   package enum Effect: Sendable, Equatable {
@@ -62,7 +55,8 @@ package struct RouterStateMachine: Sendable {
     let id: UInt64
   }
 
-  let limits: Limits
+  /// Silence after which a server counts as lost.
+  let silence: Duration
   var servers: [Peer: Server] = [:]
   var requests: [Key: Request] = [:]
   /// How many of them each client has.
@@ -74,7 +68,7 @@ package struct RouterStateMachine: Sendable {
   private var uses = 0
 
   /// A dispatcher that knows nobody.
-  package init(limits: Limits = Limits()) { self.limits = limits }
+  package init(silence: Duration = .seconds(NetworkSettings().silenceLimit)) { self.silence = silence }
 
   /// A client asks for scores.
   ///
@@ -84,8 +78,8 @@ package struct RouterStateMachine: Sendable {
     // Asked again because the answer is late: it will come once.
     if requests[key] != nil { return [] }
     let rewards = request.rewards.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
-    guard requestCounts[client, default: 0] < limits.requestsPerClient else {
-      let reason = "the router holds \(limits.requestsPerClient) unanswered requests of this client already"
+    guard requestCounts[client, default: 0] < Self.requestsPerClient else {
+      let reason = "the router holds \(Self.requestsPerClient) unanswered requests of this client already"
       return [.answer(client, request.missing(reason))]
     }
     guard !rewards.isEmpty else { return [.answer(client, ScoreReply(id: request.id, results: []))] }
@@ -162,9 +156,9 @@ package struct RouterStateMachine: Sendable {
   /// Time has passed: silent servers are given up, requests past their deadline are answered.
   package mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
-    let silent = servers.filter { now - $0.value.lastHeard > limits.silence }.keys
+    let silent = servers.filter { now - $0.value.lastHeard > silence }.keys
     for peer in silent.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-      effects += lost(peer, reason: "was silent for \(Int(limits.silence.components.seconds)) s", now: now)
+      effects += lost(peer, reason: "was silent for \(Int(silence.components.seconds)) s", now: now)
     }
     let late = requests.filter { $0.value.deadline <= now }.keys
     let ids = tasks.filter { late.contains($0.value.key) }.keys.sorted()
@@ -233,7 +227,7 @@ package struct RouterStateMachine: Sendable {
     tasks[id]?.failures.append(problem)
     tasks[id]?.avoided.insert(peer)
     guard let task = tasks[id] else { return [] }
-    if task.failures.count >= limits.attempts {
+    if task.failures.count >= Self.attempts {
       return give(up: id, "given up after \(task.failures.count) reward servers: " + task.failures.joined(separator: "; "))
     }
     waiting.insert(id, at: 0)

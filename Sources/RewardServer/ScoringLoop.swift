@@ -3,6 +3,7 @@
 internal import Logging
 internal import Messages
 internal import Rewards
+internal import Settings
 internal import Threads
 internal import Transport
 
@@ -22,26 +23,27 @@ struct ScoringLoop {
     self.worker = worker
     self.logger = logger
     watch = PeerWatch(
-      who: "reward server \(options.name)", peers: options.routers, what: "a router",
+      who: "reward server \(options.name)", peers: options.network.routerBackends, what: "a router",
       hint: "Start `stepwise-reward-server route` with the same configuration, or correct network.routerBackends.",
-      timeout: options.connectTimeout)
+      timeout: .seconds(options.network.connectTimeout))
   }
 
   mutating func run(_ context: Context, waker: Waker, stop: StopFlag) throws {
-    let sockets = try DealerSet(context, options.routers, to: .router, options: options.socket)
+    let sockets = try DealerSet(context, options.network.routerBackends, to: .router, options: options.network.socketOptions)
     let poller = Poller(waker: waker)
+    let interval = Duration.seconds(options.network.heartbeatInterval)
     var nextBeat = ContinuousClock.now
     logger.info(
       """
       reward server \(options.name): \(rewards.map(\.name).joined(separator: ", ")) for \
-      \(options.routers.joined(separator: ", "))
+      \(options.network.routerBackends.joined(separator: ", "))
       """)
     while !stop.isSet {
       if ContinuousClock.now >= nextBeat {
-        nextBeat = .now + options.beat
+        nextBeat = .now + interval
         try offer(sockets)
       }
-      let pause = max(.zero, min(nextBeat - .now, unsent.isEmpty ? options.beat : .milliseconds(10)))
+      let pause = max(.zero, min(nextBeat - .now, unsent.isEmpty ? interval : .milliseconds(10)))
       _ = try poller.wait(for: sockets.readable, timeout: pause)
       for router in 0..<sockets.count {
         while let frame = try sockets.receive(router) { try take(frame, router) }
@@ -58,14 +60,14 @@ struct ScoringLoop {
       return
     }
     let ready = Message.serverReady(
-      ServerReady(name: options.name, rewards: rewards, batchSize: options.batchSize, credits: options.credits)
+      ServerReady(name: options.name, rewards: rewards, batchSize: options.reward.batchSize, credits: options.reward.requestsAtOnce)
     ).encode()
     // A router that is not there yet takes nothing; the next offer comes in a moment.
     for router in 0..<sockets.count { _ = try sockets.send(router, ready) }
   }
 
   private mutating func take(_ frame: Frame, _ router: Int) throws {
-    let name = options.routers[router]
+    let name = options.network.routerBackends[router]
     watch.heard(router, now: .now)
     let message: Message
     do { message = try frame.withUnsafeBytes { try Message(decoding: $0, from: name) } } catch {
@@ -76,8 +78,8 @@ struct ScoringLoop {
     case .scoreRequest(let request):
       open += 1
       // A router that lost count, as after a silence, is borne with; one without measure is not.
-      guard open <= 4 * options.credits * options.routers.count else {
-        let reason = "expected at most \(options.credits) requests at once, found \(open)"
+      guard open <= 4 * options.reward.requestsAtOnce * options.network.routerBackends.count else {
+        let reason = "expected at most \(options.reward.requestsAtOnce) requests at once, found \(open)"
         unsent.append(ScoringWorker.Answer(router: router, reply: request.missing(reason)))
         return
       }

@@ -4,34 +4,26 @@
 package import Logging
 internal import Messages
 package import Rewards
+package import Settings
 package import Threads
 package import Transport
 
-/// What a reward server needs to know.
+/// Settings of a reward server.
 package struct ScoringOptions: Sendable {
-  /// Names it in logs and errors.
+  /// Names the server in logs and errors.
   package var name: String
-  /// Endpoints of the routers it offers itself to.
-  package var routers: [String]
-  /// Requests it takes at once from each router; the next one waits here while one is scored.
-  package var credits = 2
-  /// Images to a call of a scorer.
-  package var batchSize = 32
-  /// How long a call may wait for more images to fill a batch.
-  package var batchDelay: Duration = .zero
-  /// Time between two offers, which are its signs of life.
-  package var beat: Duration = .seconds(2)
-  /// Time on one request after which it counts itself as stuck and falls silent.
-  package var patience: Duration = .seconds(120)
-  /// Time for which it waits for a first router before it ends with an error.
-  package var connectTimeout: Duration = .seconds(30)
-  /// Limits of its sockets.
-  package var socket = SocketOptions()
+  /// Batches, and the number of requests at once.
+  package var reward: RewardSettings
+  /// The routers that the server offers itself to (`routerBackends`), limits and times.
+  package var network: NetworkSettings
+  /// Time on one request after which the server counts itself as stuck and becomes silent.
+  package var patience: Duration
 
-  /// Options with the defaults above.
-  package init(name: String, routers: [String]) {
+  package init(name: String, reward: RewardSettings = RewardSettings(), network: NetworkSettings) {
     self.name = name
-    self.routers = routers
+    self.reward = reward
+    self.network = network
+    patience = .seconds(max(network.scoreDeadline, 2 * network.silenceLimit))
   }
 }
 
@@ -52,9 +44,9 @@ package final class ScoringService: Sendable {
       let offered = Mailbox<[RewardVersion]>()
       let thread = ServiceThread(name: "scoring") {
         defer { offered.close() }
-        let scorers = ScorerSet(try scorers(), batchSize: options.batchSize)
+        let scorers = ScorerSet(try scorers(), batchSize: options.reward.batchSize)
         offered.put(scorers.rewards)
-        worker.work(scorers, batchDelay: options.batchDelay)
+        worker.work(scorers, batchDelay: .seconds(options.reward.batchDelay))
       }
       guard let rewards = offered.take() else { return try thread.join() }
       announce(rewards.map(\.name))

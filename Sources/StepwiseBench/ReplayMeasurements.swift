@@ -1,6 +1,7 @@
 // The two measurements of `stepwise bench replay`: groups into a learner's service, and groups out of a replay.
 
 import ArgumentParser
+import Configuration
 import Engine
 import Foundation
 import Supervision
@@ -76,9 +77,15 @@ struct ReplayInsertion {
       runID: "bench", modelHash: BenchGroups.modelHash, seed: 1, work: work,
       replayFolder: folder.appending(path: "replay"))
     // Sealing is another work than inserting, and comes later where it is not asked for.
-    settings.replay = ReplaySettings(
-      segmentGroups: 1 << 30, segmentBytes: segmentBytes ?? 1 << 40, maximumTrajectories: 1 << 40, maximumBytes: 1 << 40,
-      waitsForDisk: promise == .disk, cacheBytes: 256 << 20)
+    settings.replay = ReplaySettings {
+      $0.segmentGroups = 1 << 30
+      $0.segmentBytes = segmentBytes ?? 1 << 40
+      $0.maximumTrajectories = 1 << 40
+      $0.maximumBytes = 1 << 40
+      $0.waitsForDisk = promise == .disk
+    }
+    settings.network.learner = "tcp://127.0.0.1:*"
+    settings.network.notices = "tcp://127.0.0.1:*"
     let learner = try LearnerService(context(keys, .learner), settings, logger: quiet)
     try learner.publish(version: 0, bytes: [1], tensorCount: 1)
     let next = Atomic(0)
@@ -237,9 +244,14 @@ struct ReplaySampling {
     try ReplayStore(
       folder: folder.appending(path: "replay"),
       origin: ReplayOrigin(runID: "bench", modelHash: "bench", configuration: ""),
-      settings: ReplaySettings(
-        segmentGroups: 1 << 30, segmentBytes: 1 << 40, maximumTrajectories: 1 << 40, maximumBytes: 1 << 40,
-        waitsForDisk: false, cacheBytes: source == .memory ? 2 << 30 : 0))
+      settings: ReplaySettings {
+        $0.segmentGroups = 1 << 30
+        $0.segmentBytes = 1 << 40
+        $0.maximumTrajectories = 1 << 40
+        $0.maximumBytes = 1 << 40
+        $0.waitsForDisk = false
+        $0.cacheBytes = source == .memory ? 2 << 30 : 0
+      })
   }
 
   private func fill(_ store: ReplayStore, _ count: Int, _ groups: BenchGroups) throws {

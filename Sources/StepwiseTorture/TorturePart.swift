@@ -48,10 +48,9 @@ struct TorturePart: ParsableCommand {
       let router = try RewardService.router(context, whole, index: index, logger: logger)
       try Self.untilSignal(router.stop) { try router.join() }
     case .rewardServer:
-      var options = ScoringOptions(name: name, routers: whole.network.routerBackends)
-      options.beat = .seconds(whole.network.heartbeatInterval)
+      var options = ScoringOptions(name: name, reward: whole.reward, network: whole.network)
+      options.reward.requestsAtOnce = 2
       options.patience = .seconds(5)
-      options.connectTimeout = .seconds(whole.network.connectTimeout)
       let server = try ScoringService(context, options, logger: logger) { [FirstByteScorer()] }
       try Self.untilSignal(server.stop) { try server.join() }
     case .actor:

@@ -147,9 +147,9 @@ final class ActorTests {
   @Test("An actor without a learner ends, and says where it looked and what to do")
   func nobody() throws {
     var options = ActorOptions(configuration(), name: "ada", incarnation: 1)
-    options.learner = "tcp://127.0.0.1:1"
-    options.connectTimeout = .milliseconds(100)
-    let actor = try ActorService(context, configuration(), options, logger: logger)
+    options.configuration.network.learner = "tcp://127.0.0.1:1"
+    options.configuration.network.connectTimeout = 0.1
+    let actor = try ActorService(context, options, logger: logger)
     let error = #expect(throws: AbsentPeer.self) { try actor.join() }
     #expect(error?.description.contains("tcp://127.0.0.1:1") == true)
     #expect(error?.description.contains("stepwise-learner") == true)
@@ -160,7 +160,7 @@ final class ActorTests {
     var wrong = configuration()
     wrong.run.model = "/nowhere/model"
     do {
-      _ = try ActorService(context, wrong, ActorOptions(wrong, name: "ada", incarnation: 1), logger: logger)
+      _ = try ActorService(context, ActorOptions(wrong, name: "ada", incarnation: 1), logger: logger)
       Issue.record("expected an error")
     } catch { #expect("\(error)".contains("/nowhere/model")) }
   }
@@ -208,11 +208,16 @@ final class ActorTests {
 
   func rewardRoles(_ rewards: [String: Float]) throws -> (RouterService, ScoringService) {
     let router = try RouterService(
-      context, front: "tcp://127.0.0.1:*", back: "tcp://127.0.0.1:*", beat: .milliseconds(50), logger: logger)
-    var options = ScoringOptions(name: "scorer", routers: [router.endpoints.back])
-    options.beat = .milliseconds(50)
+      context, front: "tcp://127.0.0.1:*", back: "tcp://127.0.0.1:*",
+      network: NetworkSettings { $0.heartbeatInterval = 0.05 }, logger: logger)
+    let options = ScoringOptions(
+      name: "scorer", reward: RewardSettings { $0.requestsAtOnce = 2 },
+      network: NetworkSettings {
+        $0.routerBackends = [router.endpoints.back]
+        $0.heartbeatInterval = 0.05
+      })
     let server = try ScoringService(context, options, logger: logger) {
-      try rewards.keys.sorted().map { $0 == "first-byte" ? Unable() : try ScorerRegistry.make($0, ScorerOptions()) }
+      try rewards.keys.sorted().map { $0 == "first-byte" ? Unable() : try ScorerRegistry.make($0, RewardSettings()) }
     }
     return (router, server)
   }
@@ -232,12 +237,12 @@ final class ActorTests {
     _ change: (inout ActorOptions) -> Void = { _ in }
   ) throws -> ActorService {
     var options = ActorOptions(configuration(rewards: rewards), name: name, incarnation: 3)
-    options.learner = learner.endpoints.learner
-    options.notices = learner.endpoints.notices
-    options.routers = [router.endpoints.front]
-    options.beat = .milliseconds(50)
+    options.configuration.network.learner = learner.endpoints.learner
+    options.configuration.network.notices = learner.endpoints.notices
+    options.configuration.network.routers = [router.endpoints.front]
+    options.configuration.network.heartbeatInterval = 0.05
     change(&options)
-    return try ActorService(context, configuration(rewards: rewards), options, logger: logger)
+    return try ActorService(context, options, logger: logger)
   }
 
   func run(

@@ -2,15 +2,16 @@
 
 import Algorithms
 import Engine
+import Settings
 import Testing
 
 @Suite("DDPO")
 struct DDPOTests {
-  private func options() -> AlgorithmOptions {
-    var options = AlgorithmOptions()
-    options.statisticsBufferSize = 4
-    options.statisticsMinimumCount = 4
-    options.steps = 3
+  private func options() -> MethodSettings {
+    var options = MethodSettings()
+    options.training.statisticsBufferSize = 4
+    options.training.statisticsMinimumCount = 4
+    options.sampling.steps = 3
     return options
   }
 
@@ -55,11 +56,12 @@ struct DDPOTests {
 
 @Suite("B2-DiffuRL")
 struct B2DiffuRLTests {
-  private func options(base: String = "ddpo", finalStep: Bool = true) -> AlgorithmOptions {
-    var options = AlgorithmOptions()
-    options.groupSize = 3
-    options.steps = 4
-    options.finalStep = finalStep
+  private func options(base: BranchBase = .ddpo, finalStep: Bool = true) -> MethodSettings {
+    var options = MethodSettings()
+    options.sampling.groupSize = 3
+    options.sampling.steps = 4
+    options.training.finalStep = finalStep
+    options.training.algorithm = .b2DiffuRL
     options.branches.base = base
     options.branches.shortestInterval = 2
     options.branches.longestInterval = 4
@@ -94,7 +96,7 @@ struct B2DiffuRLTests {
 
   @Test("On SDPO's loss best and worst are a pair, and a branch without both is left out")
   func pairs() throws {
-    var method = try B2DiffuRL(options(base: "sdpo"))
+    var method = try B2DiffuRL(options(base: .sdpo))
     #expect(method.units(groups, epoch: 0).map(\.members) == [[2, 0]])
     #expect(method.units([groups[1]], epoch: 1).isEmpty)
   }
@@ -124,14 +126,13 @@ struct B2DiffuRLTests {
 
   @Test("What it cannot work with is refused by name")
   func refusals() {
-    func refused(_ key: String, _ change: (inout AlgorithmOptions) -> Void) {
+    func refused(_ key: String, _ change: (inout MethodSettings) -> Void) {
       var changed = options()
       change(&changed)
-      #expect { try B2DiffuRL(changed) } throws: { "\($0)".contains(key) }
+      #expect { try AlgorithmRegistry.make(changed) } throws: { "\($0)".contains(key) }
     }
-    refused("sampling.groupSize") { $0.groupSize = 1 }
-    refused("branches.longestInterval") { $0.steps = 3 }
-    refused("branches.base") { $0.branches.base = "sqdf" }
+    refused("sampling.groupSize") { $0.sampling.groupSize = 1 }
+    refused("branches.longestInterval") { $0.sampling.steps = 3 }
     refused("branches") { $0.branches.shortestInterval = 0 }
   }
 }

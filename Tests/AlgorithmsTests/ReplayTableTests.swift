@@ -1,6 +1,7 @@
 import Algorithms
 import Engine
 import Foundation
+import Settings
 import Testing
 
 @Suite("The table of the replay")
@@ -70,20 +71,6 @@ struct ReplayTableTests {
     #expect { _ = try table.draw(1, .rewardGamma, steps: 0..<3, discount: 0.5, random: &random) } throws: {
       "\($0)".contains("none of the 1 stored trajectories has one (the best is -1.0)")
     }
-  }
-
-  @Test("prioritised follows what training sets, and new trajectories come first")
-  func prioritised() throws {
-    var table = table()
-    for number in 0..<40 {
-      for member in 0..<2 { table.setPriority(number == 7 ? 3 : 0, number: number, member: member) }
-    }
-    table.setPriority(5, number: 1_000, member: 0)
-    #expect(try draw(&table, 50, .prioritised).allSatisfy { $0.number == 7 })
-    #expect(table.probability(number: 7, member: 1) == 0.5)
-    table.add([.init(number: 50, member: 0, epoch: 4, prompt: "", reward: 0)], oldest: 0)
-    #expect(table.probability(number: 50, member: 0) == 1.0 / 3)
-    #expect(table.probability(number: 51, member: 0) == nil)
   }
 
   @Test("forgets old epochs, and a checkpoint's table draws as the one it was made of")

@@ -4,6 +4,7 @@
 import Algorithms
 import Diffusion
 import Engine
+import Settings
 import Testing
 
 @Suite("Reward-gradient methods")
@@ -12,10 +13,10 @@ struct RewardGradientTests {
 
   private static let shape = [3, 2, 2, 2]
 
-  private func options(_ change: (inout AlgorithmOptions) -> Void = { _ in }) -> AlgorithmOptions {
-    var options = AlgorithmOptions()
-    options.steps = 4
-    options.discount = 0.9
+  private func options(_ change: (inout MethodSettings) -> Void = { _ in }) -> MethodSettings {
+    var options = MethodSettings()
+    options.sampling.steps = 4
+    options.training.discount = 0.9
     options.gradient.divergenceWeight = 0.1
     options.gradient.masksNonPositive = false
     change(&options)
@@ -48,14 +49,21 @@ struct RewardGradientTests {
     "The derivative is that of finite differences",
     arguments: ["sqdf", "sqdf-consistency", "sqdf-n-step", "draft-k", "draft-kl", "draft-lv", "refl", "lasro"])
   func derivative(_ name: String) throws {
+    let registered = try #require(MethodName(rawValue: name.hasPrefix("sqdf") ? "sqdf" : name))
     let chosen = options {
-      if name == "sqdf-consistency" { $0.gradient.estimate = .consistency }
-      if name == "sqdf-n-step" { $0.gradient.estimate = .steps(2) }
+      if name == "sqdf-consistency" {
+        $0.gradient.estimate = .consistency
+        $0.gradient.consistencyModel = "given"
+      }
+      if name == "sqdf-n-step" {
+        $0.gradient.estimate = .nStep
+        $0.gradient.estimateSteps = 2
+      }
       $0.gradient.differentiatedSteps = 2
-      $0.gradient.lateSteps = 3
+      $0.gradient.lastSteps = 3
+      $0.training.algorithm = registered
     }
-    let registered = name.hasPrefix("sqdf") ? "sqdf" : name
-    let method = try #require(try AlgorithmRegistry.make(registered, chosen) as? any RewardGradientAlgorithm)
+    let method = try #require(try AlgorithmRegistry.make(chosen) as? any RewardGradientAlgorithm)
     for step in method.startSteps {
       let found = try objective(method, weight: 0.4, step: step, reward: reward)
       let width: Float = 2e-3
@@ -104,9 +112,13 @@ struct RewardGradientTests {
       reward: { clean, _, _ in clean.mean(axes: [1, 2, 3]) })
     var random = RandomStream(seed: 5)
     let states = random.normal(Self.shape), conditioning = Conditioning(text: Tensor.zeros([3, 1, 1]))
-    for estimate in [CleanEstimate.oneStep, .steps(3)] {
-      let found = models.cleanEstimate(estimate, states, steps: [4, 2, 4], conditioning: conditioning)
-      let alone = models.cleanEstimate(estimate, states.rows([1]), steps: [2], conditioning: conditioning.rows([1]))
+    for estimate in [CleanEstimate.oneStep, .nStep] {
+      let settings = GradientSettings {
+        $0.estimate = estimate
+        $0.estimateSteps = 3
+      }
+      let found = models.cleanEstimate(settings, states, steps: [4, 2, 4], conditioning: conditioning)
+      let alone = models.cleanEstimate(settings, states.rows([1]), steps: [2], conditioning: conditioning.rows([1]))
       #expect(found.rows([0, 2]).values == states.rows([0, 2]).values)
       #expect(found.rows([1]).values == alone.values)
       #expect(alone.values != states.rows([1]).values)
@@ -115,16 +127,18 @@ struct RewardGradientTests {
 
   @Test("What a method cannot work with is refused by the key's name")
   func refusals() {
-    func refused(_ name: String, _ key: String, _ change: (inout AlgorithmOptions) -> Void) {
-      #expect { try AlgorithmRegistry.make(name, options(change)) } throws: { "\($0)".contains(key) }
+    func refused(_ name: MethodName, _ key: String, _ change: (inout MethodSettings) -> Void) {
+      var changed = options(change)
+      changed.training.algorithm = name
+      #expect { try AlgorithmRegistry.make(changed) } throws: { "\($0)".contains(key) }
     }
-    refused("draft-k", "gradient.differentiatedSteps") { $0.gradient.differentiatedSteps = 5 }
-    refused("draft-kl", "gradient.divergenceWeight") { $0.gradient.divergenceWeight = 0 }
-    refused("draft-lv", "gradient.noisings") { $0.gradient.noisings = 0 }
-    refused("refl", "gradient.lateSteps") { $0.gradient.lateSteps = 0 }
-    refused("sqdf", "gradient.estimateSteps") { $0.gradient.estimate = .steps(0) }
-    refused("sqdf", "gradient.divergenceWeight") { $0.gradient.divergenceWeight = -1 }
-    refused("lasro", "sampling.groupSize") { $0.groupSize = 1 }
+    refused(.draftK, "gradient.differentiatedSteps") { $0.gradient.differentiatedSteps = 5 }
+    refused(.draftKL, "gradient.divergenceWeight") { $0.gradient.divergenceWeight = 0 }
+    refused(.draftLV, "gradient.noiseSamples") { $0.gradient.noiseSamples = 0 }
+    refused(.refl, "gradient.lastSteps") { $0.gradient.lastSteps = 0 }
+    refused(.sqdf, "gradient.estimateSteps") { $0.gradient.estimateSteps = 0 }
+    refused(.sqdf, "gradient.divergenceWeight") { $0.gradient.divergenceWeight = -1 }
+    refused(.lasro, "sampling.groupSize") { $0.sampling.groupSize = 1 }
   }
 }
 

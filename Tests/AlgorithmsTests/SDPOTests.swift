@@ -4,6 +4,7 @@ import Algorithms
 import Diffusion
 import Engine
 import Foundation
+import Settings
 import Testing
 
 @Suite("SDPO")
@@ -17,7 +18,7 @@ struct SDPOTests {
 
   @Test("Before the first update log-ratios are zero, nothing is clipped, and the loss is the squared advantage gap")
   func freshData() throws {
-    let sdpo = try SDPO(AlgorithmOptions())
+    let sdpo = try SDPO(MethodSettings())
     let old: [Float] = [-1, -2, -1.5, 0.5]
     let (loss, metrics) = sdpo.loss(
       terms(Tensor(old, shape: [2, 2]), behaviour: old, advantages: [1, 9, -1, 0], steps: [0, 3]))
@@ -29,7 +30,7 @@ struct SDPOTests {
 
   @Test("The gradient raises the probability of the better trajectory and lowers that of the worse")
   func gradientDirection() throws {
-    let sdpo = try SDPO(AlgorithmOptions())
+    let sdpo = try SDPO(MethodSettings())
     let result = Tape.gradients(of: [Tensor([-1, -1], shape: [2, 1])]) { inputs in
       (sdpo.loss(terms(inputs[0], behaviour: [-1, -1], advantages: [2, -1], steps: [1])).loss, ())
     }
@@ -41,7 +42,7 @@ struct SDPOTests {
 
   @Test("A log-ratio that has moved past the clip the right way gets no further push")
   func clipping() throws {
-    let sdpo = try SDPO(AlgorithmOptions())
+    let sdpo = try SDPO(MethodSettings())
     let result = Tape.gradients(of: [Tensor([-0.9, -1.1], shape: [2, 1])]) { inputs in
       let (loss, metrics) = sdpo.loss(terms(inputs[0], behaviour: [-1, -1], advantages: [2, -1], steps: [0]))
       return (loss, metrics)
@@ -62,9 +63,9 @@ struct SDPOTests {
     var random = RandomStream(seed: 5)
     func batch() -> [[Float]] { (0..<6).map { _ in random.normal([3]).values } }
     let prompts = ["cat", "dog", "cat", "cat", "dog", "cat"]
-    var options = AlgorithmOptions()
-    options.statisticsBufferSize = 8
-    options.statisticsMinimumCount = 4
+    var options = MethodSettings()
+    options.training.statisticsBufferSize = 8
+    options.training.statisticsMinimumCount = 4
     var original = try SDPO(options)
     for _ in 0..<3 { _ = original.advantages(denseRewards: batch(), prompts: prompts) }
     var copy = try SDPO(options)
@@ -73,7 +74,7 @@ struct SDPOTests {
     #expect(
       original.advantages(denseRewards: next, prompts: prompts) == copy.advantages(denseRewards: next, prompts: prompts))
     #expect(try original.state() == copy.state())
-    var other = try SDPO(AlgorithmOptions())
+    var other = try SDPO(MethodSettings())
     #expect(throws: AlgorithmError.self) { try other.restore(original.state()) }
   }
 
@@ -96,19 +97,17 @@ struct SDPOTests {
     #expect(abs(found[3] - 3 / Float(5).squareRoot()) < 1e-6)
   }
 
-  @Test("Unknown names and impossible options are refused in words")
+  @Test("Settings that do not fit are refused in words")
   func refusals() {
-    #expect(throws: AlgorithmError.self) { try AlgorithmRegistry.make("sdpoo", AlgorithmOptions()) }
-    var options = AlgorithmOptions()
-    options.logRatioClip = 0
-    #expect(throws: AlgorithmError.self) { try AlgorithmRegistry.make("sdpo", options) }
-    options = AlgorithmOptions()
-    options.statisticsMinimumCount = 64
-    #expect(throws: AlgorithmError.self) { try AlgorithmRegistry.make("sdpo", options) }
-    #expect(AlgorithmRegistry.names.contains("sdpo"))
-    options = AlgorithmOptions()
-    options.groupSize = 1
-    #expect { try AlgorithmRegistry.make("sdpo", options) } throws: { "\($0)".contains("sampling.groupSize") }
+    var options = MethodSettings()
+    options.training.logRatioClip = 0
+    #expect(throws: AlgorithmError.self) { try AlgorithmRegistry.make(options) }
+    options = MethodSettings()
+    options.training.statisticsMinimumCount = 64
+    #expect(throws: AlgorithmError.self) { try AlgorithmRegistry.make(options) }
+    options = MethodSettings()
+    options.sampling.groupSize = 1
+    #expect { try AlgorithmRegistry.make(options) } throws: { "\($0)".contains("sampling.groupSize") }
   }
 }
 

@@ -107,7 +107,7 @@ struct KilledLearnerTests {
     let server = try RewardService.server(context, configuration, name: "scorer", logger: quiet)
     var learner = try bench.start()
     let actor = try ActorService(
-      context, configuration, ActorOptions(configuration, name: "actor", incarnation: 1), logger: quiet)
+      context, ActorOptions(configuration, name: "actor", incarnation: 1), logger: quiet)
     var random = RandomStream(seed: seed).fork("kills")
     var done = 0
     while done < kills {

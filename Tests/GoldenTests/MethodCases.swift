@@ -4,16 +4,17 @@ import Algorithms
 import Diffusion
 import Engine
 import Foundation
+import Settings
 import Layers
 import Models
 
 /// DDPO's loss and B2-DiffuRL's, which is the same with another clip.
 @Sendable func ppoClipLoss(_ golden: GoldenCase) throws -> Agreement {
   let tensors = try golden.tensors()
-  var options = AlgorithmOptions()
-  options.logRatioClip = Float(try golden.values.number("clip_range"))
-  options.advantageClip = Float(try golden.values.number("adv_clip_max"))
-  options.steps = 20
+  var options = MethodSettings()
+  options.training.logRatioClip = Float(try golden.values.number("clip_range"))
+  options.training.advantageClip = Float(try golden.values.number("adv_clip_max"))
+  options.sampling.steps = 20
   let old = try tensors.tensor("in.log_probs_old"), advantages = try tensors.tensor("in.advantages")
   var agreement = Agreement()
   let methods: [any PolicyGradientAlgorithm] = [try DDPO(options), try B2DiffuRL(options)]
@@ -105,9 +106,9 @@ import Models
   let (process, unet, policy) = try policy(of: golden), conditioning = try conditioning(of: golden, tensors)
   let frozen = try UNet2DCondition(folder: golden.model("unet"))
   let vae = try AutoencoderKL(folder: golden.model("vae"))
-  var options = AlgorithmOptions()
-  options.steps = process.timesteps.count
-  options.discount = Float(try values.number("gamma"))
+  var options = MethodSettings()
+  options.sampling.steps = process.timesteps.count
+  options.training.discount = Float(try values.number("gamma"))
   options.gradient.divergenceWeight = Float(try values.number("alpha"))
   var consistency: (lcm: LCM, denoiser: Denoiser)?
   if case .string = values.values["consistency_model"] {
@@ -130,7 +131,7 @@ import Models
 
   let (next, _, divergence) = models.step(states, steps: steps, conditioning: conditioning, noise: noise)
   let clean = models.cleanEstimate(
-    options.gradient.estimate, next, steps: steps.map { $0 + 1 }, conditioning: conditioning)
+    options.gradient, next, steps: steps.map { $0 + 1 }, conditioning: conditioning)
   let images = picture(clean)
   for (name, found) in [
     ("prev_sample", next), ("kl", divergence), ("clean_estimate", clean), ("reward", reward(images)),

@@ -4,6 +4,7 @@ import Algorithms
 import Diffusion
 import Engine
 import Foundation
+import Settings
 import Layers
 import Models
 
@@ -148,11 +149,11 @@ private func compareRewards(
 @Sendable func sdpoLoss(_ golden: GoldenCase) throws -> Agreement {
   let tensors = try golden.tensors(), values = golden.values
   let (process, unet, denoiser) = try policy(of: golden), conditioning = try conditioning(of: golden, tensors)
-  var options = AlgorithmOptions()
-  options.temporalWeight = Float(try values.number("lam"))
-  options.logScale = Float(try values.number("log_scale"))
-  options.logRatioClip = Float(try values.number("clip_range"))
-  options.advantageClip = Float(try values.number("adv_clip_max"))
+  var options = MethodSettings()
+  options.training.lambda = Float(try values.number("lam"))
+  options.training.logScale = Float(try values.number("log_scale"))
+  options.training.logRatioClip = Float(try values.number("clip_range"))
+  options.training.advantageClip = Float(try values.number("adv_clip_max"))
   let algorithm = try SDPO(options)
   func pair(_ name: String) throws -> [Tensor] {
     try ["1", "2"].map { try tensors.tensor("in." + name + $0) }

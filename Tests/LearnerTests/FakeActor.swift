@@ -5,6 +5,7 @@ import Foundation
 import Learner
 import Logging
 import Messages
+import Settings
 import Testing
 import Threads
 import Transport
@@ -32,8 +33,8 @@ struct Bench {
     work.leaseDuration = .seconds(60)
     settings = LearnerSettings(
       runID: "run-1", modelHash: "model-1", seed: 7, work: work, replayFolder: folder.appending(path: "replay"))
-    settings.endpoint = "inproc://learner"
-    settings.notices = "inproc://notices"
+    settings.network.learner = "inproc://learner"
+    settings.network.notices = "inproc://notices"
   }
 
   func remove() { try? FileManager.default.removeItem(at: folder) }
@@ -86,7 +87,7 @@ final class FakeActor {
 
   private static func connected(_ bench: Bench, _ identity: String) throws -> Socket {
     let socket = try Socket(bench.context, .dealer, options: SocketOptions(routingIdentity: identity))
-    try socket.connect(bench.settings.endpoint, to: .learner)
+    try socket.connect(bench.settings.network.learner, to: .learner)
     return socket
   }
 

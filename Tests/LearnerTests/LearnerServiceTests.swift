@@ -3,6 +3,7 @@ import Foundation
 import Learner
 import Messages
 import Replay
+import Settings
 import Testing
 import Threads
 import Transport
@@ -104,7 +105,7 @@ struct LearnerServiceTests {
   @Test("the work of an actor that leaves, falls silent or starts again goes to others")
   func lostActors() throws {
     var bench = try Bench()
-    bench.settings.silence = .milliseconds(700)
+    bench.settings.network.silenceLimit = 0.7
     defer { bench.remove() }
     let learner = try bench.learner()
     let ada = try FakeActor(bench)
@@ -138,7 +139,7 @@ struct LearnerServiceTests {
   @Test("policies travel in chunks that add up to what the notice says; one that is gone settles its work")
   func policies() throws {
     var bench = try Bench()
-    bench.settings.policyChunkBytes = 300
+    bench.settings.network.policyChunkBytes = 300
     defer { bench.remove() }
     let learner = try bench.learner()
     let ada = try FakeActor(bench)
@@ -155,7 +156,7 @@ struct LearnerServiceTests {
     #expect(SHA256.digest(of: bytes) == notice.digest)
     let subscriber = try Socket(bench.context, .subscriber)
     try subscriber.subscribe()
-    try subscriber.connect(bench.settings.notices)
+    try subscriber.connect(bench.settings.network.notices)
     var version = 1
     var heard: [[UInt8]]?
     // A subscription takes effect some time after it is made.

@@ -3,6 +3,7 @@ import Foundation
 import Learner
 import Messages
 import Replay
+import Settings
 import Testing
 @testable import Training
 import Transport
@@ -96,7 +97,7 @@ struct OfflineIntakeTests {
   private func fill(_ folder: URL, runID: String, value: Float) throws {
     let store = try ReplayStore(
       folder: folder, origin: ReplayOrigin(runID: runID, modelHash: "m", configuration: ""),
-      settings: ReplaySettings(segmentGroups: 4))
+      settings: ReplaySettings { $0.segmentGroups = 4 })
     for number in 0..<6 {
       let trajectory = Trajectory(
         states: Tensor(repeating: value, shape: [2, 1, 2, 2]), cleanStates: Tensor(repeating: Float(number), shape: [1, 1, 2, 2]),

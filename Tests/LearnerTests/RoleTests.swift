@@ -4,6 +4,7 @@ import Foundation
 import Learner
 import Messages
 import Replay
+import Settings
 import Testing
 import Transport
 
@@ -25,10 +26,10 @@ import Transport
       try Context(security: Security(folder: keys, insecure: false, role: role), logger: quiet)
     }
     bench.context = try context(.learner)
-    bench.settings.endpoint = "tcp://127.0.0.1:*"
-    bench.settings.notices = "tcp://127.0.0.1:*"
+    bench.settings.network.learner = "tcp://127.0.0.1:*"
+    bench.settings.network.notices = "tcp://127.0.0.1:*"
     let learner = try bench.learner()
-    bench.settings.endpoint = learner.addresses.learner
+    bench.settings.network.learner = learner.addresses.learner
 
     bench.context = try context(.rewardServer)
     let intruder = try FakeActor(bench, "eve")

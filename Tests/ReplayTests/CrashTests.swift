@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import Messages
 import Replay
+import Settings
 import Synchronization
 import Testing
 
@@ -30,7 +31,7 @@ struct CrashTests {
     var acknowledged: Set<Int> = [], attempted: Set<Int> = []
   }
 
-  private let settings = ReplaySettings(segmentGroups: 2, maximumTrajectories: 8)
+  private let settings = ReplaySettings { $0.segmentGroups = 2; $0.maximumTrajectories = 8 }
 
   /// Groups appended, committed two at a time, sealed by twos, and dropped when there are more than four.
   private func work(_ folder: URL, _ account: Account, _ order: [Int]) throws {
@@ -110,7 +111,7 @@ struct CrashTests {
 
   /// A store that was to seal groups 0 and 1 when there was no room for a file, and which took 2 and 3 after that.
   private func overfull(_ folder: URL, _ file: String) throws -> ReplayStore {
-    let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings(segmentGroups: 2))
+    let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 2 })
     for number in 0..<2 { try store.add(number) }
     try store.commit()
     let full = DiskFaults { _, path in path.hasSuffix(file) ? ENOSPC : nil }
@@ -172,14 +173,14 @@ struct CrashTests {
       let count = Counter()
       let ended = try withFastFolder { folder -> Bool in
         do {
-          let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings(segmentGroups: 2))
+          let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 2 })
           for number in 0..<7 {
             try store.add(number)
             try store.maintain()
           }
           try store.commit()
         }
-        let whole = ReplaySettings(segmentGroups: 100)
+        let whole = ReplaySettings { $0.segmentGroups = 100 }
         let failure = replayError {
           let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: whole)
           try DiskFaults.$current.withValue(crash(at: index, count: count)) { _ = try store.compact() }

@@ -2,6 +2,7 @@ import Engine
 import Foundation
 import Messages
 import Replay
+import Settings
 import Testing
 
 @Suite("The replay's memory")
@@ -12,7 +13,7 @@ struct GroupCacheTests {
       let size = exampleGroup(0).stateByteCount
       let store = try ReplayStore(
         folder: folder, origin: exampleOrigin,
-        settings: ReplaySettings(segmentGroups: 7, maximumTrajectories: 60, cacheBytes: 10 * size + size / 2))
+        settings: ReplaySettings { $0.segmentGroups = 7; $0.maximumTrajectories = 60; $0.cacheBytes = 10 * size + size / 2 })
       var random = RandomStream(seed: 4).fork("cache")
       var largest = 0
       for number in 0..<60 {

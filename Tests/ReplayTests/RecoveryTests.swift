@@ -2,6 +2,7 @@ import Engine
 import Foundation
 import Messages
 import Replay
+import Settings
 import Testing
 
 /// Ten times as many flips, and so on, where the environment asks for a longer run.
@@ -127,7 +128,7 @@ struct RecoveryTests {
   func damagedSegment() throws {
     try withFolder { folder in
       do {
-        let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings(segmentGroups: 2))
+        let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 2 })
         for number in 0..<4 {
           try store.add(number)
           try store.commit()

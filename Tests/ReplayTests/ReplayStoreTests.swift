@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import Messages
 import Replay
+import Settings
 import Testing
 
 @Suite("A replay keeps what it was given")
@@ -10,7 +11,7 @@ struct ReplayStoreTests {
   @Test("groups come back to the bit, from the journal and from sealed segments, in order of their numbers")
   func order() throws {
     try withFolder { folder in
-      let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings(segmentGroups: 4))
+      let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 4 })
       for number in [3, 1, 0, 2, 7, 5, 4] {
         #expect(try store.add(number, epoch: number / 4) == .stored)
         try store.commit()
@@ -50,7 +51,7 @@ struct ReplayStoreTests {
   @Test("a number is stored once, also after opening again, sealing and dropping")
   func duplicates() throws {
     try withFolder { folder in
-      let settings = ReplaySettings(segmentGroups: 2, maximumTrajectories: 8)
+      let settings = ReplaySettings { $0.segmentGroups = 2; $0.maximumTrajectories = 8 }
       func open() throws -> ReplayStore { try ReplayStore(folder: folder, origin: exampleOrigin, settings: settings) }
       do {
         let store = try open()
@@ -84,7 +85,7 @@ struct ReplayStoreTests {
   func limits() throws {
     try withFolder { folder in
       let size = encoded(exampleGroup(0)).count
-      let settings = ReplaySettings(segmentGroups: 2, maximumBytes: 8 * size)
+      let settings = ReplaySettings { $0.segmentGroups = 2; $0.maximumBytes = 8 * size }
       let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: settings)
       for number in 0..<20 {
         try store.add(number, epoch: number / 2)
@@ -117,7 +118,7 @@ struct ReplayStoreTests {
   @Test("sealing beside the store loses nothing, and every group can be read all the while")
   func sealingBeside() throws {
     try withFolder { folder in
-      let settings = ReplaySettings(segmentGroups: 4)
+      let settings = ReplaySettings { $0.segmentGroups = 4 }
       do {
         let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: settings)
         for number in 0..<30 {
@@ -144,7 +145,7 @@ struct ReplayStoreTests {
   @Test("drawing at random gives different groups, the same from the same stream")
   func sampling() throws {
     try withFolder { folder in
-      let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings(segmentGroups: 5))
+      let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 5 })
       for number in 0..<12 {
         try store.add(number)
         try store.commit()

@@ -1,5 +1,6 @@
 // Requests that come together are scored together; groups and broken pictures stay by themselves.
 
+import Configuration
 import Engine
 import Logging
 import Messages
@@ -78,7 +79,7 @@ struct BatchingTests {
   func broken() throws {
     let counting = Counting()
     counting.gate.put(true)
-    try withServer([counting], batchSize: 16, batchDelay: .milliseconds(300)) { client in
+    try withServer([counting], batchSize: 16, batchDelay: 0.3) { client in
       try send(client, request(1, [7]))
       try send(client, request(2, [253]))
       try send(client, request(3, [9]))
@@ -108,7 +109,7 @@ struct BatchingTests {
 
   @Test("A reward of whole groups sees one group at a time, with all of its pictures, beyond the batch size")
   func groups() throws {
-    try withServer([Together()], batchSize: 2, batchDelay: .milliseconds(100)) { client in
+    try withServer([Together()], batchSize: 2, batchDelay: 0.1) { client in
       for (id, trajectories) in [(1, 2), (2, 3)] {
         let places = (0..<trajectories).flatMap { trajectory in
           [0, 3].map { GroupPlace(trajectory: trajectory, step: $0) }
@@ -131,18 +132,25 @@ struct BatchingTests {
   // MARK: - Vocabulary
 
   private func withServer(
-    _ scorers: [any Scorer & Sendable], batchSize: Int, batchDelay: Duration = .zero,
+    _ scorers: [any Scorer & Sendable], batchSize: Int, batchDelay: Double = 0,
     _ body: (borrowing Socket) throws -> Void
   ) throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let context = try Context()
     let router = try RouterService(
-      context, front: "inproc://batching-front", back: "inproc://batching-back", beat: .milliseconds(50), logger: logger)
-    var options = ScoringOptions(name: "ada", routers: [router.endpoints.back])
-    options.beat = .milliseconds(50)
-    options.batchSize = batchSize
-    options.batchDelay = batchDelay
-    options.credits = 8
+      context, front: "inproc://batching-front", back: "inproc://batching-back",
+      network: NetworkSettings { $0.heartbeatInterval = 0.05 }, logger: logger)
+    let options = ScoringOptions(
+      name: "ada",
+      reward: RewardSettings {
+        $0.batchSize = batchSize
+        $0.batchDelay = batchDelay
+        $0.requestsAtOnce = 8
+      },
+      network: NetworkSettings {
+        $0.routerBackends = [router.endpoints.back]
+        $0.heartbeatInterval = 0.05
+      })
     let server = try ScoringService(context, options, logger: logger) { scorers }
     let client = try Socket(context, .dealer)
     try client.connect(router.endpoints.front)

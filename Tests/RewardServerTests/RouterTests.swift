@@ -52,7 +52,7 @@ struct RouterTests {
 
   @Test("A server that vanishes in the middle loses nothing: others take over")
   func killed() throws {
-    try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*", silence: .seconds(1)) { context, endpoints in
+    try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*", silence: 1) { context, endpoints in
       let fake = try Socket(context, .dealer)
       try fake.connect(endpoints.back)
       let ready = ServerReady(
@@ -116,9 +116,13 @@ struct RouterTests {
   @Test("A server without a router ends, and says where it looked and what to do")
   func nobody() throws {
     let context = try Context()
-    var options = ScoringOptions(name: "lonely", routers: ["tcp://127.0.0.1:1"])
-    options.connectTimeout = .milliseconds(50)
-    options.beat = .milliseconds(20)
+    let options = ScoringOptions(
+      name: "lonely",
+      network: NetworkSettings {
+        $0.routerBackends = ["tcp://127.0.0.1:1"]
+        $0.connectTimeout = 0.05
+        $0.heartbeatInterval = 0.02
+      })
     let server = try ScoringService(context, options, logger: logger) { [FirstByte()] }
     let error = #expect(throws: AbsentPeer.self) { try server.join() }
     #expect(error?.description.contains("tcp://127.0.0.1:1") == true)
@@ -151,14 +155,16 @@ struct RouterTests {
   // MARK: - Vocabulary
 
   func withRouter(
-    _ front: String, _ back: String, silence: Duration = .seconds(15),
+    _ front: String, _ back: String, silence: Double = 15,
     _ body: (Context, RouterService.Endpoints) throws -> Void
   ) throws {
     let context = try Context()
-    var limits = RouterStateMachine.Limits()
-    limits.silence = silence
     let router = try RouterService(
-      context, front: front, back: back, limits: limits, beat: .milliseconds(50), logger: logger)
+      context, front: front, back: back,
+      network: NetworkSettings {
+        $0.silenceLimit = silence
+        $0.heartbeatInterval = 0.05
+      }, logger: logger)
     defer { router.stop() }
     try body(context, router.endpoints)
     router.stop()
@@ -166,9 +172,16 @@ struct RouterTests {
   }
 
   func scoringServer(_ context: Context, _ router: String, _ name: String) throws -> ScoringService {
-    var options = ScoringOptions(name: name, routers: [router])
-    options.beat = .milliseconds(50)
-    options.batchSize = 2
+    let options = ScoringOptions(
+      name: name,
+      reward: RewardSettings {
+        $0.requestsAtOnce = 2
+        $0.batchSize = 2
+      },
+      network: NetworkSettings {
+        $0.routerBackends = [router]
+        $0.heartbeatInterval = 0.05
+      })
     return try ScoringService(context, options, logger: logger) { [FirstByte()] }
   }
 }

@@ -5,6 +5,7 @@ import Engine
 import Foundation
 import Layers
 import Rewards
+import Settings
 import Testing
 
 @Suite("Rewards of CLIP models")
@@ -17,7 +18,7 @@ struct CLIPRewardTests {
   init() throws { try Compute.start() }
 
   /// Folders of both models with a tokenizer, in a temporary folder.
-  private func withModels(_ body: (ScorerOptions) throws -> Void) throws {
+  private func withModels(_ body: (RewardSettings) throws -> Void) throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-clip-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: folder) }
     for kind in ["transformers", "open_clip"] {
@@ -33,12 +34,14 @@ struct CLIPRewardTests {
           at: copy.appending(path: file.lastPathComponent), withDestinationURL: file)
       }
     }
-    var options = ScorerOptions()
-    options.alignmentModel = folder.appending(path: "transformers")
-    options.clipScoreModel = options.alignmentModel
-    options.pickScoreModel = options.alignmentModel
-    options.hpsv2Model = folder.appending(path: "open_clip")
-    try body(options)
+    let transformers = folder.appending(path: "transformers").path
+    try body(
+      RewardSettings {
+        $0.alignmentModel = transformers
+        $0.models = [
+          "clip-score": transformers, "pick-score": transformers, "hpsv2": folder.appending(path: "open_clip").path,
+        ]
+      })
   }
 
   @Test("equal what transformers and open_clip give, for bytes and for float pixels, and so do the gradients",
@@ -74,10 +77,10 @@ struct CLIPRewardTests {
   func refusals() throws {
     try withModels { options in
       for name in ["clip-score", "pick-score", "hpsv2"] {
-        let error = #expect(throws: ScorerError.self) { try ScorerRegistry.make(name, ScorerOptions()) }
+        let error = #expect(throws: ScorerError.self) { try ScorerRegistry.make(name, RewardSettings()) }
         #expect(error?.description.contains("reward \(name)") == true)
       }
-      let folder = try #require(options.hpsv2Model)
+      let folder = URL(filePath: try #require(options.models["hpsv2"]))
       let file = folder.appending(path: "open_clip_config.json")
       let text = try String(contentsOf: file, encoding: .utf8)
       try FileManager.default.removeItem(at: file)

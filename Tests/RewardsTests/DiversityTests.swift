@@ -3,6 +3,7 @@
 import Engine
 import Foundation
 import Rewards
+import Settings
 import Testing
 
 @Suite("Diversity")
@@ -12,10 +13,9 @@ struct DiversityTests {
   init() throws { try Compute.start() }
 
   private func scorer() throws -> any GroupScorer {
-    var options = ScorerOptions()
-    options.alignmentModel = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    let model = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appending(path: "Models/emoji-clip")
-    let made = try ScorerRegistry.make("diversity", options)
+    let made = try ScorerRegistry.make("diversity", RewardSettings { $0.alignmentModel = model.path })
     return try #require(made as? any GroupScorer)
   }
 

@@ -5,6 +5,7 @@ import Engine
 import Foundation
 import Imaging
 import Rewards
+import Settings
 import Testing
 
 @Suite("Reward gradients")
@@ -15,11 +16,14 @@ struct RewardGradientTests {
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
   private func scorers() throws -> [any DifferentiableScorer] {
-    var options = ScorerOptions()
-    options.alignmentModel = Self.root.appending(path: "Models/emoji-clip")
     let models = Self.root.appending(path: "Tests/Golden/models")
-    options.aestheticModel = models.appending(path: "clip-vision")
-    options.aestheticHead = models.appending(path: "aesthetic-head.safetensors")
+    let options = RewardSettings {
+      $0.alignmentModel = Self.root.appending(path: "Models/emoji-clip").path
+      $0.models = [
+        "aesthetic": models.appending(path: "clip-vision").path,
+        "aesthetic-head": models.appending(path: "aesthetic-head.safetensors").path,
+      ]
+    }
     return try ["colourfulness", "alignment", "aesthetic"].map { name in
       let scorer = try ScorerRegistry.make(name, options)
       return try #require(scorer as? any DifferentiableScorer, "\(name) has no gradient")

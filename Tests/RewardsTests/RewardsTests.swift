@@ -4,6 +4,7 @@ import Engine
 import Foundation
 import Imaging
 import Rewards
+import Settings
 import Testing
 
 @Suite("Rewards")
@@ -18,8 +19,8 @@ struct RewardsTests {
 
   @Test("JPEG size is thousands of bytes at quality 95, and compressibility is its negative")
   func jpegSize() throws {
-    let large = try ScorerRegistry.make("jpeg-incompressibility", ScorerOptions())
-    let small = try ScorerRegistry.make("jpeg-compressibility", ScorerOptions())
+    let large = try ScorerRegistry.make("jpeg-incompressibility", RewardSettings())
+    let small = try ScorerRegistry.make("jpeg-compressibility", RewardSettings())
     let images = flat + noisy
     let sizes = try large.scores(images: images, height: 32, width: 48, prompts: ["a", "b"])
     let expected = try [flat, noisy].map {
@@ -33,7 +34,7 @@ struct RewardsTests {
 
   @Test("Bytes that are not the prompts' pictures are refused, without overflow")
   func wrongSizes() throws {
-    let scorer = try ScorerRegistry.make("jpeg-compressibility", ScorerOptions())
+    let scorer = try ScorerRegistry.make("jpeg-compressibility", RewardSettings())
     for (height, width, prompts) in [(32, 48, 2), (0, 48, 1), (-1, -1, 1), (Int.max, Int.max, 1), (Int.max, 1, 2)] {
       #expect(throws: ScorerError.self) {
         try scorer.scores(
@@ -44,14 +45,19 @@ struct RewardsTests {
 
   @Test("An unknown reward names those there are, and a model that is not configured or not there is said to be")
   func refusals() throws {
-    let unknown = #expect(throws: ScorerError.self) { try ScorerRegistry.make("beauty", ScorerOptions()) }
+    let unknown = #expect(throws: ScorerError.self) { try ScorerRegistry.make("beauty", RewardSettings()) }
     for name in ScorerRegistry.names { #expect(unknown?.description.contains(name) == true) }
     for name in ["alignment", "aesthetic"] {
-      let error = #expect(throws: ScorerError.self) { try ScorerRegistry.make(name, ScorerOptions()) }
+      let error = #expect(throws: ScorerError.self) {
+        try ScorerRegistry.make(name, RewardSettings { $0.alignmentModel = "" })
+      }
       #expect(error?.description.contains(name) == true)
     }
-    var options = ScorerOptions()
-    options.alignmentModel = URL(filePath: "/nonexistent/clip")
+    let mistyped = #expect(throws: ScorerError.self) {
+      try ScorerRegistry.make("colourfulness", RewardSettings { $0.models = ["clip-scores": "/clip"] })
+    }
+    #expect(mistyped?.description.contains("unknown key clip-scores; the nearest known key is clip-score") == true)
+    let options = RewardSettings { $0.alignmentModel = "/nonexistent/clip" }
     do {
       _ = try ScorerRegistry.make("alignment", options)
       Issue.record("a model that is not there was accepted")
@@ -65,9 +71,12 @@ struct RewardsTests {
   @Test("The aesthetic score of a picture is finite and follows from model and head alone")
   func aesthetic() throws {
     let golden = Self.root.appending(path: "Tests/Golden/models")
-    var options = ScorerOptions()
-    options.aestheticModel = golden.appending(path: "clip-vision")
-    options.aestheticHead = golden.appending(path: "aesthetic-head.safetensors")
+    let options = RewardSettings {
+      $0.models = [
+        "aesthetic": golden.appending(path: "clip-vision").path,
+        "aesthetic-head": golden.appending(path: "aesthetic-head.safetensors").path,
+      ]
+    }
     let scorer = try ScorerRegistry.make("aesthetic", options)
     let both = try scorer.scores(images: flat + noisy, height: 32, width: 48, prompts: ["a", "b"])
     let again = try ScorerRegistry.make("aesthetic", options)
@@ -81,8 +90,7 @@ struct RewardsTests {
     "A glyph's picture agrees with its own name better than with others",
     .enabled(if: FileManager.default.fileExists(atPath: clip.path), "Models/emoji-clip is not there"))
   func alignment() throws {
-    var options = ScorerOptions()
-    options.alignmentModel = Self.clip
+    let options = RewardSettings { $0.alignmentModel = Self.clip.path }
     let scorer = try ScorerRegistry.make("alignment", options)
     let names: [(UInt32, String)] = [(0x1F415, "dog"), (0x1F34C, "banana"), (0x1F41F, "fish"), (0x1F339, "rose")]
     let font = try EmojiFont()

@@ -71,7 +71,7 @@ struct InProcessRun {
     let learner = LearnerRun(context, configuration, resumes: resumes, logger: logger)
     let actors = try (0..<(learner.addresses() == nil ? 0 : count)).map { index in
       try ActorService(
-        context, configuration, ActorOptions(configuration, name: "actor-\(index)", incarnation: 1), logger: logger)
+        context, ActorOptions(configuration, name: "actor-\(index)", incarnation: 1), logger: logger)
     }
     if !actors.isEmpty { try during(learner, context) }
     let outcome = Result { try learner.join() }

@@ -10,7 +10,7 @@ import Testing
 
 @Suite("A whole run of a method", .serialized)
 struct MethodRunTests {
-  private func run(_ method: String) throws -> InProcessRun {
+  private func run(_ method: MethodName) throws -> InProcessRun {
     var run = try InProcessRun()
     run.configuration.training.algorithm = method
     run.configuration.training.epochs = 2
@@ -19,7 +19,7 @@ struct MethodRunTests {
     run.configuration.branches.stages = 2
     run.configuration.gradient.replayEpochs = 1
     run.configuration.gradient.masksNonPositive = false
-    run.configuration.gradient.sampling = "uniform"
+    run.configuration.gradient.sampling = .uniform
     run.configuration.proxy.passes = 2
     run.configuration.lasro.warmupEpochs = 0
     run.configuration.lasro.steps = 2
@@ -29,12 +29,12 @@ struct MethodRunTests {
     return run
   }
 
-  @Test("moves the policy, and asks for one score a trajectory", arguments: ["ddpo", "b2-diffurl", "sqdf", "lasro"])
-  func moves(method: String) throws {
+  @Test("moves the policy, and asks for one score a trajectory", arguments: [MethodName.ddpo, .b2DiffuRL, .sqdf, .lasro])
+  func moves(method: MethodName) throws {
     var run = try run(method)
     defer { run.remove() }
-    if method == "sqdf" { run.configuration.reward.weights = ["colourfulness": 1] }
-    if method == "b2-diffurl" { run.configuration.sampling.groupSize = 3 }
+    if method == .sqdf { run.configuration.reward.weights = ["colourfulness": 1] }
+    if method == .b2DiffuRL { run.configuration.sampling.groupSize = 3 }
     try run.run(actors: 2)
     #expect(try run.weights(1) != run.weights(2))
     let store = try ReplayStore(reading: URL(filePath: run.configuration.run.folder).appending(path: "replay"))
@@ -43,7 +43,7 @@ struct MethodRunTests {
       let group = try store.group(entry.number)
       #expect(group.isScored && group.trajectories.allSatisfy { $0.scores.map(\.step) == [1] })
       // Branches of the first epoch split at step 1, those of the second at 0.
-      let split = method == "b2-diffurl" && group.epoch == 0 ? 1 : 0
+      let split = method == .b2DiffuRL && group.epoch == 0 ? 1 : 0
       for step in 0...2 {
         let states = group.trajectories.map { $0.states.slice(axis: 0, step..<step + 1).values }
         #expect((Set(states).count == 1) == (step <= split))
@@ -53,7 +53,7 @@ struct MethodRunTests {
 
   @Test("that follows gradients is refused when the reward has none, by its name")
   func withoutGradient() throws {
-    let run = try run("sqdf")
+    let run = try run(.sqdf)
     defer { run.remove() }
     #expect { try run.run(actors: 0) } throws: { "\($0)".contains("jpeg-compressibility") }
     #expect(!FileManager.default.fileExists(atPath: run.configuration.run.folder))
@@ -61,18 +61,13 @@ struct MethodRunTests {
 
   @Test("by a learned proxy follows a reward without a gradient")
   func proxy() throws {
-    var run = try run("sqdf")
+    var run = try run(.sqdf)
     defer { run.remove() }
-    run.configuration.gradient.source = "proxy"
-    run.configuration.proxy.optimism = "ucb"
+    run.configuration.gradient.source = .proxy
+    run.configuration.proxy.optimism = .ucb
     run.configuration.proxy.embeddingModel = URL(filePath: run.configuration.run.model).deletingLastPathComponent()
       .appending(path: "emoji-clip").path
     try run.run(actors: 1)
     #expect(try run.weights(1) != run.weights(2))
-  }
-
-  @Test("has a name in the configuration exactly when the learner knows it")
-  func names() {
-    #expect(LearnerRun.methods.sorted() == Configuration.algorithms.sorted())
   }
 }

@@ -21,16 +21,16 @@ import Transport
     var settings = LearnerSettings(
       runID: "policies", modelHash: SyntheticGroups.modelHash, seed: 3, work: work,
       replayFolder: folder.appending(path: "replay"))
-    settings.endpoint = "inproc://learner"
-    settings.notices = "inproc://notices"
-    settings.policyChunkBytes = 1 << 16
+    settings.network.learner = "inproc://learner"
+    settings.network.notices = "inproc://notices"
+    settings.network.policyChunkBytes = 1 << 16
     let learner = try LearnerService(context, settings, logger: logger)
     var options = ActorOptions(Configuration(), name: "ada", incarnation: 1)
-    options.learner = "inproc://learner"
-    options.routers = ["inproc://nobody"]
-    options.beat = .milliseconds(100)
+    options.configuration.network.learner = "inproc://learner"
+    options.configuration.network.routers = ["inproc://nobody"]
+    options.configuration.network.heartbeatInterval = 0.1
     // Nobody scores: the groups come with missing scores.
-    options.scoreDeadline = .milliseconds(100)
+    options.configuration.network.scoreDeadline = 0.1
     try body(context, learner, options)
   }
 
@@ -38,7 +38,7 @@ import Transport
   func missedNotices() throws {
     try withLearner { context, learner, options in
       var options = options
-      options.notices = "inproc://nothing-is-said-here"
+      options.configuration.network.notices = "inproc://nothing-is-said-here"
       let size = (1 << 20) + 17
       for version in 0...10 {
         try learner.publish(version: version, bytes: [UInt8](repeating: UInt8(version), count: size), tensorCount: 1)
@@ -59,8 +59,8 @@ import Transport
   func stuck() throws {
     try withLearner { context, learner, options in
       var options = options
-      options.notices = "inproc://notices"
-      options.stuckLimit = .milliseconds(300)
+      options.configuration.network.notices = "inproc://notices"
+      options.configuration.run.stuckLimit = 0.3
       try learner.publish(version: 0, bytes: [0], tensorCount: 1)
       let actor = try ActorService(synthetic: context, options, pace: .seconds(3600), logger: logger) { _ in }
       let error = #expect(throws: ActorStuck.self) { try actor.join() }

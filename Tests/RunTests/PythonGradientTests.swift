@@ -27,19 +27,19 @@ struct PythonGradientTests {
     defer { run.remove() }
     run.configuration.reward.weights = [reward: 1, "colourfulness": 0.0001]
     run.configuration.reward.external = [reward]
-    run.configuration.training.algorithm = "sqdf"
+    run.configuration.training.algorithm = .sqdf
     run.configuration.training.epochs = 6
     run.configuration.training.learningRate = 3e-3
     run.configuration.training.finalStep = false
-    run.configuration.gradient.sampling = "uniform"
+    run.configuration.gradient.sampling = .uniform
     run.configuration.gradient.divergenceWeight = 0.001
     run.configuration.gradient.masksNonPositive = false
     run.configuration.gradient.replayEpochs = 2
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let context = try Context()
     let router = try RouterService(
-      context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*", limits: RouterStateMachine.Limits(),
-      beat: .milliseconds(100), logger: logger)
+      context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*", 
+      network: NetworkSettings { $0.heartbeatInterval = 0.1 }, logger: logger)
     run.configuration.network.routers = [router.endpoints.front]
     run.configuration.network.routerBackends = [router.endpoints.back]
     let python = try PythonProcess(file, [router.endpoints.back], interpreter: interpreter)

@@ -1,5 +1,6 @@
 // Reward servers in Python behind the router in Swift.
 
+import Configuration
 import Engine
 import Foundation
 import Logging
@@ -63,8 +64,12 @@ struct PythonServerTests {
     try withRouter { context, router, client in
       let python = try PythonProcess("examples/redness.py", [router.back])
       try client.requireRewards(["redness"])
-      var options = ScoringOptions(name: "swift", routers: [router.back])
-      options.beat = .milliseconds(50)
+      let options = ScoringOptions(
+        name: "swift", reward: RewardSettings { $0.requestsAtOnce = 2 },
+        network: NetworkSettings {
+          $0.routerBackends = [router.back]
+          $0.heartbeatInterval = 0.05
+        })
       let swift = try ScoringService(context, options, logger: logger) { [Redness()] }
       var seen = try versions(client, until: ["1", "swift"])
       #expect(seen == ["1", "swift"])
@@ -102,7 +107,7 @@ struct PythonServerTests {
 
   @Test("that never answer leave scores missing at the deadline, by name")
   func silent() throws {
-    try withRouter(deadline: .seconds(2)) { context, router, client in
+    try withRouter(deadline: 2) { context, router, client in
       let server = try PythonProcess("tests/misbehaving.py", [router.back])
       try client.requireRewards(["silent"])
       let images = ScoredImages.bytes(ImageBatch(count: 1, height: 1, width: 1, pixels: [1, 2, 3]))
@@ -118,19 +123,21 @@ struct PythonServerTests {
   private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
   private func withRouter(
-    deadline: Duration = .seconds(60), _ body: (Context, RouterService.Endpoints, ScoreClient) throws -> Void
+    deadline: Double = 60, _ body: (Context, RouterService.Endpoints, ScoreClient) throws -> Void
   ) throws {
     let context = try Context()
-    var limits = RouterStateMachine.Limits()
-    limits.silence = .seconds(1)
     let router = try RouterService(
-      context, front: "tcp://127.0.0.1:*", back: "tcp://127.0.0.1:*", limits: limits, beat: .milliseconds(50),
-      logger: logger)
-    var options = ScoreClientOptions(name: "learner", routers: [router.endpoints.front])
-    options.imagesPerRequest = 2
-    options.deadline = deadline
-    options.connectTimeout = .seconds(60)
-    try body(context, router.endpoints, ScoreClient(context, options))
+      context, front: "tcp://127.0.0.1:*", back: "tcp://127.0.0.1:*",
+      network: NetworkSettings {
+        $0.silenceLimit = 1
+        $0.heartbeatInterval = 0.05
+      }, logger: logger)
+    let network = NetworkSettings {
+      $0.routers = [router.endpoints.front]
+      $0.scoreDeadline = deadline
+      $0.connectTimeout = 60
+    }
+    try body(context, router.endpoints, ScoreClient(context, network, name: "learner", imagesPerRequest: 2))
     router.stop()
     try router.join()
   }

@@ -136,11 +136,12 @@ struct RewardRunTests {
     var run = try InProcessRun()
     defer { run.remove() }
     let context = try Context()
-    var limits = RouterStateMachine.Limits()
-    limits.silence = .seconds(2)
     let router = try RouterService(
-      context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*", limits: limits, beat: .milliseconds(100),
-      logger: logger)
+      context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*", 
+      network: NetworkSettings {
+        $0.silenceLimit = 2
+        $0.heartbeatInterval = 0.1
+      }, logger: logger)
     run.configuration.network.routers = [router.endpoints.front]
     run.configuration.network.routerBackends = [router.endpoints.back]
     let outcome = Result { try body(&run, context, router.endpoints.back) }

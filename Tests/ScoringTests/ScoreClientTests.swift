@@ -106,10 +106,12 @@ struct ScoreClientTests {
 
   @Test("Without a router the scores are missing at the deadline, with the reason")
   func nobody() throws {
-    var options = ScoreClientOptions(name: "lonely", routers: ["tcp://127.0.0.1:1"])
-    options.deadline = .milliseconds(50)
-    options.connectTimeout = .milliseconds(50)
-    let client = try ScoreClient(Context(), options)
+    let network = NetworkSettings {
+      $0.routers = ["tcp://127.0.0.1:1"]
+      $0.scoreDeadline = 0.05
+      $0.connectTimeout = 0.05
+    }
+    let client = try ScoreClient(Context(), network, name: "lonely")
     let error = #expect(throws: ScoringError.self) { try client.requireRewards(["redness"]) }
     #expect(error?.description.contains("tcp://127.0.0.1:1") == true)
     let image = ScoredImages.bytes(ImageBatch(count: 1, height: 1, width: 1, pixels: [1, 2, 3]))
@@ -120,9 +122,11 @@ struct ScoreClientTests {
 
   @Test("Pictures that fit into no message are refused with the key to change")
   func tooLarge() throws {
-    var options = ScoreClientOptions(name: "learner", routers: ["tcp://127.0.0.1:1"])
-    options.socket.maximumFrameBytes = 2 << 20
-    let client = try ScoreClient(Context(), options)
+    let network = NetworkSettings {
+      $0.routers = ["tcp://127.0.0.1:1"]
+      $0.maximumMessageBytes = 2 << 20
+    }
+    let client = try ScoreClient(Context(), network, name: "learner")
     let error = #expect(throws: ScoringError.self) {
       try client.scores(of: .pixels(Tensor.zeros([1, 512, 512, 3])), prompts: ["a"], rewards: ["redness"])
     }
@@ -147,18 +151,25 @@ struct ScoreClientTests {
   func withServers(_ body: (ScoreClient) throws -> Void) throws {
     let context = try Context()
     let router = try RouterService(
-      context, front: "tcp://127.0.0.1:*", back: "tcp://127.0.0.1:*", beat: .milliseconds(50), logger: logger)
+      context, front: "tcp://127.0.0.1:*", back: "tcp://127.0.0.1:*",
+      network: NetworkSettings { $0.heartbeatInterval = 0.05 }, logger: logger)
     let servers = try ["ada", "bob"].map { name in
-      var options = ScoringOptions(name: name, routers: [router.endpoints.back])
-      options.beat = .milliseconds(50)
-      options.batchSize = 3
+      let options = ScoringOptions(
+        name: name,
+        reward: RewardSettings {
+          $0.requestsAtOnce = 2
+          $0.batchSize = 3
+        },
+        network: NetworkSettings {
+          $0.routerBackends = [router.endpoints.back]
+          $0.heartbeatInterval = 0.05
+        })
       return try ScoringService(context, options, logger: logger) {
-        [Redness(), try ScorerRegistry.make("jpeg-compressibility", ScorerOptions())]
+        [Redness(), try ScorerRegistry.make("jpeg-compressibility", RewardSettings())]
       }
     }
-    var options = ScoreClientOptions(name: "learner", routers: [router.endpoints.front])
-    options.imagesPerRequest = 5
-    try body(ScoreClient(context, options))
+    let network = NetworkSettings { $0.routers = [router.endpoints.front] }
+    try body(ScoreClient(context, network, name: "learner", imagesPerRequest: 5))
     for server in servers { server.stop() }
     for server in servers { try server.join() }
     router.stop()

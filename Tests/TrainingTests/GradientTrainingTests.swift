@@ -38,17 +38,17 @@ struct GradientTrainingTests {
   /// - Parameter method: or `proxy`: sqdf by a learned reward.
   private func run(_ method: String) throws -> SmallRun {
     var run = try SmallRun()
-    run.configuration.training.algorithm = method == "proxy" ? "sqdf" : method
+    run.configuration.training.algorithm = method == "proxy" ? .sqdf : try #require(MethodName(rawValue: method))
     run.configuration.training.epochs = 2
     run.configuration.checkpoint.every = 1
     run.configuration.evaluation.every = 0
     run.configuration.sampling.groupsPerEpoch = 2
-    run.configuration.gradient.sampling = "uniform"
+    run.configuration.gradient.sampling = .uniform
     run.configuration.gradient.masksNonPositive = false
     run.configuration.gradient.divergenceWeight = 0.001
     run.configuration.gradient.replayEpochs = 2
     run.configuration.gradient.differentiatedSteps = 2
-    run.configuration.gradient.source = method == "proxy" ? "proxy" : "server"
+    run.configuration.gradient.source = method == "proxy" ? .proxy : .server
     run.configuration.proxy.embeddingModel = Self.golden.appending(path: "models/clip-vision").path
     run.configuration.proxy.passes = 3
     run.configuration.lasro.warmupEpochs = 1

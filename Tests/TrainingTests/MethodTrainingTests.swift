@@ -13,7 +13,7 @@ import Testing
 
 @Suite("Methods in training", .serialized)
 struct MethodTrainingTests {
-  private func run(_ method: String) throws -> SmallRun {
+  private func run(_ method: MethodName) throws -> SmallRun {
     var run = try SmallRun()
     run.configuration.training.algorithm = method
     run.configuration.training.epochs = 3
@@ -23,14 +23,14 @@ struct MethodTrainingTests {
     run.configuration.branches.shortestInterval = 1
     run.configuration.branches.longestInterval = 2
     run.configuration.branches.stages = 2
-    if method == "b2-diffurl" { run.configuration.sampling.groupSize = 3 }
+    if method == .b2DiffuRL { run.configuration.sampling.groupSize = 3 }
     return run
   }
 
   @discardableResult
   private func train(_ run: SmallRun, _ change: (SamplingIntake) -> Void = { _ in }) throws -> SamplingIntake {
     try run.train { intake in
-      if run.configuration.training.algorithm == "b2-diffurl" { intake.branchStep = { [1, 0, 0][$0] } }
+      if run.configuration.training.algorithm == .b2DiffuRL { intake.branchStep = { [1, 0, 0][$0] } }
       change(intake)
     }
   }
@@ -41,8 +41,8 @@ struct MethodTrainingTests {
     }
   }
 
-  @Test("A stopped run goes on to the same weights to the bit", arguments: ["sdpo", "ddpo", "b2-diffurl"])
-  func exactResume(method: String) throws {
+  @Test("A stopped run goes on to the same weights to the bit", arguments: [MethodName.sdpo, .ddpo, .b2DiffuRL])
+  func exactResume(method: MethodName) throws {
     let whole = try run(method), parts = try run(method)
     defer { [whole, parts].forEach { $0.remove() } }
     let intake = try train(whole)
@@ -59,8 +59,8 @@ struct MethodTrainingTests {
 
   @Test(
     "A group that went over the wire and through the replay trains as it did before",
-    arguments: ["sdpo", "ddpo", "b2-diffurl"])
-  func wireAndReplay(method: String) throws {
+    arguments: [MethodName.sdpo, .ddpo, .b2DiffuRL])
+  func wireAndReplay(method: MethodName) throws {
     let straight = try run(method), stored = try run(method)
     defer { [straight, stored].forEach { $0.remove() } }
     try train(straight)
@@ -73,7 +73,7 @@ struct MethodTrainingTests {
 
   @Test("Groups that do not share the states they should are refused")
   func branchesElsewhere() throws {
-    let run = try run("b2-diffurl")
+    let run = try run(.b2DiffuRL)
     defer { run.remove() }
     let error = #expect(throws: TrainingError.self) { try run.train() }
     #expect(error?.description.contains("states shared up to step 1") == true)

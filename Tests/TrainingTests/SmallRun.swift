@@ -171,7 +171,7 @@ final class SamplingIntake: TrainingIntake {
     }
     let clean = row(states.cleanStates)
     let scoring: TrajectoryScoring =
-      configuration.training.algorithm == "sdpo"
+      configuration.training.algorithm == .sdpo
       ? .dense(LatentSimilarity(cleanStates: clean)) : .final(steps: configuration.sampling.steps)
     let scores = Dictionary(
       uniqueKeysWithValues: scoring.scoredSteps.map { step in

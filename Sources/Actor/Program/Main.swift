@@ -45,13 +45,12 @@ struct Program: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let configuration = try Configuration(
+    var configuration = try Configuration(
       file: config.map { URL(filePath: $0) }, overrides: overrides + (insecure ? ["network.insecure=true"] : []))
-    var options = ActorOptions(configuration, name: name, incarnation: incarnation)
-    if let learner { options.learner = learner }
-    if let notices { options.notices = notices }
-    if !router.isEmpty { options.routers = router }
-    if let connectTimeout { options.connectTimeout = .seconds(connectTimeout) }
-    try await ActorService.run(configuration, options)
+    if let learner { configuration.network.learner = learner }
+    if let notices { configuration.network.notices = notices }
+    if !router.isEmpty { configuration.network.routers = router }
+    if let connectTimeout { configuration.network.connectTimeout = connectTimeout }
+    try await ActorService.run(ActorOptions(configuration, name: name, incarnation: incarnation))
   }
 }

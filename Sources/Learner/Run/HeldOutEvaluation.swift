@@ -38,7 +38,7 @@ final class HeldOutEvaluation: HeldOutMeasure {
     prompts = try configuration.evaluationPrompts()
     seed = RandomStream(seed: configuration.run.seed).fork("held-out")
     sum = RewardSum(configuration.reward.weights)
-    client = try ScoreClient(context, ScoreClientOptions(configuration, name: "learner"), stop: stop)
+    client = try ScoreClient(context, configuration.network, name: "learner", stop: stop)
     self.stop = stop
     self.logger = logger
   }

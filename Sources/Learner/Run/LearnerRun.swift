@@ -1,7 +1,6 @@
 // A learner, from a configuration to its end: the training thread and the network thread around one run folder. The
 // program, `stepwise` and tests call the same.
 
-internal import Algorithms
 package import Configuration
 internal import Engine
 package import Foundation
@@ -16,9 +15,6 @@ package final class LearnerRun: Sendable {
   private let training: ServiceThread
   private let control = Control()
   private let bound = Mailbox<LearnerService.Addresses>()
-
-  /// Names of the methods that it knows.
-  package static var methods: [String] { AlgorithmRegistry.names }
 
   /// Starts loading the model, in a thread of its own.
   ///

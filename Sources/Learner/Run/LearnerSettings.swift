@@ -26,23 +26,12 @@ package struct LearnerSettings: Sendable {
   package var keptEpochs = 6
   /// Where the replay lies.
   package var replayFolder: URL
-  /// Sizes and limits of the replay.
   package var replay = ReplaySettings()
+  package var network = NetworkSettings()
   /// How fast groups may come in relation to how often they are trained on; nil: as fast as there is work.
   package var rateLimits: RateLimits?
   /// Groups that training had taken before this life of the run, one as often as it was taken.
   package var groupsSampled = 0
-  /// Endpoint for actors; port `*` takes any free one.
-  package var endpoint = "tcp://127.0.0.1:*"
-  /// Endpoint of the announcements of policies.
-  package var notices = "tcp://127.0.0.1:*"
-  /// Silence after which an actor counts as lost, and its work goes to others.
-  package var silence: Duration = .seconds(15)
-  /// Most bytes of a policy in one message.
-  package var policyChunkBytes = 4 << 20
-  /// Limits of sockets.
-  package var socket = SocketOptions()
-
   /// - Parameters:
   ///   - runID: not empty.
   ///   - work: which groups there are to make.
@@ -61,7 +50,6 @@ package struct LearnerSettings: Sendable {
   package init(
     _ configuration: Configuration, runID: String, modelHash: String, firstEpoch: Int, groupsSampled: Int = 0
   ) throws {
-    let network = configuration.network
     var work = WorkPlan.Settings(
       seed: configuration.run.seed, prompts: try configuration.trainingPrompts(),
       groupsPerEpoch: configuration.sampling.groupsPerEpoch, groupSize: configuration.sampling.groupSize,
@@ -71,7 +59,7 @@ package struct LearnerSettings: Sendable {
     work.branchSteps = (0..<min(work.epochs, configuration.branches.stages)).map { algorithm.branchStep(ofEpoch: $0) }
     work.finalScoreOnly = algorithm.scoring == .final
     work.maximumStaleness = configuration.training.maximumStaleness
-    work.leaseDuration = .seconds(network.leaseDuration)
+    work.leaseDuration = .seconds(configuration.network.leaseDuration)
     self.init(
       runID: runID, modelHash: modelHash, seed: configuration.run.seed, work: work,
       replayFolder: RunFolder.replay(configuration))
@@ -81,21 +69,14 @@ package struct LearnerSettings: Sendable {
     keptEpochs =
       configuration.checkpoint.every + 1
       + (algorithm is any RewardGradientAlgorithm ? configuration.gradient.replayEpochs : 0)
-    replay = ReplaySettings(
-      segmentGroups: configuration.replay.segmentGroups, segmentBytes: configuration.replay.segmentBytes,
-      maximumTrajectories: configuration.replay.maximumTrajectories, maximumBytes: configuration.replay.maximumBytes,
-      waitsForDisk: configuration.replay.waitsForDisk, cacheBytes: configuration.replay.cacheBytes)
-    if configuration.replay.samplesPerInsert > 0 {
+    replay = configuration.replay
+    network = configuration.network
+    if replay.samplesPerInsert > 0 {
       rateLimits = try RateLimits(
-        samplesPerInsert: configuration.replay.samplesPerInsert, errorBuffer: configuration.replay.errorBuffer,
-        minimumSize: configuration.replay.minimumSize, batch: work.groupsPerEpoch,
+        samplesPerInsert: replay.samplesPerInsert, errorBuffer: replay.errorBuffer,
+        minimumSize: replay.minimumSize, batch: work.groupsPerEpoch,
         capacity: (work.maximumStaleness + 1) * work.groupsPerEpoch)
     }
     self.groupsSampled = groupsSampled
-    endpoint = network.learner
-    notices = network.notices
-    silence = .seconds(network.silenceLimit)
-    policyChunkBytes = network.policyChunkBytes
-    socket.maximumFrameBytes = network.maximumMessageBytes
   }
 }

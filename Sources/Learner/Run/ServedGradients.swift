@@ -17,7 +17,7 @@ final class ServedGradients: PixelGradients {
   /// - Throws: `ScoringError` naming the reward that is not.
   init(_ context: Context, _ configuration: Configuration) throws {
     sum = RewardSum(configuration.reward.weights)
-    client = try ScoreClient(context, ScoreClientOptions(configuration, name: "learner"))
+    client = try ScoreClient(context, configuration.network, name: "learner")
     try client.requireRewards(sum.names, gradient: true)
   }
 

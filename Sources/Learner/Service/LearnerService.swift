@@ -1,6 +1,7 @@
 // The learner's network side, as training sees it: it waits here for groups, and publishes policies here. The service
 // goes on serving actors while training computes.
 
+internal import Configuration
 package import Logging
 package import Messages
 package import Threads
@@ -52,11 +53,11 @@ package final class LearnerService: TrainingIntake, Sendable {
         settings, commands: commands, answers: answers, storedGroups: storedGroups, use: use, waker: waker,
         isAcceptable: isAcceptable, logger: logger)
       do {
-        let router = try Socket(context, .router, options: settings.socket)
-        let notices = try Socket(context, .publisher, options: settings.socket)
+        let router = try Socket(context, .router, options: settings.network.socketOptions)
+        let notices = try Socket(context, .publisher, options: settings.network.socketOptions)
         let addresses = Addresses(
-          learner: try router.bind(settings.endpoint, roles: LearnerLoop.actors),
-          notices: try notices.bind(settings.notices, roles: LearnerLoop.actors))
+          learner: try router.bind(settings.network.learner, roles: LearnerLoop.actors),
+          notices: try notices.bind(settings.network.notices, roles: LearnerLoop.actors))
         logger.info("learner: run \(settings.runID), actors at \(addresses.learner), notices at \(addresses.notices)")
         announce(Started(addresses: addresses, commands: commands))
         try loop.run(router, notices, waker: waker, stop: stop)

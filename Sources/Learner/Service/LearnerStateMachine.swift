@@ -2,6 +2,7 @@
 // It promises that nothing is acknowledged before the caller says it is on disk, that a lost actor's work goes to
 // others, and that an actor that has started again is not joined by an earlier life of itself.
 
+internal import Configuration
 internal import Messages
 internal import Replay
 internal import Threads
@@ -162,7 +163,7 @@ struct LearnerStateMachine {
   }
 
   private func answer(_ request: PolicyRequest) -> Message {
-    if let chunk = policies.chunk(request, limit: settings.policyChunkBytes) { return .policyChunk(chunk) }
+    if let chunk = policies.chunk(request, limit: settings.network.policyChunkBytes) { return .policyChunk(chunk) }
     // Work for a policy that is gone is done; what is left of it in the actor's queue need not be made.
     let newest = policies.current?.version ?? 0
     return .refusal(
@@ -221,7 +222,7 @@ struct LearnerStateMachine {
   /// Time has passed: silent actors count as lost, and their work goes to others.
   mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
-    for (peer, actor) in actors where now - actor.lastHeard > settings.silence {
+    for (peer, actor) in actors where now - actor.lastHeard > .seconds(settings.network.silenceLimit) {
       effects += remove(
         peer, "has been silent for \(Int((now - actor.lastHeard).components.seconds)) s and counts as lost")
     }

@@ -1,7 +1,8 @@
-// What a method is to the learner, and the one list of those there are: a new method is a file and a line in
-// `AlgorithmRegistry`. docs/adding-a-method.md goes through one.
+// The interface between a method and the learner, and the registry of methods: a new method is a file, a case of
+// `MethodName` and a line in `AlgorithmRegistry`. docs/adding-a-method.md shows an example.
 
 package import Foundation
+package import Settings
 
 /// Which clean states of a trajectory are scored.
 package enum Scoring: Sendable, Equatable {
@@ -13,13 +14,14 @@ package enum Scoring: Sendable, Equatable {
 
 /// A method that learns from groups of trajectories. Its state is part of the run's.
 package protocol Algorithm: Sendable {
-  /// The name in configurations.
-  static var name: String { get }
+  /// The value of `training.algorithm`.
+  static var name: MethodName { get }
   /// What it asks the reward for.
   var scoring: Scoring { get }
 
-  /// - Throws: `AlgorithmError` naming the option that does not do.
-  init(_ options: AlgorithmOptions) throws
+  /// - Parameter settings: checked by `AlgorithmRegistry.make`.
+  /// - Throws: `AlgorithmError` naming the setting that the method cannot work with.
+  init(_ settings: MethodSettings) throws
 
   /// Samples that enter a loss together: 2 for pairs.
   var unitSize: Int { get }
@@ -46,23 +48,36 @@ extension Algorithm {
   package mutating func restore(_ state: Data) throws {}
 }
 
+/// A setting or a state that a method cannot work with.
+package struct AlgorithmError: Error, CustomStringConvertible, Equatable {
+  package let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
 /// All methods, by name.
 package enum AlgorithmRegistry {
-  private static let all: [any Algorithm.Type] = [
-    SDPO.self, DDPO.self, B2DiffuRL.self, SQDF.self, DRaFT.self, DRaFTDivergence.self, DRaFTLowVariance.self, ReFL.self,
-    LaSRO.self,
-  ]
-
-  /// The names that `make` knows.
-  package static var names: [String] { all.map { $0.name } }
-
-  /// - Throws: `AlgorithmError` when there is no method of that name, or it cannot work with the options.
-  package static func make(_ name: String, _ options: AlgorithmOptions) throws -> any Algorithm {
-    guard let type = all.first(where: { $0.name == name }) else {
-      throw AlgorithmError("algorithm: expected one of \(names.joined(separator: ", ")), found \(name)")
+  private static func type(of name: MethodName) -> any Algorithm.Type {
+    switch name {
+    case .sdpo: SDPO.self
+    case .ddpo: DDPO.self
+    case .b2DiffuRL: B2DiffuRL.self
+    case .sqdf: SQDF.self
+    case .draftK: DRaFT.self
+    case .draftKL: DRaFTDivergence.self
+    case .draftLV: DRaFTLowVariance.self
+    case .refl: ReFL.self
+    case .lasro: LaSRO.self
     }
-    try options.validate()
-    return try type.init(options)
+  }
+
+  /// The method `training.algorithm`, without state.
+  ///
+  /// - Throws: `AlgorithmError` naming every setting that the method cannot work with.
+  package static func make(_ settings: MethodSettings) throws -> any Algorithm {
+    let problems = settings.problems
+    guard problems.isEmpty else { throw AlgorithmError(problems.joined(separator: "\n")) }
+    return try type(of: settings.training.algorithm).init(settings)
   }
 }
 

@@ -3,28 +3,7 @@
 
 package import Diffusion
 package import Engine
-
-/// What these methods are set with.
-package struct GradientOptions: Sendable {
-  /// How starting states are drawn from the replay: SQDF's choice, the others draw from the present epoch.
-  package var sampling = ReplaySampling.rewardGamma
-  /// How SQDF estimates the clean state that a step leads to.
-  package var estimate = CleanEstimate.oneStep
-  /// α, the weight of the divergence from the frozen reference.
-  package var divergenceWeight: Float = 2
-  /// Whether SQDF leaves out what has no positive reward.
-  package var masksNonPositive = true
-  /// Last steps that DRaFT differentiates through, K.
-  package var differentiatedSteps = 1
-  /// Times that DRaFT-LV noises a final state anew.
-  package var noisings = 2
-  /// Last steps among which ReFL draws.
-  package var lateSteps = 1
-  /// Part of LaSRO's samples that take a second step.
-  package var secondStepShare: Float = 0.5
-
-  package init() {}
-}
+package import Settings
 
 /// States to start from, of B samples.
 package struct Rollout {

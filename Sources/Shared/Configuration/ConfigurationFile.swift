@@ -1,20 +1,10 @@
-// YAML to Configuration and back. The defaults, written as YAML, are the list of known keys: the file is laid over
-// them, `--set` options over that, and only then is it decoded. So no key is listed twice in code.
+// Reads a configuration from YAML and writes it. The defaults, written as YAML, are the list of known keys: the file is
+// laid over them, then the `--set` options, and the result is decoded. So no key is listed twice in code.
 
 package import Foundation
 internal import Yams
 
 extension Configuration {
-  /// Keys whose values are paths.
-  static let pathKeys: Set<String> = [
-    "run.folder", "run.model", "sampling.rewardDecoder", "sampling.promptsFile", "reward.alignmentModel",
-    "reward.clipScoreModel", "reward.pickScoreModel", "reward.hpsv2Model", "reward.aestheticModel",
-    "reward.aestheticHead", "evaluation.promptsFile", "gradient.consistencyModel", "proxy.embeddingModel",
-    "lasro.offlineReplay", "network.keys", "network.keyFile",
-  ]
-  /// Keys whose value is a whole of its own: keys within it are the user's.
-  static let openKeys: Set<String> = ["reward.weights"]
-
   /// Reads a file, applies overrides, makes paths absolute and validates.
   ///
   /// A relative path in the file is relative to the file's folder, one in an override to the working directory.
@@ -58,11 +48,12 @@ extension Configuration {
   /// - Throws: `ConfigurationError`; it does not for a configuration that validates.
   package func encodeYAML() throws -> String {
     var tree = try Self.tree(of: self)
-    for key in Self.openKeys {
-      let parts = key.split(separator: ".").map(String.init)
-      guard let entries = tree[parts[0]]?[parts[1]]?.mapping else { continue }
-      let sorted = entries.sorted { ($0.key.string ?? "") < ($1.key.string ?? "") }
-      tree[parts[0]]?[parts[1]] = Node(sorted.map { ($0.key, $0.value) })
+    for section in tree.mapping?.keys.compactMap(\.string) ?? [] {
+      for (key, value) in tree[section]?.mapping ?? [:] {
+        guard let entries = value.mapping, let key = key.string else { continue }
+        let sorted = entries.sorted { ($0.key.string ?? "") < ($1.key.string ?? "") }
+        tree[section]?[key] = Node(sorted.map { ($0.key, $0.value) })
+      }
     }
     return try Self.explained { try Yams.serialize(node: tree, width: -1, allowUnicode: true) }
   }
@@ -87,6 +78,11 @@ extension Configuration {
 
   private static func parse(_ text: String, source: String) throws -> Node {
     do { return try Yams.compose(yaml: text) ?? Node([(Node, Node)]()) } catch {
+      if case YamlError.duplicatedKeysInMapping(let names, let context) = error {
+        throw ConfigurationError(
+          "\(source):\(context.mark.line): \(names.sorted().joined(separator: ", ")): the key occurs more than once; "
+            + "keep one, and move what belongs to it there.")
+      }
       throw ConfigurationError("\(source): expected YAML, found: \(error)")
     }
   }
@@ -105,40 +101,58 @@ extension Configuration {
     return path.reversed().reduce(leaf) { inner, key in Node([(Node(key), inner)]) }
   }
 
-  /// `upper` laid over `lower`: every key of `upper` must be known to `lower`, except within open keys and lists.
+  /// `upper` laid over `lower`: every key of `upper` must be known to `lower`, except within lists and within settings
+  /// that are maps themselves, such as `reward.weights`.
   private static func overlay(_ upper: Node, over lower: Node, _ source: String, path: [String] = []) throws -> Node {
     let here = path.joined(separator: ".")
-    guard var result = lower.mapping, !openKeys.contains(here) else { return upper }
-    if path.count < 2, upper.null != nil { return lower }
+    guard path.count < 2, var result = lower.mapping else { return upper }
+    if upper.null != nil { return lower }
     guard let changes = upper.mapping else {
       throw ConfigurationError(
         "\(source):\(line(of: upper)) \(here.isEmpty ? "expected sections such as run: and training:" : "\(here): expected keys"), "
           + "found \(upper.string.map { "\"\($0)\"" } ?? "a list"). See docs/configuration.md.")
     }
     for (key, value) in changes {
-      let full = (path + [key.string ?? "?"]).joined(separator: ".")
+      let name = key.string ?? "?"
       guard let known = result[key] else {
-        let candidates = path.isEmpty ? result.keys.compactMap(\.string) + (try keys) : try keys
-        let nearest = nearestKey(to: full, among: candidates)
         throw ConfigurationError(
-          "\(source):\(line(of: key)) unknown key \(full); the nearest known key is \(nearest ?? "none"). "
-            + "docs/configuration.md lists all.")
+          "\(source):\(line(of: key)) \(try explainUnknown(name, in: path)) docs/configuration.md lists all keys.")
       }
       if value.null != nil, value.string?.isEmpty != false { continue }
-      result[key] = try overlay(value, over: known, source, path: path + [key.string ?? "?"])
+      result[key] = try overlay(value, over: known, source, path: path + [name])
     }
     return .mapping(result)
   }
 
+  /// Says where a known key belongs, or which known key is nearest.
+  private static func explainUnknown(_ key: String, in path: [String]) throws -> String {
+    let keys = try keys, sections = Configuration().sections.map(\.name)
+    let full = (path + [key]).joined(separator: "."), parts = key.split(separator: ".").map(String.init)
+    if keys.contains(key) {
+      return "expected \(parts[1]): inside the section \(parts[0]):, found the key \(key). Write the section and "
+        + "the key on lines of their own, or use --set \(key)=VALUE."
+    }
+    if let section = path.last, sections.contains(key) {
+      return "expected the section \(key) at the top level, found it inside \(section). Correct its indentation."
+    }
+    let nearest = nearestKey(to: full, among: path.isEmpty ? sections + keys : keys)
+    return "unknown key \(full); the nearest known key is \(nearest ?? "none")."
+  }
+
   private static func line(of node: Node) -> String { node.mark.map { "\($0.line):" } ?? "" }
 
-  /// Relative paths made absolute; empty ones stay empty.
+  /// Makes relative paths absolute; empty ones stay empty.
   private static func rebased(_ tree: Node, on folder: URL) throws -> Node {
+    func rebased(_ path: Node) -> Node {
+      guard let text = path.string, !text.isEmpty, !text.hasPrefix("/") else { return path }
+      return Node(folder.appending(path: text).standardizedFileURL.path, Tag(.str))
+    }
     var tree = tree
-    for key in pathKeys {
-      let parts = key.split(separator: ".").map(String.init)
-      guard let text = tree[parts[0]]?[parts[1]]?.string, !text.isEmpty, !text.hasPrefix("/") else { continue }
-      tree[parts[0]]?[parts[1]] = Node(folder.appending(path: text).standardizedFileURL.path, Tag(.str))
+    for (name, section) in Configuration().sections {
+      for key in type(of: section).paths {
+        guard let value = tree[name]?[key] else { continue }
+        tree[name]?[key] = value.mapping.map { Node($0.map { ($0.key, rebased($0.value)) }) } ?? rebased(value)
+      }
     }
     return tree
   }

@@ -4,6 +4,7 @@
 
 internal import Engine
 package import Messages
+package import Settings
 package import Threads
 package import Transport
 
@@ -12,7 +13,9 @@ package final class ScoreClient {
   /// Requests in flight at once; a router takes 64 of one client.
   private static let requestsInFlight = 32
 
-  private let options: ScoreClientOptions
+  private let network: NetworkSettings
+  private let name: String
+  private let imagesPerRequest: Int
   private let sockets: DealerSet
   private let stop: StopFlag?
   private let start = ContinuousClock.now
@@ -24,13 +27,21 @@ package final class ScoreClient {
 
   /// Connects to the routers; whether they are there shows in answers.
   ///
-  /// - Parameter stop: ends waits early; what has not come by then is missing.
+  /// - Parameters:
+  ///   - name: names the client in errors.
+  ///   - imagesPerRequest: a smaller value spreads a batch over more servers.
+  ///   - stop: ends waits early; scores that have not arrived by then are missing.
   /// - Throws: `TransportError` when an endpoint is malformed.
-  package init(_ context: Context, _ options: ScoreClientOptions, stop: StopFlag? = nil) throws {
-    self.options = options
+  package init(
+    _ context: Context, _ network: NetworkSettings, name: String, imagesPerRequest: Int = 8, stop: StopFlag? = nil
+  ) throws {
+    self.network = network
+    self.name = name
+    self.imagesPerRequest = imagesPerRequest
     self.stop = stop
-    sockets = try DealerSet(context, options.routers, to: .router, options: options.socket)
-    exchange = ScoreExchange(routers: options.routers.count, silence: options.silence, deadline: options.deadline)
+    sockets = try DealerSet(context, network.routers, to: .router, options: network.socketOptions)
+    exchange = ScoreExchange(
+      routers: network.routers.count, silence: .seconds(network.silenceLimit), deadline: .seconds(network.scoreDeadline))
   }
 
   private var now: Duration { ContinuousClock.now - start }
@@ -39,11 +50,11 @@ package final class ScoreClient {
   ///
   /// - Parameters:
   ///   - gradient: each must be offered with a gradient.
-  ///   - timeout: nil waits for the options' `connectTimeout`.
+  ///   - timeout: nil waits for `network.connectTimeout`.
   /// - Throws: `ScoringError` naming the reward: at once when it is offered without the gradient that is wanted, and
   ///   after the time-out when nobody offers it.
   package func requireRewards(_ names: [String], gradient: Bool = false, timeout: Duration? = nil) throws {
-    let timeout = timeout ?? options.connectTimeout
+    let timeout = timeout ?? .seconds(network.connectTimeout)
     let end = now + timeout
     while true {
       for router in 0..<sockets.count { _ = try sockets.send(router, Message.rewardsQuery(RewardsQuery()).encode()) }
@@ -55,10 +66,10 @@ package final class ScoreClient {
       if absent.isEmpty { return }
       if now >= end || stop?.isSet == true {
         let found = offers.isEmpty
-          ? "no answer of a router at \(options.routers.joined(separator: " or "))"
+          ? "no answer of a router at \(network.routers.joined(separator: " or "))"
           : offered.isEmpty ? "none at all" : Set(offered.map(\.name)).sorted().joined(separator: ", ")
         throw ScoringError(
-          "\(options.name): expected reward servers that offer \(absent.joined(separator: ", ")), found \(found) after "
+          "\(self.name): expected reward servers that offer \(absent.joined(separator: ", ")), found \(found) after "
             + "\(timeout.seconds) s. Start them with the run's configuration, or correct "
             + "reward.weights or network.routers.")
       }
@@ -71,7 +82,7 @@ package final class ScoreClient {
       guard !versions.isEmpty, versions.allSatisfy({ !$0.hasGradient }) else { continue }
       let able = Set(offered.filter(\.hasGradient).map(\.name)).sorted()
       throw ScoringError(
-        "\(options.name): expected the reward \(name) with a gradient, found that its server has none. "
+        "\(self.name): expected the reward \(name) with a gradient, found that its server has none. "
           + (able.isEmpty ? "No reward that is offered has one" : "These have one: \(able.joined(separator: ", "))")
           + "; change reward.weights, or take a method that needs none.")
     }
@@ -135,12 +146,12 @@ package final class ScoreClient {
     case .pixels: bytes = elements * MemoryLayout<Float>.size
     }
     // Beside the images there are prompts and names; a mebibyte is more than they take.
-    let fitting = (options.socket.maximumFrameBytes - (1 << 20)) / max(1, bytes)
-    let size = together ? images.count : min(options.imagesPerRequest, fitting)
+    let fitting = (network.maximumMessageBytes - (1 << 20)) / max(1, bytes)
+    let size = together ? images.count : min(imagesPerRequest, fitting)
     guard size > 0, size <= fitting else {
       throw ScoringError(
-        "\(options.name): expected \(max(1, size)) images of \(images.height) x \(images.width) to fit into a message of "
-          + "\(options.socket.maximumFrameBytes) bytes, found \(max(1, size) * bytes). Raise network.maximumMessageBytes "
+        "\(self.name): expected \(max(1, size)) images of \(images.height) x \(images.width) to fit into a message of "
+          + "\(network.maximumMessageBytes) bytes, found \(max(1, size) * bytes). Raise network.maximumMessageBytes "
           + "for all roles.")
     }
     return stride(from: 0, to: images.count, by: size).map { $0..<min($0 + size, images.count) }
@@ -167,7 +178,7 @@ package final class ScoreClient {
         case .scoreReply(let reply): effects += exchange.reply(reply, router: router, now: now)
         case .rewardsOffered(let offered): offers[router] = offered.rewards
         case .refusal(let refusal):
-          throw ScoringError("\(sockets.endpoints[router]): the router refused \(options.name): \(refusal.reason)")
+          throw ScoringError("\(sockets.endpoints[router]): the router refused \(self.name): \(refusal.reason)")
         default: break
         }
       }
@@ -177,7 +188,7 @@ package final class ScoreClient {
 
   private func beat() throws {
     guard now >= nextBeat else { return }
-    nextBeat = now + options.beat
+    nextBeat = now + .seconds(network.heartbeatInterval)
     beats += 1
     let bytes = Message.heartbeat(Heartbeat(sequence: beats, inFlight: exchange.count)).encode()
     for router in 0..<sockets.count { _ = try sockets.send(router, bytes) }

@@ -44,6 +44,11 @@ package final class AestheticHead {
 
 /// How much people like a picture, about 1 to 10.
 package final class Aesthetic: DifferentiableScorer {
+  static let declaration = RewardDeclaration("aesthetic", models: ["aesthetic", "aesthetic-head"]) {
+    try Aesthetic(
+      model: $0.model("aesthetic", for: "aesthetic"), head: $0.model("aesthetic-head", for: "aesthetic"))
+  }
+
   package let name = "aesthetic"
   package let version: String
   private let vision: CLIPVision

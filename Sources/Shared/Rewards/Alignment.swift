@@ -18,6 +18,20 @@ package final class Alignment: DifferentiableScorer {
     case scaled
   }
 
+  static let alignment = RewardDeclaration("alignment") {
+    try Alignment(folder: $0.alignmentModel(for: "alignment"))
+  }
+  static let clipScore = declaration("clip-score", .percent)
+  static let pickScore = declaration("pick-score", .scaled)
+  static let hpsv2 = declaration("hpsv2", .cosine)
+
+  /// A reward with a CLIP model of its own, under its own name in `reward.models`.
+  private static func declaration(_ name: String, _ formula: Formula) -> RewardDeclaration {
+    RewardDeclaration(name, models: [name]) {
+      try Alignment(folder: $0.model(name, for: name), name: name, formula: formula)
+    }
+  }
+
   package let name: String
   package let version: String
   private let formula: Formula

@@ -9,6 +9,8 @@ internal import Imaging
 ///     rg = R - G,  yb = (R + G) / 2 - B,  R, G, B in 0...255
 ///     M = √(σ_rg² + σ_yb²) + 0.3 √(μ_rg² + μ_yb²)
 package struct Colourfulness: DifferentiableScorer {
+  static let declaration = RewardDeclaration("colourfulness") { _ in Colourfulness() }
+
   package let name = "colourfulness"
   package let version = "colourfulness/1"
 

@@ -9,6 +9,10 @@ package import Foundation
 ///
 /// Of each other trajectory the picture of the nearest step counts; of two equally near ones, the later.
 package final class Diversity: GroupScorer {
+  static let declaration = RewardDeclaration("diversity") {
+    try Diversity(folder: $0.alignmentModel(for: "diversity"))
+  }
+
   package let name = "diversity"
   package let version: String
   private let clip: Alignment

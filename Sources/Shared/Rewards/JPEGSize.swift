@@ -4,6 +4,9 @@ internal import Imaging
 
 /// Bytes/1000 of the JPEG file, negated for compressibility.
 package struct JPEGSize: Scorer {
+  static let compressibility = RewardDeclaration("jpeg-compressibility") { _ in JPEGSize(compressible: true) }
+  static let incompressibility = RewardDeclaration("jpeg-incompressibility") { _ in JPEGSize(compressible: false) }
+
   package let name: String
   package let version = "jpeg-quality-95/1"
   private let sign: Float

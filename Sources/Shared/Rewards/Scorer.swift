@@ -1,8 +1,7 @@
-// What a reward is: pictures and prompts in, one number a picture out. Rewards are found by name; a new one is a file
-// and a line in `ScorerRegistry`.
+// The interface of a reward: pictures and prompts in, one number per picture out. A new reward is a file and a line in
+// `ScorerRegistry`.
 
 package import Engine
-package import Foundation
 internal import Imaging
 
 /// A reward that cannot be set up or computed, in words.
@@ -84,64 +83,5 @@ extension Scorer {
         "\(name): expected \(count) pictures of \(height) x \(width) x 3 bytes, one a prompt, found \(images.count) bytes")
     }
     return (0..<count).map { Image(width: width, height: height, pixels: Array(images[$0 * size..<($0 + 1) * size])) }
-  }
-}
-
-/// Where scorers find their models.
-package struct ScorerOptions: Sendable {
-  /// A transformers CLIPModel folder, with its tokenizer, for `alignment` and `diversity`.
-  package var alignmentModel: URL?
-  /// A CLIP folder, transformers' or open_clip's, with its tokenizer, for `clip-score`.
-  package var clipScoreModel: URL?
-  /// The same for `pick-score`: PickScore_v1 with the tokenizer of CLIP ViT-H/14.
-  package var pickScoreModel: URL?
-  /// The same for `hpsv2`.
-  package var hpsv2Model: URL?
-  /// A transformers CLIPVisionModelWithProjection folder for `aesthetic`.
-  package var aestheticModel: URL?
-  /// The linear stack on that model's embedding, a safetensors file.
-  package var aestheticHead: URL?
-
-  package init() {}
-}
-
-/// All rewards, by name.
-package enum ScorerRegistry {
-  private static let makers: [(name: String, make: @Sendable (ScorerOptions) throws -> any Scorer)] = [
-    ("jpeg-compressibility", { _ in JPEGSize(compressible: true) }),
-    ("jpeg-incompressibility", { _ in JPEGSize(compressible: false) }),
-    ("colourfulness", { _ in Colourfulness() }),
-    ("diversity", { try Diversity(folder: folder($0.alignmentModel, for: "diversity")) }),
-    ("alignment", { try Alignment(folder: folder($0.alignmentModel, for: "alignment")) }),
-    ("clip-score", { try alignment("clip-score", $0.clipScoreModel, .percent) }),
-    ("pick-score", { try alignment("pick-score", $0.pickScoreModel, .scaled) }),
-    ("hpsv2", { try alignment("hpsv2", $0.hpsv2Model, .cosine) }),
-    (
-      "aesthetic",
-      {
-        try Aesthetic(
-          model: folder($0.aestheticModel, for: "aesthetic"), head: folder($0.aestheticHead, for: "aesthetic"))
-      }
-    ),
-  ]
-
-  /// The names that `make` knows.
-  package static var names: [String] { makers.map(\.name) }
-
-  /// - Throws: `ScorerError` when there is no reward of that name, or its model cannot be loaded.
-  package static func make(_ name: String, _ options: ScorerOptions) throws -> any Scorer {
-    guard let maker = makers.first(where: { $0.name == name }) else {
-      throw ScorerError("reward: expected one of \(names.joined(separator: ", ")), found \(name)")
-    }
-    return try maker.make(options)
-  }
-
-  private static func alignment(_ name: String, _ model: URL?, _ formula: Alignment.Formula) throws -> Alignment {
-    try Alignment(folder: folder(model, for: name), name: name, formula: formula)
-  }
-
-  private static func folder(_ url: URL?, for name: String) throws -> URL {
-    guard let url else { throw ScorerError("reward \(name): no path is configured for its model") }
-    return url
   }
 }

@@ -1,6 +1,7 @@
 // `stepwise evaluate`: how good a policy is, in numbers.
 
 import ArgumentParser
+import Configuration
 import Foundation
 import Supervision
 import Rewards
@@ -30,7 +31,8 @@ struct EvaluateCommand: ParsableCommand {
   func run() throws {
     let texts = try readPrompts(prompts)
     let generator = try model.load()
-    let scorers = try reward.map { try ScorerRegistry.make($0, scorerOptions.scorerOptions) }
+    let settings = try scorerOptions.settings()
+    let scorers = try reward.map { try ScorerRegistry.make($0, settings) }
     let evaluation = Evaluation(
       prompts: texts, firstSeed: firstSeed, seeds: seeds, scorers: scorers, clip: try scorerOptions.clip(),
       measuresDivergence: divergence)
@@ -47,25 +49,28 @@ struct EvaluateCommand: ParsableCommand {
   }
 }
 
-/// Where scorers find their models.
+/// The models of rewards.
 struct ScorerModelOptions: ParsableArguments {
   @Option(help: "CLIP folder (transformers format) of the reward alignment, and of diversity.")
-  var alignmentModel = "Models/emoji-clip"
-  @Option(help: "CLIP folder of the reward clip-score.") var clipScoreModel: String?
-  @Option(help: "CLIP folder of the reward pick-score.") var pickScoreModel: String?
-  @Option(help: "CLIP folder of the reward hpsv2.") var hpsv2Model: String?
-  @Option(help: "CLIP vision folder of the reward aesthetic.") var aestheticModel: String?
-  @Option(help: "Linear head of the reward aesthetic, a safetensors file.") var aestheticHead: String?
+  var alignmentModel = RewardSettings().alignmentModel
+  @Option(
+    name: .customLong("reward-model"),
+    help: ArgumentHelp(
+      "A model of another reward, of \(ScorerRegistry.models.joined(separator: ", ")); may be repeated.",
+      valueName: "name=path"))
+  var rewardModels: [String] = []
 
-  var scorerOptions: ScorerOptions {
-    var options = ScorerOptions()
-    options.alignmentModel = URL(filePath: alignmentModel)
-    options.clipScoreModel = clipScoreModel.map { URL(filePath: $0) }
-    options.pickScoreModel = pickScoreModel.map { URL(filePath: $0) }
-    options.hpsv2Model = hpsv2Model.map { URL(filePath: $0) }
-    options.aestheticModel = aestheticModel.map { URL(filePath: $0) }
-    options.aestheticHead = aestheticHead.map { URL(filePath: $0) }
-    return options
+  func settings() throws -> RewardSettings {
+    var settings = RewardSettings()
+    settings.alignmentModel = alignmentModel
+    for option in rewardModels {
+      let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2 else {
+        throw CommandError("--reward-model: expected NAME=PATH, such as clip-score=Models/clip, found \(option)")
+      }
+      settings.models[parts[0]] = parts[1]
+    }
+    return settings
   }
 
   /// The CLIP that measures diversity; nil when its folder is not there.

@@ -2,6 +2,7 @@
 // used beside a running learner; so may `export` and `rescore`, which write elsewhere. `compact` may not.
 
 import ArgumentParser
+import Configuration
 import Engine
 import Foundation
 import Supervision

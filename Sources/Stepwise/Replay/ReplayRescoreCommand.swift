@@ -2,6 +2,7 @@
 // `stepwise-learner --offline` trains on. The old one stays as it is.
 
 import ArgumentParser
+import Configuration
 import Diffusion
 import Engine
 import Foundation
@@ -42,8 +43,14 @@ extension ReplayCommand {
         throw CommandError("\(out): expected a folder that does not exist yet, found one; choose another")
       }
       let scorer = try StateScorer(
-        model: URL(filePath: model), weights: weights, options: scorerOptions.scorerOptions)
-      let written = try ReplayStore(folder: target, origin: store.storedOrigin)
+        model: URL(filePath: model), weights: weights, settings: scorerOptions.settings())
+      let written = try ReplayStore(
+        folder: target, origin: store.storedOrigin,
+        settings: ReplaySettings {
+          $0.maximumTrajectories = .max
+          $0.maximumBytes = .max
+          $0.cacheBytes = 0
+        })
       var unscored = 0
       for entry in store.entries {
         let group = try scorer.rescored(store.group(entry.number))
@@ -73,11 +80,11 @@ struct StateScorer {
 
   /// - Parameter weights: of the sum that is learned.
   /// - Throws: when the model or a reward's model cannot be loaded.
-  init(model folder: URL, weights: [(name: String, weight: Float)], options: ScorerOptions) throws {
+  init(model folder: URL, weights: [(name: String, weight: Float)], settings: RewardSettings) throws {
     self.folder = folder
     vae = try AutoencoderKL(folder: folder.appending(path: "vae"))
     // In the order of the names, as the actors add them.
-    scorers = try weights.sorted { $0.name < $1.name }.map { (try ScorerRegistry.make($0.name, options), $0.weight) }
+    scorers = try weights.sorted { $0.name < $1.name }.map { (try ScorerRegistry.make($0.name, settings), $0.weight) }
   }
 
   /// The group with the new scores alone, and the dense rewards that follow.

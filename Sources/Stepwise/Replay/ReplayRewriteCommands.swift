@@ -1,6 +1,7 @@
 // `stepwise replay export` and `compact`: stored groups written anew, to one file or into fewer segments.
 
 import ArgumentParser
+import Configuration
 import Foundation
 import Supervision
 import Replay
@@ -47,8 +48,13 @@ extension ReplayCommand {
 
     func run() throws {
       let store = try place.openForWriting(
-        ReplaySettings(
-          segmentGroups: segmentGroups, segmentBytes: segmentBytes, maximumTrajectories: .max, maximumBytes: .max))
+        ReplaySettings {
+          $0.segmentGroups = segmentGroups
+          $0.segmentBytes = segmentBytes
+          $0.maximumTrajectories = .max
+          $0.maximumBytes = .max
+          $0.cacheBytes = 0
+        })
       for damage in store.damage { print("damaged: \(damage)") }
       let done = try store.compact()
       print(

@@ -151,15 +151,15 @@ struct Comparison {
   init(_ configuration: Configuration) throws {
     prompts = try configuration.evaluationPrompts()
     seeds = configuration.evaluation.seeds
-    var options = ScorerOptions()
-    options.alignmentModel = URL(filePath: configuration.reward.alignmentModel)
-    let scorers = try configuration.reward.weights.keys.sorted().map { try ScorerRegistry.make($0, options) }
+    let scorers = try configuration.reward.weights.keys.sorted().map {
+      try ScorerRegistry.make($0, configuration.reward)
+    }
     let hasCLIP = FileManager.default.fileExists(atPath: configuration.reward.alignmentModel)
     generator = try PictureGenerator(
       TextToImageModel(folder: URL(filePath: configuration.run.model)), lora: nil,
       settings: SamplingSettings(
         steps: configuration.sampling.steps, guidance: configuration.sampling.guidanceScale,
-        eta: configuration.sampling.eta, spacing: .init(rawValue: configuration.sampling.timestepSpacing)))
+        eta: configuration.sampling.eta, spacing: .init(configuration.sampling.timestepSpacing)))
     evaluation = Evaluation(
       prompts: prompts, firstSeed: 1000, seeds: seeds, scorers: scorers,
       clip: hasCLIP ? try Alignment(folder: URL(filePath: configuration.reward.alignmentModel)) : nil)

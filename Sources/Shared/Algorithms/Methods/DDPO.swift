@@ -3,34 +3,37 @@
 
 package import Engine
 package import Foundation
+package import Settings
 
 /// The method DDPO, with importance sampling (DDPO-IS).
 package struct DDPO: PolicyGradientAlgorithm {
-  package static let name = "ddpo"
+  package static let name = MethodName.ddpo
   package let scoring = Scoring.final
 
-  private let options: AlgorithmOptions
+  private let sampling: SamplingSettings
+  private let training: TrainingSettings
   private var statistics: PromptStatistics
 
-  package init(_ options: AlgorithmOptions) throws {
-    self.options = options
+  package init(_ settings: MethodSettings) throws {
+    sampling = settings.sampling
+    training = settings.training
     statistics = try PromptStatistics(
-      bufferSize: options.statisticsBufferSize, minimumCount: options.statisticsMinimumCount)
+      bufferSize: training.statisticsBufferSize, minimumCount: training.statisticsMinimumCount)
   }
 
-  package func trainedSteps(ofEpoch epoch: Int) -> Range<Int> { 0..<options.steps - (options.finalStep ? 0 : 1) }
+  package func trainedSteps(ofEpoch epoch: Int) -> Range<Int> { 0..<sampling.steps - (training.finalStep ? 0 : 1) }
 
   /// Every trajectory by itself: its final reward, normalised per prompt or over the batch, counts at all its steps.
   package mutating func units(_ groups: [GroupRewards], epoch: Int) -> [TrainingUnit] {
     let rewards = groups.flatMap { $0.final.map { [$0] } }
     let prompts = groups.flatMap { [String](repeating: $0.prompt, count: $0.dense.count) }
     let advantages =
-      options.normalizesPerPrompt
+      training.normalizesPerPrompt
       ? statistics.advantages(returns: rewards, prompts: prompts) : batchAdvantages(returns: rewards)
     let places = groups.indices.flatMap { group in groups[group].dense.indices.map { (group, $0) } }
     return zip(places, advantages).map { place, advantage in
       TrainingUnit(
-        group: place.0, members: [place.1], advantages: [[Float](repeating: advantage[0], count: options.steps)])
+        group: place.0, members: [place.1], advantages: [[Float](repeating: advantage[0], count: sampling.steps)])
     }
   }
 
@@ -50,9 +53,9 @@ package struct DDPO: PolicyGradientAlgorithm {
   /// - Parameter terms: any G; all terms count alike.
   package func loss(_ terms: PolicyTerms) -> (loss: Tensor, metrics: LossMetrics) {
     let logRatios = terms.logProbabilities - terms.behaviour, ratio = logRatios.exp()
-    let advantage = terms.advantages.clamped(-options.advantageClip, options.advantageClip)
+    let advantage = terms.advantages.clamped(-training.advantageClip, training.advantageClip)
     let free = -(advantage * ratio)
-    let clipped = -(advantage * ratio.clamped(1 - options.logRatioClip, 1 + options.logRatioClip))
+    let clipped = -(advantage * ratio.clamped(1 - training.logRatioClip, 1 + training.logRatioClip))
     let loss = Tensor.maximum(free, clipped).mean()
 
     let held = zip(free.values, clipped.values).filter { $1 > $0 }.count

@@ -1,13 +1,14 @@
 // Direct Reward Fine-Tuning (DRaFT), arXiv 2309.17400: the reward's gradient through the last K steps (DRaFT-K), and
-// with several noisings of the final state to lower its variance (DRaFT-LV). Here the steps before the last K are those
+// with several noise samples per final state to lower its variance (DRaFT-LV). Here the steps before the last K are those
 // that an actor took with the same policy.
 
 internal import Diffusion
 package import Engine
+package import Settings
 
 /// The method DRaFT-K.
 package struct DRaFT: RewardGradientAlgorithm {
-  package static let name = "draft-k"
+  package static let name = MethodName.draftK
 
   package let sampling = ReplaySampling.onPolicy
   package let startSteps: Range<Int>
@@ -15,16 +16,12 @@ package struct DRaFT: RewardGradientAlgorithm {
   private let steps: Int
   private let divergenceWeight: Float
 
-  package init(_ options: AlgorithmOptions) throws { try self.init(options, divergenceWeight: 0) }
+  package init(_ settings: MethodSettings) { self.init(settings, divergenceWeight: 0) }
 
-  init(_ options: AlgorithmOptions, divergenceWeight: Float) throws {
-    let count = options.gradient.differentiatedSteps
-    guard (1...options.steps).contains(count) else {
-      throw AlgorithmError(
-        "gradient.differentiatedSteps: expected 1 to sampling.steps (\(options.steps)), found \(count)")
-    }
-    startSteps = options.steps - count..<options.steps - count + 1
-    steps = options.steps
+  init(_ settings: MethodSettings, divergenceWeight: Float) {
+    steps = settings.sampling.steps
+    let first = steps - settings.gradient.differentiatedSteps
+    startSteps = first..<first + 1
     self.divergenceWeight = divergenceWeight
   }
 
@@ -53,18 +50,14 @@ package struct DRaFT: RewardGradientAlgorithm {
 
 /// The method DRaFT + KL: DRaFT-K with a weighted divergence from the reference.
 package struct DRaFTDivergence: RewardGradientAlgorithm {
-  package static let name = "draft-kl"
+  package static let name = MethodName.draftKL
 
   package let sampling = ReplaySampling.onPolicy
   package let discount: Float = 1
   private let base: DRaFT
 
-  package init(_ options: AlgorithmOptions) throws {
-    let weight = options.gradient.divergenceWeight
-    guard weight > 0, weight.isFinite else {
-      throw AlgorithmError("gradient.divergenceWeight: expected more than 0 for draft-kl, found \(weight)")
-    }
-    base = try DRaFT(options, divergenceWeight: weight)
+  package init(_ settings: MethodSettings) {
+    base = DRaFT(settings, divergenceWeight: settings.gradient.divergenceWeight)
   }
 
   package var startSteps: Range<Int> { base.startSteps }
@@ -79,31 +72,28 @@ package struct DRaFTDivergence: RewardGradientAlgorithm {
 
 /// The method DRaFT-LV.
 package struct DRaFTLowVariance: RewardGradientAlgorithm {
-  package static let name = "draft-lv"
+  package static let name = MethodName.draftLV
 
   package let sampling = ReplaySampling.onPolicy
   package let startSteps: Range<Int>
   package let discount: Float = 1
-  private let noisings: Int
+  private let noiseSamples: Int
 
-  package init(_ options: AlgorithmOptions) throws {
-    noisings = options.gradient.noisings
-    guard noisings >= 1 else {
-      throw AlgorithmError("gradient.noisings: expected at least 1, found \(noisings)")
-    }
-    startSteps = options.steps - 1..<options.steps
+  package init(_ settings: MethodSettings) {
+    noiseSamples = settings.gradient.noiseSamples
+    startSteps = settings.sampling.steps - 1..<settings.sampling.steps
   }
 
   /// The loss of DRaFT-LV.
   ///
-  ///     L = mean over n noisings of -r(x̂0(√ᾱ x0 + √(1-ᾱ) ε))
+  ///     L = mean over n noise samples ε of -r(x̂0(√ᾱ x0 + √(1-ᾱ) ε))
   ///
   /// x0 the final clean state, a constant; ᾱ that of the last step.
   package func objective(
     _ rollout: Rollout, _ models: RolloutModels, noise: (_ shape: [Int]) -> Tensor, random: inout RandomStream
   ) throws -> (loss: Tensor, metrics: ObjectiveMetrics) {
     let timesteps = rollout.steps.map { models.process.timesteps[$0] }
-    let rewards = try (0..<noisings).map { _ in
+    let rewards = try (0..<noiseSamples).map { _ in
       let x = models.process.schedule.noised(
         rollout.cleanStates, noise: noise(rollout.cleanStates.shape), timesteps: timesteps)
       return try models.reward(

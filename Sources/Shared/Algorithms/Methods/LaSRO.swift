@@ -3,25 +3,19 @@
 
 internal import Diffusion
 package import Engine
+package import Settings
 
 /// The method LaSRO.
 package struct LaSRO: RewardGradientAlgorithm {
-  package static let name = "lasro"
+  package static let name = MethodName.lasro
 
   package let sampling = ReplaySampling.onPolicy
   package let startSteps = 0..<1
   package let discount: Float = 1
   private let secondStepShare: Float
 
-  package init(_ options: AlgorithmOptions) throws {
-    guard options.groupSize >= 2 else {
-      throw AlgorithmError(
-        "sampling.groupSize: expected at least 2, because lasro ranks pictures of one prompt, found \(options.groupSize)")
-    }
-    secondStepShare = options.gradient.secondStepShare
-    guard (0...1).contains(secondStepShare) else {
-      throw AlgorithmError("lasro.secondStepShare: expected 0 to 1, found \(secondStepShare)")
-    }
+  package init(_ settings: MethodSettings) {
+    secondStepShare = settings.lasro.secondStepShare
   }
 
   /// The policy's loss: mean(-R_ψ(x̂0)), the gradient through the last of at most two steps.

@@ -4,21 +4,18 @@
 
 internal import Diffusion
 package import Engine
+package import Settings
 
 /// The method ReFL, without the pre-training loss that the paper adds to keep the model.
 package struct ReFL: RewardGradientAlgorithm {
-  package static let name = "refl"
+  package static let name = MethodName.refl
 
   package let sampling = ReplaySampling.onPolicy
   package let startSteps: Range<Int>
   package let discount: Float = 1
 
-  package init(_ options: AlgorithmOptions) throws {
-    let count = options.gradient.lateSteps
-    guard (1...options.steps).contains(count) else {
-      throw AlgorithmError("gradient.lateSteps: expected 1 to sampling.steps (\(options.steps)), found \(count)")
-    }
-    startSteps = options.steps - count..<options.steps
+  package init(_ settings: MethodSettings) {
+    startSteps = settings.sampling.steps - settings.gradient.lastSteps..<settings.sampling.steps
   }
 
   /// The loss mean(-r(x̂0(x_i))), i drawn among the last steps.

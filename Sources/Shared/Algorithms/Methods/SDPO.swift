@@ -4,35 +4,33 @@
 
 package import Engine
 package import Foundation
+package import Settings
 
 /// The method SDPO.
 package struct SDPO: PolicyGradientAlgorithm {
-  package static let name = "sdpo"
+  package static let name = MethodName.sdpo
   package let scoring = Scoring.dense
   package let unitSize = 2
 
-  private let options: AlgorithmOptions
+  private let sampling: SamplingSettings
+  private let training: TrainingSettings
   private var statistics: PromptStatistics
 
-  /// - Throws: `AlgorithmError` for groups that do not divide into pairs, among others.
-  package init(_ options: AlgorithmOptions) throws {
-    guard options.groupSize % 2 == 0 else {
-      throw AlgorithmError("sampling.groupSize: expected an even number, because sdpo compares pairs, found "
-        + "\(options.groupSize)")
-    }
-    self.options = options
+  package init(_ settings: MethodSettings) throws {
+    sampling = settings.sampling
+    training = settings.training
     statistics = try PromptStatistics(
-      bufferSize: options.statisticsBufferSize, minimumCount: options.statisticsMinimumCount)
+      bufferSize: training.statisticsBufferSize, minimumCount: training.statisticsMinimumCount)
   }
 
   /// Returns R_i = r_i + γ R_{i+1}, then normalised per (prompt, step), or over the batch when that is switched off.
   package mutating func advantages(denseRewards: [[Float]], prompts: [String]) -> [[Float]] {
-    let returns = denseRewards.map { discountedReturns($0, discount: options.discount) }
-    guard options.normalizesPerPrompt else { return batchAdvantages(returns: returns) }
+    let returns = denseRewards.map { discountedReturns($0, discount: training.discount) }
+    guard training.normalizesPerPrompt else { return batchAdvantages(returns: returns) }
     return statistics.advantages(returns: returns, prompts: prompts)
   }
 
-  package func trainedSteps(ofEpoch epoch: Int) -> Range<Int> { 0..<options.steps - (options.finalStep ? 0 : 1) }
+  package func trainedSteps(ofEpoch epoch: Int) -> Range<Int> { 0..<sampling.steps - (training.finalStep ? 0 : 1) }
 
   /// The pairs of every group: its first and second trajectory, its third and fourth, and so on.
   package mutating func units(_ groups: [GroupRewards], epoch: Int) -> [TrainingUnit] {
@@ -67,10 +65,10 @@ package struct SDPO: PolicyGradientAlgorithm {
   package func loss(_ terms: PolicyTerms) -> (loss: Tensor, metrics: LossMetrics) {
     check(terms.logProbabilities.shape[0] == 2, "SDPO: expected pairs, found \(terms.logProbabilities.shape)")
     let weights = Tensor(
-      terms.steps.map { pow(options.temporalWeight, Float($0)) / options.logScale }, shape: [terms.steps.count])
+      terms.steps.map { pow(training.lambda, Float($0)) / training.logScale }, shape: [terms.steps.count])
     let ratios = terms.logProbabilities - terms.behaviour
-    let clippedRatios = ratios.clamped(-options.logRatioClip, options.logRatioClip)
-    let advantage = Self.difference(terms.advantages.clamped(-options.advantageClip, options.advantageClip))
+    let clippedRatios = ratios.clamped(-training.logRatioClip, training.logRatioClip)
+    let advantage = Self.difference(terms.advantages.clamped(-training.advantageClip, training.advantageClip))
 
     let free = (weights * Self.difference(ratios) - advantage).squared()
     let clipped = (weights * Self.difference(clippedRatios) - advantage).squared()

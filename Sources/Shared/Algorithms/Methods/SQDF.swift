@@ -4,30 +4,24 @@
 
 internal import Diffusion
 package import Engine
+package import Settings
 
 /// The method SQDF.
 package struct SQDF: RewardGradientAlgorithm {
-  package static let name = "sqdf"
+  package static let name = MethodName.sqdf
 
   package let sampling: ReplaySampling
   package let startSteps: Range<Int>
   package let discount: Float
-  private let options: GradientOptions
+  private let settings: GradientSettings
   private let steps: Int
 
-  package init(_ options: AlgorithmOptions) throws {
-    let gradient = options.gradient
-    guard gradient.divergenceWeight >= 0, gradient.divergenceWeight.isFinite else {
-      throw AlgorithmError("gradient.divergenceWeight: expected 0 or more, found \(gradient.divergenceWeight)")
-    }
-    if case .steps(let count) = gradient.estimate, count < 1 {
-      throw AlgorithmError("gradient.estimateSteps: expected at least 1, found \(count)")
-    }
-    sampling = gradient.sampling
-    startSteps = 0..<options.steps - (options.finalStep ? 0 : 1)
-    discount = options.discount
-    steps = options.steps
-    self.options = gradient
+  package init(_ settings: MethodSettings) {
+    self.settings = settings.gradient
+    sampling = settings.gradient.sampling
+    startSteps = 0..<settings.sampling.steps - (settings.training.finalStep ? 0 : 1)
+    discount = settings.training.discount
+    steps = settings.sampling.steps
   }
 
   /// SQDF's loss.
@@ -41,11 +35,11 @@ package struct SQDF: RewardGradientAlgorithm {
     let (next, _, divergence) = models.step(
       rollout.states, steps: rollout.steps, conditioning: rollout.conditioning, noise: noise(rollout.states.shape))
     let clean = models.cleanEstimate(
-      options.estimate, next, steps: rollout.steps.map { $0 + 1 }, conditioning: rollout.conditioning)
+      settings, next, steps: rollout.steps.map { $0 + 1 }, conditioning: rollout.conditioning)
     let rewards = try models.reward(clean, rollout.prompts, rollout.conditioning)
     return meanObjective(
       rewards: rewards, weights: discounts(rollout.steps), divergences: divergence,
-      divergenceWeight: options.divergenceWeight, masksNonPositive: options.masksNonPositive)
+      divergenceWeight: settings.divergenceWeight, masksNonPositive: settings.masksNonPositive)
   }
 
   /// γ^(T-1-i), one a step.

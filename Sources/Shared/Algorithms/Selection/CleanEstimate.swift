@@ -3,31 +3,23 @@
 
 package import Diffusion
 package import Engine
-
-/// How a clean state is estimated.
-package enum CleanEstimate: Sendable, Equatable {
-  /// The consistency model at the nearest of its own timesteps.
-  case consistency
-  /// The frozen reference, under guidance, at once.
-  case oneStep
-  /// The frozen reference, under guidance, over so many deterministic steps.
-  case steps(Int)
-}
+package import Settings
 
 extension RolloutModels {
   /// Clean states of the states that a step led to, `[B, C, H, W]`; where no step is left the state itself.
   ///
   /// - Parameters:
+  ///   - settings: `estimate` and `estimateSteps`.
   ///   - states: `[B, C, H, W]`.
   ///   - steps: index of the next step, one a sample, T where none is left.
   package func cleanEstimate(
-    _ estimate: CleanEstimate, _ states: Tensor, steps: [Int], conditioning: Conditioning
+    _ settings: GradientSettings, _ states: Tensor, steps: [Int], conditioning: Conditioning
   ) -> Tensor {
     let open = steps.indices.filter { steps[$0] < process.timesteps.count }
     let done = steps.indices.filter { steps[$0] >= process.timesteps.count }
     guard !open.isEmpty else { return states }
     let found = continued(
-      estimate, done.isEmpty ? states : states.rows(open), steps: open.map { steps[$0] },
+      settings, done.isEmpty ? states : states.rows(open), steps: open.map { steps[$0] },
       conditioning: done.isEmpty ? conditioning : conditioning.rows(open))
     guard !done.isEmpty else { return found }
     var places = [Int](repeating: 0, count: steps.count)
@@ -36,9 +28,9 @@ extension RolloutModels {
   }
 
   private func continued(
-    _ estimate: CleanEstimate, _ states: Tensor, steps: [Int], conditioning: Conditioning
+    _ settings: GradientSettings, _ states: Tensor, steps: [Int], conditioning: Conditioning
   ) -> Tensor {
-    switch estimate {
+    switch settings.estimate {
     case .consistency:
       guard let (lcm, denoiser) = consistency else { fatalError("cleanEstimate: there is no consistency model") }
       let timesteps = steps.map { Self.nearest(process.timesteps[$0], among: lcm.timesteps) }
@@ -51,7 +43,8 @@ extension RolloutModels {
         output: conditioning.output(of: reference, sample: states, timesteps: timesteps), sample: states,
         timesteps: timesteps
       ).clean
-    case .steps(let count): return walked(states, steps: steps, count: count, conditioning: conditioning)
+    case .nStep:
+      return walked(states, steps: steps, count: settings.estimateSteps, conditioning: conditioning)
     }
   }
 

@@ -2,22 +2,7 @@
 // what is stored, and draws from it that follow from the table and a stream alone.
 
 package import Engine
-
-/// How trajectories are drawn.
-package enum ReplaySampling: String, Sendable, CaseIterable {
-  /// Every trajectory alike, different ones as far as there are.
-  case uniform
-  /// The newest.
-  case onPolicy = "on-policy"
-  /// Those with the highest rewards.
-  case reward
-  /// Trajectory and step together, with replacement: p ∝ max(r, 0) γ^(T-1-i).
-  case rewardGamma = "reward+gamma"
-  /// All of the newest epoch, the rest from older ones, every one alike.
-  case onPolicyRandom = "on-policy+random"
-  /// Trajectories with replacement, in proportion to priorities that training sets (Schaul et al., arXiv 1511.05952).
-  case prioritised
-}
+package import Settings
 
 /// A stored trajectory, and the step of it to start from.
 package struct ReplayDraw: Sendable, Hashable {
@@ -63,9 +48,7 @@ package struct ReplayTable: Codable, Sendable, Equatable {
   private var free: [Int] = []
   private var slotOf: [Key: Int] = [:]
   private var slotsOfEpoch: [Int: Set<Int>] = [:]
-  private var byReward = SelectionTree(), byEpoch = SelectionTree(), byPriority = SelectionTree()
-  /// What a new row gets: the largest that was set, so that it is drawn soon.
-  private var newPriority = 1.0
+  private var byReward = SelectionTree(), byEpoch = SelectionTree()
 
   /// No rows.
   package init() {}
@@ -86,7 +69,6 @@ package struct ReplayTable: Codable, Sendable, Equatable {
       let slot = free.popLast() ?? slots.count
       if slot == slots.count { slots.append(row) } else { slots[slot] = row }
       note(row, slot)
-      byPriority[slot] = newPriority
     }
   }
 
@@ -104,23 +86,6 @@ package struct ReplayTable: Codable, Sendable, Equatable {
     free.append(slot)
     byReward[slot] = nil
     byEpoch[slot] = nil
-    byPriority[slot] = nil
-  }
-
-  /// Sets how likely `prioritised` is to draw a trajectory; one that is not there any more is left out.
-  ///
-  /// - Parameter priority: 0 or more; already raised to the power that tempers it.
-  package mutating func setPriority(_ priority: Double, number: Int, member: Int) {
-    check(priority >= 0 && priority.isFinite, "ReplayTable: priority \(priority)")
-    guard let slot = slotOf[Key(number: number, member: member)] else { return }
-    byPriority[slot] = priority
-    newPriority = max(newPriority, priority)
-  }
-
-  /// The chance that one draw of `prioritised` is this trajectory; nil when it is not there.
-  package func probability(number: Int, member: Int) -> Double? {
-    guard let slot = slotOf[Key(number: number, member: member)], byPriority.total > 0 else { return nil }
-    return byPriority[slot]! / byPriority.total
   }
 
   /// Probabilities of trajectory and step: p ∝ max(r, 0) γ^(T-1-i), all 0 when no reward is positive.
@@ -150,7 +115,7 @@ package struct ReplayTable: Codable, Sendable, Equatable {
   ///   - count: how many.
   ///   - steps: those that may be started from; drawn alike, but for `rewardGamma`.
   ///   - discount: γ of `rewardGamma`.
-  /// - Throws: `AlgorithmError` when `rewardGamma` finds no positive reward, or `prioritised` no positive priority.
+  /// - Throws: `AlgorithmError` when `rewardGamma` finds no positive reward.
   package mutating func draw(
     _ count: Int, _ sampling: ReplaySampling, steps: Range<Int>, discount: Float, random: inout RandomStream
   ) throws -> [ReplayDraw] {
@@ -159,11 +124,8 @@ package struct ReplayTable: Codable, Sendable, Equatable {
     switch sampling {
     case .uniform, .onPolicy, .reward, .onPolicyRandom: found = withoutReplacement(count, sampling, &random)
     case .rewardGamma:
-      guard byReward.total > 0 else { throw Self.nothingPositive("reward+gamma", "rewards", byReward) }
+      guard byReward.total > 0 else { throw nothingPositive }
       found = (0..<count).map { _ in byReward.proportional(&random)! }
-    case .prioritised:
-      guard byPriority.total > 0 else { throw Self.nothingPositive("prioritised", "priorities", byPriority) }
-      found = (0..<count).map { _ in byPriority.proportional(&random)! }
     }
     // Trajectory and step are independent: p is a product.
     var ofSteps = SelectionTree()
@@ -205,32 +167,28 @@ package struct ReplayTable: Codable, Sendable, Equatable {
     return found
   }
 
-  private static func nothingPositive(_ sampling: String, _ what: String, _ tree: SelectionTree) -> AlgorithmError {
+  private var nothingPositive: AlgorithmError {
     AlgorithmError(
-      "gradient.sampling: \(sampling) draws by positive \(what), and none of the \(tree.count) stored trajectories has "
-        + "one (the best is \(tree.largest ?? 0)); choose uniform, or a reward above 0")
+      "gradient.sampling: reward+gamma draws in proportion to positive rewards, and none of the \(count) stored "
+        + "trajectories has one (the best is \(byReward.largest ?? 0)); choose uniform, or a reward above 0")
   }
 }
 
 extension ReplayTable {
-  private enum CodingKeys: String, CodingKey { case slots, free, priorities, newPriority }
+  private enum CodingKeys: String, CodingKey { case slots, free }
 
   /// Reads what `encode` wrote; the rest follows from it.
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     slots = try container.decode([Row?].self, forKey: .slots)
     free = try container.decode([Int].self, forKey: .free)
-    byPriority = try container.decode(SelectionTree.self, forKey: .priorities)
-    newPriority = try container.decode(Double.self, forKey: .newPriority)
     for (slot, row) in slots.enumerated() { if let row { note(row, slot) } }
   }
 
-  /// Writes rows, priorities, and which slots are next: equal tables give equal bytes.
+  /// Writes the rows, and which slots are next: equal tables give equal bytes.
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(slots, forKey: .slots)
     try container.encode(free, forKey: .free)
-    try container.encode(byPriority, forKey: .priorities)
-    try container.encode(newPriority, forKey: .newPriority)
   }
 }

@@ -13,7 +13,7 @@ package struct PromptStatistics: Codable, Sendable, Equatable {
   private var rings: [String: [[Float]]] = [:]
 
   /// - Throws: `AlgorithmError` when the numbers are not positive or a ring can never hold enough.
-  package init(bufferSize: Int = 32, minimumCount: Int = 16) throws {
+  package init(bufferSize: Int, minimumCount: Int) throws {
     guard bufferSize >= 1, minimumCount >= 1, minimumCount <= bufferSize else {
       throw AlgorithmError(
         "prompt statistics: expected 1 <= minimumCount <= bufferSize, found \(minimumCount) and \(bufferSize)")

@@ -4,6 +4,7 @@
 internal import Engine
 package import Foundation
 internal import Messages
+internal import Settings
 
 #if canImport(Glibc)
   internal import Glibc

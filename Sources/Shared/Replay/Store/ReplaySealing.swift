@@ -2,6 +2,7 @@
 // sealed, beside the store where that is asked for. Until its segment is there its groups are read from the journal.
 
 internal import Foundation
+internal import Settings
 
 extension ReplayStore {
   /// Seals the open journal when it is full, and drops the oldest segments beyond the limits. Call it after

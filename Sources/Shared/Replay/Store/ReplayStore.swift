@@ -7,6 +7,7 @@
 internal import Engine
 package import Foundation
 package import Messages
+package import Settings
 
 #if canImport(Glibc)
   internal import Glibc
@@ -68,7 +69,7 @@ package final class ReplayStore {
   ///
   /// - Throws: `ReplayError` when there is no replay.
   package convenience init(reading folder: URL) throws {
-    try self.init(folder, nil, ReplaySettings(), isReadOnly: true)
+    try self.init(folder, nil, ReplaySettings { $0.cacheBytes = 0 }, isReadOnly: true)
   }
 
   private init(_ folder: URL, _ origin: ReplayOrigin?, _ settings: ReplaySettings, isReadOnly: Bool) throws {

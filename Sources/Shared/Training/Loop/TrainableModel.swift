@@ -17,7 +17,7 @@ package final class TrainableModel {
   package let model: TextToImageModel
   package let process: DDIM
   package let optimizer: AdamW
-  package let settings: Configuration.Training
+  package let settings: TrainingSettings
   /// The run's random numbers.
   package let seed: RandomStream
   private var prompts: PromptStates

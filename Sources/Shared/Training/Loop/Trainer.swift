@@ -66,13 +66,13 @@ package final class Trainer {
     // Pictures are those that the actors have scored.
     let decoder = configuration.sampling.rewardDecoder
     if !decoder.isEmpty { try policy.model.useTinyDecoder(URL(filePath: decoder)) }
-    if configuration.gradient.source == "proxy" { return try ProxyReward(policy, configuration) }
+    if configuration.gradient.source == .proxy { return try ProxyReward(policy, configuration) }
     guard let gradients = sources.gradients else {
       throw TrainingError(
         "training.algorithm \(type(of: algorithm).name): expected rewards with gradients, found none to ask; start "
           + "reward servers for reward.weights, or set gradient.source to proxy")
     }
-    return ServedReward(policy, gradients, mapsTwice: configuration.gradient.mapsTwice)
+    return ServedReward(policy, gradients, rescalesPixelsTwice: configuration.gradient.rescalesPixelsTwice)
   }
 
   /// The policy as it travels: a LoRA file's bytes, and its number of tensors.

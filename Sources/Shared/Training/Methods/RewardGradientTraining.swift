@@ -21,7 +21,7 @@ final class RewardGradientTraining: TrainingMethod {
   private let policy: TrainableModel
   private let algorithm: any RewardGradientAlgorithm
   private let reward: any DifferentiableReward
-  private let settings: Configuration.Gradient
+  private let settings: GradientSettings
   private let models: RolloutModels
   private var table = ReplayTable()
 
@@ -47,7 +47,9 @@ final class RewardGradientTraining: TrainingMethod {
   private static func consistency(
     _ configuration: Configuration, _ policy: TrainableModel
   ) throws -> (lcm: LCM, denoiser: Denoiser)? {
-    guard configuration.gradient.estimate == "consistency", algorithm(configuration, is: SQDF.name) else { return nil }
+    guard configuration.training.algorithm == .sqdf, configuration.gradient.estimate == .consistency else {
+      return nil
+    }
     let named = URL(filePath: configuration.gradient.consistencyModel), inner = named.appending(path: "unet")
     let folder = FileManager.default.fileExists(atPath: inner.path) ? inner : named
     let unet = try UNet2DCondition(folder: folder)
@@ -62,11 +64,7 @@ final class RewardGradientTraining: TrainingMethod {
     return (lcm, { unet($0, timesteps: $1, encoderHiddenStates: $2) })
   }
 
-  private static func algorithm(_ configuration: Configuration, is name: String) -> Bool {
-    configuration.training.algorithm == name
-  }
-
-  var name: String { type(of: algorithm).name }
+  var name: String { type(of: algorithm).name.rawValue }
 
   func state() throws -> Data {
     let encoder = JSONEncoder()

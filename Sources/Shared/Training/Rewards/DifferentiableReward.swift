@@ -50,13 +50,13 @@ final class ServedReward: DifferentiableReward {
   private(set) var queries = 0
   private let policy: TrainableModel
   private let source: any PixelGradients
-  private let mapsTwice: Bool
+  private let rescalesPixelsTwice: Bool
 
-  /// - Parameter mapsTwice: see `Configuration.Gradient`.
-  init(_ policy: TrainableModel, _ source: any PixelGradients, mapsTwice: Bool) {
+  /// - Parameter rescalesPixelsTwice: see `GradientSettings`.
+  init(_ policy: TrainableModel, _ source: any PixelGradients, rescalesPixelsTwice: Bool) {
     self.policy = policy
     self.source = source
-    self.mapsTwice = mapsTwice
+    self.rescalesPixelsTwice = rescalesPixelsTwice
   }
 
   func learn(
@@ -66,7 +66,7 @@ final class ServedReward: DifferentiableReward {
   /// The servers' scores; their gradient with respect to the pixels goes on through the decoder.
   func scores(_ cleanStates: Tensor, prompts: [String], conditioning: Conditioning) throws -> Tensor {
     var pixels = policy.model.pixels(cleanStates)
-    if mapsTwice { pixels = pixels / 2 + 0.5 }
+    if rescalesPixelsTwice { pixels = pixels / 2 + 0.5 }
     queries += prompts.count
     let (values, gradient) = try source.scores(of: pixels.detached, prompts: prompts)
     // Its value is the servers', its derivative with respect to the pixels the gradient they gave.

@@ -14,7 +14,7 @@ struct LearnedReward {
   var normalization: RewardNormalization?
 
   /// - Throws: `AlgorithmError` when the window is too small.
-  init(_ reward: Configuration.Reward) throws {
+  init(_ reward: RewardSettings) throws {
     sum = RewardSum(reward.weights)
     normalization = reward.normalizationWindow == 0 ? nil : try RewardNormalization(window: reward.normalizationWindow)
   }

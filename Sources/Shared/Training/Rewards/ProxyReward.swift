@@ -15,7 +15,7 @@ internal import Models
 /// A learned reward on image embeddings, optimistic where it knows little.
 final class ProxyReward: DifferentiableReward {
   private let policy: TrainableModel
-  private let settings: Configuration.Proxy
+  private let settings: ProxySettings
   private let vision: CLIPVision
   private let preprocessing: CLIPPreprocessing
   private let heads: [ProxyNetwork]
@@ -34,7 +34,7 @@ final class ProxyReward: DifferentiableReward {
     vision = try isWhole ? CLIP(folder: folder).vision : CLIPVision(folder: folder)
     preprocessing = CLIPPreprocessing(size: vision.configuration.imageSize)
     let width = vision.configuration.projectionWidth
-    heads = try (0..<(settings.optimism == "bootstrap" ? settings.heads : 1)).map {
+    heads = try (0..<(settings.optimism == .bootstrap ? settings.heads : 1)).map {
       try ProxyNetwork(inputs: width, name: "proxy.\($0)", random: policy.seed.fork("proxy", $0))
     }
     embeddings = Tensor.zeros([0, width])
@@ -76,7 +76,7 @@ final class ProxyReward: DifferentiableReward {
     let optimizer = AdamW(
       parameters: heads.flatMap(\.parameters), learningRate: settings.learningRate, weightDecay: 0)
     let samples = heads.map { _ in
-      settings.optimism == "bootstrap"
+      settings.optimism == .bootstrap
         ? labels.map { _ in random.integer(below: labels.count) } : Array(labels.indices)
     }
     var last = 0.0
@@ -113,11 +113,11 @@ final class ProxyReward: DifferentiableReward {
   func scores(_ cleanStates: Tensor, prompts: [String], conditioning: Conditioning) throws -> Tensor {
     let seen = embedding(cleanStates)
     switch settings.optimism {
-    case "bootstrap":
+    case .bootstrap:
       let all = heads.map { $0(seen) }
       return all.dropFirst().reduce(all[0]) { Tensor.maximum($0, $1) }
-    case "ucb": return heads[0](seen) + currentBonus()(heads[0].features(seen))
-    default: return heads[0](seen)
+    case .ucb: return heads[0](seen) + currentBonus()(heads[0].features(seen))
+    case .none: return heads[0](seen)
     }
   }
 

@@ -14,7 +14,7 @@ internal import Models
 /// A reward on latents, learned from rankings.
 final class SurrogateReward: DifferentiableReward {
   private let policy: TrainableModel
-  private let settings: Configuration.Lasro
+  private let settings: LasroSettings
   private let openArchive: OpenArchive
   private let surrogate: LatentSurrogate
   private let optimizer: AdamW

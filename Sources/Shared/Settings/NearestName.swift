@@ -1,7 +1,7 @@
 // Finds the known name nearest to a mistyped one.
 
-/// Letters to insert, delete or change to get from `a` to `b` (Levenshtein); case is ignored.
-func editDistance(_ a: String, _ b: String) -> Int {
+/// The number of letters to insert, delete or change to get from `a` to `b` (Levenshtein); case is ignored.
+package func editDistance(_ a: String, _ b: String) -> Int {
   let a = Array(a.lowercased()), b = Array(b.lowercased())
   var row = Array(0...b.count)
   for (i, letter) in a.enumerated() {
@@ -16,9 +16,14 @@ func editDistance(_ a: String, _ b: String) -> Int {
   return row[b.count]
 }
 
-/// Of `keys`, as `training.epochs`, the one nearest to `unknown`: by whole path or by the last part alone, the same
-/// section first among equals.
-func nearestKey(to unknown: String, among keys: [String]) -> String? {
+/// The name nearest to `unknown`; the first of equals, nil when there is no name.
+package func nearestName(to unknown: String, among names: [String]) -> String? {
+  names.min { editDistance(unknown, $0) < editDistance(unknown, $1) }
+}
+
+/// The key of `keys`, such as `training.epochs`, that is nearest to `unknown`, by whole path or by the last part alone;
+/// of equals, the first in the same section.
+package func nearestKey(to unknown: String, among keys: [String]) -> String? {
   func last(_ key: String) -> String { key.split(separator: ".").last.map(String.init) ?? key }
   func section(_ key: String) -> String { key.split(separator: ".").first.map(String.init) ?? key }
   func rank(_ key: String) -> (Int, Int) {
