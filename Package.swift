@@ -27,7 +27,7 @@ func role(_ name: String, program: String, _ dependencies: [Target.Dependency]) 
       name: name, dependencies: dependencies, path: "Sources/\(name)", exclude: ["Program"], swiftSettings: modern),
     .executableTarget(
       name: program,
-      dependencies: [.byName(name: name), "Configuration", "Engine", arguments], path: "Sources/\(name)/Program",
+      dependencies: [.byName(name: name), "Programs", "Configuration", arguments], path: "Sources/\(name)/Program",
       swiftSettings: modern),
   ]
 }
@@ -86,39 +86,41 @@ let package = Package(
     shared("Rewards", ["Models", "Layers", "Engine", "Imaging", "Settings"], optimised),
     shared("Pretraining", ["Diffusion", "Models", "Layers", "Engine", "Imaging"], optimised),
     // Files, messages, settings and processes
+    shared("Roles", []),
     shared("Durable", []),
     shared("Threads", ["CSystem", "Durable", logging]),
-    shared("Messages", ["Engine", "CMessages"], optimised),
-    shared("Transport", ["CZeroMQ", "Threads", "Settings", logging]),
+    shared("Messages", ["Roles", "Engine", "CMessages"], optimised),
+    shared("Transport", ["Roles", "CZeroMQ", "Threads", "Settings", logging]),
     shared("Replay", ["Messages", "Engine", "Settings", "CHDF5", "CChecksum"], optimised),
     shared("Telemetry", ["Engine", "Imaging"], optimised),
     shared("Configuration", ["Settings", yaml]),
-    shared("RewardClient", ["Messages", "Transport", "Threads", "Engine", "Settings"], optimised),
+    shared("RewardClient", ["Messages", "Transport", "Roles", "Threads", "Engine", "Settings"], optimised),
     shared(
       "Training",
       [
         "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Telemetry", "Imaging",
         "Durable", logging,
       ], optimised),
-    shared("Supervision", ["Configuration", "Threads"]),
+    shared("Supervision", ["Configuration", "Roles", "Threads"]),
+    shared("Programs", ["Configuration", arguments]),
   ]
     // Programs
     + role(
       "Actor", program: "stepwise-actor",
       [
-        "Configuration", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Threads", "RewardClient", "Telemetry",
+        "Configuration", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Roles", "Threads", "RewardClient", "Telemetry",
         logging,
       ])
     + role(
       "RewardServer", program: "stepwise-reward-server",
       [
         "Configuration", "Settings", "Rewards", "Models", "Layers", "Engine", "Imaging", "Messages", "Transport",
-        "Threads", logging,
+        "Roles", "Threads", logging,
       ])
     + role(
       "Learner", program: "stepwise-learner",
       [
-        "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Threads",
+        "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Roles", "Threads",
         "RewardClient", "Replay", "Telemetry", "Imaging", "Training", "Durable", logging,
       ])
     + [
@@ -126,7 +128,7 @@ let package = Package(
         name: "stepwise",
         dependencies: [
           "Actor", "RewardServer", "Learner", "Configuration", "Pretraining", "Rewards", "Diffusion", "Models",
-          "Layers", "Engine", "Imaging", "Messages", "Transport", "Threads", "RewardClient", "Replay", "Telemetry",
+          "Layers", "Engine", "Imaging", "Messages", "Transport", "Roles", "Threads", "RewardClient", "Replay", "Telemetry",
           "Training", "Supervision", "Durable", arguments, logging,
         ],
         path: "Sources/Stepwise", swiftSettings: modern),
@@ -134,14 +136,14 @@ let package = Package(
         name: "stepwise-bench",
         dependencies: [
           "Actor", "RewardServer", "Learner", "Configuration", "Pretraining", "Rewards", "Diffusion", "Models",
-          "Layers", "Engine", "Imaging", "Messages", "Transport", "Threads", "RewardClient", "Replay", "Telemetry",
+          "Layers", "Engine", "Imaging", "Messages", "Transport", "Roles", "Threads", "RewardClient", "Replay", "Telemetry",
           "Training", "Algorithms", "Supervision", arguments, logging,
         ],
         path: "Sources/StepwiseBench", swiftSettings: modern),
       .executableTarget(
         name: "stepwise-torture",
         dependencies: [
-          "Actor", "RewardServer", "Learner", "Configuration", "Rewards", "Engine", "Messages", "Transport", "Threads",
+          "Actor", "RewardServer", "Learner", "Configuration", "Rewards", "Engine", "Messages", "Transport", "Roles", "Threads",
           "Replay", "Supervision", "Durable", arguments, logging,
         ],
         path: "Sources/StepwiseTorture", swiftSettings: modern),
@@ -150,39 +152,42 @@ let package = Package(
       // Shared by several test targets.
       .target(name: "Fixtures", path: "Tests/Fixtures", swiftSettings: modern),
       tests("EngineTests", ["Engine"]),
-      tests("MessagesTests", ["Messages", "Engine"]),
+      tests("MessagesTests", ["Messages", "Roles", "Engine"]),
       tests("ReplayTests", ["Fixtures", "Replay", "CChecksum", "Messages", "Engine", "Settings"]),
       tests(
         "LearnerTests",
-        ["Fixtures", "Learner", "Training", "Replay", "Messages", "Transport", "Threads", "Engine", "Settings", logging]),
+        [
+          "Fixtures", "Learner", "Training", "Replay", "Messages", "Transport", "Roles", "Threads", "Engine", "Settings",
+          logging,
+        ]),
       tests(
         "RunTests",
         [
-          "Learner", "Training", "Actor", "RewardServer", "Rewards", "RewardClient", "Configuration", "Replay", "Messages", "Transport", "Threads",
+          "Learner", "Training", "Actor", "RewardServer", "Rewards", "RewardClient", "Configuration", "Replay", "Messages", "Transport", "Roles", "Threads",
           "Telemetry", "Engine", logging,
         ]),
       tests(
         "FaultTests",
         [
           "Fixtures", "Training", "stepwise-learner", "Actor", "RewardServer", "Configuration", "Diffusion", "Models", "Replay", "Messages",
-          "Transport", "Threads", "Engine", logging,
+          "Transport", "Roles", "Threads", "Engine", logging,
         ]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),
-      tests("TransportTests", ["Transport", "Threads", logging]),
+      tests("TransportTests", ["Transport", "Roles", "Threads", logging]),
       tests("ConfigurationTests", ["Configuration"]),
       tests(
         "ActorTests",
         [
           "Fixtures", "Actor", "RewardServer", "Rewards", "Configuration", "Models", "Layers", "Engine", "Messages",
-          "Transport", "Threads", logging,
+          "Transport", "Roles", "Threads", logging,
         ]),
       tests(
         "RewardServerTests",
-        ["RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Threads", "Engine", logging]),
+        ["RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Roles", "Threads", "Engine", logging]),
       tests(
-        "ScoringTests",
-        ["RewardClient", "RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Threads", "Engine", logging]),
+        "RewardClientTests",
+        ["RewardClient", "RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Roles", "Threads", "Engine", logging]),
       tests("TokenizerTests", ["Models"]),
       tests("ModelsTests", ["Models", "Layers", "Engine"]),
       tests("RewardsTests", ["Rewards", "Imaging", "Layers", "Engine", "Settings"]),

@@ -1,13 +1,13 @@
-/// An actor cannot take part: who said so or where, what was expected, what was found, what to do.
+/// An actor cannot take part in a run.
 package struct ActorError: Error, Sendable, Equatable, CustomStringConvertible {
   package let description: String
 
   init(_ description: String) { self.description = description }
 }
 
-/// The compute thread does not get on: the process is to end, and a new one to take its place.
+/// The compute thread is stuck. The process must end, so that its supervisor can start a new one.
 package struct ActorStuck: Error, Sendable, CustomStringConvertible {
-  /// Status with which the program exits then, unlike that of any other end.
+  /// The exit status of the program in this case only.
   package static let exitStatus: Int32 = 75
 
   package let description: String

@@ -1,14 +1,15 @@
-// The actor's network thread: one poll for the learner, its announcements, the routers and the compute thread, around
-// two pure values, ActorStateMachine and ScoreExchange.
+// The network thread of an actor. It polls the learner, its announcements, the routers and the compute thread, and
+// drives two pure values: ActorStateMachine and ScoreExchange.
 
 internal import Configuration
 internal import Logging
 internal import Messages
 internal import RewardClient
+internal import Roles
 internal import Threads
 internal import Transport
 
-/// One thread's loop; made and run on that thread.
+/// The loop of the network thread. It is created and used on that thread.
 struct ActorLoop {
   private let options: ActorOptions
   private let network: NetworkSettings
@@ -21,14 +22,14 @@ struct ActorLoop {
   private var machine: ActorStateMachine
   private var exchange: ScoreExchange
   private var watch: PeerWatch
-  /// Groups that are being scored.
+  /// The groups that are being scored.
   private var drafts: [Int: DraftGroup] = [:]
-  /// Groups that the learner's connection did not take yet, each once: the session holds them, and bounds their bytes.
+  /// The groups that are not yet in the queue of the learner's connection, each once. The state machine holds them too,
+  /// and bounds their size.
   private var outbox: [TrajectoryGroup] = []
-  /// The first of them, encoded.
+  /// The encoding of the first group of the outbox.
   private var nextFrame: Frame?
-  private var nextBeat = Duration.zero
-  private var beats = 0
+  private var nextHello = Duration.zero
   private var delivered = 0
   private var nextReport = Duration.seconds(10)
 
@@ -45,21 +46,23 @@ struct ActorLoop {
     self.compute = compute
     machine = ActorStateMachine(options, modelHash: modelHash)
     exchange = ScoreExchange(
-      routers: network.routers.count, silence: .seconds(network.silenceLimit), deadline: .seconds(network.scoreDeadline))
+      routers: network.routers.count, silenceLimit: .seconds(network.silenceLimit),
+      deadline: .seconds(network.scoreDeadline))
     watch = PeerWatch(
       who: "actor \(options.name)", peers: [network.learner], what: "the learner",
-      hint: "Start `stepwise-learner` with the same configuration, or correct network.learner (or --learner).",
-      timeout: .seconds(network.connectTimeout), silence: .seconds(network.silenceLimit), patience: .seconds(600))
+      hint: "Start `stepwise-learner` with the same configuration, or correct network.learner or --learner.",
+      timeout: .seconds(network.connectTimeout), silenceLimit: .seconds(network.silenceLimit),
+      patience: .seconds(600))
   }
 
   private var now: Duration { ContinuousClock.now - start }
 
-  /// Runs until the run is finished, or a stop.
+  /// Runs until the run is finished or `stop` is set.
   ///
-  /// - Returns: why it ended.
-  /// - Throws: `ActorError`, `AbsentPeer`, `TransportError`, or what the compute thread threw.
+  /// - Returns: The reason of the end.
+  /// - Throws: `ActorError`, `ActorStuck`, `AbsentPeer`, `TransportError`, or the error of the compute thread.
   mutating func run(_ context: Context, waker: Waker, stop: StopFlag) throws -> String {
-    // A name of its own lets a connection that broke take up its place again.
+    // With an identity of its own, a new connection replaces a broken one.
     var socketOptions = network.socketOptions
     socketOptions.routingIdentity = "\(options.name)-\(options.incarnation)"
     let learner = try DealerSet(context, [network.learner], to: .learner, options: socketOptions)
@@ -76,17 +79,18 @@ struct ActorLoop {
       try takeOutcomes(learner, routers)
       try carryOut(machine.tick(now: now), learner)
       try carryOut(exchange.tick(now: now), learner, routers)
-      try beat(learner, routers)
-      if case .finished(let reason) = machine.phase { return "the run is finished: \(reason)" }
+      try checkPeers()
+      try greet(routers)
+      if case .finished(let reason) = machine.phase { return "the run has finished: \(reason)" }
       if stop.isSet {
         if stopAt == nil {
           stopAt = now + .seconds(10)
           machine.stop()
         }
-        // What is made is delivered first, within reason; what is not, the learner gives to others at once.
-        if machine.underWay == 0 || now >= stopAt! {
+        // Finished groups are delivered first, within the time limit. The learner assigns the others again.
+        if machine.inProgress == 0 || now >= stopAt! {
           try sayGoodbye(learner)
-          return "stopped, \(machine.undelivered) groups without an acknowledgement"
+          return "stopped with \(machine.undelivered) groups without an acknowledgement"
         }
       }
     }
@@ -122,7 +126,7 @@ struct ActorLoop {
 
   private func decode(_ frame: Frame, _ peer: String) -> Message? {
     do { return try frame.withUnsafeBytes { try Message(decoding: $0, from: peer) } } catch {
-      logger.warning("actor \(options.name): ignored a broken message: \(error)")
+      logger.warning("actor \(options.name): ignored an invalid message: \(error)")
       return nil
     }
   }
@@ -157,17 +161,18 @@ struct ActorLoop {
       case .send(.group(let group)):
         if !outbox.contains(where: { $0.number == group.number }) { outbox.append(group) }
       case .send(let message):
-        // Not taken: the learner is away. Whatever matters is said again in time.
+        // If the message is not sent, the learner is not connected. The state machine repeats it later.
         _ = try learner.send(0, message.encode())
       }
     }
     try deliver(learner)
   }
 
-  /// Sends what the learner's connection takes. One group at a time is encoded: a long absence takes no memory for it.
+  /// Sends groups until the queue of the learner's connection is full. Only one group is encoded at a time, so that a
+  /// long absence of the learner takes no memory for encodings.
   private mutating func deliver(_ learner: DealerSet) throws {
     while let first = outbox.first {
-      // Acknowledged, or not wanted, meanwhile.
+      // Unless it was acknowledged or refused in the meantime.
       if machine.awaits(first.number) {
         let frame = nextFrame ?? Message.group(first).withEncoding(Frame.init)
         nextFrame = frame
@@ -183,7 +188,7 @@ struct ActorLoop {
       switch effect {
       case .ask(let router, let request):
         if try routers.send(router, Message.scoreRequest(request).withEncoding(Frame.init)) != .sent {
-          exchange.notTaken(request.id, now: now)
+          exchange.notSent(request.id, now: now)
         }
       case .scored(let number, let reply):
         guard let draft = drafts.removeValue(forKey: number) else { continue }
@@ -196,28 +201,30 @@ struct ActorLoop {
     }
   }
 
-  private mutating func beat(_ learner: DealerSet, _ routers: DealerSet) throws {
+  private mutating func checkPeers() throws {
     if let warning = try watch.check(now: .now) { logger.warning("\(warning)") }
     let limit = options.configuration.run.stuckLimit
     if let busy = compute.busyFor, busy > .seconds(limit) {
       throw ActorStuck(
-        "actor \(options.name): expected a batch within \(Int(limit)) s, found the sampler at one for "
-          + "\(Int(busy.seconds)) s; it ends, to be started again. Raise run.stuckLimit where batches take so long.")
-    }
-    if now >= nextBeat {
-      nextBeat = now + .seconds(network.heartbeatInterval)
-      beats += 1
-      let bytes = Message.heartbeat(Heartbeat(sequence: beats, inFlight: machine.underWay)).encode()
-      for router in 0..<routers.count { _ = try routers.send(router, bytes) }
+        "actor \(options.name): the sampler has been busy with one batch for \(Int(busy.seconds)) s, longer than "
+          + "\(Int(limit)) s. The actor ends, to be restarted. Raise run.stuckLimit if batches take that long.")
     }
     if now >= nextReport {
       nextReport = now + .seconds(10)
       logger.info(
         """
-        actor \(options.name): \(delivered) groups made, \(machine.unfinished) in work, \
-        \(machine.undelivered) unacknowledged
+        actor \(options.name): \(delivered) groups finished, \(machine.unfinished) in progress, \
+        \(machine.undelivered) without an acknowledgement
         """)
     }
+  }
+
+  /// A hello also serves as the heartbeat for the routers, which answer it.
+  private mutating func greet(_ routers: DealerSet) throws {
+    guard now >= nextHello else { return }
+    nextHello = now + .seconds(network.heartbeatInterval)
+    let bytes = Message.hello(machine.hello).encode()
+    for router in 0..<routers.count { _ = try routers.send(router, bytes) }
   }
 
   private func sayGoodbye(_ learner: DealerSet) throws {

@@ -1,16 +1,16 @@
-// The configuration of an actor, and what identifies it.
+// The configuration of an actor, and the values that identify it.
 
 package import Configuration
 
-/// An actor's settings.
+/// The settings of an actor.
 package struct ActorOptions: Sendable {
   /// The configuration of the run, with the endpoints that this actor connects to.
   package var configuration: Configuration
-  /// Names the actor in logs and in its groups; two actors of a run must not share a name.
+  /// Name of the actor in logs and in its groups, unique in the run.
   package var name: String
-  /// Larger at every later start of the same name.
+  /// Counts the starts of the named actor.
   package var incarnation: Int
-  /// Time after which a delivered group without an acknowledgement is delivered again.
+  /// Time after which a group without an acknowledgement is delivered again.
   package var redelivery: Duration = .seconds(10)
 
   package init(_ configuration: Configuration, name: String, incarnation: Int) {

@@ -1,28 +1,29 @@
-// An actor's dealings with the learner: hello, work, policies, deliveries. A pure value: no sockets, no clock. It
-// promises that a group is kept until the learner has it on disk or wants it no more, that no more groups are under way
-// than allowed, and that a batch is sampled only with the policy it was assigned.
+// The protocol between an actor and the learner: hello, work, policies, deliveries. A pure value without sockets or
+// clocks. It guarantees that a group is kept until the learner has stored or refused it, that the number of groups in
+// progress is bounded, and that a batch is sampled only with the policy of its assignments.
 
 internal import Configuration
 internal import Messages
+internal import Roles
 
 /// The protocol between one actor and the learner.
 struct ActorStateMachine: Sendable {
-  /// How far things have come.
   enum Phase: Sendable, Equatable {
-    /// No answer yet, or none for too long.
+    /// The learner has not answered yet, or not for longer than the silence limit.
     case greeting
     case working
-    /// The learner has enough.
+    /// The run is finished.
     case finished(String)
   }
 
-  /// What the caller is to do.
+  /// An action for the caller.
   enum Effect: Sendable {
     case send(Message)
-    /// Bind this policy, before any later batch.
+    /// Bind a policy before later batches.
     case bind(bytes: [UInt8], version: Int, tensorCount: Int?)
-    /// Sample these, which share a policy.
+    /// Sample a batch of one policy.
     case sample([Assignment])
+    /// A line for the log.
     case note(String)
   }
 
@@ -35,25 +36,25 @@ struct ActorStateMachine: Sendable {
   private let options: ActorOptions
   private let modelHash: String
   private(set) var phase = Phase.greeting
-  /// Known after the first welcome; a later one must agree.
+  /// Known after the first welcome. Later ones must agree.
   private(set) var run: RunIdentity?
   private var notice: PolicyNotice?
   private var download: PolicyDownload?
   private var chunkAskedAt = Duration.zero
-  /// The policy that the sampler has, or was sent.
+  /// Version of the policy that was last passed to the sampler.
   private var boundVersion: Int?
-  /// Assigned, not yet given to the sampler.
+  /// Assignments that were not yet passed to the sampler.
   private var queue: [Assignment] = []
-  /// Being sampled or scored.
+  /// Numbers of the groups that are being sampled or scored.
   private var started: Set<Int> = []
   private var isSampling = false
-  /// Sent or to be sent, and not acknowledged.
+  /// Groups without an acknowledgement, by number.
   private var deliveries: [Int: Delivery] = [:]
   private var lastHeard = Duration.zero
   private var nextHello = Duration.zero
   private var askedAt: Duration?
   private var askedCapacity = 0
-  /// Hellos said since the first refusal; nil: welcome.
+  /// Number of hellos since the first refusal; nil if the last one was accepted.
   private var refusedHellos: Int?
   private var isStopping = false
 
@@ -62,18 +63,18 @@ struct ActorStateMachine: Sendable {
     self.modelHash = modelHash
   }
 
-  /// Groups under way: sampled, scored, or waiting for an acknowledgement.
-  var underWay: Int { started.count + deliveries.count }
-  /// Groups that wait for an acknowledgement.
+  /// Number of groups that are being sampled or scored, or that wait for an acknowledgement.
+  var inProgress: Int { started.count + deliveries.count }
+  /// Number of groups that wait for an acknowledgement.
   var undelivered: Int { deliveries.count }
-  /// Bytes of their states; everything else in a group is little beside them.
+  /// Size in bytes of the states of these groups.
   var undeliveredBytes: Int { deliveries.values.reduce(0) { $0 + $1.byteCount } }
-  /// Groups being sampled or scored.
+  /// Number of groups that are being sampled or scored.
   var unfinished: Int { started.count }
 
-  /// The learner sent something.
+  /// Handles a message of the learner.
   ///
-  /// - Throws: `ActorError` when this actor cannot go on.
+  /// - Throws: `ActorError` if this actor cannot continue.
   mutating func receive(_ message: Message, now: Duration) throws -> [Effect] {
     lastHeard = now
     switch message {
@@ -95,26 +96,26 @@ struct ActorStateMachine: Sendable {
     }
   }
 
-  /// A batch has been sampled; its groups are being scored now.
+  /// The sampler has finished a batch, whose groups are being scored now.
   mutating func sampled() { isSampling = false }
 
-  /// A group has its scores: it is delivered, and kept until it is acknowledged.
+  /// Delivers a group that has its scores. The group is kept until it is acknowledged.
   mutating func deliver(_ group: TrajectoryGroup, now: Duration) -> [Effect] {
     started.remove(group.number)
     deliveries[group.number] = Delivery(group: group, sentAt: now)
     return phase == .working ? [.send(.group(group))] : []
   }
 
-  /// Begins no more work.
+  /// Starts no more work.
   mutating func stop() {
     isStopping = true
     queue = []
   }
 
-  /// A group waits for an acknowledgement still.
+  /// Whether a group still waits for an acknowledgement.
   func awaits(_ number: Int) -> Bool { deliveries[number] != nil }
 
-  /// Time has passed: what is due is said, or said again.
+  /// Sends the messages that are due.
   mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
     if case .finished = phase { return [] }
@@ -123,11 +124,11 @@ struct ActorStateMachine: Sendable {
       effects.append(.note("the learner has been silent for \(Int(options.network.silenceLimit)) s"))
     }
     if now >= nextHello {
-      // The first ones may find nobody connected yet.
+      // The connection may not be established yet when the first ones are sent.
       let interval = options.network.heartbeatInterval
       nextHello = now + .seconds(run == nil ? min(interval, 0.5) : interval)
-      // A hello is also the sign of life: its answer names the newest policy, and a learner that was restarted
-      // meanwhile learns who this is.
+      // A hello also serves as the heartbeat: its answer names the newest policy, and a restarted learner gets to know
+      // this actor.
       refusedHellos = refusedHellos.map { $0 + 1 }
       effects.append(.send(.hello(hello)))
     }
@@ -142,13 +143,14 @@ struct ActorStateMachine: Sendable {
     return effects
   }
 
-  /// Groups that may be under way; two batches at least, so that one can be sampled while another is scored.
+  /// The largest number of groups in progress: at least two batches, so that one can be sampled while another is
+  /// scored.
   private var limit: Int { max(options.network.undeliveredGroups, 2 * batchSize) }
   private var batchSize: Int { options.configuration.sampling.batchSize }
-  /// Sampling pauses: the learner has not taken as many bytes as may wait for it.
+  /// Whether sampling pauses because too many bytes wait for the learner.
   private var isOutboxFull: Bool { undeliveredBytes >= options.network.undeliveredBytes }
 
-  private var hello: Hello {
+  var hello: Hello {
     Hello(
       role: .actor, runID: run?.id ?? "", modelHash: modelHash, name: options.name, incarnation: options.incarnation)
   }
@@ -158,8 +160,8 @@ struct ActorStateMachine: Sendable {
     forgetPlans()
   }
 
-  /// The learner may have been restarted and gone back to its checkpoint: work not begun and policies are asked for
-  /// anew. What is made already is delivered all the same; the learner knows what it has.
+  /// The learner may have restarted from its checkpoint, so assignments that were not started and policies are
+  /// requested again. Finished groups are delivered anyway: the learner knows which ones it has.
   private mutating func forgetPlans() {
     queue = []
     askedAt = nil
@@ -173,8 +175,8 @@ struct ActorStateMachine: Sendable {
       id: welcome.runID, seed: welcome.runSeed, actor: options.name, incarnation: options.incarnation)
     guard run == nil || run == identity else {
       throw ActorError(
-        "\(options.network.learner): expected run \(run?.id ?? ""), found run \(identity.id). Another learner took the "
-          + "endpoint; start this actor again to join it.")
+        "\(options.network.learner): expected run \(run?.id ?? ""), found run \(identity.id). Another learner uses "
+          + "this endpoint now; restart this actor to join it.")
     }
     run = identity
     if let notice, welcome.policy.version < notice.version
@@ -186,7 +188,7 @@ struct ActorStateMachine: Sendable {
     refusedHellos = nil
     guard phase == .greeting else { return [] }
     phase = .working
-    // Whatever was under way when the learner fell silent is said again now, not only after the usual pause.
+    // Deliveries from before the silence are repeated now instead of after `redelivery`.
     for number in deliveries.keys { deliveries[number]?.sentAt = now }
     return [.note("joined run \(identity.id), policy \(welcome.policy.version)")]
       + deliveries.sorted { $0.key < $1.key }.map { .send(.group($0.value.group)) }
@@ -198,9 +200,10 @@ struct ActorStateMachine: Sendable {
         deliveries[number] = nil
         queue.removeAll { $0.number == number }
       }
-      return [.note("the learner does not want groups \(refusal.numbers): \(refusal.reason)")]
+      return [.note("the learner refused the groups \(refusal.numbers): \(refusal.reason)")]
     }
-    // A learner that was restarted refuses what it gets before the next hello; only if hellos do not help is it final.
+    // A restarted learner refuses messages that arrive before the next hello. The refusal is final only if hellos are
+    // refused too.
     let hellos = refusedHellos ?? 0
     guard run != nil, hellos < 3 else {
       throw ActorError("\(options.network.learner): the learner refused actor \(options.name): \(refusal.reason)")
@@ -237,8 +240,8 @@ struct ActorStateMachine: Sendable {
     if let notice, notice.version == chunk.version {
       guard notice.digest == proven.digest else {
         throw ActorError(
-          "policy \(chunk.version): announced with SHA-256 \(notice.digest), sent with \(proven.digest). Two learners "
-            + "seem to share this endpoint; stop one.")
+          "policy \(chunk.version): it was announced with SHA-256 \(notice.digest) and sent with \(proven.digest). Two "
+            + "learners seem to share the endpoint; stop one of them.")
       }
       tensorCount = notice.tensorCount
     }
@@ -249,9 +252,9 @@ struct ActorStateMachine: Sendable {
     PolicyRequest(version: download.version, offset: download.offset, byteCount: options.network.policyChunkBytes)
   }
 
-  /// Gives the sampler its next batch, or fetches the policy that the batch needs.
+  /// Passes the next batch to the sampler, or requests the policy of the batch.
   private mutating func startWork(now: Duration) -> [Effect] {
-    // With nothing to sample the newest policy is fetched ahead of the work it is for.
+    // Without assignments the newest policy is requested in advance.
     let wanted = queue.first?.policyVersion ?? notice?.version
     guard !isSampling, let wanted else { return [] }
     guard boundVersion == wanted else {
@@ -263,17 +266,17 @@ struct ActorStateMachine: Sendable {
     guard let first = queue.first else { return [] }
     let batch = queue.prefix { $0.policyVersion == wanted && $0.form == first.form }
       .prefix(batchSize)
-    guard underWay + batch.count <= limit, !isOutboxFull else { return [] }
+    guard inProgress + batch.count <= limit, !isOutboxFull else { return [] }
     queue.removeFirst(batch.count)
     started.formUnion(batch.map(\.number))
     isSampling = true
     return [.sample(Array(batch))]
   }
 
-  /// Asks for a batch once there is none left; asking again renews the leases of what is under way.
+  /// Requests a batch when none is left. Repeating the request renews the leases of the groups in progress.
   private mutating func askForWork(now: Duration) -> [Effect] {
     guard !isStopping, queue.isEmpty else { return [] }
-    let capacity = underWay + batchSize <= limit && !isOutboxFull ? batchSize : 0
+    let capacity = inProgress + batchSize <= limit && !isOutboxFull ? batchSize : 0
     if let askedAt, now - askedAt < .seconds(5), askedCapacity > 0 || capacity == 0 { return [] }
     askedAt = now
     askedCapacity = capacity

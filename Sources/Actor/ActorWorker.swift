@@ -1,11 +1,11 @@
-// The actor's one compute thread: it loads the model, binds policies and samples, job after job.
+// The compute thread of an actor, which loads the model, binds policies and samples. Jobs run in their order.
 
 internal import Messages
 internal import Synchronization
 internal import Threads
 internal import Transport
 
-/// Samples on a thread of its own.
+/// Samples on its own thread.
 final class ActorWorker: Sendable {
   enum Job: Sendable {
     case bind(bytes: [UInt8], version: Int, tensorCount: Int?)
@@ -17,7 +17,7 @@ final class ActorWorker: Sendable {
     case ready(modelHash: String)
     case bound(version: Int)
     case sampled([DraftGroup])
-    /// Nothing more will come.
+    /// The last outcome.
     case failed(any Error)
   }
 
@@ -26,7 +26,7 @@ final class ActorWorker: Sendable {
   private let thread: ServiceThread
   private let begun = Begun()
 
-  /// When the present job began.
+  /// The start time of the current job.
   private final class Begun: Sendable {
     let time = Mutex<ContinuousClock.Instant?>(nil)
   }
@@ -34,8 +34,8 @@ final class ActorWorker: Sendable {
   /// Starts loading the model.
   ///
   /// - Parameters:
-  ///   - bell: is rung when there is an outcome.
-  ///   - source: loads it, on the thread that will use it.
+  ///   - waker: Is used when there is an outcome.
+  ///   - source: Loads the model, on the compute thread.
   init(waker: Waker, source: @escaping @Sendable () throws -> any GroupSource) {
     let outcomes = Mailbox<Outcome>(waker: waker)
     self.outcomes = outcomes
@@ -64,25 +64,24 @@ final class ActorWorker: Sendable {
       let version = assignments[0].policyVersion
       guard sampler.policyVersion == version else {
         let bound = sampler.policyVersion.map(String.init) ?? "none"
-        throw ActorError("expected policy \(version) to be bound, found \(bound).")
+        throw ActorError("expected policy \(version) to be bound, found \(bound)")
       }
       return .sampled(try sampler.sample(assignments, run: run))
     }
   }
 
-  /// Adds a job.
   func begin(_ job: Job) { jobs.put(job) }
 
-  /// What has been done since the last call.
+  /// The outcomes since the last call.
   func finished() -> [Outcome] { outcomes.takeAll() }
 
-  /// How long the present job has taken; nil when there is none.
+  /// The time since the start of the current job; nil if there is none.
   var busyFor: Duration? { begun.time.withLock { $0.map { .now - $0 } } }
 
-  /// Blocks until the next outcome; nil after `timeout`.
+  /// Waits for the next outcome; nil after `timeout`.
   func next(timeout: Duration) -> Outcome? { outcomes.take(timeout: timeout) }
 
-  /// Lets the present job end, and then the thread.
+  /// Waits for the end of the current job and of the thread.
   func end() throws {
     jobs.close()
     try thread.join()

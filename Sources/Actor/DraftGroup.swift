@@ -1,16 +1,15 @@
-// A trajectory group before its scores: what is to be scored, and how scores become dense rewards.
+// A trajectory group without scores: the pictures to score, and the conversion of scores to dense rewards.
 
 internal import Diffusion
 package import Messages
-package import RewardClient
 
-/// A sampled group that waits for its scores.
+/// A sampled group whose scores are not yet known.
 package struct DraftGroup: Sendable {
   /// The group without scores and dense rewards.
   private(set) var group: TrajectoryGroup
-  /// What of each trajectory is scored.
+  /// The scored steps of each trajectory.
   let scorings: [TrajectoryScoring]
-  /// The clean states to be scored, trajectory after trajectory, steps ascending within each.
+  /// The decoded clean states to score, ordered by trajectory and then by step.
   package let images: ImageBatch
 
   init(group: TrajectoryGroup, scorings: [TrajectoryScoring], images: ImageBatch) {
@@ -19,20 +18,20 @@ package struct DraftGroup: Sendable {
     self.images = images
   }
 
-  /// Asks for all scores.
+  /// The request for all scores.
   func request(rewards: [String]) -> ScoreRequest {
     ScoreRequest(
       id: 0, rewards: rewards, prompts: [String](repeating: group.prompt, count: images.count), images: .bytes(images),
       deadline: 0,
-      places: scorings.enumerated().flatMap { trajectory, scoring in
-        scoring.scoredSteps.map { GroupPlace(trajectory: trajectory, step: $0) }
+      positions: scorings.enumerated().flatMap { trajectory, scoring in
+        scoring.scoredSteps.map { GroupPosition(trajectory: trajectory, step: $0) }
       })
   }
 
-  /// The group with the scores that came. A trajectory with a missing one has no dense rewards: missing is not zero.
-  /// Scores outside the sum are kept beside it, and may be missing.
+  /// The group with the scores of a reply. A trajectory with a missing score of the sum has no dense rewards. Scores
+  /// outside of the sum are stored too, and may be missing.
   ///
-  /// - Parameter sum: what is learned.
+  /// - Parameter sum: The sum that the method learns from.
   package func scored(by reply: ScoreReply, sum: RewardSum) -> TrajectoryGroup {
     var result = group
     var image = 0

@@ -1,5 +1,6 @@
-// The actor's work: assignments and a policy in, sampled groups and pictures to be scored out. Every random number
-// follows from the run's seed and the assignment's number, so who makes a group changes nothing in it.
+// Samples the groups of assignments with a model and decodes the pictures to score. All random numbers of a group
+// follow from the seed of the run and the number of the assignment, so a group does not depend on the actor that
+// samples it.
 
 package import Configuration
 internal import Diffusion
@@ -9,7 +10,7 @@ internal import Layers
 package import Messages
 package import Models
 
-/// Samples groups with one model. Not Sendable: the compute thread makes it and uses it.
+/// Samples groups with one model. Not Sendable: it belongs to the compute thread.
 package final class GroupSampler: GroupSource {
   private let model: TextToImageModel
   private let sampler: DualStateSampler
@@ -17,19 +18,18 @@ package final class GroupSampler: GroupSource {
   private let loraAlpha: Float
   private var knownPrompts: [String: Tensor] = [:]
   private var empty: Tensor?
-  /// The policy that is bound; nil before the first.
   private(set) var policyVersion: Int?
 
-  /// Loads the model, and the decoder for rewards where one is configured.
+  /// Loads the model, and the decoder for rewards if one is configured.
   ///
-  /// - Parameter loaded: the model, where it is in memory already; nil loads the configured one.
-  /// - Throws: errors that name the file or setting and what was expected.
+  /// - Parameter loaded: A model that is already in memory; nil loads the configured one.
+  /// - Throws: An error that names the file or the setting.
   package init(_ configuration: Configuration, model loaded: TextToImageModel? = nil) throws {
     let folder = URL(filePath: configuration.run.model)
     if loaded == nil {
       try TextToImageModel.requireMemory(
         folder: folder, samples: configuration.sampling.batchSize * configuration.sampling.groupSize,
-        advice: "Lower sampling.batchSize, or take a machine with more memory.")
+        advice: "Lower sampling.batchSize, or use a machine with more memory.")
     }
     model = try loaded ?? TextToImageModel(folder: folder)
     let decoder = configuration.sampling.rewardDecoder
@@ -42,41 +42,34 @@ package final class GroupSampler: GroupSource {
         steps: settings.steps, eta: settings.eta))
   }
 
-  /// Names the model among all.
   var modelHash: String { model.fingerprint }
 
-  /// Binds a policy: every one of its tensors, or none.
-  ///
-  /// - Parameter tensorCount: what the learner announced; nil when no announcement reached this actor.
-  /// - Throws: `ActorError` when a tensor would stay unbound, or the file does not fit the model.
   func bind(_ bytes: [UInt8], version: Int, tensorCount: Int?) throws {
     do {
       let file = try SafetensorsFile(bytes: bytes, name: "policy \(version)")
       if let tensorCount, file.names.count != tensorCount {
-        throw ActorError("policy \(version): expected \(tensorCount) tensors, found \(file.names.count).")
+        throw ActorError("policy \(version): expected \(tensorCount) tensors, found \(file.names.count)")
       }
       try model.unet.loadLoRA(file, alpha: loraAlpha)
       let bound = model.unet.loraParameters.count
       guard bound == file.names.count else {
-        throw ActorError("policy \(version): expected to bind \(file.names.count) tensors, bound \(bound).")
+        throw ActorError("policy \(version): expected to bind \(file.names.count) tensors, bound \(bound)")
       }
     } catch {
       throw ActorError(
-        "\(error) This actor's model is \(model.folder.path); give it the learner's model folder and release.")
+        "\(error). This actor uses the model \(model.folder.path); use the model folder and release of the learner.")
     }
     policyVersion = version
   }
 
-  /// Samples the groups of a batch of assignments, all of the bound policy and one form (`Assignment.form`).
-  ///
-  /// - Throws: when a prompt is too long for the model.
+  /// - Parameter assignments: Assignments of the bound policy that all have the same `Assignment.form`.
   package func sample(_ assignments: [Assignment], run: RunIdentity) throws -> [DraftGroup] {
     try Tape.withoutGradients {
       let groupSize = assignments[0].groupSize, branchStep = assignments[0].branchStep
       guard sampler.process.timesteps.indices.contains(branchStep) else {
         throw ActorError(
-          "group \(assignments[0].number) branches at step \(branchStep), but sampling.steps is "
-            + "\(sampler.process.timesteps.count) here; give the actor the learner's configuration.")
+          "group \(assignments[0].number) branches at step \(branchStep), but this actor has sampling.steps: "
+            + "\(sampler.process.timesteps.count). Start it with the configuration of the learner.")
       }
       let states = sampler.sample(
         groups: assignments.map { GroupNoise(seed: run.seed, number: $0.number) }, groupSize: groupSize,
@@ -93,12 +86,13 @@ package final class GroupSampler: GroupSource {
   }
 
   private func conditioning(_ prompts: [String]) throws -> Conditioning {
-    // Prompts come again and again; the bound keeps a long list of them from filling the memory.
+    // Prompts repeat. The bound prevents a long list of prompts from filling the memory.
     if knownPrompts.count > 4096 { knownPrompts = [:] }
     for prompt in prompts where knownPrompts[prompt] == nil { knownPrompts[prompt] = try model.encode([prompt]) }
     if settings.guidanceScale > 1, empty == nil { empty = try model.encode([""]) }
     return Conditioning(
-      text: Tensor.concatenated(prompts.map { knownPrompts[$0]! }, axis: 0), empty: empty, scale: settings.guidanceScale)
+      text: Tensor.concatenated(prompts.map { knownPrompts[$0]! }, axis: 0), empty: empty,
+      scale: settings.guidanceScale)
   }
 
   private func draft(
@@ -106,7 +100,7 @@ package final class GroupSampler: GroupSource {
   ) -> DraftGroup {
     var scorings: [TrajectoryScoring] = []
     var trajectories: [Trajectory] = []
-    // Clean states to be decoded, each once: trajectories of a group share those of the states that they share.
+    // The clean states to decode. Those that the trajectories of a group share are decoded once.
     var decoded: [Tensor] = []
     var pictures: [Int] = []
     var shared: [Int: Int] = [:]
@@ -139,7 +133,7 @@ package final class GroupSampler: GroupSource {
   }
 }
 
-/// What is the same in all groups of an actor in a run.
+/// The properties that all groups of an actor in a run share.
 package struct RunIdentity: Sendable, Equatable {
   let id: String
   let seed: UInt64

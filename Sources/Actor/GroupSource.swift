@@ -1,22 +1,22 @@
-// What an actor's compute thread works with: a model, or, to try out everything around it, none.
+// The source of an actor's groups: a model, or synthetic groups for load tests.
 
 internal import Messages
 
-/// Makes groups. Not Sendable: the compute thread makes it and uses it.
+/// Creates trajectory groups. Not Sendable: it belongs to the compute thread.
 protocol GroupSource: AnyObject {
-  /// Names the model among all.
+  /// The fingerprint of the model.
   var modelHash: String { get }
-  /// The policy that is bound; nil before the first.
+  /// The version of the bound policy; nil before the first one.
   var policyVersion: Int? { get }
 
-  /// Binds a policy: every one of its tensors, or none.
+  /// Binds all tensors of a policy.
   ///
-  /// - Parameter tensorCount: what the learner announced; nil when no announcement reached this actor.
-  /// - Throws: `ActorError` when the bytes do not fit.
+  /// - Parameter tensorCount: The announced number of tensors; nil if this actor has received no announcement.
+  /// - Throws: `ActorError` if the bytes do not match the model.
   func bind(_ bytes: [UInt8], version: Int, tensorCount: Int?) throws
 
-  /// Samples the groups of a batch of assignments, all of the bound policy.
+  /// Samples the groups of a batch of assignments, which all name the bound policy.
   ///
-  /// - Throws: when an assignment cannot be sampled.
+  /// - Throws: `ActorError` if an assignment does not match the settings, or an error of the model.
   func sample(_ assignments: [Assignment], run: RunIdentity) throws -> [DraftGroup]
 }

@@ -1,11 +1,12 @@
-// A policy arrives in chunks and is believed only when its SHA-256 agrees. A pure value. However large, it is in memory
-// once: its room is reserved at the first chunk, its digest computed as it comes, and its bytes handed on, not copied.
+// The download of a policy in chunks. The policy is accepted only if its SHA-256 matches. A pure value. The bytes are
+// in memory once: the memory is allocated at the first chunk, the digest is computed chunk by chunk, and the bytes are
+// passed on without a copy.
 
 internal import Messages
 
-/// One policy on its way here.
+/// The state of one download.
 struct PolicyDownload: Sendable {
-  /// Bytes that more than doubtfully belong to a policy; the notice of a larger one is refused before memory is taken.
+  /// The largest accepted size of a policy. A larger one is refused before memory is allocated.
   static let largestByteCount = 8 << 30
 
   let version: Int
@@ -16,22 +17,22 @@ struct PolicyDownload: Sendable {
 
   init(version: Int) { self.version = version }
 
-  /// Where the next chunk begins.
+  /// The offset of the next chunk.
   var offset: Int { bytes.count }
 
-  /// Takes a chunk in; one that does not continue what is here is ignored.
+  /// Appends a chunk. A chunk that does not start at `offset` is ignored.
   ///
-  /// - Returns: the whole policy once it is complete and proven.
-  /// - Throws: `ActorError` when chunks contradict each other, or the digest is wrong.
+  /// - Returns: The policy when it is complete and its digest matches.
+  /// - Throws: `ActorError` if chunks contradict each other, or if the digest does not match.
   mutating func take(_ chunk: PolicyChunk) throws -> (bytes: [UInt8], digest: String)? {
     guard chunk.version == version, chunk.offset == bytes.count else { return nil }
     guard chunk.total <= Self.largestByteCount else {
-      throw ActorError("policy \(version): expected at most \(Self.largestByteCount) bytes, found \(chunk.total).")
+      throw ActorError("policy \(version): expected at most \(Self.largestByteCount) bytes, found \(chunk.total)")
     }
     guard total == nil || total == chunk.total, digest == nil || digest == chunk.digest else {
       throw ActorError(
-        "policy \(version): chunks of two different policies came under one version. Two learners seem to share "
-          + "this endpoint; stop one.")
+        "policy \(version): received chunks of two different policies of this version. Two learners seem to share the "
+          + "endpoint; stop one of them.")
     }
     if total == nil { bytes.reserveCapacity(chunk.total) }
     total = chunk.total
@@ -41,7 +42,7 @@ struct PolicyDownload: Sendable {
     guard bytes.count >= chunk.total else { return nil }
     let found = hash.digest()
     guard found == chunk.digest else {
-      throw ActorError("policy \(version): expected SHA-256 \(chunk.digest), found \(found); it was damaged on its way.")
+      throw ActorError("policy \(version): expected SHA-256 \(chunk.digest), found \(found); it was damaged in transit")
     }
     let whole = bytes
     bytes = []

@@ -1,36 +1,36 @@
-// Groups that cost nothing and whose every number follows from run seed and assignment, so that whoever reads one later
-// can say whether it is what was made: for load and for accounting, never for training.
+// Synthetic groups for load tests and for tests of the accounting. They need no model, and all of their numbers follow
+// from the seed of the run and the assignment, so that a reader can check whether a stored group is unchanged.
 
 internal import Diffusion
 internal import Engine
 package import Messages
 
-/// Makes synthetic groups, and recognises them.
+/// Creates and checks synthetic groups.
 package enum SyntheticGroups {
-  /// What a learner of synthetic groups names as its model.
+  /// The model hash of a learner of synthetic groups.
   package static let modelHash = "synthetic"
-  /// The reward to ask for: the first byte of each picture.
+  /// The reward of synthetic groups: the first byte of each picture.
   package static let reward = "first-byte"
 
-  /// How large the groups are.
+  /// The size of the groups.
   package struct Shape: Sendable {
-    /// Denoising steps.
+    /// Number of denoising steps.
     package var steps = 3
-    /// Floats of one latent state.
+    /// Number of elements of one latent state.
     package var stateSize = 16
 
-    /// Small: about a kilobyte a group of two.
+    /// By default a group of two has about a kilobyte.
     package init() {}
   }
 
-  /// The byte that a clean state's picture begins with; never 0, so that a score of 0 shows a fault.
+  /// The first byte of the picture of a clean state. It is never 0, so that a score of 0 reveals a fault.
   static func byte(number: Int, trajectory: Int, step: Int) -> UInt8 {
     UInt8(1 + (number &* 7 &+ trajectory &* 31 &+ step &* 13) % 255)
   }
 
   static func trajectory(_ index: Int, number: Int, seed: UInt64, shape: Shape) -> Trajectory {
-    // One number repeated costs nothing and still tells every group, trajectory and step apart; the trajectories of a
-    // group begin alike.
+    // Two alternating values are cheap and still distinguish every group, trajectory and step. The trajectories of a
+    // group share their initial state.
     func states(_ count: Int, _ kind: Float) -> Tensor {
       let base: Float = Float(number % 65_521) + Float(seed % 97) / 128 + kind
       var values: [Float] = []
@@ -38,7 +38,7 @@ package enum SyntheticGroups {
       for step in 0..<count {
         let own = kind == 0 && step == 0 ? 0 : Float(index) / 4
         let value: Float = base + own + Float(step) / 32
-        for place in 0..<shape.stateSize { values.append(place % 2 == 0 ? value : value + 1) }
+        for index in 0..<shape.stateSize { values.append(index % 2 == 0 ? value : value + 1) }
       }
       return Tensor(values, shape: [count, 1, 1, shape.stateSize])
     }
@@ -68,21 +68,21 @@ package enum SyntheticGroups {
       images: ImageBatch(count: bytes.count / 3, height: 1, width: 1, pixels: bytes))
   }
 
-  /// What is wrong with a stored group.
+  /// The difference between a stored group and the group that was created.
   ///
-  /// - Returns: in words; nil when it is exactly what was made, each score right or marked as missing.
+  /// - Returns: A description; nil if there is no difference. A missing score is no difference.
   package static func problem(with group: TrajectoryGroup, shape: Shape = Shape()) -> String? {
     for (index, found) in group.trajectories.enumerated() {
       let made = trajectory(index, number: group.number, seed: group.seed, shape: shape)
       guard found.states.values == made.states.values, found.cleanStates.values == made.cleanStates.values,
         found.logProbabilities == made.logProbabilities
-      else { return "group \(group.number), trajectory \(index): expected the numbers that were made, found others" }
+      else { return "group \(group.number), trajectory \(index): the numbers differ from those that were created" }
       for score in found.scores {
         guard let value = score.value else { continue }
         let expected = Float(byte(number: group.number, trajectory: index, step: score.step))
         guard value == expected else {
           return "group \(group.number), trajectory \(index), step \(score.step): expected the score \(expected) or a "
-            + "missing one, found \(value)"
+            + "missing score, found \(value)"
         }
       }
     }
@@ -90,7 +90,7 @@ package enum SyntheticGroups {
   }
 }
 
-/// Samples synthetic groups at a given pace.
+/// A source of synthetic groups with a given pace.
 final class SyntheticSampler: GroupSource {
   let modelHash = SyntheticGroups.modelHash
   private(set) var policyVersion: Int?
@@ -99,8 +99,8 @@ final class SyntheticSampler: GroupSource {
   private let pace: Duration
 
   /// - Parameters:
-  ///   - pace: time for which a batch takes the sampler, as if it computed.
-  ///   - wait: passes that time.
+  ///   - pace: Time that the sampler takes for a batch.
+  ///   - wait: Waits for that time.
   init(shape: SyntheticGroups.Shape, pace: Duration, wait: @escaping (Duration) -> Void) {
     self.shape = shape
     self.pace = pace

@@ -1,26 +1,27 @@
-// Pictures that are asked of more than once in a request: the trajectories of a group begin with the same clean state.
+// Finds repeated pictures of a request, so that each is scored once: the trajectories of a group may share clean
+// states.
 
 internal import Messages
 
-/// Which of a batch's pictures differ, in their bytes or their prompts.
+/// The distinct pictures of a batch. Pictures are equal if their bytes and their prompts are.
 struct DistinctPictures {
-  /// The first of each kind, in their order.
+  /// Indices of the first picture of each kind, in ascending order.
   private(set) var kept: [Int] = []
-  /// Of every picture, which of `kept` it is like.
-  private(set) var places: [Int] = []
+  /// For every picture, the index in `kept` of its equal.
+  private(set) var indices: [Int] = []
 
-  /// - Parameter prompts: one a picture.
+  /// - Parameter prompts: One per picture.
   init(_ images: ImageBatch, prompts: [String]) {
     let size = images.height * images.width * 3
     var known: [Picture: Int] = [:]
     for index in 0..<images.count {
       let picture = Picture(bytes: images.pixels[index * size..<(index + 1) * size], prompt: prompts[index])
-      let place = known[picture] ?? kept.count
-      if place == kept.count {
-        known[picture] = place
+      let match = known[picture] ?? kept.count
+      if match == kept.count {
+        known[picture] = match
         kept.append(index)
       }
-      places.append(place)
+      indices.append(match)
     }
   }
 

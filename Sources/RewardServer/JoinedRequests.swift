@@ -1,11 +1,11 @@
-// Several score requests as one, and a result's part that belongs to one of them.
+// Joins several score requests to one, and splits its results.
 
 internal import Engine
 internal import Messages
 
 extension ScoreRequest {
-  /// Requests of one kind, size and list of rewards as one, the images one after another; nil for a single one, and
-  /// where bytes and pixels meet.
+  /// Joins requests with images of one size and the same rewards, in their order. Nil for a single request, and if some
+  /// have bytes and others pixels.
   init?(joining requests: [ScoreRequest]) {
     guard requests.count > 1, let first = requests.first else { return nil }
     let images: ScoredImages
@@ -28,7 +28,7 @@ extension ScoreRequest {
 }
 
 extension ScoreResult {
-  /// The result of some of the images.
+  /// The result of a part of the images.
   func part(_ range: Range<Int>) -> ScoreResult {
     ScoreResult(
       reward: reward, version: version, values: Array(values[range]), error: error,

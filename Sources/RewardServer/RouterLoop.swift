@@ -1,41 +1,43 @@
-// One thread's loop around a dispatcher: bytes to messages to effects to bytes.
+// The loop of the router's thread: it decodes messages, passes them to RouterStateMachine, and carries out its effects.
 
 internal import Logging
 internal import Messages
+internal import Roles
 internal import Threads
 internal import Transport
 
 struct RouterLoop {
   private var machine: RouterStateMachine
+  private let heartbeatInterval: Duration
   private let logger: Logger
-  private let beat: Duration
-  /// Answers that a client's full queue has not taken yet; bounded by the dispatcher's limit of requests a client.
-  private var held: [(client: RouterStateMachine.Peer, frame: Frame)] = []
+  /// Answers for clients whose queue is full; bounded by the state machine's limit of requests per client.
+  private var unsent: [(client: RouterStateMachine.Peer, frame: Frame)] = []
   private var servers: Set<RouterStateMachine.Peer> = []
+  /// Servers whose last hello was refused. Their offers are ignored.
+  private var refusedServers: Set<RouterStateMachine.Peer> = []
   private var frontGuard = RoleGuard(Self.clients)
   private var backGuard = RoleGuard(Self.servers)
   private let start = ContinuousClock.now
 
-  /// Who may ask for scores.
-  static let clients: Set<KeyRole> = [.actor, .learner, .tool]
-  /// Who may give them.
-  static let servers: Set<KeyRole> = [.rewardServer]
+  /// The roles that may request scores.
+  static let clients: Set<Role> = [.actor, .learner, .tool]
+  /// The roles that may offer rewards.
+  static let servers: Set<Role> = [.rewardServer]
 
-  init(machine: RouterStateMachine, logger: Logger, beat: Duration) {
+  init(machine: RouterStateMachine, heartbeatInterval: Duration, logger: Logger) {
     self.machine = machine
+    self.heartbeatInterval = heartbeatInterval
     self.logger = logger
-    self.beat = beat
   }
 
   private var now: Duration { ContinuousClock.now - start }
 
   mutating func run(front: borrowing Socket, back: borrowing Socket, waker: Waker, stop: StopFlag) throws {
     let poller = Poller(waker: waker)
-    var nextBeat = Duration.zero
+    var nextHeartbeat = Duration.zero
     var nextTick = Duration.zero
-    var sequence = 0
     while !stop.isSet {
-      _ = try poller.wait(for: [front.readable, back.readable], timeout: .milliseconds(held.isEmpty ? 100 : 10))
+      _ = try poller.wait(for: [front.readable, back.readable], timeout: .milliseconds(unsent.isEmpty ? 100 : 10))
       while let received = try back.receiveFromPeer() {
         if let objection = backGuard.objection(to: received.sender) {
           try refuse(received, objection, back)
@@ -50,20 +52,19 @@ struct RouterLoop {
           try fromClient(received.parts, front: front, back: back)
         }
       }
-      // It looks at every request: not after each message.
+      // A tick visits every request, so it does not follow each message.
       if now >= nextTick {
         nextTick = now + .milliseconds(5)
         try carryOut(machine.tick(now: now), front: front, back: back)
       }
-      let answers = held
-      held = []
+      let answers = unsent
+      unsent = []
       for (client, frame) in answers { try answer(client, frame, front: front) }
-      if now >= nextBeat {
-        sequence += 1
-        nextBeat = now + beat
-        let bytes = Message.heartbeat(Heartbeat(sequence: sequence)).encode()
+      if now >= nextHeartbeat {
+        nextHeartbeat = now + heartbeatInterval
+        let bytes = Message.heartbeat(Heartbeat()).encode()
         for peer in servers {
-          // A full queue needs no more beats; a peer that is gone is noticed when it is silent.
+          // A full queue needs no more heartbeats. A peer that is gone is removed when it has been silent for too long.
           if try back.send([peer, bytes]) == .unreachable { servers.remove(peer) }
         }
       }
@@ -74,11 +75,12 @@ struct RouterLoop {
     guard let peer = sender(of: frames, "reward server") else { return }
     let message: Message
     do { message = try frames[1].withUnsafeBytes { try Message(decoding: $0, from: "reward server") } } catch {
-      // Its answers cannot be read: what it holds goes to others, until it offers itself again.
-      try carryOut(machine.lost(peer, reason: "sent a broken message: \(error)", now: now), front: front, back: back)
+      // Its tasks are passed to others until it offers its rewards again.
+      try carryOut(machine.lost(peer, reason: "sent an invalid message: \(error)", now: now), front: front, back: back)
       return
     }
     switch message {
+    case .serverReady where refusedServers.contains(peer): break
     case .serverReady(let ready):
       servers.insert(peer)
       try carryOut(machine.ready(ready, from: peer, now: now), front: front, back: back)
@@ -89,10 +91,12 @@ struct RouterLoop {
       try carryOut(machine.goodbye(peer, now: now), front: front, back: back)
     case .heartbeat: machine.heard(from: peer, now: now)
     case .hello(let hello):
-      if let problem = hello.mismatch(runID: "", modelHash: "", roles: [.rewardServer]) {
-        logger.warning("router: refused a peer at the reward servers' endpoint: \(problem)")
-        _ = try back.send([peer, Message.refusal(Refusal(reason: problem)).encode()])
+      guard let problem = hello.mismatch(runID: "", modelHash: "", roles: Self.servers) else {
+        refusedServers.remove(peer)
+        return
       }
+      if refusedServers.insert(peer).inserted { logger.warning("router: refused a reward server: \(problem)") }
+      _ = try back.send([peer, Message.refusal(Refusal(reason: problem)).encode()])
     default: logger.warning("router: a reward server sent \(message.name), which is ignored")
     }
   }
@@ -101,7 +105,7 @@ struct RouterLoop {
     guard let peer = sender(of: frames, "client") else { return }
     let message: Message
     do { message = try frames[1].withUnsafeBytes { try Message(decoding: $0, from: "client") } } catch {
-      logger.warning("router: ignored a broken message: \(error)")
+      logger.warning("router: ignored an invalid message: \(error)")
       return
     }
     switch message {
@@ -109,12 +113,12 @@ struct RouterLoop {
       try carryOut(machine.request(request, from: peer, now: now), front: front, back: back)
     case .rewardsQuery:
       try answer(peer, .rewardsOffered(RewardsOffered(rewards: machine.offers)), front: front)
-    case .heartbeat(let heartbeat):
-      try answer(peer, .heartbeat(heartbeat), front: front)
     case .hello(let hello):
-      if let problem = hello.mismatch(runID: "", modelHash: "", roles: [.actor, .learner, .tool]) {
-        logger.warning("router: refused a peer at the actors' endpoint: \(problem)")
+      if let problem = hello.mismatch(runID: "", modelHash: "", roles: Self.clients) {
+        logger.warning("router: refused a client: \(problem)")
         try answer(peer, .refusal(Refusal(reason: problem)), front: front)
+      } else {
+        try answer(peer, .heartbeat(Heartbeat()), front: front)
       }
     default: logger.warning("router: a client sent \(message.name), which is ignored")
     }
@@ -127,10 +131,10 @@ struct RouterLoop {
     _ = try socket.send([received.parts[0].bytes, Message.refusal(Refusal(reason: objection.reason)).encode()])
   }
 
-  /// Who sent frames that are an address and a message; nil, with a warning, when they are not.
+  /// The sender of frames that are an identity and a message; nil, with a warning, if they are not.
   private func sender(of frames: [Frame], _ kind: String) -> RouterStateMachine.Peer? {
     if frames.count == 2 { return frames[0].bytes }
-    logger.warning("router: expected one frame from a \(kind), found \(frames.count - 1); ignored")
+    logger.warning("router: ignored a message from a \(kind): expected one frame, found \(frames.count - 1)")
     return nil
   }
 
@@ -153,7 +157,7 @@ struct RouterLoop {
         case .full: machine.putBack(request.id, from: peer)
         case .unreachable:
           servers.remove(peer)
-          pending += machine.lost(peer, reason: "cannot be reached any more", now: now)
+          pending += machine.lost(peer, reason: "can no longer be reached", now: now)
         }
       }
     }
@@ -166,8 +170,8 @@ struct RouterLoop {
   private mutating func answer(_ client: RouterStateMachine.Peer, _ frame: Frame, front: borrowing Socket) throws {
     switch try front.send(frame, to: [client]) {
     case .sent: break
-    case .full: held.append((client, frame))
-    case .unreachable: logger.info("router: a client left before its answer came")
+    case .full: unsent.append((client, frame))
+    case .unreachable: logger.info("router: a client left before its answer was sent")
     }
   }
 }

@@ -1,15 +1,16 @@
-// The dispatcher between two ROUTER sockets: actors in front, reward servers behind. One thread owns both. It promises
-// what the dispatcher promises, on real connections: a server that cannot be reached is a lost one.
+// The handle of a running router, a thread with two ROUTER sockets: one for clients and one for reward servers. The
+// guarantees of RouterStateMachine hold for its connections.
 
 package import Logging
 package import Settings
+internal import Threads
 package import Transport
 
 /// A running router.
 package final class RouterService: Sendable {
-  /// Where a router can be reached.
+  /// The bound endpoints.
   package struct Endpoints: Sendable, Equatable {
-    /// For actors.
+    /// For clients.
     package let front: String
     /// For reward servers.
     package let back: String
@@ -17,13 +18,13 @@ package final class RouterService: Sendable {
 
   private let service: Service<Endpoints>
 
-  /// Binds both sockets and starts.
+  /// Binds both sockets and starts the thread.
   ///
   /// - Parameters:
-  ///   - front: endpoint for actors; port `*` takes any free one.
-  ///   - back: endpoint for reward servers.
-  ///   - network: limits and times; its endpoints are not used.
-  /// - Throws: `TransportError` when an endpoint is in use, malformed, or open to others.
+  ///   - front: Endpoint for clients. The port `*` takes any free one.
+  ///   - back: Endpoint for reward servers.
+  ///   - network: Limits and times. Its endpoints are not used.
+  /// - Throws: `TransportError` if an endpoint is in use, malformed, or not allowed without keys.
   package init(
     _ context: Context, front: String, back: String, network: NetworkSettings = NetworkSettings(), logger: Logger
   ) throws {
@@ -34,24 +35,23 @@ package final class RouterService: Sendable {
         front: try frontSocket.bind(front, roles: RouterLoop.clients),
         back: try backSocket.bind(back, roles: RouterLoop.servers))
       announce(endpoints)
-      logger.info("router: actors at \(endpoints.front), reward servers at \(endpoints.back)")
+      logger.info("router: clients at \(endpoints.front), reward servers at \(endpoints.back)")
       var loop = RouterLoop(
-        machine: RouterStateMachine(silence: .seconds(network.silenceLimit)), logger: logger,
-        beat: .seconds(network.heartbeatInterval))
+        machine: RouterStateMachine(silenceLimit: .seconds(network.silenceLimit)),
+        heartbeatInterval: .seconds(network.heartbeatInterval), logger: logger)
       try loop.run(front: frontSocket, back: backSocket, waker: waker, stop: stop)
     }
   }
 
-  /// Where it is bound.
   package var endpoints: Endpoints { service.address }
-  /// Asks it to end.
+  /// Requests the end of the router.
   package func stop() { service.stop() }
-  /// Blocks until it has ended.
+  /// Blocks until the router has ended.
   ///
-  /// - Throws: the error that ended it.
+  /// - Throws: The error that ended it.
   package func join() throws { try service.join() }
-  /// Suspends until it has ended.
+  /// Suspends until the router has ended.
   ///
-  /// - Throws: the error that ended it.
+  /// - Throws: The error that ended it.
   package func ended() async throws { try await service.ended() }
 }

@@ -1,27 +1,28 @@
-// The router's mind: which reward server scores what. A pure value: no sockets, no clock. It promises that every
-// request is answered exactly once, by its deadline, with scores or with the reason why they are missing; that no
-// server gets more than it offered to take; and that a request which loses three servers is given up, not passed on.
+// The dispatch policy of the router: which reward server scores which request. A pure value without sockets or clocks.
+// It guarantees that every request is answered exactly once, by its deadline, with scores or the reason why they are
+// missing; that no server gets more requests than its credits; and that a request is abandoned after three servers were
+// lost or failed on it.
 
 package import Messages
 internal import Settings
 
-/// Balances score requests over reward servers.
+/// Spreads score requests over reward servers.
 package struct RouterStateMachine: Sendable {
-  /// A connection's name at the router's socket.
+  /// The routing identity of a connection.
   package typealias Peer = [UInt8]
 
-  /// Servers that a batch may lose, or be refused by, before it is given up.
+  /// Number of servers that may be lost on a request, or fail on it, before it is abandoned.
   private static let attempts = 3
-  /// Requests of one client that wait or are being scored; one more is answered as missing at once.
+  /// The largest number of unanswered requests of one client. A further request is answered at once, without scores.
   private static let requestsPerClient = 64
 
-  /// What the caller is to do.
+  /// An action for the caller.
   package enum Effect: Sendable, Equatable {
-    /// Hand this request to a server.
+    /// Send a request to a server.
     case dispatch(Peer, ScoreRequest)
-    /// Hand this answer to a client.
+    /// Send a reply to a client.
     case answer(Peer, ScoreReply)
-    /// A server came, or went, in words for the log.
+    /// A line for the log.
     case note(String)
   }
 
@@ -29,7 +30,7 @@ package struct RouterStateMachine: Sendable {
     var ready: ServerReady
     var lastHeard: Duration
     var lastUsed = 0
-    /// Tasks that it was given and has not answered, also those that nobody waits for any more.
+    /// Tasks that the server has received and not answered, including those that have ended otherwise.
     var inFlight: Set<UInt64> = []
   }
 
@@ -45,7 +46,7 @@ package struct RouterStateMachine: Sendable {
     let key: Key
     let reward: String
     var server: Peer?
-    /// Names of servers that were lost on it or failed at it, and their connections.
+    /// The problems of the servers that were lost on the task or failed on it, and their connections.
     var failures: [String] = []
     var avoided: Set<Peer> = []
   }
@@ -55,31 +56,30 @@ package struct RouterStateMachine: Sendable {
     let id: UInt64
   }
 
-  /// Silence after which a server counts as lost.
-  let silence: Duration
+  let silenceLimit: Duration
   var servers: [Peer: Server] = [:]
   var requests: [Key: Request] = [:]
-  /// How many of them each client has.
+  /// Number of requests per client.
   var requestCounts: [Peer: Int] = [:]
   var tasks: [UInt64: Task] = [:]
-  /// Tasks that no server has, the oldest first.
+  /// Tasks without a server, oldest first.
   var waiting: [UInt64] = []
   private var nextTask: UInt64 = 1
   private var uses = 0
 
-  /// A dispatcher that knows nobody.
-  package init(silence: Duration = .seconds(NetworkSettings().silenceLimit)) { self.silence = silence }
+  /// - Parameter silenceLimit: Time without a message after which a server counts as lost.
+  package init(silenceLimit: Duration = .seconds(NetworkSettings().silenceLimit)) { self.silenceLimit = silenceLimit }
 
-  /// A client asks for scores.
+  /// Handles a request of a client.
   ///
   /// - Parameter now: time since any fixed moment, here and everywhere below.
   package mutating func request(_ request: ScoreRequest, from client: Peer, now: Duration) -> [Effect] {
     let key = Key(client: client, id: request.id)
-    // Asked again because the answer is late: it will come once.
+    // A repeated request has one answer.
     if requests[key] != nil { return [] }
     let rewards = request.rewards.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
     guard requestCounts[client, default: 0] < Self.requestsPerClient else {
-      let reason = "the router holds \(Self.requestsPerClient) unanswered requests of this client already"
+      let reason = "the router already has \(Self.requestsPerClient) unanswered requests of this client"
       return [.answer(client, request.missing(reason))]
     }
     guard !rewards.isEmpty else { return [.answer(client, ScoreReply(id: request.id, results: []))] }
@@ -94,22 +94,22 @@ package struct RouterStateMachine: Sendable {
     return assign(now: now)
   }
 
-  /// A server offers itself, or says again that it lives.
+  /// Handles the offer of a server, which also serves as a heartbeat.
   package mutating func ready(_ ready: ServerReady, from peer: Peer, now: Duration) -> [Effect] {
     var effects: [Effect] = []
     if servers[peer]?.ready.rewards != ready.rewards {
       let offered = ready.rewards.map { "\($0.name) (\($0.version))" }.joined(separator: ", ")
-      effects.append(.note("reward server \(ready.name) offers \(offered), \(ready.credits) requests at once"))
+      effects.append(.note("reward server \(ready.name) offers \(offered), \(ready.credits) requests at a time"))
     }
     servers[peer, default: Server(ready: ready, lastHeard: now)].ready = ready
     servers[peer]?.lastHeard = now
     return effects + assign(now: now)
   }
 
-  /// Something else arrived from a server.
+  /// Notes another message of a server.
   package mutating func heard(from peer: Peer, now: Duration) { servers[peer]?.lastHeard = now }
 
-  /// A server answers.
+  /// Handles the reply of a server.
   package mutating func reply(_ reply: ScoreReply, from peer: Peer, now: Duration) -> [Effect] {
     heard(from: peer, now: now)
     servers[peer]?.inFlight.remove(reply.id)
@@ -120,12 +120,12 @@ package struct RouterStateMachine: Sendable {
     if let result, misfit == nil, result.error.isEmpty || !result.isEmpty {
       return finish(reply.id, result) + assign(now: now)
     }
-    // An answer of a server that had been given up changes nothing while another one works on it.
+    // A failure of a server that had counted as lost does not matter while another server works on the task.
     guard task.server == peer else { return assign(now: now) }
     return failed(reply.id, peer, "\(name): \(misfit ?? result?.error ?? "")") + assign(now: now)
   }
 
-  /// A server leaves, or cannot be reached; its work goes to others.
+  /// Removes a server that cannot be reached. Its tasks are passed to others.
   package mutating func lost(_ peer: Peer, reason: String, now: Duration) -> [Effect] {
     guard let server = servers.removeValue(forKey: peer) else { return [] }
     var effects: [Effect] = [.note("reward server \(server.ready.name) \(reason)")]
@@ -135,7 +135,7 @@ package struct RouterStateMachine: Sendable {
     return effects + assign(now: now)
   }
 
-  /// A server leaves on purpose: nothing is counted against its work.
+  /// Removes a server that left on purpose, which does not count as a failure of its tasks.
   package mutating func goodbye(_ peer: Peer, now: Duration) -> [Effect] {
     guard let server = servers.removeValue(forKey: peer) else { return [] }
     for id in server.inFlight.sorted(by: >) where tasks[id]?.server == peer {
@@ -145,7 +145,7 @@ package struct RouterStateMachine: Sendable {
     return [.note("reward server \(server.ready.name) left")] + assign(now: now)
   }
 
-  /// A request could not be handed over just now; it waits for the next occasion.
+  /// Returns a task that could not be sent to the waiting ones.
   package mutating func putBack(_ id: UInt64, from peer: Peer) {
     servers[peer]?.inFlight.remove(id)
     guard tasks[id]?.server == peer else { return }
@@ -153,12 +153,12 @@ package struct RouterStateMachine: Sendable {
     waiting.insert(id, at: 0)
   }
 
-  /// Time has passed: silent servers are given up, requests past their deadline are answered.
+  /// Removes silent servers and answers requests past their deadline.
   package mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
-    let silent = servers.filter { now - $0.value.lastHeard > silence }.keys
+    let silent = servers.filter { now - $0.value.lastHeard > silenceLimit }.keys
     for peer in silent.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-      effects += lost(peer, reason: "was silent for \(Int(silence.components.seconds)) s", now: now)
+      effects += lost(peer, reason: "was silent for \(Int(silenceLimit.components.seconds)) s", now: now)
     }
     let late = requests.filter { $0.value.deadline <= now }.keys
     let ids = tasks.filter { late.contains($0.value.key) }.keys.sorted()
@@ -169,7 +169,7 @@ package struct RouterStateMachine: Sendable {
     return effects + assign(now: now)
   }
 
-  /// Rewards that connected servers offer, sorted; with a gradient if a server gives one.
+  /// The rewards of the connected servers, sorted. A reward has a gradient if any server offers one.
   package var offers: [RewardVersion] {
     let all = Set(servers.values.flatMap(\.ready.rewards))
     return all.filter { reward in
@@ -177,12 +177,12 @@ package struct RouterStateMachine: Sendable {
     }.sorted { ($0.name, $0.version) < ($1.name, $1.version) }
   }
 
-  /// Requests that wait for a server, and requests being scored, for the log.
+  /// The numbers of tasks that wait, of tasks that are being scored, and of servers.
   package var load: (waiting: Int, inFlight: Int, servers: Int) {
     (waiting.count, tasks.count - waiting.count, servers.count)
   }
 
-  /// Gives waiting tasks to the least loaded servers that offer the reward and have credits left.
+  /// Assigns waiting tasks to the least loaded servers that offer the reward and have credits left.
   private mutating func assign(now: Duration) -> [Effect] {
     var effects: [Effect] = []
     var left: [UInt64] = []
@@ -215,20 +215,21 @@ package struct RouterStateMachine: Sendable {
     let offering = servers.filter {
       $0.value.ready.rewards.contains { $0.name == task.reward && ($0.hasGradient || !wantsGradient) }
     }
-    // Another server is waited for, where there is one, rather than that the same one fails again.
+    // A task waits for another server, if there is one, instead of returning to a server that failed on it.
     let fresh = offering.filter { !task.avoided.contains($0.key) }
     let able = (fresh.isEmpty ? offering : fresh).filter { $0.value.inFlight.count < $0.value.ready.credits }
     return able.min { ($0.value.inFlight.count, $0.value.lastUsed) < ($1.value.inFlight.count, $1.value.lastUsed) }?.key
   }
 
-  /// A server was lost on a task, or failed at it.
+  /// Notes that a server was lost on a task or failed on it.
   private mutating func failed(_ id: UInt64, _ peer: Peer, _ problem: String) -> [Effect] {
     tasks[id]?.server = nil
     tasks[id]?.failures.append(problem)
     tasks[id]?.avoided.insert(peer)
     guard let task = tasks[id] else { return [] }
     if task.failures.count >= Self.attempts {
-      return give(up: id, "given up after \(task.failures.count) reward servers: " + task.failures.joined(separator: "; "))
+      let problems = task.failures.joined(separator: "; ")
+      return give(up: id, "abandoned after \(task.failures.count) reward servers: \(problems)")
     }
     waiting.insert(id, at: 0)
     return []

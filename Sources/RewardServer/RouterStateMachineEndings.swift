@@ -1,9 +1,9 @@
-// How the router's tasks end: with a server's result, or with the reason why there is none.
+// The ends of the router's tasks: with the result of a server, or with the reason why there is none.
 
 internal import Messages
 
 extension RouterStateMachine {
-  /// Why a task past its deadline has no score.
+  /// The reason why a task past its deadline has no score.
   func lateness(of task: Task) -> String {
     let offered = Set(servers.values.flatMap { $0.ready.rewards.map(\.name) }).sorted()
     let before = task.failures.isEmpty ? "" : "; before: " + task.failures.joined(separator: "; ")
@@ -14,21 +14,21 @@ extension RouterStateMachine {
       let known = offered.isEmpty ? "none is connected" : "those connected offer \(offered.joined(separator: ", "))"
       return "no reward server offers \(task.reward); \(known)\(before)"
     }
-    return "the deadline passed before a reward server was free\(before)"
+    return "the deadline passed before a reward server had credits\(before)"
   }
 
-  /// Why a gradient cannot be had of a reward that is offered without one; nil where it can, or nobody offers it yet.
+  /// The reason why a reward has no gradient; nil if it has one, or if no server offers the reward yet.
   func lackOfGradient(_ reward: String) -> String? {
     let offering = servers.values.filter { $0.ready.rewards.contains { $0.name == reward } }
     let versions = offering.flatMap { $0.ready.rewards.filter { $0.name == reward } }
     guard !versions.isEmpty, versions.allSatisfy({ !$0.hasGradient }) else { return nil }
     let able = Set(offers.filter(\.hasGradient).map(\.name)).sorted().joined(separator: ", ")
     let servers = offering.map(\.ready.name).sorted().joined(separator: ", ")
-    return "expected a reward with a gradient, found that \(reward) of \(servers) has none; "
-      + (able.isEmpty ? "no reward that is offered has one" : "these have one: \(able)")
+    return "the reward \(reward) of \(servers) has no gradient; "
+      + (able.isEmpty ? "no offered reward has one" : "rewards with a gradient: \(able)")
   }
 
-  /// Answers that a task's scores are missing.
+  /// Ends a task with missing scores.
   mutating func give(up id: UInt64, _ reason: String) -> [Effect] {
     guard let task = tasks[id], let request = requests[task.key] else { return [] }
     waiting.removeAll { $0 == id }
@@ -36,7 +36,7 @@ extension RouterStateMachine {
     return finish(id, ScoreResult(reward: task.reward, version: "", values: values, error: reason))
   }
 
-  /// Notes a task's result; the request's last one answers the client.
+  /// Stores the result of a task. The last one of a request is followed by the reply to the client.
   mutating func finish(_ id: UInt64, _ result: ScoreResult) -> [Effect] {
     guard let task = tasks.removeValue(forKey: id) else { return [] }
     if task.server == nil { waiting.removeAll { $0 == id } }

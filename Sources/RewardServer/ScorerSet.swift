@@ -1,15 +1,15 @@
-// Runs scorers on requests. A scorer that throws, gives no finite number, or has no gradient where one is wanted,
-// leaves scores missing, never 0. A picture that is there twice is scored once.
+// Scores requests with a set of scorers. A score is missing if the scorer throws, returns no finite number, or does not
+// have the requested gradient. Repeated pictures are scored once.
 
 internal import Engine
 internal import Foundation
 internal import Messages
 internal import Rewards
 
-/// Scorers and how to call them; belongs to the thread that made them.
+/// The scorers of a server. It belongs to the thread that created them.
 struct ScorerSet {
   private let scorers: [any Scorer]
-  /// Images to a call of a scorer.
+  /// The largest number of images per call of a scorer.
   let batchSize: Int
 
   init(_ scorers: [any Scorer], batchSize: Int) {
@@ -21,12 +21,12 @@ struct ScorerSet {
     scorers.map { RewardVersion(name: $0.name, version: $0.version, hasGradient: $0.hasGradient) }
   }
 
-  /// Scores requests; those that are alike, of one size and for the same rewards, as if they were one.
+  /// Scores requests. Requests with images of one size and the same rewards are scored as one.
   ///
-  /// - Returns: a reply a request, in their order.
+  /// - Returns: One reply per request, in their order.
   func answer(_ requests: [ScoreRequest]) -> [ScoreReply] {
     var replies: [Int: ScoreReply] = [:]
-    let kinds = requests.indices.map { Kind(requests[$0], place: $0, isAlone(requests[$0])) }
+    let kinds = requests.indices.map { Kind(requests[$0], index: isAlone(requests[$0]) ? $0 : nil) }
     for members in Dictionary(grouping: requests.indices, by: { kinds[$0] }).values {
       let parts = members.sorted().map { requests[$0] }
       for (member, reply) in zip(members.sorted(), answer(alike: parts)) { replies[member] = reply }
@@ -34,23 +34,23 @@ struct ScorerSet {
     return requests.indices.map { replies[$0] ?? requests[$0].missing("was not scored") }
   }
 
-  /// What requests must have in common to be scored together.
+  /// The properties that requests must share to be scored together.
   private struct Kind: Hashable {
     let rewards: [String]
     let extents: [Int]
     let wantsGradient: Bool
-    /// Of a request that must be scored alone.
-    let place: Int?
+    /// The index of a request that must be scored alone.
+    let index: Int?
 
-    init(_ request: ScoreRequest, place: Int, _ isAlone: Bool) {
+    init(_ request: ScoreRequest, index: Int?) {
       rewards = request.rewards
       extents = [request.images.height, request.images.width]
       wantsGradient = request.wantsGradient
-      self.place = isAlone ? place : nil
+      self.index = index
     }
   }
 
-  /// Groups are compared within themselves.
+  /// Whether a request must be scored alone, because its pictures are compared with each other.
   private func isAlone(_ request: ScoreRequest) -> Bool {
     request.prompts.count != request.images.count
       || scorers.contains { $0 is any GroupScorer && request.rewards.contains($0.name) }
@@ -62,7 +62,7 @@ struct ScorerSet {
     }
     guard let whole = ScoreRequest(joining: requests) else { return requests.map(alone) }
     let results = whole.rewards.map { result(of: $0, whole) }
-    // One picture that breaks a scorer must not take others' scores with it.
+    // A picture on which a scorer fails must not affect the scores of other requests.
     guard results.allSatisfy({ $0.error.isEmpty }) else { return requests.map(alone) }
     var start = 0
     return requests.map { request in
@@ -81,7 +81,7 @@ struct ScorerSet {
       return missing("", "expected one of \(scorers.map(\.name).joined(separator: ", ")), found \(reward)")
     }
     guard request.prompts.count == count else {
-      return missing(scorer.version, "expected a prompt an image, found \(request.prompts.count) for \(count)")
+      return missing(scorer.version, "expected one prompt per image, found \(request.prompts.count) for \(count)")
     }
     do {
       switch request.images {
@@ -90,7 +90,7 @@ struct ScorerSet {
           reward: reward, version: scorer.version, values: try scores(scorer, images, request))
       case .pixels(let pixels):
         guard let scorer = scorer as? any DifferentiableScorer else {
-          return missing(scorer.version, "expected a reward with a gradient, found that \(reward) has none")
+          return missing(scorer.version, "the reward \(reward) has no gradient")
         }
         return try gradient(scorer, pixels, request.prompts)
       }
@@ -105,11 +105,11 @@ struct ScorerSet {
 
   private func scores(_ scorer: any Scorer, _ images: ImageBatch, _ request: ScoreRequest) throws -> [Float?] {
     let prompts = request.prompts
-    if let scorer = scorer as? any GroupScorer, !request.places.isEmpty {
+    if let scorer = scorer as? any GroupScorer, !request.positions.isEmpty {
       let found = try scorer.scores(
         images: images.pixels, height: images.height, width: images.width, prompts: prompts,
-        places: request.places.map { PicturePlace(trajectory: $0.trajectory, step: $0.step) })
-      try requireOneAnImage(scorer, found.count, 0..<images.count)
+        positions: request.positions.map { PicturePosition(trajectory: $0.trajectory, step: $0.step) })
+      try requireOnePerImage(scorer, found.count, 0..<images.count)
       return found.map { $0.flatMap { $0.isFinite ? $0 : nil } }
     }
     let distinct = DistinctPictures(images, prompts: prompts), bytes = images.height * images.width * 3
@@ -118,20 +118,21 @@ struct ScorerSet {
       let found = try scorer.scores(
         images: kept.flatMap { images.pixels[$0 * bytes..<($0 + 1) * bytes] }, height: images.height,
         width: images.width, prompts: kept.map { prompts[$0] })
-      try requireOneAnImage(scorer, found.count, range)
+      try requireOnePerImage(scorer, found.count, range)
       return found
     }
-    return distinct.places.map { place in found[place].flatMap { $0.isFinite ? $0 : nil } }
+    return distinct.indices.map { index in found[index].flatMap { $0.isFinite ? $0 : nil } }
   }
 
-  /// Scores and gradients. What is not finite among them is made missing where messages are read and written.
+  /// Scores and gradients. Values that are not finite become missing when the message is decoded (see
+  /// ScoreCoding.swift).
   private func gradient(
     _ scorer: any DifferentiableScorer, _ pixels: Tensor, _ prompts: [String]
   ) throws -> ScoreResult {
     let parts = try batches(pixels.shape[0]).map { range in
       let part = try scorer.scoresAndGradient(
         pixels: pixels.slice(axis: 0, range), prompts: Array(prompts[range]))
-      try requireOneAnImage(scorer, part.scores.count, range)
+      try requireOnePerImage(scorer, part.scores.count, range)
       return part
     }
     return ScoreResult(
@@ -139,9 +140,9 @@ struct ScorerSet {
       gradient: Tensor.concatenated(parts.map(\.gradient), axis: 0))
   }
 
-  private func requireOneAnImage(_ scorer: any Scorer, _ found: Int, _ range: Range<Int>) throws {
+  private func requireOnePerImage(_ scorer: any Scorer, _ found: Int, _ range: Range<Int>) throws {
     guard found == range.count else {
-      throw ScorerError("\(scorer.name) gave \(found) scores for \(range.count) images")
+      throw ScorerError("\(scorer.name) returned \(found) scores for \(range.count) images")
     }
   }
 }

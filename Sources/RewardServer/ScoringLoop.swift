@@ -1,13 +1,14 @@
-// The network side of a reward server: a socket a router, offers at regular times, answers as they come.
+// The network thread of a reward server: one socket per router, regular offers, and answers as soon as they are ready.
 
 internal import Logging
 internal import Messages
 internal import Rewards
+internal import Roles
 internal import Settings
 internal import Threads
 internal import Transport
 
-/// The network side of a server: a socket a router.
+/// The loop of the network thread. It is created and used on that thread.
 struct ScoringLoop {
   private let options: ScoringOptions
   private let rewards: [RewardVersion]
@@ -32,18 +33,18 @@ struct ScoringLoop {
     let sockets = try DealerSet(context, options.network.routerBackends, to: .router, options: options.network.socketOptions)
     let poller = Poller(waker: waker)
     let interval = Duration.seconds(options.network.heartbeatInterval)
-    var nextBeat = ContinuousClock.now
+    var nextOffer = ContinuousClock.now
     logger.info(
       """
       reward server \(options.name): \(rewards.map(\.name).joined(separator: ", ")) for \
       \(options.network.routerBackends.joined(separator: ", "))
       """)
     while !stop.isSet {
-      if ContinuousClock.now >= nextBeat {
-        nextBeat = .now + interval
+      if ContinuousClock.now >= nextOffer {
+        nextOffer = .now + interval
         try offer(sockets)
       }
-      let pause = max(.zero, min(nextBeat - .now, unsent.isEmpty ? interval : .milliseconds(10)))
+      let pause = max(.zero, min(nextOffer - .now, unsent.isEmpty ? interval : .milliseconds(10)))
       _ = try poller.wait(for: sockets.readable, timeout: pause)
       for router in 0..<sockets.count {
         while let frame = try sockets.receive(router) { try take(frame, router) }
@@ -55,15 +56,21 @@ struct ScoringLoop {
   }
 
   private func offer(_ sockets: DealerSet) throws {
-    if let busy = worker.busyFor, busy > options.patience {
-      logger.error("reward server \(options.name): on one request for \(Int(busy.seconds)) s; silent until it ends")
+    if let busy = worker.busyFor, busy > options.stuckLimit {
+      logger.error(
+        """
+        reward server \(options.name): has been busy with one request for \(Int(busy.seconds)) s; sends no heartbeats \
+        until it is done
+        """)
       return
     }
+    let hello = Message.hello(Hello(role: .rewardServer, name: options.name)).encode()
     let ready = Message.serverReady(
-      ServerReady(name: options.name, rewards: rewards, batchSize: options.reward.batchSize, credits: options.reward.requestsAtOnce)
-    ).encode()
-    // A router that is not there yet takes nothing; the next offer comes in a moment.
-    for router in 0..<sockets.count { _ = try sockets.send(router, ready) }
+      ServerReady(name: options.name, rewards: rewards, credits: options.reward.requestsAtOnce)).encode()
+    // A router that is not connected yet receives the next offer.
+    for router in 0..<sockets.count where try sockets.send(router, hello) == .sent {
+      _ = try sockets.send(router, ready)
+    }
   }
 
   private mutating func take(_ frame: Frame, _ router: Int) throws {
@@ -71,15 +78,16 @@ struct ScoringLoop {
     watch.heard(router, now: .now)
     let message: Message
     do { message = try frame.withUnsafeBytes { try Message(decoding: $0, from: name) } } catch {
-      logger.warning("reward server \(options.name): ignored a broken message: \(error)")
+      logger.warning("reward server \(options.name): ignored an invalid message: \(error)")
       return
     }
     switch message {
     case .scoreRequest(let request):
       open += 1
-      // A router that lost count, as after a silence, is borne with; one without measure is not.
+      // A router may lose count of the credits, for example after a silence. Small excesses are tolerated, larger ones
+      // are answered without scores.
       guard open <= 4 * options.reward.requestsAtOnce * options.network.routerBackends.count else {
-        let reason = "expected at most \(options.reward.requestsAtOnce) requests at once, found \(open)"
+        let reason = "expected at most \(options.reward.requestsAtOnce) requests at a time, found \(open)"
         unsent.append(ScoringWorker.Answer(router: router, reply: request.missing(reason)))
         return
       }
@@ -105,13 +113,14 @@ struct ScoringLoop {
     unsent = left
   }
 
-  /// Answers what was begun, for as long as a request may take, and says goodbye.
+  /// Answers the open requests, within a time limit, and says goodbye.
   private mutating func finish(_ sockets: DealerSet, _ poller: Poller) throws {
-    let end = ContinuousClock.now + min(options.patience, .seconds(10))
+    let end = ContinuousClock.now + min(options.stuckLimit, .seconds(10))
     while open > 0, ContinuousClock.now < end {
       _ = try poller.wait(for: [], timeout: .milliseconds(unsent.isEmpty ? 1000 : 10))
       try answer(sockets)
     }
-    for router in 0..<sockets.count { _ = try sockets.send(router, Message.goodbye(Goodbye(reason: "stopped")).encode()) }
+    let goodbye = Message.goodbye(Goodbye(reason: "stopped")).encode()
+    for router in 0..<sockets.count { _ = try sockets.send(router, goodbye) }
   }
 }

@@ -1,5 +1,6 @@
-// A reward server: one thread for the network, one for the scorers. It offers as many requests as it has credits,
-// answers each once, and beats as long as its scorers get on: one that is stuck falls silent, and is taken for lost.
+// The handle of a running reward server: a thread for the network (ScoringLoop) and one for the scorers
+// (ScoringWorker). A server whose scorers are stuck sends no heartbeats, so that the router passes its requests to
+// other servers.
 
 package import Logging
 internal import Messages
@@ -8,22 +9,22 @@ package import Settings
 package import Threads
 package import Transport
 
-/// Settings of a reward server.
+/// The settings of a reward server.
 package struct ScoringOptions: Sendable {
-  /// Names the server in logs and errors.
+  /// Name of the server in logs and errors.
   package var name: String
-  /// Batches, and the number of requests at once.
+  /// The sizes of batches and the number of requests at a time.
   package var reward: RewardSettings
-  /// The routers that the server offers itself to (`routerBackends`), limits and times.
+  /// The routers that the server joins (`routerBackends`), limits and times.
   package var network: NetworkSettings
-  /// Time on one request after which the server counts itself as stuck and becomes silent.
-  package var patience: Duration
+  /// Time for one batch after which the server counts as stuck and sends no more heartbeats.
+  package var stuckLimit: Duration
 
   package init(name: String, reward: RewardSettings = RewardSettings(), network: NetworkSettings) {
     self.name = name
     self.reward = reward
     self.network = network
-    patience = .seconds(max(network.scoreDeadline, 2 * network.silenceLimit))
+    stuckLimit = .seconds(max(network.scoreDeadline, 2 * network.silenceLimit))
   }
 }
 
@@ -31,10 +32,10 @@ package struct ScoringOptions: Sendable {
 package final class ScoringService: Sendable {
   private let service: Service<[String]>
 
-  /// Loads the scorers and starts offering them.
+  /// Loads the scorers and starts to offer them.
   ///
-  /// - Parameter scorers: makes them, on the thread that will use them.
-  /// - Throws: what `scorers` threw, or `TransportError`.
+  /// - Parameter scorers: Creates the scorers, on the thread that uses them.
+  /// - Throws: The error of `scorers`.
   package init(
     _ context: Context, _ options: ScoringOptions, logger: Logger,
     scorers: @escaping @Sendable () throws -> [any Scorer]
@@ -62,16 +63,16 @@ package final class ScoringService: Sendable {
     }
   }
 
-  /// Names of the rewards it offers.
+  /// The names of the offered rewards.
   package var rewards: [String] { service.address }
-  /// Asks it to end: it answers what it has begun, and says goodbye.
+  /// Requests the end of the server. It answers the open requests first.
   package func stop() { service.stop() }
-  /// Blocks until it has ended.
+  /// Blocks until the server has ended.
   ///
-  /// - Throws: the error that ended it.
+  /// - Throws: The error that ended it.
   package func join() throws { try service.join() }
-  /// Suspends until it has ended.
+  /// Suspends until the server has ended.
   ///
-  /// - Throws: the error that ended it.
+  /// - Throws: The error that ended it.
   package func ended() async throws { try await service.ended() }
 }

@@ -1,11 +1,11 @@
-// Between a server's network and its scorers: jobs one way, answers the other, and how long the present job has taken.
+// The scoring thread's queue of jobs, its queue of answers, and the duration of the current batch.
 
 internal import Messages
 internal import Synchronization
 internal import Threads
 internal import Transport
 
-/// Where the two threads of a server meet.
+/// Connects the scoring thread of a server with its network thread.
 final class ScoringWorker: Sendable {
   struct Job: Sendable {
     let router: Int
@@ -24,25 +24,25 @@ final class ScoringWorker: Sendable {
 
   init(waker: Waker) { answers = Mailbox(waker: waker) }
 
-  /// How long the scorers have been on their request; nil when they are idle.
+  /// The time since the start of the current batch; nil if there is none.
   var busyFor: Duration? { begun.withLock { $0.map { ContinuousClock.now - $0 } } }
 
-  /// Scores until the desk closes, several requests at once where they come together.
-  func work(_ loop: ScorerSet, batchDelay: Duration) {
+  /// Scores until `close` is called. Requests that arrive together are scored together.
+  func work(_ scorers: ScorerSet, batchDelay: Duration) {
     while let first = jobs.take() {
       var batch = [first], count = first.request.images.count
       let end = ContinuousClock.now + batchDelay
-      while count < loop.batchSize, let next = jobs.take(timeout: max(.zero, end - .now)) {
+      while count < scorers.batchSize, let next = jobs.take(timeout: max(.zero, end - .now)) {
         batch.append(next)
         count += next.request.images.count
       }
-      // Nobody waits any more for those past their deadline; answering at once gives the credit back.
+      // The client no longer waits for requests past their deadline. An answer without results returns the credit.
       let now = ContinuousClock.now
       for job in batch where job.deadline <= now { put(ScoreReply(id: job.request.id, results: []), for: job) }
       batch.removeAll { $0.deadline <= now }
       guard !batch.isEmpty else { continue }
       begun.withLock { $0 = now }
-      let replies = loop.answer(batch.map(\.request))
+      let replies = scorers.answer(batch.map(\.request))
       begun.withLock { $0 = nil }
       for (job, reply) in zip(batch, replies) { put(reply, for: job) }
     }

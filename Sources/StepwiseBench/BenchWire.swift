@@ -4,6 +4,7 @@
 import ArgumentParser
 import Engine
 import Foundation
+import Roles
 import Supervision
 import Logging
 import Messages
@@ -93,7 +94,7 @@ struct WireRoute {
         announce(try socket.bind("tcp://127.0.0.1:*"))
       }
       let ready = ServerReady(
-        name: "bench", rewards: [RewardVersion(name: "first-byte", version: "1")], batchSize: 64, credits: 64)
+        name: "bench", rewards: [RewardVersion(name: "first-byte", version: "1")], credits: 64)
       var nextBeat = ContinuousClock.now
       let poller = Poller(waker: waker)
       while !stop.isSet {

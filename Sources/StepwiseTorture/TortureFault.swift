@@ -1,5 +1,6 @@
 // What can befall a part, and how often; drawn from the torture's seed.
 
+import Roles
 import Supervision
 import Engine
 
@@ -42,7 +43,7 @@ enum TortureFault: Equatable {
   ///
   /// - Parameter longestPause: seconds; nil: twice the silence after which a peer counts as lost.
   static func draw(
-    for role: ChildDescription.Role, canFillDisk: Bool, longestPause: Double? = nil, _ random: inout RandomStream
+    for role: Role, canFillDisk: Bool, longestPause: Double? = nil, _ random: inout RandomStream
   ) -> TortureFault {
     // Shorter and longer than the silence after which a peer counts as lost.
     func seconds(_ most: Double) -> Double { 0.2 + most * Double(random.uniform()) }

@@ -7,6 +7,7 @@ import Foundation
 import Logging
 import RewardServer
 import Rewards
+import Roles
 import Threads
 import Transport
 
@@ -20,13 +21,11 @@ struct FirstByteScorer: Scorer {
   }
 }
 
+extension Role: ExpressibleByArgument {}
+
 struct TorturePart: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "part", abstract: "Run one process of the local cluster.", shouldDisplay: false)
-
-  enum Role: String, ExpressibleByArgument {
-    case router, rewardServer = "reward-server", actor, learner
-  }
 
   @Argument var role: Role
   @Option var folder: String
@@ -45,12 +44,12 @@ struct TorturePart: ParsableCommand {
     let context = try Context()
     switch role {
     case .router:
-      let router = try RewardService.router(context, whole, index: index, logger: logger)
+      let router = try RouterRun.start(context, whole, index: index, logger: logger)
       try Self.untilSignal(router.stop) { try router.join() }
     case .rewardServer:
       var options = ScoringOptions(name: name, reward: whole.reward, network: whole.network)
       options.reward.requestsAtOnce = 2
-      options.patience = .seconds(5)
+      options.stuckLimit = .seconds(5)
       let server = try ScoringService(context, options, logger: logger) { [FirstByteScorer()] }
       try Self.untilSignal(server.stop) { try server.join() }
     case .actor:
@@ -61,6 +60,7 @@ struct TorturePart: ParsableCommand {
           logger.info("\(reason)")
         }
       }
+    case .tool: throw ValidationError("part: expected a role other than tool")
     case .learner:
       try FileManager.default.createDirectory(at: plan.run, withIntermediateDirectories: true)
       try TortureLearner(configuration: whole, plan: plan, logger: logger).run(context, incarnation: incarnation)

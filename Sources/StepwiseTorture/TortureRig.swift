@@ -4,13 +4,14 @@
 import Configuration
 import Engine
 import Foundation
+import Roles
 import Supervision
 import Glibc
 
 /// Runs one torture.
 final class TortureRig {
   struct Part {
-    let role: ChildDescription.Role
+    let role: Role
     let arguments: [String]
     var incarnation = 0
     var process: ChildProcess?
@@ -81,7 +82,7 @@ final class TortureRig {
     ledgers = TortureLedgers(plan, actors: actors)
     func list(_ endpoints: [String]) -> String { "[\(endpoints.joined(separator: ", "))]" }
     var made: [String: Part] = [:]
-    func add(_ name: String, _ role: ChildDescription.Role, _ arguments: [String]) {
+    func add(_ name: String, _ role: Role, _ arguments: [String]) {
       made[name] = Part(role: role, arguments: arguments)
     }
     let common = ["--folder", plan.folder.path, "--seed", "\(plan.seed)"]
@@ -241,7 +242,7 @@ final class TortureRig {
 
   /// Ends the parts in order: who asks before who answers.
   private func finish() throws {
-    for role in [ChildDescription.Role.actor, .learner, .rewardServer, .router] {
+    for role in [Role.actor, .learner, .rewardServer, .router] {
       let names = parts.filter { $0.value.role == role }.keys.sorted()
       for name in names {
         parts[name]?.isExpectedToEnd = true

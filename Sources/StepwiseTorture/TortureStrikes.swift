@@ -2,6 +2,7 @@
 
 import Engine
 import Foundation
+import Roles
 import Supervision
 import Glibc
 

@@ -1,4 +1,4 @@
-// A whole actor against a learner, a router and a reward server, all on real sockets.
+// A whole actor with a fake learner, a router and a reward server, on real sockets.
 
 import Actor
 import Configuration
@@ -14,7 +14,7 @@ import Rewards
 import Testing
 import Transport
 
-@Suite("Actor", .serialized)
+@Suite(.serialized)
 final class ActorTests {
   let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   let folder, model: URL
@@ -29,10 +29,10 @@ final class ActorTests {
 
   deinit { try? FileManager.default.removeItem(at: folder) }
 
-  @Test("An actor samples what it was assigned, has it scored, and delivers it", arguments: [
+  @Test(arguments: [
     "tcp://127.0.0.1:*", "inproc://learner",
   ])
-  func delivers(endpoint: String) throws {
+  func `an actor samples its assignments and delivers them with scores`(endpoint: String) throws {
     let groups = try run(wanted: 12, faults: .init(chunkBytes: 1000), endpoint: endpoint).groups
     #expect(Set(groups.map(\.number)) == Set(0..<12))
     for group in groups {
@@ -54,24 +54,23 @@ final class ActorTests {
     }
   }
 
-  @Test("The same assignments give the same groups, whoever makes them")
-  func repeatable() throws {
+  @Test func `groups do not depend on the actor`() throws {
     let one = try run(wanted: 8).groups.sorted { $0.number < $1.number }
     let other = try run(wanted: 8, name: "bob").groups.sorted { $0.number < $1.number }
+    #expect(one.map(\.number) == Array(0..<8) && other.map(\.number) == Array(0..<8))
     for (a, b) in zip(one, other) {
+      #expect(a.trajectories.count == 2 && a.actor == "ada" && b.actor == "bob")
       #expect(a.trajectories.map(\.states.values) == b.trajectories.map(\.states.values))
       #expect(a.trajectories.map(\.denseRewards) == b.trajectories.map(\.denseRewards))
     }
   }
 
-  @Test("A group is delivered again until it is acknowledged")
-  func redelivers() throws {
+  @Test func `a group is delivered again until it is acknowledged`() throws {
     let seen = try run(wanted: 4, faults: .init(forgotten: 3)) { $0.redelivery = .milliseconds(100) }
     #expect(Set(seen.groups.map(\.number)) == Set(0..<4))
   }
 
-  @Test("Sampling pauses when the groups without an acknowledgement have as many bytes as may wait, and goes on after it")
-  func boundedOutbox() throws {
+  @Test func `sampling pauses while too many bytes wait for an acknowledgement`() throws {
     // A group has two trajectories of 9 states of 4 x 8 x 8 floats.
     let groupBytes = 2 * 9 * 4 * 8 * 8 * 4
     let seen = try run(wanted: 40, faults: .init(silentDuplicates: 60)) {
@@ -79,26 +78,23 @@ final class ActorTests {
       $0.configuration.sampling.batchSize = 2
       $0.configuration.network.undeliveredBytes = 6 * groupBytes
     }
-    // Two batches may have been under way when the limit was met.
+    // Two batches may have been in progress when the limit was reached.
     #expect((6...10).contains(seen.groupsInSilence), "\(seen.groupsInSilence)")
     #expect(Set(seen.groups.map(\.number)) == Set(0..<40))
   }
 
-  @Test("A learner that was restarted is greeted again, and nothing is lost")
-  func restart() throws {
+  @Test func `an actor greets a restarted learner and loses no group`() throws {
     let seen = try run(wanted: 12, faults: .init(restartAfter: 5)) { $0.redelivery = .milliseconds(100) }
     #expect(Set(seen.groups.map(\.number)) == Set(0..<12))
     #expect(seen.hellos >= 2)
   }
 
-  @Test("A learner that takes its time to start again, and then refuses what it does not know, is greeted again")
-  func slowRestart() throws {
+  @Test func `an actor greets a learner that restarts slowly and refuses unknown actors`() throws {
     let seen = try run(wanted: 12, faults: .init(restartAfter: 5, deafness: 10)) { $0.redelivery = .milliseconds(100) }
     #expect(Set(seen.groups.map(\.number)) == Set(0..<12))
   }
 
-  @Test("Work of a newer policy is sampled with the newer policy")
-  func newerPolicy() throws {
+  @Test func `assignments of a newer policy are sampled with that policy`() throws {
     let groups = try run(wanted: 16, policies: [policy(0, scale: 0), policy(1, scale: 3)]).groups
     let old = try run(wanted: 16).groups
     for group in groups {
@@ -109,14 +105,12 @@ final class ActorTests {
     }
   }
 
-  @Test("A router that is not there is passed over")
-  func absentRouter() throws {
+  @Test func `an absent router is skipped`() throws {
     let seen = try run(wanted: 8) { $0.configuration.network.routers.insert("tcp://127.0.0.1:1", at: 0) }
     for group in seen.groups { #expect(group.isScored) }
   }
 
-  @Test("A score that is missing leaves the trajectory without dense rewards, never with zeros")
-  func missingScore() throws {
+  @Test func `a trajectory with a missing score has no dense rewards`() throws {
     let groups = try run(wanted: 2, rewards: ["jpeg-compressibility": 2, "first-byte": 1]).groups
     for trajectory in groups.flatMap(\.trajectories) {
       #expect(trajectory.denseRewards.isEmpty)
@@ -125,8 +119,7 @@ final class ActorTests {
     }
   }
 
-  @Test("A policy of which not every tensor was announced, or whose bytes are not those announced, is refused loudly")
-  func wrongPolicy() throws {
+  @Test func `a policy that does not match its announcement ends the actor`() throws {
     var few = policy(0, scale: 0)
     few.notice.tensorCount += 1
     #expect(try failure(policies: [few]).contains("tensors"))
@@ -139,13 +132,11 @@ final class ActorTests {
     #expect(try failure(policies: [foreign]).contains("policy 0"))
   }
 
-  @Test("A refused actor says why")
-  func refused() throws {
+  @Test func `a refused actor ends with the reason`() throws {
     #expect(try failure(faults: .init(refusal: "this run has another model")).contains("this run has another model"))
   }
 
-  @Test("An actor without a learner ends, and says where it looked and what to do")
-  func nobody() throws {
+  @Test func `an actor without a learner ends with the endpoint and a hint`() throws {
     var options = ActorOptions(configuration(), name: "ada", incarnation: 1)
     options.configuration.network.learner = "tcp://127.0.0.1:1"
     options.configuration.network.connectTimeout = 0.1
@@ -155,8 +146,7 @@ final class ActorTests {
     #expect(error?.description.contains("stepwise-learner") == true)
   }
 
-  @Test("A model folder that is not there is named")
-  func noModel() throws {
+  @Test func `a missing model folder is named`() throws {
     var wrong = configuration()
     wrong.run.model = "/nowhere/model"
     do {
@@ -165,15 +155,14 @@ final class ActorTests {
     } catch { #expect("\(error)".contains("/nowhere/model")) }
   }
 
-  @Test("A stopped actor says goodbye")
-  func goodbye() throws {
+  @Test func `a stopped actor says goodbye`() throws {
     let learner = try FakeLearner(
       context, wanted: 1000, prompts: ["a cat"], policies: [policy(0, scale: 0)], faults: .init(finishes: false))
     let (router, server) = try rewardRoles(["jpeg-compressibility": 2])
     let actor = try start(learner, router, name: "ada")
     #expect(learner.wait(for: .group))
     actor.stop()
-    #expect(try actor.join().hasPrefix("stopped, 0 groups"))
+    #expect(try actor.join().hasPrefix("stopped with 0 groups"))
     #expect(learner.wait(for: .goodbye))
     server.stop()
     try server.join()
@@ -182,7 +171,7 @@ final class ActorTests {
     try learner.stop()
   }
 
-  // MARK: - Vocabulary
+  // MARK: - Helpers
 
   func configuration(rewards: [String: Float] = ["jpeg-compressibility": 2]) -> Configuration {
     var configuration = Configuration()
@@ -222,7 +211,7 @@ final class ActorTests {
     return (router, server)
   }
 
-  /// Can score nothing.
+  /// Returns no scores.
   struct Unable: Scorer {
     let name = "first-byte"
     let version = "1"
@@ -233,7 +222,8 @@ final class ActorTests {
   }
 
   func start(
-    _ learner: FakeLearner, _ router: RouterService, name: String, rewards: [String: Float] = ["jpeg-compressibility": 2],
+    _ learner: FakeLearner, _ router: RouterService, name: String,
+    rewards: [String: Float] = ["jpeg-compressibility": 2],
     _ change: (inout ActorOptions) -> Void = { _ in }
   ) throws -> ActorService {
     var options = ActorOptions(configuration(rewards: rewards), name: name, incarnation: 3)

@@ -1,4 +1,4 @@
-// A learner that hands out work and keeps what it gets in memory, with faults on request.
+// A learner that assigns work and keeps groups in memory, with faults on request.
 
 import Messages
 import Synchronization
@@ -16,18 +16,18 @@ final class FakeLearner: Sendable {
     var notice: PolicyNotice
   }
 
-  /// What it does wrong.
+  /// The faults of the learner.
   struct Faults: Sendable {
     var refusal: String?
-    /// Deliveries it forgets before it acknowledges one.
+    /// Number of deliveries that it ignores before it acknowledges one.
     var forgotten = 0
-    /// Acknowledges nothing until it was sent so many groups a second time.
+    /// Number of repeated deliveries before the first acknowledgement.
     var silentDuplicates = 0
-    /// After so many groups it acts like a learner that was restarted, and knows nobody.
+    /// Number of groups after which it behaves like a restarted learner, which knows no actor.
     var restartAfter: Int?
-    /// Messages that it does not hear after that, as while it starts.
+    /// Number of messages that it ignores after the restart.
     var deafness = 0
-    /// Bytes to a chunk, whatever was asked for.
+    /// The largest size of a chunk, in bytes.
     var chunkBytes = 1 << 20
     var finishes = true
   }
@@ -37,11 +37,11 @@ final class FakeLearner: Sendable {
     var hellos = 0
     var goodbyes = 0
     var duplicates = 0
-    /// Groups it had when it acknowledged the first one.
+    /// Number of groups when it sent the first acknowledgement.
     var groupsInSilence = 0
   }
 
-  /// What happened, for tests that wait for it.
+  /// Events that tests wait for.
   enum Event: Sendable {
     case group, goodbye
   }
@@ -49,7 +49,7 @@ final class FakeLearner: Sendable {
   private let box: Box
   private let service: Service<Endpoints>
 
-  /// - Parameter wanted: groups to hand out, numbers 0..<wanted, prompts in turn.
+  /// - Parameter wanted: Number of groups to assign, with the prompts in turn.
   init(
     _ context: Context, wanted: Int, prompts: [String], policies: [Policy], faults: Faults = Faults(),
     endpoint: String = "tcp://127.0.0.1:*"
@@ -73,7 +73,7 @@ final class FakeLearner: Sendable {
     }
   }
 
-  /// Waits for an event; false when it did not come in time.
+  /// Waits for an event; false after the time limit.
   func wait(for event: Event) -> Bool {
     while let found = box.events.take(timeout: .seconds(60)) { if found == event { return true } }
     return false
@@ -108,7 +108,7 @@ final class FakeLearner: Sendable {
         faults.deafness -= 1
         return []
       }
-      // Hellos alone would bring the two together; what counts is that other messages come first and are refused.
+      // After a restart, the first message is refused, whatever it is.
       if isStarting {
         isStarting = false
         return [.refusal(Refusal(reason: "say hello first"))]
@@ -118,7 +118,7 @@ final class FakeLearner: Sendable {
         box.value.withLock { $0.hellos += 1 }
         if let refusal = faults.refusal { return [.refusal(Refusal(reason: refusal))] }
         knowsActor = true
-        return [.welcome(Welcome(runID: "run", modelHash: "", runSeed: 42, policy: policies[0].notice))]
+        return [.welcome(Welcome(runID: "run", runSeed: 42, policy: policies[0].notice))]
       case .goodbye:
         box.value.withLock { $0.goodbyes += 1 }
         box.events.put(.goodbye)
@@ -159,7 +159,9 @@ final class FakeLearner: Sendable {
         } else {
           seen.groups.append(group)
         }
-        if seen.groupsInSilence == 0, seen.duplicates >= faults.silentDuplicates { seen.groupsInSilence = seen.groups.count }
+        if seen.groupsInSilence == 0, seen.duplicates >= faults.silentDuplicates {
+          seen.groupsInSilence = seen.groups.count
+        }
         return seen.groups.count
       }
       box.events.put(.group)

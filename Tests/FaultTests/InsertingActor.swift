@@ -7,6 +7,7 @@ import Engine
 import Foundation
 import Messages
 import Models
+import Roles
 import Synchronization
 import Threads
 import Transport

@@ -103,8 +103,8 @@ struct KilledLearnerTests {
     bench.configuration.replay.segmentGroups = 5
     let configuration = bench.configuration
     let context = try Context()
-    let router = try RewardService.router(context, configuration, logger: quiet)
-    let server = try RewardService.server(context, configuration, name: "scorer", logger: quiet)
+    let router = try RouterRun.start(context, configuration, logger: quiet)
+    let server = try ScoringRun.start(context, configuration, name: "scorer", logger: quiet)
     var learner = try bench.start()
     let actor = try ActorService(
       context, ActorOptions(configuration, name: "actor", incarnation: 1), logger: quiet)

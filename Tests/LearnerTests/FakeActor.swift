@@ -5,6 +5,7 @@ import Foundation
 import Learner
 import Logging
 import Messages
+import Roles
 import Settings
 import Testing
 import Threads

@@ -4,6 +4,7 @@ import Foundation
 import Learner
 import Messages
 import Replay
+import Roles
 import Settings
 import Testing
 import Transport
@@ -16,13 +17,13 @@ import Transport
     let keys = bench.folder.appending(path: "keys").path
     try FileManager.default.createDirectory(atPath: keys, withIntermediateDirectories: true)
     var list = AllowList()
-    for role in [KeyRole.learner, .actor, .rewardServer] {
+    for role in [Role.learner, .actor, .rewardServer] {
       let pair = try KeyPair()
-      try pair.write(to: "\(keys)/\(role.name).key")
-      try list.add(AllowedKey(role: role, publicKey: pair.publicKey, name: role.name))
+      try pair.write(to: "\(keys)/\(role.rawValue).key")
+      try list.add(AllowedKey(role: role, publicKey: pair.publicKey, name: role.rawValue))
     }
     try list.write(to: "\(keys)/\(Keyring.allowListName)")
-    func context(_ role: KeyRole) throws -> Context {
+    func context(_ role: Role) throws -> Context {
       try Context(security: Security(folder: keys, insecure: false, role: role), logger: quiet)
     }
     bench.context = try context(.learner)
@@ -42,7 +43,7 @@ import Transport
     for message in attempts {
       try intruder.send(message)
       let refusal = try intruder.receiveRefusal()
-      #expect(refusal.reason.contains("found that of reward-server, whose role"))
+      #expect(refusal.reason.contains("has the role reward-server, expected actor"))
     }
 
     bench.context = try context(.actor)

@@ -1,9 +1,10 @@
-// One message of every kind, with every field away from its default.
+// One message of every kind, in which no field has its default value.
 
 import Engine
 import Messages
+import Roles
 
-/// A tensor of small, different numbers.
+/// A tensor of small distinct numbers.
 func ramp(_ shape: [Int], from start: Float = 0) -> Tensor {
   Tensor((0..<shape.product).map { start + Float($0) / 8 }, shape: shape)
 }
@@ -33,10 +34,10 @@ let examples: [Message] = [
   .hello(Hello(role: .rewardServer, runID: "run-1", modelHash: "abc", name: "server-1", incarnation: 9)),
   .welcome(
     Welcome(
-      runID: "run-1", modelHash: "abc", runSeed: 0xFFFF_FFFF_FFFF_FFFE,
-      policy: PolicyNotice(version: 4, digest: exampleDigest, byteCount: 12_345, tensorCount: 64))),
+      runID: "run-1", runSeed: 0xFFFF_FFFF_FFFF_FFFE,
+      policy: PolicyNotice(version: 4, digest: exampleDigest, tensorCount: 64))),
   .refusal(Refusal(reason: "no", numbers: [1, 1 << 40])),
-  .heartbeat(Heartbeat(sequence: 8, inFlight: 2, credits: 3)),
+  .heartbeat(Heartbeat()),
   .goodbye(Goodbye(reason: "SIGTERM")),
   .workRequest(WorkRequest(capacity: 4, held: [10, 11])),
   .work(
@@ -48,14 +49,14 @@ let examples: [Message] = [
   .runFinished(RunFinished(reason: "all epochs are done")),
   .group(exampleGroup()),
   .acknowledgement(Acknowledgement(numbers: [3, 4, 5])),
-  .policyNotice(PolicyNotice(version: 4, digest: exampleDigest, byteCount: 12_345, tensorCount: 64)),
+  .policyNotice(PolicyNotice(version: 4, digest: exampleDigest, tensorCount: 64)),
   .policyRequest(PolicyRequest(version: 4, offset: 1 << 20, byteCount: 1 << 20)),
   .policyChunk(PolicyChunk(version: 4, offset: 100, bytes: [0, 255, 1], total: 103, digest: exampleDigest)),
   .scoreRequest(
     ScoreRequest(
       id: 77, rewards: ["alignment", "jpeg-compressibility"], prompts: ["a", "b"], images: .bytes(exampleImages),
-      deadline: 30_000, metadata: ["class": "frog"],
-      places: [GroupPlace(trajectory: 0, step: 3), GroupPlace(trajectory: 1, step: 2)])),
+      deadline: 30_000,
+      positions: [GroupPosition(trajectory: 0, step: 3), GroupPosition(trajectory: 1, step: 2)])),
   .scoreRequest(
     ScoreRequest(
       id: 78, rewards: ["alignment"], prompts: ["a", "b"], images: .pixels(ramp([2, 2, 3, 3])), deadline: 30_000)),
@@ -68,7 +69,7 @@ let examples: [Message] = [
       ])),
   .serverReady(
     ServerReady(
-      name: "server-1", rewards: [RewardVersion(name: "alignment", version: "1", hasGradient: true)], batchSize: 16,
+      name: "server-1", rewards: [RewardVersion(name: "alignment", version: "1", hasGradient: true)],
       credits: 2)),
   .rewardsQuery(RewardsQuery()),
   .rewardsOffered(RewardsOffered(rewards: [RewardVersion(name: "taste", version: "2", hasGradient: true)])),

@@ -4,7 +4,9 @@ import Testing
 private let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .deletingLastPathComponent()
 
-/// Runs a command in the repository; its exit status and all that it said, or nil when it could not be started.
+/// Runs a command in the repository.
+///
+/// - Returns: The exit status and the output; nil if the command could not be started.
 private func run(_ command: String...) -> (status: Int32, output: String)? {
   let process = Process()
   process.executableURL = URL(filePath: "/usr/bin/env")
@@ -19,14 +21,13 @@ private func run(_ command: String...) -> (status: Int32, output: String)? {
   return (process.terminationStatus, String(decoding: data, as: UTF8.self))
 }
 
-@Suite("The generated code")
+@Suite
 struct GeneratedCodeTests {
   @Test(
-    "is what proto/stepwise.proto gives",
     .enabled(
       if: run("protoc-c", "--version")?.status == 0 && run("protoc", "--version")?.status == 0,
       "protoc-c or protoc is missing (Debian: protobuf-c-compiler, protobuf-compiler)"))
-  func isCurrent() throws {
+  func `the generated code matches the definitions of the messages`() throws {
     let result = try #require(run("scripts/generate-messages.sh", "--check"))
     #expect(result.status == 0, "\(result.output)")
   }

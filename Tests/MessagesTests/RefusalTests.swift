@@ -1,12 +1,13 @@
 import Engine
 import Messages
+import Roles
 import Testing
 
-/// The error that decoding these bytes gives.
+/// The description of the error that decoding throws.
 private func error(decoding bytes: [UInt8]) -> String {
   do {
     let message = try Message(decoding: bytes, from: "actor-9")
-    return "no error, but \(message.name)"
+    return "no error: \(message.name)"
   } catch {
     return "\(error)"
   }
@@ -18,21 +19,20 @@ private func error(_ change: (inout TrajectoryGroup) -> Void) -> String {
   return error(decoding: Message.group(group).encode())
 }
 
-@Suite("Bytes that are no valid message are refused with peer, field, expectation and finding")
+@Suite
 struct RefusalTests {
-  @Test("no bytes, foreign bytes, and a cut message")
-  func foreign() {
+  @Test func `empty, foreign and truncated bytes are refused`() {
     #expect(
       error(decoding: [])
-        == "message from actor-9, field kind: expected one of the kinds of stepwise.v1, found none; is the peer another release of Stepwise?"
+        == "message from actor-9, field kind: the message has no known kind; "
+        + "check that the peer is of the same release of Stepwise"
     )
     #expect(error(decoding: Array("GET / HTTP/1.1\r\n\r\n".utf8)).contains("18 bytes that are none"))
     let bytes = Message.group(exampleGroup()).encode()
-    #expect(error(decoding: Array(bytes.dropLast())).contains("is the peer another program"))
+    #expect(error(decoding: Array(bytes.dropLast())).contains("check that the peer is Stepwise"))
   }
 
-  @Test("numbers that are not finite")
-  func notFinite() {
+  @Test func `numbers that are not finite are refused with their field`() {
     #expect(
       error { $0.trajectories[1].states = Tensor(repeating: .nan, shape: [4, 2, 3, 4]) }
         == "message from actor-9, field trajectory_group.trajectories[1].states: "
@@ -46,14 +46,13 @@ struct RefusalTests {
     #expect(error { $0.guidanceScale = .infinity }.contains("trajectory_group.guidance_scale"))
   }
 
-  @Test("counts and shapes that do not fit together")
-  func shapes() {
+  @Test func `counts and shapes that do not match are refused`() {
     #expect(
       error { $0.trajectories[0].states = ramp([3, 2, 3, 4]) }.contains(
-        "trajectories[0].states: expected shape [4, 2, 3, 4] beside clean states [3, 2, 3, 4], found [3, 2, 3, 4]"))
+        "trajectories[0].states: expected shape [4, 2, 3, 4] for clean states of shape [3, 2, 3, 4], found [3, 2, 3"))
     #expect(
-      error { $0.trajectories[1] = exampleTrajectory(steps: 2) }.contains("expected the shape of the group's first"))
-    #expect(error { $0.timesteps = [1, 2] }.contains("timesteps: expected 3, one a step, found 2"))
+      error { $0.trajectories[1] = exampleTrajectory(steps: 2) }.contains("expected the shape of the first trajectory"))
+    #expect(error { $0.timesteps = [1, 2] }.contains("timesteps: expected 3, one per step, found 2"))
     #expect(error { $0.trajectories = [] }.contains("trajectories: expected 1 to 1024, found 0"))
     #expect(error { $0.trajectories[0].anchorStep = 3 }.contains("anchor_step: expected a number in 0...2, found 3"))
     #expect(error { $0.trajectories[0].scores[0].step = 3 }.contains("scores: expected steps below 3, found 3"))
@@ -63,19 +62,17 @@ struct RefusalTests {
     #expect(error { $0.runID = "" }.contains("run_id: expected a text, found an empty one"))
   }
 
-  @Test("a shape whose product overflows reserves nothing")
-  func overflow() {
+  @Test func `a shape whose size overflows allocates nothing`() {
     // score_request { images { data_type: UINT8 shape: [2^32 - 1] * 4 values: "" } }
     let extent: [UInt8] = [0xFF, 0xFF, 0xFF, 0xFF, 0x0F]
     let shape = extent + extent + extent + extent
     let tensor: [UInt8] = [0x08, 2, 0x12, UInt8(shape.count)] + shape
     let request: [UInt8] = [0x22, UInt8(tensor.count)] + tensor
-    #expect(error(decoding: [0x72, UInt8(request.count)] + request).contains("is beyond every memory"))
+    #expect(error(decoding: [0x72, UInt8(request.count)] + request).contains("exceeds the address space"))
   }
 
-  @Test("bytes that would unpack to far more memory than they are")
-  func amplification() {
-    // work { assignments {} } a million times: 2 bytes each, 72 and more unpacked.
+  @Test func `bytes that would unpack to much more memory are refused`() {
+    // work { assignments {} } a million times: 2 bytes each, and at least 72 bytes unpacked.
     let count = 1 << 20
     var work: [UInt8] = []
     for _ in 0..<count { work += [0x0A, 0] }
@@ -89,9 +86,8 @@ struct RefusalTests {
     #expect(error(decoding: [0x3A] + encodedLength + work).contains("would unpack to more memory"))
   }
 
-  @Test("policies: a digest that is none, and bytes beyond the total")
-  func policies() {
-    let notice = PolicyNotice(version: 1, digest: "abc", byteCount: 1, tensorCount: 1)
+  @Test func `a malformed digest and bytes beyond the total of a policy are refused`() {
+    let notice = PolicyNotice(version: 1, digest: "abc", tensorCount: 1)
     #expect(error(decoding: Message.policyNotice(notice).encode()).contains("expected 64 hexadecimal digits"))
     let chunk = PolicyChunk(version: 1, offset: 2, bytes: [1, 2], total: 3, digest: exampleDigest)
     #expect(
@@ -99,31 +95,29 @@ struct RefusalTests {
         "expected bytes within a total of 3, found 2 at offset 2"))
   }
 
-  @Test("scores: prompts that are not one an image, and no reward")
-  func scoreRequests() {
+  @Test func `a score request with missing prompts or rewards is refused`() {
     var request = ScoreRequest(id: 1, rewards: ["a"], prompts: ["x"], images: .bytes(exampleImages), deadline: 5)
     #expect(
-      error(decoding: Message.scoreRequest(request).encode()).contains("prompts: expected 2, one an image, found 1"))
+      error(decoding: Message.scoreRequest(request).encode()).contains("prompts: expected 2, one per image, found 1"))
     request.prompts = ["x", "y"]
     request.rewards = []
     #expect(error(decoding: Message.scoreRequest(request).encode()).contains("expected at least one reward"))
     request = ScoreRequest(
       id: 1, rewards: ["a"], prompts: ["x", "y"], images: .pixels(ramp([2, 2, 3, 3])), deadline: 5,
-      places: [GroupPlace(trajectory: 0, step: 0), GroupPlace(trajectory: 1, step: 0)])
-    request.places.removeLast()
-    #expect(error(decoding: Message.scoreRequest(request).encode()).contains("found 1 beside 1 steps of 2 images"))
-    request.places = []
+      positions: [GroupPosition(trajectory: 0, step: 0), GroupPosition(trajectory: 1, step: 0)])
+    request.positions.removeLast()
+    #expect(error(decoding: Message.scoreRequest(request).encode()).contains("found 1 for 1 steps and 2 images"))
+    request.positions = []
     request.images = .pixels(Tensor(repeating: .nan, shape: [2, 2, 3, 3]))
     #expect(error(decoding: Message.scoreRequest(request).encode()).contains("images: expected finite elements"))
     request.images = .pixels(ramp([2, 2, 3, 4]))
     #expect(error(decoding: Message.scoreRequest(request).encode()).contains("expected 3 channels in the last axis"))
   }
 
-  @Test("counts without measure, before time is spent on them")
-  func counts() {
+  @Test func `excessive counts are refused`() {
     var request = ScoreRequest(
       id: 1, rewards: (0..<257).map { "r\($0)" }, prompts: ["x", "y"], images: .bytes(exampleImages), deadline: 5)
-    #expect(error(decoding: Message.scoreRequest(request).encode()).contains("rewards: expected at most 256, found 257"))
+    #expect(error(decoding: Message.scoreRequest(request).encode()).contains("expected at most 256, found 257"))
     request.rewards = ["a"]
     request.prompts = [String](repeating: "x", count: 65_537)
     #expect(error(decoding: Message.scoreRequest(request).encode()).contains("would unpack to more memory"))
@@ -133,8 +127,7 @@ struct RefusalTests {
     #expect(error(decoding: Message.workRequest(work).encode()).contains("capacity: expected a number in 0...65536"))
   }
 
-  @Test("a score or a gradient that is not finite is a missing score with the reward's name, and the others stand")
-  func notFiniteScores() throws {
+  @Test func `a score or a gradient that is not finite is a missing score and leaves the others valid`() throws {
     var gradient = ramp([3, 1, 1, 3]).values
     gradient[7] = .infinity
     let sent = ScoreResult(
@@ -149,8 +142,7 @@ struct RefusalTests {
     #expect(reply.results[0].gradient?.values == [0, 0, 0, 0.375, 0.5, 0.625, 0, 0, 0])
   }
 
-  @Test("a Hello of another protocol, role, run or model")
-  func hello() {
+  @Test func `a hello of another protocol version, role, run or model is refused with both values`() {
     var hello = Hello(role: .actor, runID: "a", modelHash: "m", name: "actor-9", incarnation: 1)
     func mismatch() -> String { hello.mismatch(runID: "a", modelHash: "m", roles: [.actor, .tool]) ?? "none" }
     #expect(mismatch() == "none")
@@ -162,8 +154,8 @@ struct RefusalTests {
     hello.modelHash = "n"
     #expect(mismatch().hasPrefix("actor-9 has the model n, expected m;"))
     hello.role = .router
-    #expect(mismatch().hasPrefix("actor-9 is a router, expected actor or tool;"))
-    hello.protocolVersion = 2
-    #expect(mismatch().hasPrefix("actor-9 speaks protocol version 2, expected 1;"))
+    #expect(mismatch().hasPrefix("actor-9 has the role router, expected actor or tool;"))
+    hello.protocolVersion = 1
+    #expect(mismatch().hasPrefix("actor-9 uses protocol version 1, expected 2;"))
   }
 }

@@ -2,24 +2,23 @@ import Engine
 import Messages
 import Testing
 
-@Suite("Messages come back as they were sent")
+@Suite
 struct RoundTripTests {
-  @Test("every kind", arguments: examples.indices)
-  func everyKind(_ index: Int) throws {
+  @Test(arguments: examples.indices)
+  func `every kind of message survives a round trip`(_ index: Int) throws {
     let sent = examples[index]
     let received = try Message(decoding: sent.encode(), from: "peer")
     #expect(received.name == sent.name)
-    // Equal text of all fields, and equal bytes: tensors print their shape only, bytes hold their elements.
+    // The bytes are compared too, because the text of a tensor has only its shape.
     #expect(received.encode() == sent.encode())
     if case .group = sent { return }
     #expect("\(received)" == "\(sent)")
   }
 
-  @Test("a trajectory group keeps every number to the bit")
-  func group() throws {
+  @Test func `a trajectory group keeps every bit`() throws {
     let sent = exampleGroup()
     guard case .group(let received) = try Message(decoding: Message.group(sent).encode(), from: "actor-2") else {
-      Issue.record("another kind came back")
+      Issue.record("expected a message of the same kind")
       return
     }
     #expect(received.runID == sent.runID)
@@ -47,13 +46,12 @@ struct RoundTripTests {
     }
   }
 
-  @Test("a missing score stays missing, and is not zero")
-  func missingScore() throws {
+  @Test func `a missing score stays missing`() throws {
     var group = exampleGroup()
     group.trajectories[1] = exampleTrajectory(scored: false)
     #expect(!group.isScored)
     guard case .group(let received) = try Message(decoding: Message.group(group).encode(), from: "peer") else {
-      Issue.record("another kind came back")
+      Issue.record("expected a message of the same kind")
       return
     }
     #expect(received.trajectories[1].scores[1].value == nil)
@@ -62,8 +60,7 @@ struct RoundTripTests {
     #expect(received.trajectories[0].isScored)
   }
 
-  @Test("SHA-256 gives the standard's own examples, in one piece and in many")
-  func digest() {
+  @Test func `SHA-256 matches the examples of the standard in one piece and in many`() {
     #expect(
       SHA256.digest(of: Array("abc".utf8)) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     #expect(SHA256.digest(of: []) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")

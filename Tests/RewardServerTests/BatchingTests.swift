@@ -1,4 +1,4 @@
-// Requests that come together are scored together; groups and broken pictures stay by themselves.
+// Requests that arrive together are scored together, except for groups and for pictures that fail.
 
 import Configuration
 import Engine
@@ -11,9 +11,9 @@ import Testing
 import Threads
 import Transport
 
-@Suite("Batches of requests", .serialized)
+@Suite(.serialized)
 struct BatchingTests {
-  /// Scores a picture by its first byte and counts calls; the first call waits until it is let go.
+  /// Scores a picture by its first byte and records the calls. The first call waits for the gate.
   final class Counting: Scorer, Sendable {
     let name = "first-byte"
     let version = "1"
@@ -28,33 +28,32 @@ struct BatchingTests {
       if isFirst { _ = gate.take(timeout: .seconds(20)) }
       return try prompts.indices.map { index in
         let byte = images[index * height * width * 3]
-        if byte == 253 { throw ScorerError("a picture that breaks the scorer") }
+        if byte == 253 { throw ScorerError("this picture fails") }
         return Float(byte)
       }
     }
   }
 
-  /// The number of trajectories and of pictures it was shown at once.
+  /// Returns the number of trajectories and pictures of the call.
   struct Together: GroupScorer {
     let name = "together"
     let version = "1"
 
     func scores(
-      images: [UInt8], height: Int, width: Int, prompts: [String], places: [PicturePlace]
+      images: [UInt8], height: Int, width: Int, prompts: [String], positions: [PicturePosition]
     ) throws -> [Float?] {
-      let trajectories = Set(places.map(\.trajectory)).count
-      return places.map { _ in Float(trajectories * 100 + places.count) }
+      let trajectories = Set(positions.map(\.trajectory)).count
+      return positions.map { _ in Float(trajectories * 100 + positions.count) }
     }
   }
 
-  @Test("Waiting requests of one size are one call up to the batch size, and each gets its own scores")
-  func joined() throws {
+  @Test func `waiting requests of one size are scored in one call up to the batch size`() throws {
     let counting = Counting()
     try withServer([counting], batchSize: 16) { client in
       for id in 0..<5 { try send(client, request(UInt64(id), [UInt8(10 * id), UInt8(10 * id + 1)])) }
-      // A request of another size is scored with the others, in a call of its own.
+      // A request with another size is scored in its own call.
       try send(client, request(5, [77], side: 3))
-      // The first call holds the scorers; the rest must have arrived before it goes on.
+      // The other requests must arrive while the first call waits.
       var waiting = 0
       while waiting < 200, counting.sizes.withLock(\.count) == 0 {
         _ = try client.receive(timeout: .milliseconds(10))
@@ -70,13 +69,12 @@ struct BatchingTests {
       for id in 0..<5 { #expect(found[UInt64(id)] == [Float(10 * id), Float(10 * id + 1)]) }
       #expect(found[5] == [77])
       let sizes = counting.sizes.withLock { $0 }
-      #expect(sizes.count < 6, "every request was a call of its own: \(sizes)")
+      #expect(sizes.count < 6, "every request had its own call: \(sizes)")
       #expect(sizes.reduce(0, +) == 11)
     }
   }
 
-  @Test("A picture that breaks the scorer takes no other request's scores with it")
-  func broken() throws {
+  @Test func `a picture that fails does not affect the scores of other requests`() throws {
     let counting = Counting()
     counting.gate.put(true)
     try withServer([counting], batchSize: 16, batchDelay: 0.3) { client in
@@ -90,12 +88,11 @@ struct BatchingTests {
       }
       #expect(found[1]?.values == [7] && found[3]?.values == [9])
       #expect(found[2]?.values == [nil])
-      #expect(found[2]?.error.contains("breaks the scorer") == true)
+      #expect(found[2]?.error.contains("this picture fails") == true)
     }
   }
 
-  @Test("A picture that is there twice with one prompt is scored once, and each of its places has the score")
-  func distinct() throws {
+  @Test func `repeated pictures of one prompt are scored once`() throws {
     let counting = Counting()
     counting.gate.put(true)
     try withServer([counting], batchSize: 2) { client in
@@ -107,16 +104,15 @@ struct BatchingTests {
     }
   }
 
-  @Test("A reward of whole groups sees one group at a time, with all of its pictures, beyond the batch size")
-  func groups() throws {
+  @Test func `a group reward sees one whole group at a time`() throws {
     try withServer([Together()], batchSize: 2, batchDelay: 0.1) { client in
       for (id, trajectories) in [(1, 2), (2, 3)] {
-        let places = (0..<trajectories).flatMap { trajectory in
-          [0, 3].map { GroupPlace(trajectory: trajectory, step: $0) }
+        let positions = (0..<trajectories).flatMap { trajectory in
+          [0, 3].map { GroupPosition(trajectory: trajectory, step: $0) }
         }
-        var asked = request(UInt64(id), [UInt8](repeating: 1, count: places.count))
+        var asked = request(UInt64(id), [UInt8](repeating: 1, count: positions.count))
         asked.rewards = ["together"]
-        asked.places = places
+        asked.positions = positions
         try send(client, asked)
       }
       var found: [UInt64: [Float?]] = [:]
@@ -129,7 +125,7 @@ struct BatchingTests {
     }
   }
 
-  // MARK: - Vocabulary
+  // MARK: - Helpers
 
   private func withServer(
     _ scorers: [any Scorer & Sendable], batchSize: Int, batchDelay: Double = 0,

@@ -1,4 +1,4 @@
-// A router and reward servers on real sockets.
+// A router with reward servers and clients, on real sockets.
 
 import Configuration
 import Foundation
@@ -6,15 +6,16 @@ import Logging
 import Messages
 import RewardServer
 import Rewards
+import Roles
 import Testing
 import Threads
 import Transport
 
-@Suite("Router and reward servers", .serialized)
+@Suite(.serialized)
 struct RouterTests {
   let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-  /// Scores a picture by its first byte; 255 cannot be scored, 254 is not a number, 253 breaks the scorer.
+  /// Scores a picture by its first byte. 255 has no score, 254 has the score NaN, and 253 makes the scorer fail.
   struct FirstByte: Scorer {
     let name = "first-byte"
     let version = "1"
@@ -24,17 +25,17 @@ struct RouterTests {
         switch images[index * height * width * 3] {
         case 255: return nil
         case 254: return .nan
-        case 253: throw ScorerError("a picture that breaks the scorer")
+        case 253: throw ScorerError("this picture fails")
         case let byte: return Float(byte)
         }
       }
     }
   }
 
-  @Test("Scores come back; failed and not-a-number ones are missing, never 0", arguments: [
+  @Test(arguments: [
     ("inproc://front", "inproc://back"), ("tcp://127.0.0.1:*", "tcp://127.0.0.1:*"),
   ])
-  func scores(front: String, back: String) throws {
+  func `scores are returned and failed scores are missing`(front: String, back: String) throws {
     try withRouter(front, back) { context, endpoints in
       let server = try scoringServer(context, endpoints.back, "ada")
       let client = try Socket(context, .dealer)
@@ -44,24 +45,23 @@ struct RouterTests {
       #expect(result.version == "1")
       let broken = try #require(try ask(client, 2, [253]).results.first)
       #expect(broken.values == [nil])
-      #expect(broken.error.contains("breaks the scorer"))
+      #expect(broken.error.contains("this picture fails"))
       server.stop()
       try server.join()
     }
   }
 
-  @Test("A server that vanishes in the middle loses nothing: others take over")
-  func killed() throws {
-    try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*", silence: 1) { context, endpoints in
+  @Test func `the requests of a lost server go to another`() throws {
+    try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*", silenceLimit: 1) { context, endpoints in
       let fake = try Socket(context, .dealer)
       try fake.connect(endpoints.back)
       let ready = ServerReady(
-        name: "doomed", rewards: [RewardVersion(name: "first-byte", version: "1")], batchSize: 8, credits: 4)
+        name: "doomed", rewards: [RewardVersion(name: "first-byte", version: "1")], credits: 4)
       try send(fake, .serverReady(ready))
       let client = try Socket(context, .dealer)
       try client.connect(endpoints.front)
       for id in 1...3 { try send(client, .scoreRequest(request(UInt64(id), [UInt8(id)]))) }
-      // The doomed server holds them, and never says anything again.
+      // The fake server receives the requests and sends nothing more.
       for _ in 1...3 { #expect(try fake.receive(timeout: .seconds(10)) != nil) }
       let server = try scoringServer(context, endpoints.back, "rescue")
       var found: [UInt64: [Float?]] = [:]
@@ -75,8 +75,7 @@ struct RouterTests {
     }
   }
 
-  @Test("Four clients and two servers: every request is answered with its own scores")
-  func crowd() throws {
+  @Test func `four clients of two servers receive their own scores`() throws {
     try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*") { context, endpoints in
       let servers = try ["ada", "bob"].map { try scoringServer(context, endpoints.back, $0) }
       let front = endpoints.front
@@ -98,8 +97,7 @@ struct RouterTests {
     }
   }
 
-  @Test("A broken message is ignored, and others are still served")
-  func broken() throws {
+  @Test func `an invalid message is ignored`() throws {
     try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*") { context, endpoints in
       let server = try scoringServer(context, endpoints.back, "ada")
       let rude = try Socket(context, .dealer), client = try Socket(context, .dealer)
@@ -113,8 +111,32 @@ struct RouterTests {
     }
   }
 
-  @Test("A server without a router ends, and says where it looked and what to do")
-  func nobody() throws {
+  @Test func `peers of another protocol version are refused by name and get no requests`() throws {
+    try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*") { context, endpoints in
+      let offer = ServerReady(name: "old", rewards: [RewardVersion(name: "first-byte", version: "1")], credits: 4)
+      for (role, endpoint) in [(Role.rewardServer, endpoints.back), (.actor, endpoints.front)] {
+        let peer = try Socket(context, .dealer)
+        try peer.connect(endpoint)
+        try send(peer, .hello(Hello(protocolVersion: 1, role: role, name: "old")))
+        let frames = try #require(try peer.receive(timeout: .seconds(10)))
+        guard case .refusal(let refusal) = try Message(decoding: frames[0], from: "router") else {
+          throw ScorerError("expected a refusal")
+        }
+        #expect(refusal.reason.contains("old uses protocol version 1, expected 2"))
+        if role == .rewardServer { try send(peer, .serverReady(offer)) }
+      }
+      let client = try Socket(context, .dealer)
+      try client.connect(endpoints.front)
+      try send(client, .rewardsQuery(RewardsQuery()))
+      let frames = try #require(try client.receive(timeout: .seconds(10)))
+      guard case .rewardsOffered(let offered) = try Message(decoding: frames[0], from: "router") else {
+        throw ScorerError("expected the offered rewards")
+      }
+      #expect(offered.rewards.isEmpty)
+    }
+  }
+
+  @Test func `a server without a router ends with the endpoint and a hint`() throws {
     let context = try Context()
     let options = ScoringOptions(
       name: "lonely",
@@ -129,21 +151,19 @@ struct RouterTests {
     #expect(error?.description.contains("stepwise-reward-server route") == true)
   }
 
-  @Test("An unknown reward is refused at the start, and the known ones are named")
-  func unknownReward() throws {
+  @Test func `an unknown reward is refused with the known names`() throws {
     var configuration = Configuration()
     configuration.reward.weights = ["beauty": 1]
     let context = try Context()
     do {
-      _ = try RewardService.server(context, configuration, name: "x", logger: logger)
+      _ = try ScoringRun.start(context, configuration, name: "x", logger: logger)
       Issue.record("expected a refusal")
     } catch {
       #expect("\(error)".contains("beauty") && "\(error)".contains("jpeg-compressibility"))
     }
   }
 
-  @Test("A router's port that is in use is refused")
-  func portInUse() throws {
+  @Test func `a port in use is refused`() throws {
     try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*") { context, endpoints in
       let error = #expect(throws: TransportError.self) {
         _ = try RouterService(context, front: endpoints.front, back: "tcp://127.0.0.1:*", logger: logger)
@@ -152,17 +172,17 @@ struct RouterTests {
     }
   }
 
-  // MARK: - Vocabulary
+  // MARK: - Helpers
 
   func withRouter(
-    _ front: String, _ back: String, silence: Double = 15,
+    _ front: String, _ back: String, silenceLimit: Double = 15,
     _ body: (Context, RouterService.Endpoints) throws -> Void
   ) throws {
     let context = try Context()
     let router = try RouterService(
       context, front: front, back: back,
       network: NetworkSettings {
-        $0.silenceLimit = silence
+        $0.silenceLimit = silenceLimit
         $0.heartbeatInterval = 0.05
       }, logger: logger)
     defer { router.stop() }

@@ -24,7 +24,7 @@ struct DiversityTests {
     (0..<size).map { $0 / (64 * 3) / 8 == bar ? 255 : $0 % 3 == 0 ? level : 40 }
   }
 
-  private func place(_ trajectory: Int, _ step: Int) -> PicturePlace { PicturePlace(trajectory: trajectory, step: step) }
+  private func position(_ trajectory: Int, _ step: Int) -> PicturePosition { PicturePosition(trajectory: trajectory, step: step) }
 
   @Test("is 0 between equal pictures, more between different ones, and missing for a trajectory that is alone")
   func values() throws {
@@ -32,13 +32,13 @@ struct DiversityTests {
     #expect(!scorer.hasGradient)
     let a = picture(200, bar: 1), b = picture(10, bar: 6)
     let scores = try scorer.scores(
-      images: a + a + b, height: 64, width: 64, prompts: ["x", "x", "x"], places: [place(0, 1), place(1, 1), place(2, 1)])
+      images: a + a + b, height: 64, width: 64, prompts: ["x", "x", "x"], positions: [position(0, 1), position(1, 1), position(2, 1)])
     let found = scores.map { $0 ?? .nan }
     #expect(found[2] > 0.01)
     // A mean of 0 to its equal and of the third's distance.
     #expect(abs(found[0] - found[2] / 2) < 1e-4 && abs(found[1] - found[0]) < 1e-5)
     let alone = try scorer.scores(
-      images: a + b, height: 64, width: 64, prompts: ["x", "x"], places: [place(0, 0), place(0, 3)])
+      images: a + b, height: 64, width: 64, prompts: ["x", "x"], positions: [position(0, 0), position(0, 3)])
     #expect(alone == [nil, nil])
   }
 
@@ -49,7 +49,7 @@ struct DiversityTests {
     // Trajectory 0 shows a at both steps, trajectory 1 a at its first and b at its last.
     let scores = try scorer.scores(
       images: a + a + a + b, height: 64, width: 64, prompts: ["x", "x", "x", "x"],
-      places: [place(0, 0), place(0, 3), place(1, 0), place(1, 3)]
+      positions: [position(0, 0), position(0, 3), position(1, 0), position(1, 3)]
     ).map { $0 ?? .nan }
     #expect(abs(scores[0]) < 1e-5 && abs(scores[2]) < 1e-5)
     #expect(scores[1] > 0.01 && abs(scores[1] - scores[3]) < 1e-5)
@@ -63,7 +63,7 @@ struct DiversityTests {
     #expect(abs(scores[0] ?? .nan) < 1e-5 && abs(scores[2] ?? .nan) < 1e-5)
     #expect(scores[1] == nil && scores[3] == nil)
     #expect(throws: ScorerError.self) {
-      try scorer.scores(images: a, height: 64, width: 64, prompts: ["x"], places: [])
+      try scorer.scores(images: a, height: 64, width: 64, prompts: ["x"], positions: [])
     }
   }
 }

@@ -1,5 +1,5 @@
-// A whole run in one process: router, reward server, learner and actors of the embedded model, over inproc. The code
-// is that of the programs.
+// A whole run in one process, with the code of the programs: router, reward server, learner and actors of the embedded
+// model, over inproc.
 
 import Actor
 import Configuration
@@ -10,13 +10,13 @@ import Logging
 import RewardServer
 import Transport
 
-/// A run of two epochs or more, in a folder of its own.
+/// A small run in its own folder.
 struct InProcessRun {
   let folder: URL
   var configuration = Configuration()
 
   init() throws {
-    // One setting for all suites of the process: products cut for another number of threads may round differently.
+    // All suites of the process use the same number of threads, because it can change the rounding of products.
     try Compute.start()
     folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-run-" + UUID().uuidString)
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -44,16 +44,16 @@ struct InProcessRun {
 
   func remove() { try? FileManager.default.removeItem(at: folder) }
 
-  /// Runs with some actors until the learner ends, with a router and a reward server.
+  /// Runs a router, a reward server, a learner and actors until the learner ends.
   ///
-  /// - Parameter during: is called once all is started.
+  /// - Parameter during: Is called when everything has started.
   func run(
     actors count: Int, resumes: Bool = false, during: (LearnerRun, Context) throws -> Void = { _, _ in }
   ) throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let context = try Context()
-    let router = try RewardService.router(context, configuration, logger: logger)
-    let server = try RewardService.server(context, configuration, name: "scorer", logger: logger)
+    let router = try RouterRun.start(context, configuration, logger: logger)
+    let server = try ScoringRun.start(context, configuration, name: "scorer", logger: logger)
     let outcome = Result { try train(context, actors: count, resumes: resumes, during: during) }
     server.stop()
     router.stop()
@@ -62,7 +62,7 @@ struct InProcessRun {
     try outcome.get()
   }
 
-  /// Runs learner and actors until the learner ends; who scores is the caller's matter.
+  /// Runs a learner and actors until the learner ends. The caller provides the router and the reward servers.
   func train(
     _ context: Context, actors count: Int, resumes: Bool = false,
     during: (LearnerRun, Context) throws -> Void = { _, _ in }
@@ -80,7 +80,7 @@ struct InProcessRun {
     try outcome.get()
   }
 
-  /// The adapter and the optimiser's state of a checkpoint.
+  /// The adapter and the optimizer state of a checkpoint.
   func weights(_ version: Int) throws -> [Data] {
     let name = "step-" + String(repeating: "0", count: 6 - "\(version)".count) + "\(version)"
     let checkpoint = URL(filePath: configuration.run.folder).appending(path: "checkpoints/\(name)")

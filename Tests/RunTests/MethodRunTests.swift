@@ -1,4 +1,4 @@
-// Every kind of method in a whole run: router, reward server, learner and actors of the embedded model, in one process.
+// Whole runs of every kind of method, in one process.
 
 import Configuration
 import Engine
@@ -8,7 +8,7 @@ import Messages
 import Replay
 import Testing
 
-@Suite("A whole run of a method", .serialized)
+@Suite(.serialized)
 struct MethodRunTests {
   private func run(_ method: MethodName) throws -> InProcessRun {
     var run = try InProcessRun()
@@ -29,8 +29,8 @@ struct MethodRunTests {
     return run
   }
 
-  @Test("moves the policy, and asks for one score a trajectory", arguments: [MethodName.ddpo, .b2DiffuRL, .sqdf, .lasro])
-  func moves(method: MethodName) throws {
+  @Test(arguments: [MethodName.ddpo, .b2DiffuRL, .sqdf, .lasro])
+  func `a method changes the policy with one score per trajectory`(method: MethodName) throws {
     var run = try run(method)
     defer { run.remove() }
     if method == .sqdf { run.configuration.reward.weights = ["colourfulness": 1] }
@@ -42,7 +42,7 @@ struct MethodRunTests {
     for entry in store.entries {
       let group = try store.group(entry.number)
       #expect(group.isScored && group.trajectories.allSatisfy { $0.scores.map(\.step) == [1] })
-      // Branches of the first epoch split at step 1, those of the second at 0.
+      // Trajectories of the first epoch branch at step 1, those of the second at step 0.
       let split = method == .b2DiffuRL && group.epoch == 0 ? 1 : 0
       for step in 0...2 {
         let states = group.trajectories.map { $0.states.slice(axis: 0, step..<step + 1).values }
@@ -51,16 +51,14 @@ struct MethodRunTests {
     }
   }
 
-  @Test("that follows gradients is refused when the reward has none, by its name")
-  func withoutGradient() throws {
+  @Test func `a method that needs gradients is refused if the reward has none`() throws {
     let run = try run(.sqdf)
     defer { run.remove() }
     #expect { try run.run(actors: 0) } throws: { "\($0)".contains("jpeg-compressibility") }
     #expect(!FileManager.default.fileExists(atPath: run.configuration.run.folder))
   }
 
-  @Test("by a learned proxy follows a reward without a gradient")
-  func proxy() throws {
+  @Test func `a learned proxy trains on a reward without a gradient`() throws {
     var run = try run(.sqdf)
     defer { run.remove() }
     run.configuration.gradient.source = .proxy

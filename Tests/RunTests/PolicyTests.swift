@@ -1,4 +1,4 @@
-// Policies between a real learner's service and a real actor's loop, which makes synthetic groups.
+// The distribution of policies from a learner's service to an actor of synthetic groups.
 
 import Actor
 import Configuration
@@ -10,7 +10,7 @@ import Testing
 import Threads
 import Transport
 
-@Suite("Policies on their way") struct PolicyTests {
+@Suite struct PolicyTests {
   private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
   private func withLearner(_ body: (Context, LearnerService, ActorOptions) throws -> Void) throws {
@@ -27,18 +27,17 @@ import Transport
     let learner = try LearnerService(context, settings, logger: logger)
     var options = ActorOptions(Configuration(), name: "ada", incarnation: 1)
     options.configuration.network.learner = "inproc://learner"
-    options.configuration.network.routers = ["inproc://nobody"]
+    options.configuration.network.routers = ["inproc://absent-router"]
     options.configuration.network.heartbeatInterval = 0.1
-    // Nobody scores: the groups come with missing scores.
+    // Without a reward server, all scores are missing.
     options.configuration.network.scoreDeadline = 0.1
     try body(context, learner, options)
   }
 
-  @Test("An actor that heard no notice of ten policies makes its groups with the newest, however large")
-  func missedNotices() throws {
+  @Test func `an actor that misses ten notices samples with the newest policy`() throws {
     try withLearner { context, learner, options in
       var options = options
-      options.configuration.network.notices = "inproc://nothing-is-said-here"
+      options.configuration.network.notices = "inproc://silent"
       let size = (1 << 20) + 17
       for version in 0...10 {
         try learner.publish(version: version, bytes: [UInt8](repeating: UInt8(version), count: size), tensorCount: 1)
@@ -55,8 +54,7 @@ import Transport
     }
   }
 
-  @Test("An actor whose sampler does not get on ends with an error of its own")
-  func stuck() throws {
+  @Test func `an actor whose sampler is stuck ends with its own error`() throws {
     try withLearner { context, learner, options in
       var options = options
       options.configuration.network.notices = "inproc://notices"

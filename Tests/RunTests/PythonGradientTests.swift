@@ -1,4 +1,4 @@
-// A method that follows gradients, on a reward whose gradient comes from Python, beside one from a Swift server.
+// A method that uses gradients, with a reward of a Python server and a reward of a Swift server.
 
 import Configuration
 import Foundation
@@ -9,19 +9,19 @@ import Telemetry
 import Testing
 import Transport
 
-@Suite("SQDF on a reward in Python", .serialized)
+@Suite(.serialized)
 struct PythonGradientTests {
-  @Test(
-    "with a gradient in NumPy, beside a Swift reward: what it follows rises",
-    .enabled(if: PythonProcess.interpreter != nil, "\(PythonProcess.absence)"))
-  func numpy() throws { try rises("redness", "examples/redness.py", PythonProcess.interpreter) }
+  @Test(.enabled(if: PythonProcess.interpreter != nil, "\(PythonProcess.absence)"))
+  func `SQDF raises a reward with a gradient in NumPy`() throws {
+    try rises("redness", "examples/redness.py", PythonProcess.interpreter)
+  }
 
-  @Test(
-    "with PyTorch's gradient, beside a Swift reward: what it follows rises",
-    .enabled(if: PythonProcess.torchInterpreter != nil, "\(PythonProcess.torchAbsence)"))
-  func torch() throws { try rises("warmth", "examples/warmth.py", PythonProcess.torchInterpreter) }
+  @Test(.enabled(if: PythonProcess.torchInterpreter != nil, "\(PythonProcess.torchAbsence)"))
+  func `SQDF raises a reward with a gradient in PyTorch`() throws {
+    try rises("warmth", "examples/warmth.py", PythonProcess.torchInterpreter)
+  }
 
-  /// One router, a Python server for `reward` and a Swift one for colourfulness; SQDF on the sum.
+  /// Runs SQDF on the sum of `reward`, of a Python server, and colourfulness, of a Swift server.
   private func rises(_ reward: String, _ file: String, _ interpreter: String?) throws {
     var run = try InProcessRun()
     defer { run.remove() }
@@ -38,12 +38,12 @@ struct PythonGradientTests {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let context = try Context()
     let router = try RouterService(
-      context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*", 
+      context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*",
       network: NetworkSettings { $0.heartbeatInterval = 0.1 }, logger: logger)
     run.configuration.network.routers = [router.endpoints.front]
     run.configuration.network.routerBackends = [router.endpoints.back]
     let python = try PythonProcess(file, [router.endpoints.back], interpreter: interpreter)
-    let swift = try RewardService.server(context, run.configuration, name: "swift", logger: logger)
+    let swift = try ScoringRun.start(context, run.configuration, name: "swift", logger: logger)
     let outcome = Result { try run.train(context, actors: 2) }
     swift.stop()
     router.stop()
@@ -55,12 +55,13 @@ struct PythonGradientTests {
     let followed = records.compactMap { $0.values["gradient/reward"] }
     #expect(followed.count == 6 && records.allSatisfy { $0.values["gradient/missing"] == 0 })
     let begin = followed[0] + followed[1], end = followed[4] + followed[5]
-    #expect(end > begin, "the reward that was followed: \(followed)")
-    // Both servers gave scores to every trajectory.
+    #expect(end > begin, "the reward of each epoch: \(followed)")
+    // Both servers returned scores for every trajectory.
     for name in [reward, "colourfulness"] {
-      #expect(records.allSatisfy { $0.values["reward/\(name)/mean"] != nil && $0.values["reward/\(name)/missing"] == 0 })
+      #expect(records.allSatisfy { $0.values["reward/\(name)/mean"] != nil })
+      #expect(records.allSatisfy { $0.values["reward/\(name)/missing"] == 0 })
     }
-    // Eight trajectories an epoch with two scores, and eight pictures whose gradient was asked.
+    // Per epoch, eight trajectories with two scores, and the gradients of eight pictures.
     #expect(records.allSatisfy { $0.values["reward/queries"] == 24 })
   }
 }

@@ -1,23 +1,22 @@
-// A reward server of python/stepwise_rewards in a process of its own.
+// A reward server of python/stepwise_rewards in its own process.
 
 import Foundation
 import Glibc
 
-/// Runs a file under `python/` until it is told to end, or killed.
+/// Runs a file of the folder `python` until it is terminated or killed.
 final class PythonProcess {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
-  /// The first Python that has what the package needs: the one of the path, or the system's; nil when none has.
+  /// The first Python interpreter that has the requirements of the package; nil if there is none.
   static let interpreter: String? = first(with: "zmq, numpy, google.protobuf")
-  /// What to say where there is none.
   static let absence: String =
     "no python3 here has zmq, numpy and google.protobuf (Debian: python3-zmq, python3-numpy, python3-protobuf)"
 
-  /// The first Python that has PyTorch too; nil when none has.
+  /// The first Python interpreter that also has PyTorch; nil if there is none.
   static let torchInterpreter: String? = first(with: "zmq, numpy, google.protobuf, torch")
-  /// What to say where there is none.
-  static let torchAbsence: String = "no python3 here has torch beside zmq, numpy and google.protobuf (pip install torch)"
+  static let torchAbsence: String =
+    "no python3 here has torch in addition to zmq, numpy and google.protobuf (pip install torch)"
 
   private static func first(with modules: String) -> String? {
     ["python3", "/usr/bin/python3"].first { python in
@@ -32,29 +31,37 @@ final class PythonProcess {
   }
 
   private let process = Process()
+  private let errors = Pipe()
 
   /// - Parameters:
-  ///   - file: under `python/`.
-  ///   - arguments: its own.
-  ///   - interpreter: nil takes `PythonProcess.interpreter`.
+  ///   - file: Path in the folder `python`.
+  ///   - arguments: Arguments of the file.
+  ///   - interpreter: nil: `PythonProcess.interpreter`.
   init(_ file: String, _ arguments: [String], interpreter: String? = nil) throws {
     let python = Self.root.appending(path: "python")
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = [interpreter ?? Self.interpreter ?? "python3", python.appending(path: file).path] + arguments
     process.environment = ProcessInfo.processInfo.environment.merging(["PYTHONPATH": python.path]) { $1 }
-    process.standardError = FileHandle.nullDevice
+    process.standardError = errors
     try process.run()
   }
 
   deinit { kill() }
 
-  /// SIGKILL: it says nothing more.
+  /// Ends the process with SIGKILL.
   func kill() {
     if process.isRunning { _ = Glibc.kill(process.processIdentifier, SIGKILL) }
     process.waitUntilExit()
   }
 
-  /// SIGTERM, and its exit status.
+  /// Waits until the process has ended by itself, and returns the text of its standard error.
+  func failure() -> String {
+    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return text
+  }
+
+  /// Ends the process with SIGTERM, and returns its exit status.
   func terminate() -> Int32 {
     process.terminate()
     process.waitUntilExit()

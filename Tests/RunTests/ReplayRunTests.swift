@@ -9,11 +9,11 @@ import Testing
 @testable import Training
 import Transport
 
-@Suite("What a run keeps", .serialized)
+@Suite(.serialized)
 struct ReplayRunTests {
-  /// Trains from stored groups alone, in a folder of its own.
+  /// Trains on stored groups, without actors.
   ///
-  /// - Returns: digest of what was trained on, and their number.
+  /// - Returns: The digest and the number of the groups.
   private func trainOffline(_ run: InProcessRun, _ replays: [URL]) throws -> (digest: String, groups: Int) {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let loop = try TrainingWorker(run.configuration, log: logger), intake = try OfflineIntake(replays, logger: logger)
@@ -21,10 +21,11 @@ struct ReplayRunTests {
     return (intake.digest, intake.groupCount)
   }
 
-  private func replay(_ run: InProcessRun) -> URL { URL(filePath: run.configuration.run.folder).appending(path: "replay") }
+  private func replay(_ run: InProcessRun) -> URL {
+    URL(filePath: run.configuration.run.folder).appending(path: "replay")
+  }
 
-  @Test("is the checkpoint that is best on held-out prompts, and a replay that trains to the same weights again")
-  func best() throws {
+  @Test func `a run keeps its best checkpoint and a replay that reproduces the weights`() throws {
     var online = try InProcessRun()
     let offline = try InProcessRun(), both = try InProcessRun(), again = try InProcessRun()
     defer { for run in [online, offline, both, again] { run.remove() } }
@@ -32,7 +33,7 @@ struct ReplayRunTests {
     online.configuration.checkpoint.heldOutPictures = 2
     online.configuration.checkpoint.keep = 1
     try online.run(actors: 1) { learner, _ in
-      // Meanwhile nobody else may work in this folder.
+      // At the same time, another learner in this folder is refused.
       let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
       let second = LearnerRun(try .init(), online.configuration, resumes: true, logger: logger)
       #expect { try second.join() } throws: {
@@ -54,10 +55,10 @@ struct ReplayRunTests {
     let metrics = try MetricsRecord.read(folder.appending(path: "metrics.jsonl"))[2].values
     #expect(metrics["replay/inserts"] == 12 && metrics["policy/lag_limit"] == 0)
 
-    // The same groups, without actors: the same weights. Measuring has changed nothing.
+    // The same groups give the same weights without actors. The evaluation does not change the weights.
     #expect(try trainOffline(offline, [replay(online)]).groups == 12)
     #expect(try offline.weights(3) == online.weights(3))
-    // Two replays at once, twice: the same groups in the same order, and the same weights.
+    // Two runs with two replays have the same groups in the same order, and the same weights.
     let copy = online.folder.appending(path: "copy")
     try files.copyItem(at: replay(online), to: copy)
     let first = try trainOffline(both, [replay(online), copy])
@@ -67,8 +68,7 @@ struct ReplayRunTests {
     #expect(try both.weights(3) != online.weights(3))
   }
 
-  @Test("A learner on another machine that renews its lease keeps this one out, by name")
-  func lease() throws {
+  @Test func `a run that a learner on another machine has locked is refused with its name`() throws {
     let run = try InProcessRun()
     defer { run.remove() }
     let folder = URL(filePath: run.configuration.run.folder)
@@ -81,7 +81,7 @@ struct ReplayRunTests {
     try holder(1).write(to: lock)
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let learner = LearnerRun(try .init(), run.configuration, resumes: true, logger: logger)
-    // In place, as the holder itself does; until the learner has seen it.
+    // The file is changed in place, as by the holder of the lock, until the learner has noticed it.
     let file = try FileHandle(forUpdating: lock)
     var renewals = 1
     while !learner.hasEnded {

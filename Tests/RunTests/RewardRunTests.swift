@@ -1,5 +1,4 @@
-// Whole runs whose rewards come from elsewhere: from several processes that die, with scores that are missing, beside
-// scores that are only watched.
+// Whole runs with rewards of several processes, lost reward servers, missing scores, shadow rewards and normalization.
 
 import Configuration
 import Foundation
@@ -13,14 +12,12 @@ import Testing
 import Threads
 import Transport
 
-@Suite("Runs and their rewards", .serialized)
+@Suite(.serialized)
 struct RewardRunTests {
   private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-  @Test(
-    "A Python reward server and a Swift one share a run, and killing either leaves it going",
-    .enabled(if: PythonProcess.interpreter != nil, "\(PythonProcess.absence)"))
-  func killed() throws {
+  @Test(.enabled(if: PythonProcess.interpreter != nil, "\(PythonProcess.absence)"))
+  func `a run survives the loss of its Python and its Swift reward server`() throws {
     try withRouter { run, context, back in
       run.configuration.reward.weights = ["colourfulness": 1]
       run.configuration.training.epochs = 4
@@ -35,7 +32,7 @@ struct RewardRunTests {
       try notices.subscribe()
       try notices.connect(run.configuration.network.notices)
       try run.train(context, actors: 2) { _, _ in
-        // A notice comes when an epoch has been trained.
+        // The learner sends a notice after each epoch.
         _ = try #require(try notices.receive(timeout: .seconds(120)))
         python.kill()
         _ = try #require(try notices.receive(timeout: .seconds(120)))
@@ -51,10 +48,8 @@ struct RewardRunTests {
     }
   }
 
-  @Test(
-    "Scores that are not numbers are missing in the replay, and are never trained on",
-    .enabled(if: PythonProcess.interpreter != nil, "\(PythonProcess.absence)"))
-  func neverTrainedOn() throws {
+  @Test(.enabled(if: PythonProcess.interpreter != nil, "\(PythonProcess.absence)"))
+  func `scores that are not finite are missing in the replay and not trained on`() throws {
     try withRouter { run, context, back in
       run.configuration.reward.weights = ["not_a_number": 1]
       run.configuration.reward.external = ["not_a_number"]
@@ -66,16 +61,16 @@ struct RewardRunTests {
       #expect(groups.count == 4)
       for trajectory in groups.flatMap(\.trajectories) {
         #expect(trajectory.denseRewards.isEmpty)
-        #expect(!trajectory.scores.isEmpty && trajectory.scores.allSatisfy { $0.reward == "not_a_number" && $0.value == nil })
+        #expect(!trajectory.scores.isEmpty)
+        #expect(trajectory.scores.allSatisfy { $0.reward == "not_a_number" && $0.value == nil })
       }
       let adapters = try [1, 2].map { try run.weights($0)[0] }
-      #expect(adapters[0] == adapters[1], "the adapter moved although nothing was scored")
+      #expect(adapters[0] == adapters[1], "the adapter changed although all scores were missing")
       withExtendedLifetime(python) {}
     }
   }
 
-  @Test("A shadow reward and a group's reward are kept with the trajectories; only the weighted ones are learned")
-  func shadow() throws {
+  @Test func `shadow rewards are stored and only weighted rewards are learned from`() throws {
     var run = try InProcessRun()
     defer { run.remove() }
     run.configuration.reward.weights = ["jpeg-compressibility": 2, "diversity": 3]
@@ -93,8 +88,7 @@ struct RewardRunTests {
     }
   }
 
-  @Test("Normalised rewards give the same weights when the learner is stopped and goes on, and other ones than raw rewards")
-  func normalised() throws {
+  @Test func `normalized rewards give the same weights after a resume`() throws {
     var whole = try InProcessRun(), stopped = try InProcessRun(), raw = try InProcessRun()
     defer { for run in [whole, stopped, raw] { run.remove() } }
     func configure(_ run: inout InProcessRun, window: Int) {
@@ -120,24 +114,24 @@ struct RewardRunTests {
     let metrics = try String(
       contentsOf: URL(filePath: whole.configuration.run.folder).appending(path: "metrics.jsonl"), encoding: .utf8)
     #expect(metrics.contains("reward/colourfulness/mean") && metrics.contains("reward/jpeg-compressibility/deviation"))
-    // The state belongs to the run: another window is another run.
+    // A run cannot be resumed with another window.
     configure(&stopped, window: 30)
     stopped.configuration.training.epochs = 3
     #expect { try stopped.run(actors: 0, resumes: true) } throws: { "\($0)".contains("reward.normalizationWindow") }
   }
 
-  // MARK: - Vocabulary
+  // MARK: - Helpers
 
   private let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
-  /// A run whose actors find a router; reward servers of any process join it at `back`.
+  /// Prepares a run with a router, which reward servers of any process can join at `back`.
   private func withRouter(_ body: (inout InProcessRun, Context, _ back: String) throws -> Void) throws {
     var run = try InProcessRun()
     defer { run.remove() }
     let context = try Context()
     let router = try RouterService(
-      context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*", 
+      context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*",
       network: NetworkSettings {
         $0.silenceLimit = 2
         $0.heartbeatInterval = 0.1
@@ -155,7 +149,7 @@ struct RewardRunTests {
     return try store.entries.map { try store.group($0.number) }
   }
 
-  /// One of the built programs.
+  /// Starts one of the built programs.
   private func process(_ name: String, _ arguments: [String]) throws -> Process {
     let process = Process()
     process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()

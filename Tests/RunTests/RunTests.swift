@@ -7,10 +7,9 @@ import Testing
 import Threads
 import Transport
 
-@Suite("A whole run in one process", .serialized)
+@Suite(.serialized)
 struct RunTests {
-  @Test("gives the same weights whether one actor works or three, and when the learner is stopped and goes on")
-  func sameWeights() throws {
+  @Test func `a run gives the same weights with one actor, with three, and after a resume`() throws {
     let one = try InProcessRun()
     let three = try InProcessRun()
     let stopped = try InProcessRun()
@@ -21,9 +20,9 @@ struct RunTests {
     try three.run(actors: 3)
     #expect(try three.weights(3) == expected)
 
-    // Stopped after the first epoch or the second; the second life has other actors.
+    // Stopped after the first or the second epoch, and resumed with another number of actors.
     try stopped.run(actors: 1) { learner, context in
-      // The second policy is announced once the first epoch is trained.
+      // The second policy is announced after the first epoch.
       let notices = try Socket(context, .subscriber)
       try notices.subscribe()
       try notices.connect(stopped.configuration.network.notices)
@@ -41,8 +40,7 @@ struct RunTests {
     #expect(store.verify().isEmpty)
   }
 
-  @Test("that cannot start says why and leaves nothing behind")
-  func refusals() throws {
+  @Test func `a run that cannot start names the reason and leaves no files`() throws {
     var run = try InProcessRun()
     defer { run.remove() }
     let model = run.configuration.run.model
@@ -51,7 +49,7 @@ struct RunTests {
     #expect(!FileManager.default.fileExists(atPath: run.configuration.run.folder))
     run.configuration.run.model = model
 
-    // Somebody else has the port.
+    // Another socket uses the port.
     let context = try Context()
     let other = try Socket(context, .router)
     let endpoint = try other.bind("tcp://127.0.0.1:*")
@@ -60,7 +58,7 @@ struct RunTests {
     #expect(!FileManager.default.fileExists(atPath: run.configuration.run.folder))
     withExtendedLifetime(context) {}
 
-    // The folder holds a run, and nobody said to go on with it.
+    // The folder contains a run, and the learner is not told to resume it.
     try FileManager.default.createDirectory(atPath: run.configuration.run.folder, withIntermediateDirectories: true)
     try Data("run-1\n".utf8).write(to: URL(filePath: run.configuration.run.folder).appending(path: "run-id"))
     #expect { try run.run(actors: 0) } throws: { "\($0)".contains("--resume") }

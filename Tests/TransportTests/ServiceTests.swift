@@ -1,15 +1,15 @@
-// Mailboxes, services, and peers who are not there.
+// Mailboxes, services, and absent or silent peers.
 
+import Roles
 import Testing
 import Threads
 import Transport
 
-@Suite("Services")
+@Suite
 struct ServiceTests {
   struct Stumble: Error, Equatable {}
 
-  @Test("A mailbox keeps the order, across threads, and ends when it is closed")
-  func mailbox() throws {
+  @Test func `a mailbox keeps the order across threads and ends when it is closed`() throws {
     let mailbox = Mailbox<Int>()
     let sender = ServiceThread(name: "sender") {
       for number in 0..<1000 { mailbox.put(number) }
@@ -23,8 +23,7 @@ struct ServiceTests {
     #expect(mailbox.take(timeout: .seconds(60)) == nil)
   }
 
-  @Test("A mailbox rings its waker, and gives up after a time-out")
-  func bell() throws {
+  @Test func `a mailbox uses its waker and returns after a time-out`() throws {
     let waker = try Waker()
     let mailbox = Mailbox<String>(waker: waker)
     #expect(mailbox.take(timeout: .milliseconds(5)) == nil)
@@ -35,8 +34,7 @@ struct ServiceTests {
     #expect(mailbox.takeAll() == ["a", "b"])
   }
 
-  @Test("A service tells where it is, and ends when it is asked to")
-  func service() throws {
+  @Test func `a service announces its address and ends on request`() throws {
     let context = try Context()
     let service = try Service(name: "echo") { waker, stop, announce in
       let socket = try Socket(context, .router)
@@ -60,8 +58,7 @@ struct ServiceTests {
     #expect(service.hasEnded)
   }
 
-  @Test("A service that fails before it is ready throws its own error")
-  func failure() async throws {
+  @Test func `a service that fails before or after its announcement throws its error`() async throws {
     #expect(throws: Stumble()) { _ = try Service<Int>(name: "stumbler") { _, _, _ in throw Stumble() } }
     let later = try Service<Int>(name: "stumbler") { _, _, announce in
       announce(1)
@@ -70,8 +67,7 @@ struct ServiceTests {
     await #expect(throws: Stumble()) { try await later.ended() }
   }
 
-  @Test("Somebody absent is warned about, then given up with the place and the remedy")
-  func absent() throws {
+  @Test func `an absent peer causes warnings and then an error with the endpoint and the hint`() throws {
     let start = ContinuousClock.now
     var watch = watch(start)
     #expect(try watch.check(now: start + .seconds(2)) == nil)
@@ -81,8 +77,7 @@ struct ServiceTests {
     #expect(error?.description.contains("tcp://a:1") == true && error?.description.contains("Start it.") == true)
   }
 
-  @Test("Somebody who fell silent is warned about, and waited for longer")
-  func silent() throws {
+  @Test func `a silent peer causes warnings and then an error after the patience`() throws {
     let start = ContinuousClock.now
     var watch = watch(start)
     watch.heard(1, now: start + .seconds(20))
@@ -96,6 +91,6 @@ struct ServiceTests {
   private func watch(_ start: ContinuousClock.Instant) -> PeerWatch {
     PeerWatch(
       who: "ada", peers: ["tcp://a:1", "tcp://b:2"], what: "a router", hint: "Start it.", timeout: .seconds(30),
-      silence: .seconds(15), patience: .seconds(100), start: start)
+      silenceLimit: .seconds(15), patience: .seconds(100), start: start)
   }
 }

@@ -1,4 +1,4 @@
-// Real sockets over inproc and tcp: what arrives, what is refused, and in which words.
+// Real sockets over inproc and tcp: received messages, and refusals with their texts.
 
 import Foundation
 import Testing
@@ -7,10 +7,9 @@ import Transport
 
 private let patience = Duration.seconds(10)
 
-@Suite("Sockets")
+@Suite
 struct SocketTests {
-  @Test("a frame is passed on without being copied, is still whole then, and can be sent again, at every size")
-  func frames() throws {
+  @Test func `a frame of any size can be sent several times without changing`() throws {
     let context = try Context()
     let router = try Socket(context, .router)
     let dealer = try Socket(context, .dealer)
@@ -25,7 +24,7 @@ struct SocketTests {
         _ = try Poller().wait(for: [router.readable], timeout: patience)
         let received = try #require(try router.receiveFromPeer())
         #expect(received.parts.count == 2 && received.frames[1] == bytes)
-        // Back as it came.
+        // The received frame can be sent back.
         #expect(try router.send(received.parts[1], to: [received.parts[0].bytes]) == .sent)
         #expect(received.parts[1].bytes == bytes)
         #expect(try dealer.receive(timeout: patience) == [bytes])
@@ -35,10 +34,10 @@ struct SocketTests {
     }
   }
 
-  @Test("A dealer and a router exchange messages of several frames, empty ones among them", arguments: [
+  @Test(arguments: [
     "tcp://127.0.0.1:*", "inproc://exchange",
   ])
-  func exchange(endpoint: String) throws {
+  func `a dealer and a router exchange messages of several frames`(endpoint: String) throws {
     let context = try Context()
     let router = try Socket(context, .router)
     let bound = try router.bind(endpoint)
@@ -52,8 +51,7 @@ struct SocketTests {
     #expect(try dealer.receive() == nil)
   }
 
-  @Test("An ephemeral port is read back as a number")
-  func ephemeral() throws {
+  @Test func `the bound endpoint has the number of a free port`() throws {
     let context = try Context()
     let socket = try Socket(context, .router)
     let bound = try socket.bind("tcp://127.0.0.1:*")
@@ -61,8 +59,7 @@ struct SocketTests {
     #expect(port > 0)
   }
 
-  @Test("A port in use is refused with the endpoint and what to do")
-  func inUse() throws {
+  @Test func `a port in use is refused with the endpoint and a hint`() throws {
     let context = try Context()
     let first = try Socket(context, .router)
     let bound = try first.bind("tcp://127.0.0.1:*")
@@ -73,10 +70,10 @@ struct SocketTests {
     #expect(error.description.contains("choose another port"))
   }
 
-  @Test("An address that others can reach is refused unless asked for", arguments: [
+  @Test(arguments: [
     "tcp://0.0.0.0:*", "tcp://*:*", "tcp://[::]:*", "tcp://example.org:5555",
   ])
-  func closedByDefault(endpoint: String) throws {
+  func `an address that other machines can reach is refused by default`(endpoint: String) throws {
     let context = try Context()
     let socket = try Socket(context, .publisher)
     let error = try #require(transportError { _ = try socket.bind(endpoint) })
@@ -84,9 +81,10 @@ struct SocketTests {
     #expect(error.description.contains("insecure"))
   }
 
-  @Test("Loopback addresses are recognised, look-alikes are not")
-  func loopback() {
-    for good in ["tcp://127.0.0.1:5", "tcp://127.3.2.1:*", "tcp://localhost:1", "tcp://[::1]:7", "inproc://a", "ipc:///a"] {
+  @Test func `loopback addresses are recognized and similar addresses are not`() {
+    for good in [
+      "tcp://127.0.0.1:5", "tcp://127.3.2.1:*", "tcp://localhost:1", "tcp://[::1]:7", "inproc://a", "ipc:///a",
+    ] {
       #expect(Endpoint.isLocal(good), "\(good)")
     }
     for bad in ["tcp://127.0.0.1.example.org:5", "tcp://10.0.0.1:5", "tcp://128.0.0.1:5", "udp://127.0.0.1:5", ""] {
@@ -94,8 +92,8 @@ struct SocketTests {
     }
   }
 
-  @Test("A malformed endpoint is explained", arguments: ["tcp://127.0.0.1", "nonsense", "tcp://127.0.0.1:port"])
-  func malformed(endpoint: String) throws {
+  @Test(arguments: ["tcp://127.0.0.1", "nonsense", "tcp://127.0.0.1:port"])
+  func `a malformed endpoint is refused by name`(endpoint: String) throws {
     let context = try Context()
     let socket = try Socket(context, .dealer)
     let error = try #require(transportError { try socket.connect(endpoint) })
@@ -103,23 +101,20 @@ struct SocketTests {
     #expect(error.description.contains(endpoint))
   }
 
-  @Test("A router says that a peer is unknown instead of dropping")
-  func unreachable() throws {
+  @Test func `a router reports an unknown peer`() throws {
     let context = try Context()
     let router = try Socket(context, .router)
     try router.bind("inproc://nobody")
-    #expect(try router.send([Array("ghost".utf8), [1]]) == .unreachable)
+    #expect(try router.send([Array("absent".utf8), [1]]) == .unreachable)
   }
 
-  @Test("A dealer without a peer says so instead of queueing")
-  func nobodyThere() throws {
+  @Test func `a dealer without a peer does not queue`() throws {
     let context = try Context()
     let dealer = try Socket(context, .dealer)
     #expect(try dealer.send([[1]]) == .full)
   }
 
-  @Test("A full peer is reported, and every message that was accepted arrives in order")
-  func backPressure() throws {
+  @Test func `a full queue is reported and accepted messages arrive in order`() throws {
     let context = try Context()
     var options = SocketOptions()
     options.sendHighWaterMark = 10
@@ -139,8 +134,7 @@ struct SocketTests {
     }
   }
 
-  @Test("A frame beyond the limit is refused before it is sent")
-  func tooLarge() throws {
+  @Test func `a frame beyond the limit is refused before it is sent`() throws {
     let context = try Context()
     var options = SocketOptions()
     options.maximumFrameBytes = 100
@@ -150,8 +144,7 @@ struct SocketTests {
     #expect(error.description.contains("101"))
   }
 
-  @Test("A peer that sends more than the limit is cut off, and others are still served")
-  func oversized() throws {
+  @Test func `a peer that sends a frame beyond the limit is disconnected and others are served`() throws {
     let context = try Context()
     var narrow = SocketOptions()
     narrow.maximumFrameBytes = 1000
@@ -166,8 +159,7 @@ struct SocketTests {
     #expect(try router.receive(timeout: patience) == [Array("polite".utf8), [1]])
   }
 
-  @Test("A reconnecting peer keeps its name and receives at its new connection")
-  func handover() throws {
+  @Test func `a reconnecting peer keeps its identity`() throws {
     let context = try Context()
     let router = try Socket(context, .router)
     let bound = try router.bind("tcp://127.0.0.1:*")
@@ -181,15 +173,14 @@ struct SocketTests {
     }
   }
 
-  @Test("A subscriber hears a publisher")
-  func publish() throws {
+  @Test func `a subscriber receives the messages of a publisher`() throws {
     let context = try Context()
     let publisher = try Socket(context, .publisher)
     let bound = try publisher.bind("tcp://127.0.0.1:*")
     let subscriber = try Socket(context, .subscriber)
     try subscriber.subscribe()
     try subscriber.connect(bound)
-    // A publisher drops until the subscription has arrived, so it repeats itself until it is heard.
+    // A publisher drops messages until the subscription has arrived, so the message is repeated.
     var heard: [[UInt8]]?
     for _ in 0..<1000 where heard == nil {
       _ = try publisher.send([[42]])
@@ -199,7 +190,7 @@ struct SocketTests {
   }
 }
 
-/// Sends as soon as the connection is up.
+/// Sends as soon as the connection is established.
 func sendPatiently(_ socket: borrowing Socket, _ frames: [[UInt8]]) throws -> SendOutcome {
   let end = ContinuousClock.now + patience
   while true {

@@ -1,4 +1,4 @@
-// Waiting, waking, and threads that end with an error.
+// Waits, wake-ups, and threads that end with an error.
 
 import Foundation
 import Synchronization
@@ -6,12 +6,11 @@ import Testing
 import Threads
 import Transport
 
-@Suite("Poller and service threads")
+@Suite
 struct ThreadTests {
   struct Stumble: Error, Equatable {}
 
-  @Test("A wake-up ends a long wait, from another thread")
-  func wake() throws {
+  @Test func `a waker ends a wait from another thread`() throws {
     let context = try Context()
     let waker = try Waker()
     let started = Mutex(false)
@@ -28,8 +27,7 @@ struct ThreadTests {
     #expect(started.withLock { $0 })
   }
 
-  @Test("A ring before the wait is not lost, and several count as one")
-  func early() throws {
+  @Test func `wake-ups before the wait are not lost and count as one`() throws {
     let waker = try Waker()
     waker.wake()
     waker.wake()
@@ -38,8 +36,7 @@ struct ThreadTests {
     #expect(try poller.wait(for: [], timeout: .zero).isEmpty)
   }
 
-  @Test("A time-out finds nothing")
-  func timeOut() throws {
+  @Test func `a wait ends after the time-out without a result`() throws {
     let context = try Context()
     let socket = try Socket(context, .router)
     try socket.bind("inproc://silence")
@@ -47,16 +44,14 @@ struct ThreadTests {
     #expect(found.isEmpty)
   }
 
-  @Test("A thread's error reaches everybody who waits for it")
-  func error() async throws {
+  @Test func `the error of a thread reaches all waiting threads`() async throws {
     let thread = ServiceThread(name: "stumbler") { throw Stumble() }
     await #expect(throws: Stumble()) { try await thread.ended() }
     #expect(throws: Stumble()) { try thread.join() }
     #expect(thread.hasEnded)
   }
 
-  @Test("Sockets of two threads meet over inproc")
-  func twoThreads() throws {
+  @Test func `sockets of two threads communicate over inproc`() throws {
     let context = try Context()
     let echo = ServiceThread(name: "echo") {
       let socket = try Socket(context, .pair)

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""A reward with a gradient, in NumPy alone: the mean of red squared.
+"""A reward with a gradient, in NumPy: the mean of red squared.
 
     python3 redness.py tcp://127.0.0.1:5804
 
-and in the run's configuration:
+and in the configuration of the run:
 
     reward: {weights: {redness: 1}, external: [redness]}
 """
 
-import sys
+import argparse
 
-from stepwise_rewards import serve
+from stepwise_rewards import add_arguments, serve
 
 
 def redness(images, prompts):
@@ -24,4 +24,5 @@ def redness_and_gradient(pixels, prompts):
 
 
 if __name__ == "__main__":
-    serve(redness, name="redness", endpoint=sys.argv[1:], gradient=redness_and_gradient, beat=0.2)
+    options = add_arguments(argparse.ArgumentParser()).parse_args()
+    serve(redness, name="redness", gradient=redness_and_gradient, heartbeat_interval=0.2, **vars(options))

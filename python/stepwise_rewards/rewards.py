@@ -1,4 +1,4 @@
-"""What a reward is, and how one is called: it promises one finite score an image or None, whatever the function does."""
+"""Rewards and their calls: one finite score or None per image, whatever the function returns or raises."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.float32]
 Scores = Union[Sequence[Optional[float]], npt.NDArray[Any], Any]
 
-#: Images uint8 ``[n, height, width, 3]`` and n prompts to n scores; None or NaN where an image cannot be scored.
+#: Maps images uint8 ``[n, height, width, 3]`` and n prompts to n scores; None or NaN if an image cannot be scored.
 ScoreFunction = Callable[[npt.NDArray[np.uint8], Sequence[str]], Scores]
 
-#: Pixels float32 ``[n, height, width, 3]`` in 0...1 and n prompts to n scores and d score / d pixels, shaped like the
-#: pixels. Each score must depend on its own image only.
+#: Maps pixels float32 ``[n, height, width, 3]`` in 0...1 and n prompts to n scores and d score / d pixels, with the
+#: shape of the pixels. Each score must depend on its own image only.
 GradientFunction = Callable[[Pixels, Sequence[str]], Tuple[Scores, npt.NDArray[Any]]]
 
 logger = logging.getLogger("stepwise_rewards")
@@ -25,7 +25,7 @@ logger = logging.getLogger("stepwise_rewards")
 
 @dataclass
 class Result:
-    """What became of one batch: a score an image or None, the gradient where one was asked for, and what was wrong."""
+    """The result of one batch: a score or None per image, the gradient if it was requested, and the errors."""
 
     scores: list[Optional[float]]
     gradient: Optional[Pixels] = None
@@ -37,11 +37,11 @@ class Reward:
     """A named function that scores images.
 
     Attributes:
-        name: As in the run's ``reward.weights``.
+        name: As in ``reward.weights`` of the configuration.
         function: See ``ScoreFunction``.
-        version: Change it whenever the same image could get another score; it is stored with every score.
-        gradient: See ``GradientFunction``; None for a reward without a gradient. ``torch_gradient`` makes one.
-        batch_size: Most images to a call of either function.
+        version: Stored with every score. Change it whenever the same image could get another score.
+        gradient: See ``GradientFunction``; None for a reward without a gradient. ``torch_gradient`` creates one.
+        batch_size: Largest number of images per call of either function.
     """
 
     name: str
@@ -57,14 +57,14 @@ class Reward:
             raise ValueError(f"{self.name}: expected a batch_size of at least 1, found {self.batch_size}")
 
     def scores(self, images: npt.NDArray[np.uint8], prompts: Sequence[str]) -> Result:
-        """Scores images, ``batch_size`` at a time. Never raises: what went wrong is in the result's ``error``."""
+        """Scores images, ``batch_size`` at a time. Never raises: problems are in ``error`` of the result."""
         return self._collect(images, prompts, lambda part, texts: (self.function(part, texts), None))
 
     def scores_and_gradient(self, pixels: Pixels, prompts: Sequence[str]) -> Result:
-        """Scores images and differentiates the scores. Never raises, as ``scores``."""
+        """Scores images and differentiates the scores. Never raises, like ``scores``."""
         gradient = self.gradient
         if gradient is None:
-            error = f"expected a reward with a gradient, found that {self.name} has none"
+            error = f"the reward {self.name} has no gradient"
             return Result([None] * len(prompts), error=error)
         return self._collect(pixels, prompts, gradient)
 
@@ -83,12 +83,12 @@ class Reward:
                 scores, gradient = call(part, texts)
                 values = _numbers(scores)
                 if values.shape != (len(texts),):
-                    raise ValueError(f"{len(values)} scores of shape {values.shape} for {len(texts)} images")
+                    raise ValueError(f"expected {len(texts)} scores, found an array of shape {values.shape}")
                 if wants_gradient:
                     slopes = _numbers(gradient)
                     if slopes.shape != part.shape:
                         raise ValueError(f"expected a gradient of shape {part.shape}, found {slopes.shape}")
-            except Exception as error:  # a scorer may raise anything, and the server must outlive it
+            except Exception as error:  # a scorer may raise any error, and the server must continue
                 logger.exception("reward %s failed on %d images", self.name, len(texts))
                 return Result([None] * len(prompts), error=f"{self.name}: {type(error).__name__}: {error}")
             for index, value in enumerate(values.tolist()):
@@ -105,19 +105,19 @@ class Reward:
 
 
 def _numbers(values: Any) -> npt.NDArray[np.float32]:
-    """A list with Nones, an array, or a tensor of torch as float32."""
+    """Converts a list with Nones, an array, or a tensor of PyTorch to float32."""
     if hasattr(values, "detach"):
         values = values.detach().cpu().float().numpy()
     return np.asarray(values, dtype=np.float32)
 
 
 def torch_gradient(function: Callable[[Any, Sequence[str]], Any], device: str = "cpu") -> GradientFunction:
-    """Makes a ``GradientFunction`` of a function in PyTorch.
+    """Creates a ``GradientFunction`` from a function in PyTorch.
 
     Args:
-        function: Takes a float tensor ``[n, height, width, 3]`` in 0...1 on ``device``, and n prompts; returns a tensor
-            of n scores, computed by differentiable operations, each from its own image alone.
-        device: Where the tensor is put.
+        function: Maps a float tensor ``[n, height, width, 3]`` in 0...1 on ``device`` and n prompts to a tensor of n
+            scores, by differentiable operations. Each score must depend on its own image only.
+        device: The device of the tensor.
     """
     import torch
 

@@ -1,11 +1,12 @@
-"""A reward server: one thread for the network, one for the scores.
+"""The reward server: a network thread and a scoring thread.
 
-It promises that a request is answered once, that signs of life come while a score is being computed, and that a scorer
-which hangs falls silent, so that the router gives its work to another server.
+The server answers every request once, and sends heartbeats while a score is being computed. If a scorer is stuck,
+the server sends no heartbeats, so that the router passes its requests to other servers.
 """
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import queue
@@ -19,13 +20,11 @@ import zmq
 from google.protobuf.message import DecodeError
 
 from . import wire
+from .connections import Connection, RouterRefusal
+from .keys import Keys, Path
 from .rewards import GradientFunction, Reward, ScoreFunction
 
 logger = logging.getLogger("stepwise_rewards")
-
-
-class RouterRefusal(Exception):
-    """A router does not take this server; the message says who said so and why."""
 
 
 @dataclass
@@ -39,12 +38,20 @@ class RewardServer:
     """Offers rewards to one or more routers until it is stopped.
 
     Args:
-        rewards: What it scores; names must differ.
-        endpoint: Where routers take reward servers in: ``network.routerBackends`` of the run's configuration.
-        server_name: Names it in logs.
-        credits: Requests it takes at once from each router; the next one waits here while one is scored.
-        beat: Seconds between two signs of life.
-        patience: Seconds on one request after which it counts as stuck and falls silent.
+        rewards: The rewards to offer, with different names.
+        endpoint: The endpoints of the routers for reward servers: ``network.routerBackends`` of the configuration.
+        keys: A folder of keys that ``stepwise keys`` made, as ``network.keys``; None disables encryption.
+        key_file: The key file of this server, as ``network.keyFile``; None for ``reward-server.key`` in ``keys``.
+        insecure: Whether to allow routers on other machines without keys, as ``network.insecure``.
+        server_name: Name of the server in logs.
+        credits: Number of requests that each router may send at a time. With two, the next request is already there
+            when one is done.
+        heartbeat_interval: Seconds between two heartbeats.
+        stuck_limit: Seconds for one request after which the server counts as stuck and sends no more heartbeats.
+
+    Raises:
+        ValueError: If an argument is invalid, if a key file cannot be used, or if a router is on another machine and
+            there are no keys.
     """
 
     def __init__(
@@ -52,171 +59,166 @@ class RewardServer:
         rewards: Iterable[Reward],
         endpoint: Union[str, Sequence[str]],
         *,
+        keys: Optional[Path] = None,
+        key_file: Optional[Path] = None,
+        insecure: bool = False,
         server_name: Optional[str] = None,
         credits: int = 2,
-        beat: float = 2.0,
-        patience: float = 120.0,
+        heartbeat_interval: float = 2.0,
+        stuck_limit: float = 120.0,
     ) -> None:
         self.rewards = list(rewards)
-        self.endpoints = [endpoint] if isinstance(endpoint, str) else list(endpoint)
+        endpoints = [endpoint] if isinstance(endpoint, str) else list(endpoint)
         self.server_name = server_name or f"python-{os.getpid()}"
         names = [reward.name for reward in self.rewards]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"expected rewards with different names, found {names}")
-        if not self.endpoints or credits < 1 or beat <= 0:
+        if not endpoints:
+            raise ValueError("expected at least one endpoint, found none")
+        if credits < 1 or heartbeat_interval <= 0:
             raise ValueError(
-                f"expected an endpoint, credits of at least 1 and a beat above 0, found {self.endpoints}, {credits}, {beat}"
+                "expected credits of at least 1 and a heartbeat_interval above 0, "
+                f"found {credits} and {heartbeat_interval}"
             )
+        if keys is None and key_file is not None:
+            raise ValueError("key_file requires keys, the folder with the allow-list")
         self.credits = credits
-        self.beat = beat
-        self.patience = patience
-        self._context = zmq.Context()
+        self.heartbeat_interval = heartbeat_interval
+        self.stuck_limit = stuck_limit
+        self._connections = [
+            Connection(endpoint, Keys.load(keys, key_file) if keys is not None else None, insecure)
+            for endpoint in endpoints
+        ]
         self._stopping = threading.Event()
         self._jobs: "queue.Queue[Optional[_Job]]" = queue.Queue()
-        self._begun: Optional[float] = None
+        self._began: Optional[float] = None
         self._unsent: "list[tuple[int, bytes]]" = []
-        # Rung by the worker and by stop(); the network thread waits on it together with the routers' sockets.
-        self._bell_address = f"inproc://bell-{id(self)}"
         self._answers: "queue.Queue[tuple[int, bytes]]" = queue.Queue()
-        self._bell = self._context.socket(zmq.PULL)
-        self._bell.bind(self._bell_address)
 
     def stop(self) -> None:
-        """Asks the server to end: it answers what it has begun and says goodbye. Safe in any thread and in a signal handler."""
+        """Requests the end of the server, which first answers the current request.
+
+        May be called from any thread and from a signal handler.
+        """
         self._stopping.set()
 
     def run(self) -> None:
-        """Serves until ``stop``.
+        """Serves until ``stop`` is called.
 
         Raises:
-            RouterRefusal: When a router refuses this server.
-            zmq.ZMQError: When an endpoint is malformed.
+            RouterRefusal: If a router refuses this server.
+            zmq.ZMQError: If an endpoint is malformed.
         """
-        sockets = [self._connect(endpoint) for endpoint in self.endpoints]
+        self._context = zmq.Context()
+        # The scoring thread wakes the network thread, which polls this socket together with those of the routers.
+        self._waker = self._context.socket(zmq.PULL)
+        self._waker.bind("inproc://waker")
         worker = threading.Thread(target=self._work, name="scoring", daemon=True)
         worker.start()
-        offered = ", ".join(reward.name for reward in self.rewards)
-        logger.info("%s: %s for %s", self.server_name, offered, ", ".join(self.endpoints))
         try:
-            self._serve(sockets)
-            self._finish(sockets)
+            for connection in self._connections:
+                connection.open(self._context)
+            offered = ", ".join(reward.name for reward in self.rewards)
+            routers = ", ".join(connection.endpoint for connection in self._connections)
+            logger.info("%s: offers %s to %s", self.server_name, offered, routers)
+            self._serve()
+            self._finish()
         finally:
             self._jobs.put(None)
-            if self._begun is None:
+            if self._began is None:
                 worker.join()
-            for socket in [*sockets, self._bell]:
-                socket.close()
+            for connection in self._connections:
+                connection.close()
+            self._waker.close()
             if not worker.is_alive():
                 self._context.term()
 
-    def _connect(self, endpoint: str) -> "zmq.Socket[bytes]":
-        socket = self._context.socket(zmq.DEALER)
-        # Every limit is set: nothing is queued for a router that is not there, and nothing too large is taken in.
-        socket.set(zmq.IMMEDIATE, 1)
-        socket.set(zmq.LINGER, 1000)
-        socket.set(zmq.SNDHWM, 256)
-        socket.set(zmq.RCVHWM, 256)
-        socket.set(zmq.MAXMSGSIZE, 256 << 20)
-        socket.set(zmq.RECONNECT_IVL, 100)
-        socket.set(zmq.RECONNECT_IVL_MAX, 2000)
-        socket.connect(endpoint)
-        return socket
-
-    def _serve(self, sockets: "list[zmq.Socket[bytes]]") -> None:
+    def _serve(self) -> None:
         poller = zmq.Poller()
-        for socket in [*sockets, self._bell]:
-            poller.register(socket, zmq.POLLIN)
-        greeted = [False] * len(sockets)
-        next_beat = 0.0
+        poller.register(self._waker, zmq.POLLIN)
+        for connection in self._connections:
+            connection.register(poller)
+        next_offer = 0.0
         while not self._stopping.is_set():
-            if time.monotonic() >= next_beat:
-                next_beat = time.monotonic() + self.beat
-                self._offer(sockets, greeted)
-            # stop() may come from a signal handler, which can do no more than set a flag.
-            wait = min(0.2, max(0.0, next_beat - time.monotonic())) if not self._unsent else 0.01
+            if time.monotonic() >= next_offer:
+                next_offer = time.monotonic() + self.heartbeat_interval
+                self._offer()
+            # A signal handler can only set the flag of stop(), so the flag is checked at intervals.
+            wait = 0.01 if self._unsent else min(0.2, max(0.0, next_offer - time.monotonic()))
             poller.poll(round(wait * 1000))
-            while self._bell.poll(0):
-                self._bell.recv()
-            for router, socket in enumerate(sockets):
-                while socket.poll(0):
-                    self._take(router, socket.recv_multipart()[-1])
-            self._answer(sockets)
+            while self._waker.poll(0):
+                self._waker.recv()
+            for router, connection in enumerate(self._connections):
+                connection.check()
+                while (frame := connection.receive()) is not None:
+                    self._take(router, frame)
+            self._answer()
 
-    def _offer(self, sockets: "list[zmq.Socket[bytes]]", greeted: "list[bool]") -> None:
-        if self._begun is not None and time.monotonic() - self._begun > self.patience:
-            logger.error("%s: stuck on one request; silent until it ends", self.server_name)
+    def _offer(self) -> None:
+        if self._began is not None and time.monotonic() - self._began > self.stuck_limit:
+            logger.error("%s: stuck on one request; sends no heartbeats until it is done", self.server_name)
             return
-        batch_size = max(reward.batch_size for reward in self.rewards)
-        for router, socket in enumerate(sockets):
-            if not greeted[router]:
-                greeted[router] = _send(socket, wire.hello(self.server_name))
-            _send(socket, wire.ready(self.server_name, self.rewards, self.credits, batch_size))
+        for connection in self._connections:
+            if connection.send(wire.hello(self.server_name)):
+                connection.send(wire.ready(self.server_name, self.rewards, self.credits))
 
     def _take(self, router: int, frame: bytes) -> None:
+        endpoint = self._connections[router].endpoint
         try:
             envelope = wire.parse(frame)
         except DecodeError as error:
-            logger.warning("%s: ignored a broken message of %s: %s", self.server_name, self.endpoints[router], error)
+            logger.warning("%s: ignored an invalid message from %s: %s", self.server_name, endpoint, error)
             return
         kind = envelope.WhichOneof("kind")
         if kind == "score_request":
             request = envelope.score_request
-            # A router that lost count, as after a silence, is borne with; one without measure is not.
-            most = 4 * self.credits * len(self.endpoints)
+            # A router may lose count of the credits, for example after a silence. Small excesses are tolerated, larger
+            # ones are answered without scores.
+            most = 4 * self.credits * len(self._connections)
             if self._jobs.qsize() >= most:
                 self._answers.put((router, wire.refuse(request, f"expected at most {most} waiting requests")))
                 return
             self._jobs.put(_Job(router, request, time.monotonic() + request.deadline_milliseconds / 1000))
         elif kind == "refusal":
-            raise RouterRefusal(f"{self.endpoints[router]} refused {self.server_name}: {envelope.refusal.reason}")
+            raise RouterRefusal(f"{endpoint}: the router refused {self.server_name}: {envelope.refusal.reason}")
         elif kind != "heartbeat":
-            logger.warning("%s: %s sent %s, which is ignored", self.server_name, self.endpoints[router], kind)
+            logger.warning("%s: ignored the message %s from %s", self.server_name, kind, endpoint)
 
-    def _answer(self, sockets: "list[zmq.Socket[bytes]]") -> None:
+    def _answer(self) -> None:
         while not self._answers.empty():
             self._unsent.append(self._answers.get())
-        self._unsent = [(router, frame) for router, frame in self._unsent if not _send(sockets[router], frame)]
+        self._unsent = [(router, frame) for router, frame in self._unsent if not self._connections[router].send(frame)]
 
-    def _finish(self, sockets: "list[zmq.Socket[bytes]]") -> None:
-        """Answers the request that is being scored, within reason; the router gives the waiting ones to others."""
-        end = time.monotonic() + min(self.patience, 10.0)
-        while self._begun is not None and time.monotonic() < end:
-            self._bell.poll(100)
-        self._answer(sockets)
-        for socket in sockets:
-            _send(socket, wire.goodbye("stopped"))
+    def _finish(self) -> None:
+        """Answers the current request, within a time limit. The router passes the waiting requests to other servers."""
+        end = time.monotonic() + min(self.stuck_limit, 10.0)
+        while self._began is not None and time.monotonic() < end:
+            self._waker.poll(100)
+        self._answer()
+        for connection in self._connections:
+            connection.send(wire.goodbye("stopped"))
 
     def _work(self) -> None:
-        bell = self._context.socket(zmq.PUSH)
-        bell.set(zmq.LINGER, 0)
-        bell.connect(self._bell_address)
+        waker = self._context.socket(zmq.PUSH)
+        waker.set(zmq.LINGER, 0)
+        waker.connect("inproc://waker")
         while True:
             job = self._jobs.get()
             if job is None or self._stopping.is_set():
                 break
-            # Nobody waits for a request past its deadline; an answer without results gives the credit back.
-            rewards = self.rewards if time.monotonic() < job.deadline else []
-            if not rewards:
+            # The client no longer waits for a request past its deadline. An answer without results returns the credit.
+            if time.monotonic() >= job.deadline:
                 del job.request.rewards[:]
-            self._begun = time.monotonic()
+            self._began = time.monotonic()
             try:
-                self._answers.put((job.router, wire.reply(job.request, rewards)))
+                self._answers.put((job.router, wire.reply(job.request, self.rewards)))
             finally:
-                self._begun = None
+                self._began = None
             try:
-                bell.send(b"", zmq.NOBLOCK)
+                waker.send(b"", zmq.NOBLOCK)
             except zmq.Again:
-                pass  # the bell has rung often enough to be heard
-        bell.close()
-
-
-def _send(socket: "zmq.Socket[bytes]", frame: bytes) -> bool:
-    """Hands a frame over without waiting; False when nobody is connected, or the queue is full."""
-    try:
-        socket.send(frame, zmq.NOBLOCK)
-        return True
-    except zmq.Again:
-        return False
+                pass  # the queue is full, so the network thread will wake up anyway
+        waker.close()
 
 
 def serve(
@@ -227,32 +229,39 @@ def serve(
     version: str = "1",
     gradient: Optional[GradientFunction] = None,
     batch_size: int = 32,
-    server_name: Optional[str] = None,
-    credits: int = 2,
-    beat: float = 2.0,
-    patience: float = 120.0,
+    **options: Any,
 ) -> None:
-    """Serves one reward until SIGTERM or SIGINT (in the main thread; elsewhere, use ``RewardServer`` and its ``stop``).
+    """Serves one reward until SIGTERM or SIGINT arrives.
+
+    Call it on the main thread. On other threads, use ``RewardServer`` and its ``stop``.
 
     Args:
-        function: Images uint8 ``[n, height, width, 3]`` and n prompts to n scores; larger is better.
-        name: The reward's, as in ``reward.weights`` of the run's configuration.
-        endpoint: ``network.routerBackends`` of the run's configuration, one or several.
+        function: Maps images uint8 ``[n, height, width, 3]`` and n prompts to n scores; larger is better.
+        name: Name of the reward, as in ``reward.weights`` of the configuration.
+        endpoint: ``network.routerBackends`` of the configuration.
         version: Stored with every score; change it with the scorer.
-        gradient: See ``GradientFunction``; ``torch_gradient`` makes one of a function in PyTorch.
-        batch_size: Most images to a call.
-        server_name, credits, beat, patience: See ``RewardServer``.
+        gradient: See ``GradientFunction``; ``torch_gradient`` creates one from a function in PyTorch.
+        batch_size: Largest number of images per call.
+        options: Keyword arguments of ``RewardServer``, such as ``keys``.
 
     Raises:
-        RouterRefusal: When a router refuses this server.
+        RouterRefusal: If a router refuses this server.
+        ValueError: See ``RewardServer``.
     """
     reward = Reward(name, function, version=version, gradient=gradient, batch_size=batch_size)
-    server = RewardServer(
-        [reward], endpoint, server_name=server_name, credits=credits, beat=beat, patience=patience
-    )
+    server = RewardServer([reward], endpoint, **options)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.stop())
-        # Whoever started this process may have blocked them, and a process inherits that.
+        # The parent process may have blocked the signals, which its children inherit.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
     server.run()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Adds the arguments ``endpoint``, ``keys``, ``key_file`` and ``insecure`` of ``serve`` to a parser."""
+    parser.add_argument("endpoint", nargs="+", help="network.routerBackends of the configuration")
+    parser.add_argument("--keys", help="folder of keys, as network.keys")
+    parser.add_argument("--key-file", help="key file of this server, as network.keyFile")
+    parser.add_argument("--insecure", action="store_true", help="allow routers on other machines without keys")
+    return parser

@@ -1,4 +1,4 @@
-"""Messages of stepwise.v1 as this package's values, and back. proto/stepwise.proto and docs/wire.md say what they mean."""
+"""Conversion of the messages of proto/stepwise.proto to and from the values of this package. See docs/wire.md."""
 
 from __future__ import annotations
 
@@ -12,46 +12,45 @@ from .rewards import Result, Reward
 
 messages: Any = stepwise_pb2  # generated code has no types
 
-PROTOCOL_VERSION = 1
+#: Peers of another version are refused.
+PROTOCOL_VERSION = 2
 
 
 def hello(name: str) -> bytes:
-    """The first message to a router: who this is."""
+    """The first message to a router. It also serves as a heartbeat."""
     return _bytes(
         hello=messages.Hello(protocol_version=PROTOCOL_VERSION, role=messages.REWARD_SERVER, name=name)
     )
 
 
-def ready(name: str, rewards: Iterable[Reward], credits: int, batch_size: int) -> bytes:
-    """Offers rewards, and is a sign of life."""
+def ready(name: str, rewards: Iterable[Reward], credits: int) -> bytes:
+    """Offers rewards."""
     offers = [
         messages.RewardVersion(name=reward.name, version=reward.version, has_gradient=reward.gradient is not None)
         for reward in rewards
     ]
-    return _bytes(
-        server_ready=messages.ServerReady(name=name, rewards=offers, batch_size=batch_size, credits=credits)
-    )
+    return _bytes(server_ready=messages.ServerReady(name=name, rewards=offers, credits=credits))
 
 
 def goodbye(reason: str) -> bytes:
-    """Leaves; the router gives what is unanswered to others at once."""
+    """Leaves on purpose, so that the router passes unanswered requests to other servers at once."""
     return _bytes(goodbye=messages.Goodbye(reason=reason))
 
 
 def parse(frame: bytes) -> Any:
-    """A received frame as an ``Envelope``.
+    """Decodes a received frame to an ``Envelope``.
 
     Raises:
-        google.protobuf.message.DecodeError: When the bytes are none.
+        google.protobuf.message.DecodeError: If the bytes are not a message.
     """
     return messages.Envelope.FromString(frame)
 
 
 def images(request: Any) -> npt.NDArray[Any]:
-    """The images of a ``ScoreRequest``: uint8, or float32 where a gradient is wanted, ``[n, height, width, 3]``.
+    """The images of a ``ScoreRequest``: uint8, or float32 if a gradient is requested, ``[n, height, width, 3]``.
 
     Raises:
-        ValueError: When type, shape and bytes do not fit together, or prompts are not one an image.
+        ValueError: If type, shape and bytes do not match, or if there is not one prompt per image.
     """
     tensor = request.images
     wanted = messages.FLOAT32 if request.want_gradient else messages.UINT8
@@ -61,14 +60,14 @@ def images(request: Any) -> npt.NDArray[Any]:
         raise ValueError(f"expected {kind} images [n, height, width, 3], found type {tensor.data_type}, shape {shape}")
     dtype = np.dtype("<f4") if request.want_gradient else np.dtype(np.uint8)
     if len(tensor.values) != int(np.prod(shape, dtype=object)) * dtype.itemsize:
-        raise ValueError(f"expected the bytes of shape {shape}, found {len(tensor.values)}")
+        raise ValueError(f"expected the bytes of shape {shape}, found {len(tensor.values)} bytes")
     if len(request.prompts) != shape[0]:
-        raise ValueError(f"expected {shape[0]} prompts, one an image, found {len(request.prompts)}")
+        raise ValueError(f"expected {shape[0]} prompts, one per image, found {len(request.prompts)}")
     return np.frombuffer(tensor.values, dtype).reshape(shape)
 
 
 def reply(request: Any, rewards: Sequence[Reward]) -> bytes:
-    """Scores a ``ScoreRequest``; whatever goes wrong is a missing score with its reason."""
+    """Scores a ``ScoreRequest``. Every problem becomes missing scores with the reason."""
     try:
         pictures = images(request)
         problem = ""
@@ -90,7 +89,7 @@ def reply(request: Any, rewards: Sequence[Reward]) -> bytes:
 
 
 def refuse(request: Any, reason: str) -> bytes:
-    """Answers a ``ScoreRequest`` that is not scored at all."""
+    """Answers a ``ScoreRequest`` without scoring it."""
     result = Result([None] * len(request.prompts), error=reason)
     results = [_score_result(name, None, result) for name in request.rewards]
     return _bytes(score_reply=messages.ScoreReply(id=request.id, results=results))

@@ -1,4 +1,4 @@
-"""The reward `colourfulness` in Python, for runs in which a Swift server and a Python one offer the same reward."""
+"""The reward `colourfulness` in Python, for runs in which a Swift server and a Python server offer the same reward."""
 
 import sys
 
@@ -16,4 +16,6 @@ def colourfulness(images, prompts):
 
 
 if __name__ == "__main__":
-    serve(colourfulness, name="colourfulness", version="python", endpoint=sys.argv[1:], beat=0.2, credits=4)
+    serve(
+        colourfulness, name="colourfulness", version="python", endpoint=sys.argv[1:], heartbeat_interval=0.2, credits=4
+    )

@@ -1,4 +1,4 @@
-"""Rewards that do what rewards should not, for tests of the router: their scores must come out as missing, by name."""
+"""Rewards that fail in different ways, for tests of the router. Their scores must be missing, with a reason."""
 
 import sys
 import threading
@@ -31,4 +31,4 @@ def silent(images, prompts):
 if __name__ == "__main__":
     functions = [broken, not_a_number, too_few, nothing, silent]
     rewards = [Reward(function.__name__, function) for function in functions]
-    RewardServer(rewards, sys.argv[1], beat=0.2, credits=8).run()
+    RewardServer(rewards, sys.argv[1], heartbeat_interval=0.2, credits=8).run()

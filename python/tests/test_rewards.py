@@ -1,4 +1,4 @@
-"""What a reward makes of a function's answer: numbers, missing ones, failures."""
+"""Tests of the calls of a reward function: scores, missing scores and failures."""
 
 import unittest
 
@@ -21,7 +21,7 @@ class Scores(unittest.TestCase):
 
         logging.getLogger("stepwise_rewards").setLevel(logging.CRITICAL)
 
-    def test_batches_come_back_in_order(self):
+    def test_batches_are_returned_in_order(self):
         sizes = []
 
         def counting(images, prompts):
@@ -33,18 +33,19 @@ class Scores(unittest.TestCase):
         self.assertEqual(result.error, "")
         np.testing.assert_allclose(result.scores, brightness(IMAGES, PROMPTS), rtol=1e-6)
 
-    def test_none_and_not_a_number_are_missing_by_name(self):
-        result = Reward("taste", lambda images, prompts: [1, None, float("nan"), float("inf"), 2]).scores(IMAGES, PROMPTS)
+    def test_none_and_values_that_are_not_finite_are_missing_with_the_name_of_the_reward(self):
+        scores = [1, None, float("nan"), float("inf"), 2]
+        result = Reward("taste", lambda images, prompts: scores).scores(IMAGES, PROMPTS)
         self.assertEqual(result.scores, [1, None, None, None, 2])
         self.assertEqual(result.error, "taste: expected finite numbers, found others for image 1, 2, 3")
 
-    def test_the_wrong_number_of_scores_is_missing_by_name(self):
+    def test_a_wrong_number_of_scores_makes_all_scores_missing(self):
         for count in (0, 4, 6):
             result = Reward("taste", lambda images, prompts: [1.0] * count).scores(IMAGES, PROMPTS)
             self.assertEqual(result.scores, [None] * 5)
-            self.assertIn(f"taste: ValueError: {count} scores of shape ({count},) for 5 images", result.error)
+            self.assertIn(f"taste: ValueError: expected 5 scores, found an array of shape ({count},)", result.error)
 
-    def test_nothing_and_an_exception_are_missing_by_name(self):
+    def test_a_missing_return_value_and_an_exception_make_all_scores_missing(self):
         def broken(images, prompts):
             raise RuntimeError("out of memory")
 
@@ -53,7 +54,7 @@ class Scores(unittest.TestCase):
         self.assertEqual(nothing.scores, [None] * 5)
         self.assertIn("taste", nothing.error)
 
-    def test_gradients_come_back_and_bad_ones_make_their_image_missing(self):
+    def test_gradients_are_returned_and_a_gradient_that_is_not_finite_makes_its_score_missing(self):
         def gradient(pixels, prompts):
             slopes = 2 * pixels
             slopes[1] = np.nan
@@ -65,19 +66,19 @@ class Scores(unittest.TestCase):
         np.testing.assert_allclose(result.gradient[2], 2 * PIXELS[2])
         self.assertIn("image 1", result.error)
 
-    def test_a_gradient_of_another_shape_or_none_at_all_is_an_error(self):
+    def test_a_gradient_of_another_shape_and_a_missing_gradient_are_errors(self):
         wrong = Reward("square", brightness, gradient=lambda pixels, prompts: (brightness(pixels, prompts), pixels[0]))
         self.assertIn("expected a gradient of shape (5, 2, 3, 3)", wrong.scores_and_gradient(PIXELS, PROMPTS).error)
         none = Reward("square", brightness).scores_and_gradient(PIXELS, PROMPTS)
-        self.assertEqual(none.error, "expected a reward with a gradient, found that square has none")
+        self.assertEqual(none.error, "the reward square has no gradient")
         self.assertEqual(none.scores, [None] * 5)
 
-    def test_bad_settings_are_refused(self):
+    def test_invalid_arguments_are_refused(self):
         for arguments in ({"name": ""}, {"name": "a", "batch_size": 0}):
             with self.assertRaises(ValueError):
                 Reward(function=brightness, **arguments)
 
-    def test_torch_differentiates(self):
+    def test_torch_gradient_differentiates_a_function(self):
         try:
             import torch
         except ImportError:

@@ -1,4 +1,4 @@
-"""A reward server against a router's socket, over real connections on this machine."""
+"""Tests of a reward server with the socket of a router, over TCP on this machine."""
 
 import logging
 import threading
@@ -36,7 +36,7 @@ class Server(unittest.TestCase):
         self.context.term()
 
     def start(self, *rewards, **options):
-        options = {"beat": 0.05, "server_name": "tester", **options}
+        options = {"heartbeat_interval": 0.05, "server_name": "tester", **options}
         self.server = RewardServer(rewards or [Reward("brightness", brightness, version="7")], self.endpoint, **options)
 
         def run():
@@ -49,7 +49,7 @@ class Server(unittest.TestCase):
         self.thread.start()
 
     def receive(self, kind, seconds=20.0):
-        """The next message of a kind; others are passed over."""
+        """The next message of a kind. Messages of other kinds are skipped."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.router.poll(100):
@@ -76,21 +76,21 @@ class Server(unittest.TestCase):
             )
         )
 
-    def test_it_introduces_itself_and_offers_what_it_scores(self):
+    def test_a_server_says_hello_and_offers_its_rewards(self):
         self.start(
             Reward("a", brightness, version="1"),
-            Reward("b", brightness, version="2", gradient=lambda pixels, prompts: (brightness(pixels, prompts), pixels)),
+            Reward("b", brightness, version="2", gradient=lambda pixels, prompts: ([0.0] * len(prompts), pixels)),
             credits=5,
         )
         hello = self.receive("hello")
-        self.assertEqual((hello.protocol_version, hello.role, hello.name), (1, messages.REWARD_SERVER, "tester"))
+        self.assertEqual((hello.protocol_version, hello.role, hello.name), (2, messages.REWARD_SERVER, "tester"))
         ready = self.receive("server_ready")
         offers = [(reward.name, reward.version, reward.has_gradient) for reward in ready.rewards]
         self.assertEqual(offers, [("a", "1", False), ("b", "2", True)])
-        self.assertEqual((ready.credits, ready.batch_size), (5, 32))
+        self.assertEqual(ready.credits, 5)
         self.assertIsNotNone(self.receive("server_ready"))
 
-    def test_scores_come_back(self):
+    def test_scores_are_returned(self):
         self.start()
         self.receive("server_ready")
         images = np.arange(3 * 4 * 4 * 3, dtype=np.uint8).reshape(3, 4, 4, 3)
@@ -100,8 +100,11 @@ class Server(unittest.TestCase):
         self.assertEqual((reply.results[0].reward, reply.results[0].version), ("brightness", "7"))
         np.testing.assert_allclose(reply.results[0].values, brightness(images, []), rtol=1e-6)
 
-    def test_gradients_come_back(self):
-        self.start(Reward("square", brightness, gradient=lambda pixels, prompts: ((pixels**2).sum((1, 2, 3)), 2 * pixels)))
+    def test_gradients_are_returned(self):
+        def gradient(pixels, prompts):
+            return (pixels**2).sum((1, 2, 3)), 2 * pixels
+
+        self.start(Reward("square", brightness, gradient=gradient))
         self.receive("server_ready")
         pixels = np.linspace(0, 1, 2 * 3 * 3 * 3, dtype=np.float32).reshape(2, 3, 3, 3)
         self.request(1, pixels, rewards=["square"], gradient=True)
@@ -110,7 +113,7 @@ class Server(unittest.TestCase):
         found = np.frombuffer(result.gradient.values, "<f4").reshape(pixels.shape)
         np.testing.assert_allclose(found, 2 * pixels)
 
-    def test_requests_that_do_not_fit_are_missing_with_the_reason(self):
+    def test_an_invalid_request_has_missing_scores_with_the_reason(self):
         self.start()
         self.receive("server_ready")
         images = np.zeros((2, 4, 4, 3), np.uint8)
@@ -120,35 +123,35 @@ class Server(unittest.TestCase):
         self.assertIn("expected one of brightness, found beauty", self.receive("score_reply").results[0].error)
         self.request(3, images.astype(np.float32), gradient=True)
         result = self.receive("score_reply").results[0]
-        self.assertIn("brightness has none", result.error)
+        self.assertIn("brightness has no gradient", result.error)
         self.assertEqual(list(result.missing), [0, 1])
 
-    def test_broken_bytes_are_ignored(self):
+    def test_invalid_messages_are_ignored(self):
         self.start()
         self.receive("server_ready")
         self.router.send_multipart([self.peer, b"\xff\xff\xff"])
         self.request(1, np.zeros((1, 2, 2, 3), np.uint8))
         self.assertEqual(self.receive("score_reply").id, 1)
 
-    def test_signs_of_life_come_while_it_scores_and_stop_when_it_is_stuck(self):
+    def test_signs_of_life_are_sent_during_scoring_and_stop_when_the_scorer_is_stuck(self):
         release = threading.Event()
 
         def slow(images, prompts):
             release.wait(20)
             return brightness(images, prompts)
 
-        self.start(Reward("brightness", slow), patience=0.5)
+        self.start(Reward("brightness", slow), stuck_limit=0.5)
         self.receive("server_ready")
         self.request(1, np.zeros((1, 2, 2, 3), np.uint8))
         self.assertIsNotNone(self.receive("server_ready"))
         end = time.monotonic() + 20
         while self.receive("server_ready", seconds=0.5) is not None:
-            self.assertLess(time.monotonic(), end, "it went on beating although it is stuck")
+            self.assertLess(time.monotonic(), end, "a stuck server still sends heartbeats")
         release.set()
         self.assertEqual(self.receive("score_reply").id, 1)
         self.assertIsNotNone(self.receive("server_ready"))
 
-    def test_a_stop_says_goodbye(self):
+    def test_a_stopped_server_says_goodbye(self):
         self.start()
         self.receive("server_ready")
         self.server.stop()
@@ -156,15 +159,15 @@ class Server(unittest.TestCase):
         self.thread.join(20)
         self.assertIsNone(self.failure)
 
-    def test_a_refusal_ends_it_with_the_reason(self):
+    def test_a_refused_server_ends_with_the_reason(self):
         self.start()
         self.receive("server_ready")
-        self.send(refusal=messages.Refusal(reason="protocol version 2 is needed"))
+        self.send(refusal=messages.Refusal(reason="expected protocol version 3"))
         self.thread.join(20)
         self.assertIsInstance(self.failure, RouterRefusal)
-        self.assertIn("protocol version 2 is needed", str(self.failure))
+        self.assertIn("expected protocol version 3", str(self.failure))
 
-    def test_bad_settings_are_refused(self):
+    def test_invalid_arguments_are_refused(self):
         reward = Reward("a", brightness)
         for rewards, endpoint, options in (([], "tcp://127.0.0.1:1", {}), ([reward, reward], "tcp://127.0.0.1:1", {}),
                                            ([reward], [], {}), ([reward], "tcp://127.0.0.1:1", {"credits": 0})):

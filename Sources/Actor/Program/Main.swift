@@ -1,56 +1,48 @@
-// The program of an actor: it joins a learner, samples, has pictures scored, and delivers.
+// The program of an actor: it joins a learner, samples, requests scores, and delivers trajectory groups.
 
 internal import Actor
 internal import ArgumentParser
-internal import Configuration
 internal import Foundation
+internal import Programs
 
 @main
 struct Program: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "stepwise-actor", abstract: "Samples trajectory groups for a learner, as long as its run lasts.")
+    commandName: "stepwise-actor", abstract: "Sample trajectory groups for a learner until its run is finished.")
 
-  @Option(help: "The run's YAML file; without it, all defaults.")
-  var config: String?
+  @OptionGroup var configuration: ConfigurationArguments
 
-  @Option(name: .customLong("set"), help: "Overrides a key, as sampling.batchSize=4; may be repeated.")
-  var overrides: [String] = []
-
-  @Flag(help: "Use addresses of other machines without keys, as network.insecure: true.")
-  var insecure = false
-
-  @Option(help: "Names this actor; two actors of a run must not share a name.")
+  @Option(help: "Name of this actor, unique in the run.")
   var name = "\(ProcessInfo.processInfo.hostName)-\(ProcessInfo.processInfo.processIdentifier)"
 
-  @Option(help: "Larger in every later life of the same name.")
+  @Option(help: "Counts the starts of the named actor: larger at each start.")
   var incarnation = Int(Date().timeIntervalSince1970)
 
-  @Option(help: "The learner's endpoint, instead of network.learner.")
+  @Option(help: "The endpoint of the learner, instead of network.learner.")
   var learner: String?
 
   @Option(help: "The endpoint of the learner's announcements, instead of network.notices.")
   var notices: String?
 
-  @Option(help: "A router's endpoint, instead of network.routers; may be repeated.")
+  @Option(help: "The endpoint of a router, instead of network.routers. May be repeated.")
   var router: [String] = []
 
   @Option(help: "Seconds to wait for the learner, instead of network.connectTimeout.")
   var connectTimeout: Double?
 
   func validate() throws {
-    if incarnation < 0 { throw ValidationError("--incarnation: expected 0 or more, found \(incarnation).") }
+    if incarnation < 0 { throw ValidationError("--incarnation: expected 0 or more, found \(incarnation)") }
     if let connectTimeout, !(connectTimeout > 0 && connectTimeout.isFinite) {
-      throw ValidationError("--connect-timeout: expected seconds above 0, found \(connectTimeout).")
+      throw ValidationError("--connect-timeout: expected seconds above 0, found \(connectTimeout)")
     }
   }
 
   func run() async throws {
-    var configuration = try Configuration(
-      file: config.map { URL(filePath: $0) }, overrides: overrides + (insecure ? ["network.insecure=true"] : []))
+    var configuration = try configuration.load()
     if let learner { configuration.network.learner = learner }
     if let notices { configuration.network.notices = notices }
     if !router.isEmpty { configuration.network.routers = router }
     if let connectTimeout { configuration.network.connectTimeout = connectTimeout }
-    try await ActorService.run(ActorOptions(configuration, name: name, incarnation: incarnation))
+    try await ActorRun.run(ActorOptions(configuration, name: name, incarnation: incarnation))
   }
 }

@@ -1,47 +1,37 @@
-// The program of the learner: it takes in trajectories, trains, and publishes policies.
+// The program of the learner: it assigns work, stores trajectory groups, trains, and publishes policies.
 
 internal import ArgumentParser
-internal import Configuration
 internal import Foundation
 internal import Learner
+internal import Programs
 
 @main
 struct Program: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "stepwise-learner", abstract: "Trains a policy on what actors deliver, as long as its run lasts.")
+    commandName: "stepwise-learner", abstract: "Train a policy on the trajectory groups of actors.")
 
-  @Option(help: "The run's YAML file; without it, all defaults.")
-  var config: String?
+  @OptionGroup var configuration: ConfigurationArguments
 
-  @Option(name: .customLong("set"), help: "Overrides a key, as training.epochs=3; may be repeated.")
-  var overrides: [String] = []
-
-  @Flag(help: "Use addresses of other machines without keys, as network.insecure: true.")
-  var insecure = false
-
-  @Flag(help: "Go on with the run that run.folder holds; without this it must hold none.")
+  @Flag(help: "Continue the run in run.folder. Without this flag, the folder must not contain a run.")
   var resume = false
 
-  @Flag(help: "Train on stored trajectories, those of --replay, without actors; run.folder must be another.")
+  @Flag(help: "Train on the stored trajectories of --replay, without actors. run.folder must be another folder.")
   var offline = false
 
   @Option(
     parsing: .upToNextOption,
-    help: "With --offline: replay folders; groups of one epoch are trained on together, the first folder's first.")
+    help: "With --offline: replay folders. Groups of one epoch are trained on together, in the order of the folders.")
   var replay: [String] = []
 
   func validate() throws {
-    if offline != !replay.isEmpty {
-      throw ValidationError(
-        offline
-          ? "--offline: expected --replay and at least one replay folder, found none"
-          : "--replay: expected --offline beside it; an online learner keeps its replay in run.folder")
+    if offline, replay.isEmpty { throw ValidationError("--offline: name at least one replay folder with --replay") }
+    if !offline, !replay.isEmpty {
+      throw ValidationError("--replay requires --offline; an online learner keeps its replay in run.folder")
     }
   }
 
   func run() async throws {
-    let configuration = try Configuration(
-      file: config.map { URL(filePath: $0) }, overrides: overrides + (insecure ? ["network.insecure=true"] : []))
+    let configuration = try configuration.load()
     if offline {
       try await LearnerRun.runOffline(configuration, replays: replay.map { URL(filePath: $0) }, resumes: resume)
     } else {

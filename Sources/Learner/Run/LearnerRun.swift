@@ -5,6 +5,7 @@ package import Configuration
 internal import Engine
 package import Foundation
 package import Logging
+internal import Roles
 internal import Synchronization
 package import Threads
 internal import Training
@@ -89,7 +90,7 @@ package final class LearnerRun: Sendable {
 
   /// The reward servers, for a method that follows their gradients; nil for the others.
   ///
-  /// - Throws: `ScoringError` naming the reward that is not offered with a gradient.
+  /// - Throws: `ScoreClientError` naming the reward that is not offered with a gradient.
   private static func gradients(
     _ context: Context, _ configuration: Configuration, _ logger: Logger
   ) throws -> (any PixelGradients)? {
@@ -107,8 +108,7 @@ package final class LearnerRun: Sendable {
   ) async throws {
     try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
     logger.info("learner: \(Compute.summary)")
-    let network = configuration.network
-    let security = try Security(folder: network.keys, file: network.keyFile, insecure: network.insecure, role: .learner)
+    let security = try configuration.network.security(for: .learner)
     let context = try Context(ioThreads: security.isEncrypted ? 2 : 1, security: security)
     let learner = LearnerRun(context, configuration, resumes: resumes, logger: logger)
     let signals = try TerminationSignals { signal in

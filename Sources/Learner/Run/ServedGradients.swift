@@ -14,7 +14,7 @@ final class ServedGradients: PixelGradients {
 
   /// Connects, and waits until all rewards are offered with a gradient.
   ///
-  /// - Throws: `ScoringError` naming the reward that is not.
+  /// - Throws: `ScoreClientError` naming the reward that is not.
   init(_ context: Context, _ configuration: Configuration) throws {
     sum = RewardSum(configuration.reward.weights)
     client = try ScoreClient(context, configuration.network, name: "learner")

@@ -6,6 +6,7 @@ internal import Foundation
 internal import Logging
 internal import Messages
 internal import Replay
+internal import Roles
 internal import Threads
 internal import Training
 internal import Transport
@@ -43,7 +44,7 @@ struct LearnerLoop {
   private var peers = RoleGuard(Self.actors)
 
   /// Whose keys have business here: nobody else may insert trajectories or read policies.
-  static let actors: Set<KeyRole> = [.actor]
+  static let actors: Set<Role> = [.actor]
 
   /// Bytes of groups that wait for the replay before no more are received.
   private static let intakeBytes = 16 << 20

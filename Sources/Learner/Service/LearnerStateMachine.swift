@@ -5,6 +5,7 @@
 internal import Configuration
 internal import Messages
 internal import Replay
+internal import Roles
 internal import Threads
 internal import Transport
 
@@ -111,8 +112,7 @@ struct LearnerStateMachine {
       incarnations[hello.name] = hello.incarnation
     }
     actors[peer]?.lastHeard = now
-    let welcome = Welcome(
-      runID: settings.runID, modelHash: settings.modelHash, runSeed: settings.seed, policy: policy)
+    let welcome = Welcome(runID: settings.runID, runSeed: settings.seed, policy: policy)
     return effects + [.send(.welcome(welcome), to: peer)] + (effects.isEmpty ? [] : offerWork(now: now))
   }
 

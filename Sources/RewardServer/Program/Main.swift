@@ -1,59 +1,42 @@
-// The program of the reward roles: `serve` scores pictures, `route` spreads them over servers.
+// The program of the reward roles: `serve` scores pictures, `route` spreads the requests over reward servers.
 
 internal import ArgumentParser
-internal import Configuration
 internal import Foundation
+internal import Programs
 internal import RewardServer
 
 @main
 struct Program: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "stepwise-reward-server", abstract: "Scores pictures for a run, or spreads that work over servers.",
+    commandName: "stepwise-reward-server", abstract: "Score pictures for a run, or spread the requests over servers.",
     subcommands: [Serve.self, Route.self])
-}
-
-/// Where the configuration comes from.
-struct ConfigurationOptions: ParsableArguments {
-  @Option(help: "The run's YAML file; without it, all defaults.")
-  var config: String?
-
-  @Option(name: .customLong("set"), help: "Overrides a key, as training.epochs=3; may be repeated.")
-  var overrides: [String] = []
-
-  @Flag(help: "Use addresses of other machines without keys, as network.insecure: true.")
-  var insecure = false
-
-  func load() throws -> Configuration {
-    try Configuration(
-      file: config.map { URL(filePath: $0) }, overrides: overrides + (insecure ? ["network.insecure=true"] : []))
-  }
 }
 
 struct Serve: AsyncParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Score pictures with the rewards of the configuration.")
 
-  @OptionGroup var options: ConfigurationOptions
+  @OptionGroup var configuration: ConfigurationArguments
 
-  @Option(help: "Names this server in logs.")
+  @Option(help: "Name of this server in logs.")
   var name = "scorer-\(ProcessInfo.processInfo.processIdentifier)"
 
-  @Option(help: "Serve actors directly at this endpoint, without a router.")
+  @Option(help: "Serve clients directly at this endpoint, without a router.")
   var bind: String?
 
   func run() async throws {
-    try await RewardService.serve(options.load(), name: name, bind: bind)
+    try await ScoringRun.run(configuration.load(), name: name, bind: bind)
   }
 }
 
 struct Route: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Spread score requests of actors over reward servers.")
+  static let configuration = CommandConfiguration(abstract: "Spread the score requests of clients over reward servers.")
 
-  @OptionGroup var options: ConfigurationOptions
+  @OptionGroup var configuration: ConfigurationArguments
 
-  @Option(help: "Which of network.routers to be, counted from 0.")
+  @Option(help: "The index of this router in network.routers.")
   var index = 0
 
   func run() async throws {
-    try await RewardService.route(options.load(), index: index)
+    try await RouterRun.run(configuration.load(), index: index)
   }
 }

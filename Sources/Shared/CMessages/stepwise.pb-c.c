@@ -7,1177 +7,1132 @@
 #endif
 
 #include "stepwise.pb-c.h"
-void   stepwise__v1__tensor__init
-                     (Stepwise__V1__Tensor         *message)
+void   stepwise__tensor__init
+                     (Stepwise__Tensor         *message)
 {
-  static const Stepwise__V1__Tensor init_value = STEPWISE__V1__TENSOR__INIT;
+  static const Stepwise__Tensor init_value = STEPWISE__TENSOR__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__tensor__get_packed_size
-                     (const Stepwise__V1__Tensor *message)
+size_t stepwise__tensor__get_packed_size
+                     (const Stepwise__Tensor *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__tensor__descriptor);
+  assert(message->base.descriptor == &stepwise__tensor__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__tensor__pack
-                     (const Stepwise__V1__Tensor *message,
+size_t stepwise__tensor__pack
+                     (const Stepwise__Tensor *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__tensor__descriptor);
+  assert(message->base.descriptor == &stepwise__tensor__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__tensor__pack_to_buffer
-                     (const Stepwise__V1__Tensor *message,
+size_t stepwise__tensor__pack_to_buffer
+                     (const Stepwise__Tensor *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__tensor__descriptor);
+  assert(message->base.descriptor == &stepwise__tensor__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__Tensor *
-       stepwise__v1__tensor__unpack
+Stepwise__Tensor *
+       stepwise__tensor__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__Tensor *)
-     protobuf_c_message_unpack (&stepwise__v1__tensor__descriptor,
+  return (Stepwise__Tensor *)
+     protobuf_c_message_unpack (&stepwise__tensor__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__tensor__free_unpacked
-                     (Stepwise__V1__Tensor *message,
+void   stepwise__tensor__free_unpacked
+                     (Stepwise__Tensor *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__tensor__descriptor);
+  assert(message->base.descriptor == &stepwise__tensor__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__hello__init
-                     (Stepwise__V1__Hello         *message)
+void   stepwise__hello__init
+                     (Stepwise__Hello         *message)
 {
-  static const Stepwise__V1__Hello init_value = STEPWISE__V1__HELLO__INIT;
+  static const Stepwise__Hello init_value = STEPWISE__HELLO__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__hello__get_packed_size
-                     (const Stepwise__V1__Hello *message)
+size_t stepwise__hello__get_packed_size
+                     (const Stepwise__Hello *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__hello__descriptor);
+  assert(message->base.descriptor == &stepwise__hello__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__hello__pack
-                     (const Stepwise__V1__Hello *message,
+size_t stepwise__hello__pack
+                     (const Stepwise__Hello *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__hello__descriptor);
+  assert(message->base.descriptor == &stepwise__hello__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__hello__pack_to_buffer
-                     (const Stepwise__V1__Hello *message,
+size_t stepwise__hello__pack_to_buffer
+                     (const Stepwise__Hello *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__hello__descriptor);
+  assert(message->base.descriptor == &stepwise__hello__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__Hello *
-       stepwise__v1__hello__unpack
+Stepwise__Hello *
+       stepwise__hello__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__Hello *)
-     protobuf_c_message_unpack (&stepwise__v1__hello__descriptor,
+  return (Stepwise__Hello *)
+     protobuf_c_message_unpack (&stepwise__hello__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__hello__free_unpacked
-                     (Stepwise__V1__Hello *message,
+void   stepwise__hello__free_unpacked
+                     (Stepwise__Hello *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__hello__descriptor);
+  assert(message->base.descriptor == &stepwise__hello__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__welcome__init
-                     (Stepwise__V1__Welcome         *message)
+void   stepwise__welcome__init
+                     (Stepwise__Welcome         *message)
 {
-  static const Stepwise__V1__Welcome init_value = STEPWISE__V1__WELCOME__INIT;
+  static const Stepwise__Welcome init_value = STEPWISE__WELCOME__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__welcome__get_packed_size
-                     (const Stepwise__V1__Welcome *message)
+size_t stepwise__welcome__get_packed_size
+                     (const Stepwise__Welcome *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__welcome__descriptor);
+  assert(message->base.descriptor == &stepwise__welcome__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__welcome__pack
-                     (const Stepwise__V1__Welcome *message,
+size_t stepwise__welcome__pack
+                     (const Stepwise__Welcome *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__welcome__descriptor);
+  assert(message->base.descriptor == &stepwise__welcome__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__welcome__pack_to_buffer
-                     (const Stepwise__V1__Welcome *message,
+size_t stepwise__welcome__pack_to_buffer
+                     (const Stepwise__Welcome *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__welcome__descriptor);
+  assert(message->base.descriptor == &stepwise__welcome__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__Welcome *
-       stepwise__v1__welcome__unpack
+Stepwise__Welcome *
+       stepwise__welcome__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__Welcome *)
-     protobuf_c_message_unpack (&stepwise__v1__welcome__descriptor,
+  return (Stepwise__Welcome *)
+     protobuf_c_message_unpack (&stepwise__welcome__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__welcome__free_unpacked
-                     (Stepwise__V1__Welcome *message,
+void   stepwise__welcome__free_unpacked
+                     (Stepwise__Welcome *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__welcome__descriptor);
+  assert(message->base.descriptor == &stepwise__welcome__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__refusal__init
-                     (Stepwise__V1__Refusal         *message)
+void   stepwise__refusal__init
+                     (Stepwise__Refusal         *message)
 {
-  static const Stepwise__V1__Refusal init_value = STEPWISE__V1__REFUSAL__INIT;
+  static const Stepwise__Refusal init_value = STEPWISE__REFUSAL__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__refusal__get_packed_size
-                     (const Stepwise__V1__Refusal *message)
+size_t stepwise__refusal__get_packed_size
+                     (const Stepwise__Refusal *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__refusal__descriptor);
+  assert(message->base.descriptor == &stepwise__refusal__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__refusal__pack
-                     (const Stepwise__V1__Refusal *message,
+size_t stepwise__refusal__pack
+                     (const Stepwise__Refusal *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__refusal__descriptor);
+  assert(message->base.descriptor == &stepwise__refusal__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__refusal__pack_to_buffer
-                     (const Stepwise__V1__Refusal *message,
+size_t stepwise__refusal__pack_to_buffer
+                     (const Stepwise__Refusal *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__refusal__descriptor);
+  assert(message->base.descriptor == &stepwise__refusal__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__Refusal *
-       stepwise__v1__refusal__unpack
+Stepwise__Refusal *
+       stepwise__refusal__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__Refusal *)
-     protobuf_c_message_unpack (&stepwise__v1__refusal__descriptor,
+  return (Stepwise__Refusal *)
+     protobuf_c_message_unpack (&stepwise__refusal__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__refusal__free_unpacked
-                     (Stepwise__V1__Refusal *message,
+void   stepwise__refusal__free_unpacked
+                     (Stepwise__Refusal *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__refusal__descriptor);
+  assert(message->base.descriptor == &stepwise__refusal__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__heartbeat__init
-                     (Stepwise__V1__Heartbeat         *message)
+void   stepwise__heartbeat__init
+                     (Stepwise__Heartbeat         *message)
 {
-  static const Stepwise__V1__Heartbeat init_value = STEPWISE__V1__HEARTBEAT__INIT;
+  static const Stepwise__Heartbeat init_value = STEPWISE__HEARTBEAT__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__heartbeat__get_packed_size
-                     (const Stepwise__V1__Heartbeat *message)
+size_t stepwise__heartbeat__get_packed_size
+                     (const Stepwise__Heartbeat *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__heartbeat__descriptor);
+  assert(message->base.descriptor == &stepwise__heartbeat__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__heartbeat__pack
-                     (const Stepwise__V1__Heartbeat *message,
+size_t stepwise__heartbeat__pack
+                     (const Stepwise__Heartbeat *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__heartbeat__descriptor);
+  assert(message->base.descriptor == &stepwise__heartbeat__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__heartbeat__pack_to_buffer
-                     (const Stepwise__V1__Heartbeat *message,
+size_t stepwise__heartbeat__pack_to_buffer
+                     (const Stepwise__Heartbeat *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__heartbeat__descriptor);
+  assert(message->base.descriptor == &stepwise__heartbeat__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__Heartbeat *
-       stepwise__v1__heartbeat__unpack
+Stepwise__Heartbeat *
+       stepwise__heartbeat__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__Heartbeat *)
-     protobuf_c_message_unpack (&stepwise__v1__heartbeat__descriptor,
+  return (Stepwise__Heartbeat *)
+     protobuf_c_message_unpack (&stepwise__heartbeat__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__heartbeat__free_unpacked
-                     (Stepwise__V1__Heartbeat *message,
+void   stepwise__heartbeat__free_unpacked
+                     (Stepwise__Heartbeat *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__heartbeat__descriptor);
+  assert(message->base.descriptor == &stepwise__heartbeat__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__goodbye__init
-                     (Stepwise__V1__Goodbye         *message)
+void   stepwise__goodbye__init
+                     (Stepwise__Goodbye         *message)
 {
-  static const Stepwise__V1__Goodbye init_value = STEPWISE__V1__GOODBYE__INIT;
+  static const Stepwise__Goodbye init_value = STEPWISE__GOODBYE__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__goodbye__get_packed_size
-                     (const Stepwise__V1__Goodbye *message)
+size_t stepwise__goodbye__get_packed_size
+                     (const Stepwise__Goodbye *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__goodbye__descriptor);
+  assert(message->base.descriptor == &stepwise__goodbye__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__goodbye__pack
-                     (const Stepwise__V1__Goodbye *message,
+size_t stepwise__goodbye__pack
+                     (const Stepwise__Goodbye *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__goodbye__descriptor);
+  assert(message->base.descriptor == &stepwise__goodbye__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__goodbye__pack_to_buffer
-                     (const Stepwise__V1__Goodbye *message,
+size_t stepwise__goodbye__pack_to_buffer
+                     (const Stepwise__Goodbye *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__goodbye__descriptor);
+  assert(message->base.descriptor == &stepwise__goodbye__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__Goodbye *
-       stepwise__v1__goodbye__unpack
+Stepwise__Goodbye *
+       stepwise__goodbye__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__Goodbye *)
-     protobuf_c_message_unpack (&stepwise__v1__goodbye__descriptor,
+  return (Stepwise__Goodbye *)
+     protobuf_c_message_unpack (&stepwise__goodbye__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__goodbye__free_unpacked
-                     (Stepwise__V1__Goodbye *message,
+void   stepwise__goodbye__free_unpacked
+                     (Stepwise__Goodbye *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__goodbye__descriptor);
+  assert(message->base.descriptor == &stepwise__goodbye__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__work_request__init
-                     (Stepwise__V1__WorkRequest         *message)
+void   stepwise__work_request__init
+                     (Stepwise__WorkRequest         *message)
 {
-  static const Stepwise__V1__WorkRequest init_value = STEPWISE__V1__WORK_REQUEST__INIT;
+  static const Stepwise__WorkRequest init_value = STEPWISE__WORK_REQUEST__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__work_request__get_packed_size
-                     (const Stepwise__V1__WorkRequest *message)
+size_t stepwise__work_request__get_packed_size
+                     (const Stepwise__WorkRequest *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__work_request__descriptor);
+  assert(message->base.descriptor == &stepwise__work_request__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__work_request__pack
-                     (const Stepwise__V1__WorkRequest *message,
+size_t stepwise__work_request__pack
+                     (const Stepwise__WorkRequest *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__work_request__descriptor);
+  assert(message->base.descriptor == &stepwise__work_request__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__work_request__pack_to_buffer
-                     (const Stepwise__V1__WorkRequest *message,
+size_t stepwise__work_request__pack_to_buffer
+                     (const Stepwise__WorkRequest *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__work_request__descriptor);
+  assert(message->base.descriptor == &stepwise__work_request__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__WorkRequest *
-       stepwise__v1__work_request__unpack
+Stepwise__WorkRequest *
+       stepwise__work_request__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__WorkRequest *)
-     protobuf_c_message_unpack (&stepwise__v1__work_request__descriptor,
+  return (Stepwise__WorkRequest *)
+     protobuf_c_message_unpack (&stepwise__work_request__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__work_request__free_unpacked
-                     (Stepwise__V1__WorkRequest *message,
+void   stepwise__work_request__free_unpacked
+                     (Stepwise__WorkRequest *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__work_request__descriptor);
+  assert(message->base.descriptor == &stepwise__work_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__assignment__init
-                     (Stepwise__V1__Assignment         *message)
+void   stepwise__assignment__init
+                     (Stepwise__Assignment         *message)
 {
-  static const Stepwise__V1__Assignment init_value = STEPWISE__V1__ASSIGNMENT__INIT;
+  static const Stepwise__Assignment init_value = STEPWISE__ASSIGNMENT__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__assignment__get_packed_size
-                     (const Stepwise__V1__Assignment *message)
+size_t stepwise__assignment__get_packed_size
+                     (const Stepwise__Assignment *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__assignment__descriptor);
+  assert(message->base.descriptor == &stepwise__assignment__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__assignment__pack
-                     (const Stepwise__V1__Assignment *message,
+size_t stepwise__assignment__pack
+                     (const Stepwise__Assignment *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__assignment__descriptor);
+  assert(message->base.descriptor == &stepwise__assignment__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__assignment__pack_to_buffer
-                     (const Stepwise__V1__Assignment *message,
+size_t stepwise__assignment__pack_to_buffer
+                     (const Stepwise__Assignment *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__assignment__descriptor);
+  assert(message->base.descriptor == &stepwise__assignment__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__Assignment *
-       stepwise__v1__assignment__unpack
+Stepwise__Assignment *
+       stepwise__assignment__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__Assignment *)
-     protobuf_c_message_unpack (&stepwise__v1__assignment__descriptor,
+  return (Stepwise__Assignment *)
+     protobuf_c_message_unpack (&stepwise__assignment__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__assignment__free_unpacked
-                     (Stepwise__V1__Assignment *message,
+void   stepwise__assignment__free_unpacked
+                     (Stepwise__Assignment *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__assignment__descriptor);
+  assert(message->base.descriptor == &stepwise__assignment__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__work__init
-                     (Stepwise__V1__Work         *message)
+void   stepwise__work__init
+                     (Stepwise__Work         *message)
 {
-  static const Stepwise__V1__Work init_value = STEPWISE__V1__WORK__INIT;
+  static const Stepwise__Work init_value = STEPWISE__WORK__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__work__get_packed_size
-                     (const Stepwise__V1__Work *message)
+size_t stepwise__work__get_packed_size
+                     (const Stepwise__Work *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__work__descriptor);
+  assert(message->base.descriptor == &stepwise__work__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__work__pack
-                     (const Stepwise__V1__Work *message,
+size_t stepwise__work__pack
+                     (const Stepwise__Work *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__work__descriptor);
+  assert(message->base.descriptor == &stepwise__work__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__work__pack_to_buffer
-                     (const Stepwise__V1__Work *message,
+size_t stepwise__work__pack_to_buffer
+                     (const Stepwise__Work *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__work__descriptor);
+  assert(message->base.descriptor == &stepwise__work__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__Work *
-       stepwise__v1__work__unpack
+Stepwise__Work *
+       stepwise__work__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__Work *)
-     protobuf_c_message_unpack (&stepwise__v1__work__descriptor,
+  return (Stepwise__Work *)
+     protobuf_c_message_unpack (&stepwise__work__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__work__free_unpacked
-                     (Stepwise__V1__Work *message,
+void   stepwise__work__free_unpacked
+                     (Stepwise__Work *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__work__descriptor);
+  assert(message->base.descriptor == &stepwise__work__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__run_finished__init
-                     (Stepwise__V1__RunFinished         *message)
+void   stepwise__run_finished__init
+                     (Stepwise__RunFinished         *message)
 {
-  static const Stepwise__V1__RunFinished init_value = STEPWISE__V1__RUN_FINISHED__INIT;
+  static const Stepwise__RunFinished init_value = STEPWISE__RUN_FINISHED__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__run_finished__get_packed_size
-                     (const Stepwise__V1__RunFinished *message)
+size_t stepwise__run_finished__get_packed_size
+                     (const Stepwise__RunFinished *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__run_finished__descriptor);
+  assert(message->base.descriptor == &stepwise__run_finished__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__run_finished__pack
-                     (const Stepwise__V1__RunFinished *message,
+size_t stepwise__run_finished__pack
+                     (const Stepwise__RunFinished *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__run_finished__descriptor);
+  assert(message->base.descriptor == &stepwise__run_finished__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__run_finished__pack_to_buffer
-                     (const Stepwise__V1__RunFinished *message,
+size_t stepwise__run_finished__pack_to_buffer
+                     (const Stepwise__RunFinished *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__run_finished__descriptor);
+  assert(message->base.descriptor == &stepwise__run_finished__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__RunFinished *
-       stepwise__v1__run_finished__unpack
+Stepwise__RunFinished *
+       stepwise__run_finished__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__RunFinished *)
-     protobuf_c_message_unpack (&stepwise__v1__run_finished__descriptor,
+  return (Stepwise__RunFinished *)
+     protobuf_c_message_unpack (&stepwise__run_finished__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__run_finished__free_unpacked
-                     (Stepwise__V1__RunFinished *message,
+void   stepwise__run_finished__free_unpacked
+                     (Stepwise__RunFinished *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__run_finished__descriptor);
+  assert(message->base.descriptor == &stepwise__run_finished__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__score__init
-                     (Stepwise__V1__Score         *message)
+void   stepwise__score__init
+                     (Stepwise__Score         *message)
 {
-  static const Stepwise__V1__Score init_value = STEPWISE__V1__SCORE__INIT;
+  static const Stepwise__Score init_value = STEPWISE__SCORE__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__score__get_packed_size
-                     (const Stepwise__V1__Score *message)
+size_t stepwise__score__get_packed_size
+                     (const Stepwise__Score *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__score__descriptor);
+  assert(message->base.descriptor == &stepwise__score__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__score__pack
-                     (const Stepwise__V1__Score *message,
+size_t stepwise__score__pack
+                     (const Stepwise__Score *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__score__descriptor);
+  assert(message->base.descriptor == &stepwise__score__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__score__pack_to_buffer
-                     (const Stepwise__V1__Score *message,
+size_t stepwise__score__pack_to_buffer
+                     (const Stepwise__Score *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__score__descriptor);
+  assert(message->base.descriptor == &stepwise__score__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__Score *
-       stepwise__v1__score__unpack
+Stepwise__Score *
+       stepwise__score__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__Score *)
-     protobuf_c_message_unpack (&stepwise__v1__score__descriptor,
+  return (Stepwise__Score *)
+     protobuf_c_message_unpack (&stepwise__score__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__score__free_unpacked
-                     (Stepwise__V1__Score *message,
+void   stepwise__score__free_unpacked
+                     (Stepwise__Score *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__score__descriptor);
+  assert(message->base.descriptor == &stepwise__score__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__trajectory__init
-                     (Stepwise__V1__Trajectory         *message)
+void   stepwise__trajectory__init
+                     (Stepwise__Trajectory         *message)
 {
-  static const Stepwise__V1__Trajectory init_value = STEPWISE__V1__TRAJECTORY__INIT;
+  static const Stepwise__Trajectory init_value = STEPWISE__TRAJECTORY__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__trajectory__get_packed_size
-                     (const Stepwise__V1__Trajectory *message)
+size_t stepwise__trajectory__get_packed_size
+                     (const Stepwise__Trajectory *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__trajectory__descriptor);
+  assert(message->base.descriptor == &stepwise__trajectory__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__trajectory__pack
-                     (const Stepwise__V1__Trajectory *message,
+size_t stepwise__trajectory__pack
+                     (const Stepwise__Trajectory *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__trajectory__descriptor);
+  assert(message->base.descriptor == &stepwise__trajectory__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__trajectory__pack_to_buffer
-                     (const Stepwise__V1__Trajectory *message,
+size_t stepwise__trajectory__pack_to_buffer
+                     (const Stepwise__Trajectory *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__trajectory__descriptor);
+  assert(message->base.descriptor == &stepwise__trajectory__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__Trajectory *
-       stepwise__v1__trajectory__unpack
+Stepwise__Trajectory *
+       stepwise__trajectory__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__Trajectory *)
-     protobuf_c_message_unpack (&stepwise__v1__trajectory__descriptor,
+  return (Stepwise__Trajectory *)
+     protobuf_c_message_unpack (&stepwise__trajectory__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__trajectory__free_unpacked
-                     (Stepwise__V1__Trajectory *message,
+void   stepwise__trajectory__free_unpacked
+                     (Stepwise__Trajectory *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__trajectory__descriptor);
+  assert(message->base.descriptor == &stepwise__trajectory__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__trajectory_group__init
-                     (Stepwise__V1__TrajectoryGroup         *message)
+void   stepwise__trajectory_group__init
+                     (Stepwise__TrajectoryGroup         *message)
 {
-  static const Stepwise__V1__TrajectoryGroup init_value = STEPWISE__V1__TRAJECTORY_GROUP__INIT;
+  static const Stepwise__TrajectoryGroup init_value = STEPWISE__TRAJECTORY_GROUP__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__trajectory_group__get_packed_size
-                     (const Stepwise__V1__TrajectoryGroup *message)
+size_t stepwise__trajectory_group__get_packed_size
+                     (const Stepwise__TrajectoryGroup *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__trajectory_group__descriptor);
+  assert(message->base.descriptor == &stepwise__trajectory_group__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__trajectory_group__pack
-                     (const Stepwise__V1__TrajectoryGroup *message,
+size_t stepwise__trajectory_group__pack
+                     (const Stepwise__TrajectoryGroup *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__trajectory_group__descriptor);
+  assert(message->base.descriptor == &stepwise__trajectory_group__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__trajectory_group__pack_to_buffer
-                     (const Stepwise__V1__TrajectoryGroup *message,
+size_t stepwise__trajectory_group__pack_to_buffer
+                     (const Stepwise__TrajectoryGroup *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__trajectory_group__descriptor);
+  assert(message->base.descriptor == &stepwise__trajectory_group__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__TrajectoryGroup *
-       stepwise__v1__trajectory_group__unpack
+Stepwise__TrajectoryGroup *
+       stepwise__trajectory_group__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__TrajectoryGroup *)
-     protobuf_c_message_unpack (&stepwise__v1__trajectory_group__descriptor,
+  return (Stepwise__TrajectoryGroup *)
+     protobuf_c_message_unpack (&stepwise__trajectory_group__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__trajectory_group__free_unpacked
-                     (Stepwise__V1__TrajectoryGroup *message,
+void   stepwise__trajectory_group__free_unpacked
+                     (Stepwise__TrajectoryGroup *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__trajectory_group__descriptor);
+  assert(message->base.descriptor == &stepwise__trajectory_group__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__acknowledgement__init
-                     (Stepwise__V1__Acknowledgement         *message)
+void   stepwise__acknowledgement__init
+                     (Stepwise__Acknowledgement         *message)
 {
-  static const Stepwise__V1__Acknowledgement init_value = STEPWISE__V1__ACKNOWLEDGEMENT__INIT;
+  static const Stepwise__Acknowledgement init_value = STEPWISE__ACKNOWLEDGEMENT__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__acknowledgement__get_packed_size
-                     (const Stepwise__V1__Acknowledgement *message)
+size_t stepwise__acknowledgement__get_packed_size
+                     (const Stepwise__Acknowledgement *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__acknowledgement__descriptor);
+  assert(message->base.descriptor == &stepwise__acknowledgement__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__acknowledgement__pack
-                     (const Stepwise__V1__Acknowledgement *message,
+size_t stepwise__acknowledgement__pack
+                     (const Stepwise__Acknowledgement *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__acknowledgement__descriptor);
+  assert(message->base.descriptor == &stepwise__acknowledgement__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__acknowledgement__pack_to_buffer
-                     (const Stepwise__V1__Acknowledgement *message,
+size_t stepwise__acknowledgement__pack_to_buffer
+                     (const Stepwise__Acknowledgement *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__acknowledgement__descriptor);
+  assert(message->base.descriptor == &stepwise__acknowledgement__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__Acknowledgement *
-       stepwise__v1__acknowledgement__unpack
+Stepwise__Acknowledgement *
+       stepwise__acknowledgement__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__Acknowledgement *)
-     protobuf_c_message_unpack (&stepwise__v1__acknowledgement__descriptor,
+  return (Stepwise__Acknowledgement *)
+     protobuf_c_message_unpack (&stepwise__acknowledgement__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__acknowledgement__free_unpacked
-                     (Stepwise__V1__Acknowledgement *message,
+void   stepwise__acknowledgement__free_unpacked
+                     (Stepwise__Acknowledgement *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__acknowledgement__descriptor);
+  assert(message->base.descriptor == &stepwise__acknowledgement__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__policy_notice__init
-                     (Stepwise__V1__PolicyNotice         *message)
+void   stepwise__policy_notice__init
+                     (Stepwise__PolicyNotice         *message)
 {
-  static const Stepwise__V1__PolicyNotice init_value = STEPWISE__V1__POLICY_NOTICE__INIT;
+  static const Stepwise__PolicyNotice init_value = STEPWISE__POLICY_NOTICE__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__policy_notice__get_packed_size
-                     (const Stepwise__V1__PolicyNotice *message)
+size_t stepwise__policy_notice__get_packed_size
+                     (const Stepwise__PolicyNotice *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__policy_notice__descriptor);
+  assert(message->base.descriptor == &stepwise__policy_notice__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__policy_notice__pack
-                     (const Stepwise__V1__PolicyNotice *message,
+size_t stepwise__policy_notice__pack
+                     (const Stepwise__PolicyNotice *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__policy_notice__descriptor);
+  assert(message->base.descriptor == &stepwise__policy_notice__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__policy_notice__pack_to_buffer
-                     (const Stepwise__V1__PolicyNotice *message,
+size_t stepwise__policy_notice__pack_to_buffer
+                     (const Stepwise__PolicyNotice *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__policy_notice__descriptor);
+  assert(message->base.descriptor == &stepwise__policy_notice__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__PolicyNotice *
-       stepwise__v1__policy_notice__unpack
+Stepwise__PolicyNotice *
+       stepwise__policy_notice__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__PolicyNotice *)
-     protobuf_c_message_unpack (&stepwise__v1__policy_notice__descriptor,
+  return (Stepwise__PolicyNotice *)
+     protobuf_c_message_unpack (&stepwise__policy_notice__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__policy_notice__free_unpacked
-                     (Stepwise__V1__PolicyNotice *message,
+void   stepwise__policy_notice__free_unpacked
+                     (Stepwise__PolicyNotice *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__policy_notice__descriptor);
+  assert(message->base.descriptor == &stepwise__policy_notice__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__policy_request__init
-                     (Stepwise__V1__PolicyRequest         *message)
+void   stepwise__policy_request__init
+                     (Stepwise__PolicyRequest         *message)
 {
-  static const Stepwise__V1__PolicyRequest init_value = STEPWISE__V1__POLICY_REQUEST__INIT;
+  static const Stepwise__PolicyRequest init_value = STEPWISE__POLICY_REQUEST__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__policy_request__get_packed_size
-                     (const Stepwise__V1__PolicyRequest *message)
+size_t stepwise__policy_request__get_packed_size
+                     (const Stepwise__PolicyRequest *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__policy_request__descriptor);
+  assert(message->base.descriptor == &stepwise__policy_request__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__policy_request__pack
-                     (const Stepwise__V1__PolicyRequest *message,
+size_t stepwise__policy_request__pack
+                     (const Stepwise__PolicyRequest *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__policy_request__descriptor);
+  assert(message->base.descriptor == &stepwise__policy_request__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__policy_request__pack_to_buffer
-                     (const Stepwise__V1__PolicyRequest *message,
+size_t stepwise__policy_request__pack_to_buffer
+                     (const Stepwise__PolicyRequest *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__policy_request__descriptor);
+  assert(message->base.descriptor == &stepwise__policy_request__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__PolicyRequest *
-       stepwise__v1__policy_request__unpack
+Stepwise__PolicyRequest *
+       stepwise__policy_request__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__PolicyRequest *)
-     protobuf_c_message_unpack (&stepwise__v1__policy_request__descriptor,
+  return (Stepwise__PolicyRequest *)
+     protobuf_c_message_unpack (&stepwise__policy_request__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__policy_request__free_unpacked
-                     (Stepwise__V1__PolicyRequest *message,
+void   stepwise__policy_request__free_unpacked
+                     (Stepwise__PolicyRequest *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__policy_request__descriptor);
+  assert(message->base.descriptor == &stepwise__policy_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__policy_chunk__init
-                     (Stepwise__V1__PolicyChunk         *message)
+void   stepwise__policy_chunk__init
+                     (Stepwise__PolicyChunk         *message)
 {
-  static const Stepwise__V1__PolicyChunk init_value = STEPWISE__V1__POLICY_CHUNK__INIT;
+  static const Stepwise__PolicyChunk init_value = STEPWISE__POLICY_CHUNK__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__policy_chunk__get_packed_size
-                     (const Stepwise__V1__PolicyChunk *message)
+size_t stepwise__policy_chunk__get_packed_size
+                     (const Stepwise__PolicyChunk *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__policy_chunk__descriptor);
+  assert(message->base.descriptor == &stepwise__policy_chunk__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__policy_chunk__pack
-                     (const Stepwise__V1__PolicyChunk *message,
+size_t stepwise__policy_chunk__pack
+                     (const Stepwise__PolicyChunk *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__policy_chunk__descriptor);
+  assert(message->base.descriptor == &stepwise__policy_chunk__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__policy_chunk__pack_to_buffer
-                     (const Stepwise__V1__PolicyChunk *message,
+size_t stepwise__policy_chunk__pack_to_buffer
+                     (const Stepwise__PolicyChunk *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__policy_chunk__descriptor);
+  assert(message->base.descriptor == &stepwise__policy_chunk__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__PolicyChunk *
-       stepwise__v1__policy_chunk__unpack
+Stepwise__PolicyChunk *
+       stepwise__policy_chunk__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__PolicyChunk *)
-     protobuf_c_message_unpack (&stepwise__v1__policy_chunk__descriptor,
+  return (Stepwise__PolicyChunk *)
+     protobuf_c_message_unpack (&stepwise__policy_chunk__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__policy_chunk__free_unpacked
-                     (Stepwise__V1__PolicyChunk *message,
+void   stepwise__policy_chunk__free_unpacked
+                     (Stepwise__PolicyChunk *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__policy_chunk__descriptor);
+  assert(message->base.descriptor == &stepwise__policy_chunk__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__metadata_entry__init
-                     (Stepwise__V1__MetadataEntry         *message)
+void   stepwise__score_request__init
+                     (Stepwise__ScoreRequest         *message)
 {
-  static const Stepwise__V1__MetadataEntry init_value = STEPWISE__V1__METADATA_ENTRY__INIT;
+  static const Stepwise__ScoreRequest init_value = STEPWISE__SCORE_REQUEST__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__metadata_entry__get_packed_size
-                     (const Stepwise__V1__MetadataEntry *message)
+size_t stepwise__score_request__get_packed_size
+                     (const Stepwise__ScoreRequest *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__metadata_entry__descriptor);
+  assert(message->base.descriptor == &stepwise__score_request__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__metadata_entry__pack
-                     (const Stepwise__V1__MetadataEntry *message,
+size_t stepwise__score_request__pack
+                     (const Stepwise__ScoreRequest *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__metadata_entry__descriptor);
+  assert(message->base.descriptor == &stepwise__score_request__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__metadata_entry__pack_to_buffer
-                     (const Stepwise__V1__MetadataEntry *message,
+size_t stepwise__score_request__pack_to_buffer
+                     (const Stepwise__ScoreRequest *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__metadata_entry__descriptor);
+  assert(message->base.descriptor == &stepwise__score_request__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__MetadataEntry *
-       stepwise__v1__metadata_entry__unpack
+Stepwise__ScoreRequest *
+       stepwise__score_request__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__MetadataEntry *)
-     protobuf_c_message_unpack (&stepwise__v1__metadata_entry__descriptor,
+  return (Stepwise__ScoreRequest *)
+     protobuf_c_message_unpack (&stepwise__score_request__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__metadata_entry__free_unpacked
-                     (Stepwise__V1__MetadataEntry *message,
+void   stepwise__score_request__free_unpacked
+                     (Stepwise__ScoreRequest *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__metadata_entry__descriptor);
+  assert(message->base.descriptor == &stepwise__score_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__score_request__init
-                     (Stepwise__V1__ScoreRequest         *message)
+void   stepwise__score_result__init
+                     (Stepwise__ScoreResult         *message)
 {
-  static const Stepwise__V1__ScoreRequest init_value = STEPWISE__V1__SCORE_REQUEST__INIT;
+  static const Stepwise__ScoreResult init_value = STEPWISE__SCORE_RESULT__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__score_request__get_packed_size
-                     (const Stepwise__V1__ScoreRequest *message)
+size_t stepwise__score_result__get_packed_size
+                     (const Stepwise__ScoreResult *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__score_request__descriptor);
+  assert(message->base.descriptor == &stepwise__score_result__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__score_request__pack
-                     (const Stepwise__V1__ScoreRequest *message,
+size_t stepwise__score_result__pack
+                     (const Stepwise__ScoreResult *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__score_request__descriptor);
+  assert(message->base.descriptor == &stepwise__score_result__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__score_request__pack_to_buffer
-                     (const Stepwise__V1__ScoreRequest *message,
+size_t stepwise__score_result__pack_to_buffer
+                     (const Stepwise__ScoreResult *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__score_request__descriptor);
+  assert(message->base.descriptor == &stepwise__score_result__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__ScoreRequest *
-       stepwise__v1__score_request__unpack
+Stepwise__ScoreResult *
+       stepwise__score_result__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__ScoreRequest *)
-     protobuf_c_message_unpack (&stepwise__v1__score_request__descriptor,
+  return (Stepwise__ScoreResult *)
+     protobuf_c_message_unpack (&stepwise__score_result__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__score_request__free_unpacked
-                     (Stepwise__V1__ScoreRequest *message,
+void   stepwise__score_result__free_unpacked
+                     (Stepwise__ScoreResult *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__score_request__descriptor);
+  assert(message->base.descriptor == &stepwise__score_result__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__score_result__init
-                     (Stepwise__V1__ScoreResult         *message)
+void   stepwise__score_reply__init
+                     (Stepwise__ScoreReply         *message)
 {
-  static const Stepwise__V1__ScoreResult init_value = STEPWISE__V1__SCORE_RESULT__INIT;
+  static const Stepwise__ScoreReply init_value = STEPWISE__SCORE_REPLY__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__score_result__get_packed_size
-                     (const Stepwise__V1__ScoreResult *message)
+size_t stepwise__score_reply__get_packed_size
+                     (const Stepwise__ScoreReply *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__score_result__descriptor);
+  assert(message->base.descriptor == &stepwise__score_reply__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__score_result__pack
-                     (const Stepwise__V1__ScoreResult *message,
+size_t stepwise__score_reply__pack
+                     (const Stepwise__ScoreReply *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__score_result__descriptor);
+  assert(message->base.descriptor == &stepwise__score_reply__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__score_result__pack_to_buffer
-                     (const Stepwise__V1__ScoreResult *message,
+size_t stepwise__score_reply__pack_to_buffer
+                     (const Stepwise__ScoreReply *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__score_result__descriptor);
+  assert(message->base.descriptor == &stepwise__score_reply__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__ScoreResult *
-       stepwise__v1__score_result__unpack
+Stepwise__ScoreReply *
+       stepwise__score_reply__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__ScoreResult *)
-     protobuf_c_message_unpack (&stepwise__v1__score_result__descriptor,
+  return (Stepwise__ScoreReply *)
+     protobuf_c_message_unpack (&stepwise__score_reply__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__score_result__free_unpacked
-                     (Stepwise__V1__ScoreResult *message,
+void   stepwise__score_reply__free_unpacked
+                     (Stepwise__ScoreReply *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__score_result__descriptor);
+  assert(message->base.descriptor == &stepwise__score_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__score_reply__init
-                     (Stepwise__V1__ScoreReply         *message)
+void   stepwise__reward_version__init
+                     (Stepwise__RewardVersion         *message)
 {
-  static const Stepwise__V1__ScoreReply init_value = STEPWISE__V1__SCORE_REPLY__INIT;
+  static const Stepwise__RewardVersion init_value = STEPWISE__REWARD_VERSION__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__score_reply__get_packed_size
-                     (const Stepwise__V1__ScoreReply *message)
+size_t stepwise__reward_version__get_packed_size
+                     (const Stepwise__RewardVersion *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__score_reply__descriptor);
+  assert(message->base.descriptor == &stepwise__reward_version__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__score_reply__pack
-                     (const Stepwise__V1__ScoreReply *message,
+size_t stepwise__reward_version__pack
+                     (const Stepwise__RewardVersion *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__score_reply__descriptor);
+  assert(message->base.descriptor == &stepwise__reward_version__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__score_reply__pack_to_buffer
-                     (const Stepwise__V1__ScoreReply *message,
+size_t stepwise__reward_version__pack_to_buffer
+                     (const Stepwise__RewardVersion *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__score_reply__descriptor);
+  assert(message->base.descriptor == &stepwise__reward_version__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__ScoreReply *
-       stepwise__v1__score_reply__unpack
+Stepwise__RewardVersion *
+       stepwise__reward_version__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__ScoreReply *)
-     protobuf_c_message_unpack (&stepwise__v1__score_reply__descriptor,
+  return (Stepwise__RewardVersion *)
+     protobuf_c_message_unpack (&stepwise__reward_version__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__score_reply__free_unpacked
-                     (Stepwise__V1__ScoreReply *message,
+void   stepwise__reward_version__free_unpacked
+                     (Stepwise__RewardVersion *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__score_reply__descriptor);
+  assert(message->base.descriptor == &stepwise__reward_version__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__reward_version__init
-                     (Stepwise__V1__RewardVersion         *message)
+void   stepwise__server_ready__init
+                     (Stepwise__ServerReady         *message)
 {
-  static const Stepwise__V1__RewardVersion init_value = STEPWISE__V1__REWARD_VERSION__INIT;
+  static const Stepwise__ServerReady init_value = STEPWISE__SERVER_READY__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__reward_version__get_packed_size
-                     (const Stepwise__V1__RewardVersion *message)
+size_t stepwise__server_ready__get_packed_size
+                     (const Stepwise__ServerReady *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__reward_version__descriptor);
+  assert(message->base.descriptor == &stepwise__server_ready__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__reward_version__pack
-                     (const Stepwise__V1__RewardVersion *message,
+size_t stepwise__server_ready__pack
+                     (const Stepwise__ServerReady *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__reward_version__descriptor);
+  assert(message->base.descriptor == &stepwise__server_ready__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__reward_version__pack_to_buffer
-                     (const Stepwise__V1__RewardVersion *message,
+size_t stepwise__server_ready__pack_to_buffer
+                     (const Stepwise__ServerReady *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__reward_version__descriptor);
+  assert(message->base.descriptor == &stepwise__server_ready__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__RewardVersion *
-       stepwise__v1__reward_version__unpack
+Stepwise__ServerReady *
+       stepwise__server_ready__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__RewardVersion *)
-     protobuf_c_message_unpack (&stepwise__v1__reward_version__descriptor,
+  return (Stepwise__ServerReady *)
+     protobuf_c_message_unpack (&stepwise__server_ready__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__reward_version__free_unpacked
-                     (Stepwise__V1__RewardVersion *message,
+void   stepwise__server_ready__free_unpacked
+                     (Stepwise__ServerReady *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__reward_version__descriptor);
+  assert(message->base.descriptor == &stepwise__server_ready__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__server_ready__init
-                     (Stepwise__V1__ServerReady         *message)
+void   stepwise__rewards_query__init
+                     (Stepwise__RewardsQuery         *message)
 {
-  static const Stepwise__V1__ServerReady init_value = STEPWISE__V1__SERVER_READY__INIT;
+  static const Stepwise__RewardsQuery init_value = STEPWISE__REWARDS_QUERY__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__server_ready__get_packed_size
-                     (const Stepwise__V1__ServerReady *message)
+size_t stepwise__rewards_query__get_packed_size
+                     (const Stepwise__RewardsQuery *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__server_ready__descriptor);
+  assert(message->base.descriptor == &stepwise__rewards_query__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__server_ready__pack
-                     (const Stepwise__V1__ServerReady *message,
+size_t stepwise__rewards_query__pack
+                     (const Stepwise__RewardsQuery *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__server_ready__descriptor);
+  assert(message->base.descriptor == &stepwise__rewards_query__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__server_ready__pack_to_buffer
-                     (const Stepwise__V1__ServerReady *message,
+size_t stepwise__rewards_query__pack_to_buffer
+                     (const Stepwise__RewardsQuery *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__server_ready__descriptor);
+  assert(message->base.descriptor == &stepwise__rewards_query__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__ServerReady *
-       stepwise__v1__server_ready__unpack
+Stepwise__RewardsQuery *
+       stepwise__rewards_query__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__ServerReady *)
-     protobuf_c_message_unpack (&stepwise__v1__server_ready__descriptor,
+  return (Stepwise__RewardsQuery *)
+     protobuf_c_message_unpack (&stepwise__rewards_query__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__server_ready__free_unpacked
-                     (Stepwise__V1__ServerReady *message,
+void   stepwise__rewards_query__free_unpacked
+                     (Stepwise__RewardsQuery *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__server_ready__descriptor);
+  assert(message->base.descriptor == &stepwise__rewards_query__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__rewards_query__init
-                     (Stepwise__V1__RewardsQuery         *message)
+void   stepwise__rewards_offered__init
+                     (Stepwise__RewardsOffered         *message)
 {
-  static const Stepwise__V1__RewardsQuery init_value = STEPWISE__V1__REWARDS_QUERY__INIT;
+  static const Stepwise__RewardsOffered init_value = STEPWISE__REWARDS_OFFERED__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__rewards_query__get_packed_size
-                     (const Stepwise__V1__RewardsQuery *message)
+size_t stepwise__rewards_offered__get_packed_size
+                     (const Stepwise__RewardsOffered *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__rewards_query__descriptor);
+  assert(message->base.descriptor == &stepwise__rewards_offered__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__rewards_query__pack
-                     (const Stepwise__V1__RewardsQuery *message,
+size_t stepwise__rewards_offered__pack
+                     (const Stepwise__RewardsOffered *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__rewards_query__descriptor);
+  assert(message->base.descriptor == &stepwise__rewards_offered__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__rewards_query__pack_to_buffer
-                     (const Stepwise__V1__RewardsQuery *message,
+size_t stepwise__rewards_offered__pack_to_buffer
+                     (const Stepwise__RewardsOffered *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__rewards_query__descriptor);
+  assert(message->base.descriptor == &stepwise__rewards_offered__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__RewardsQuery *
-       stepwise__v1__rewards_query__unpack
+Stepwise__RewardsOffered *
+       stepwise__rewards_offered__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__RewardsQuery *)
-     protobuf_c_message_unpack (&stepwise__v1__rewards_query__descriptor,
+  return (Stepwise__RewardsOffered *)
+     protobuf_c_message_unpack (&stepwise__rewards_offered__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__rewards_query__free_unpacked
-                     (Stepwise__V1__RewardsQuery *message,
+void   stepwise__rewards_offered__free_unpacked
+                     (Stepwise__RewardsOffered *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__rewards_query__descriptor);
+  assert(message->base.descriptor == &stepwise__rewards_offered__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__rewards_offered__init
-                     (Stepwise__V1__RewardsOffered         *message)
+void   stepwise__envelope__init
+                     (Stepwise__Envelope         *message)
 {
-  static const Stepwise__V1__RewardsOffered init_value = STEPWISE__V1__REWARDS_OFFERED__INIT;
+  static const Stepwise__Envelope init_value = STEPWISE__ENVELOPE__INIT;
   *message = init_value;
 }
-size_t stepwise__v1__rewards_offered__get_packed_size
-                     (const Stepwise__V1__RewardsOffered *message)
+size_t stepwise__envelope__get_packed_size
+                     (const Stepwise__Envelope *message)
 {
-  assert(message->base.descriptor == &stepwise__v1__rewards_offered__descriptor);
+  assert(message->base.descriptor == &stepwise__envelope__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t stepwise__v1__rewards_offered__pack
-                     (const Stepwise__V1__RewardsOffered *message,
+size_t stepwise__envelope__pack
+                     (const Stepwise__Envelope *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &stepwise__v1__rewards_offered__descriptor);
+  assert(message->base.descriptor == &stepwise__envelope__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t stepwise__v1__rewards_offered__pack_to_buffer
-                     (const Stepwise__V1__RewardsOffered *message,
+size_t stepwise__envelope__pack_to_buffer
+                     (const Stepwise__Envelope *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &stepwise__v1__rewards_offered__descriptor);
+  assert(message->base.descriptor == &stepwise__envelope__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Stepwise__V1__RewardsOffered *
-       stepwise__v1__rewards_offered__unpack
+Stepwise__Envelope *
+       stepwise__envelope__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Stepwise__V1__RewardsOffered *)
-     protobuf_c_message_unpack (&stepwise__v1__rewards_offered__descriptor,
+  return (Stepwise__Envelope *)
+     protobuf_c_message_unpack (&stepwise__envelope__descriptor,
                                 allocator, len, data);
 }
-void   stepwise__v1__rewards_offered__free_unpacked
-                     (Stepwise__V1__RewardsOffered *message,
+void   stepwise__envelope__free_unpacked
+                     (Stepwise__Envelope *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &stepwise__v1__rewards_offered__descriptor);
+  assert(message->base.descriptor == &stepwise__envelope__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   stepwise__v1__envelope__init
-                     (Stepwise__V1__Envelope         *message)
-{
-  static const Stepwise__V1__Envelope init_value = STEPWISE__V1__ENVELOPE__INIT;
-  *message = init_value;
-}
-size_t stepwise__v1__envelope__get_packed_size
-                     (const Stepwise__V1__Envelope *message)
-{
-  assert(message->base.descriptor == &stepwise__v1__envelope__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t stepwise__v1__envelope__pack
-                     (const Stepwise__V1__Envelope *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &stepwise__v1__envelope__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t stepwise__v1__envelope__pack_to_buffer
-                     (const Stepwise__V1__Envelope *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &stepwise__v1__envelope__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Stepwise__V1__Envelope *
-       stepwise__v1__envelope__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Stepwise__V1__Envelope *)
-     protobuf_c_message_unpack (&stepwise__v1__envelope__descriptor,
-                                allocator, len, data);
-}
-void   stepwise__v1__envelope__free_unpacked
-                     (Stepwise__V1__Envelope *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &stepwise__v1__envelope__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-static const ProtobufCFieldDescriptor stepwise__v1__tensor__field_descriptors[3] =
+static const ProtobufCFieldDescriptor stepwise__tensor__field_descriptors[3] =
 {
   {
     "data_type",
@@ -1185,8 +1140,8 @@ static const ProtobufCFieldDescriptor stepwise__v1__tensor__field_descriptors[3]
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_ENUM,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Tensor, data_type),
-    &stepwise__v1__data_type__descriptor,
+    offsetof(Stepwise__Tensor, data_type),
+    &stepwise__data_type__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1196,8 +1151,8 @@ static const ProtobufCFieldDescriptor stepwise__v1__tensor__field_descriptors[3]
     2,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_UINT32,
-    offsetof(Stepwise__V1__Tensor, n_shape),
-    offsetof(Stepwise__V1__Tensor, shape),
+    offsetof(Stepwise__Tensor, n_shape),
+    offsetof(Stepwise__Tensor, shape),
     NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
@@ -1209,39 +1164,39 @@ static const ProtobufCFieldDescriptor stepwise__v1__tensor__field_descriptors[3]
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Tensor, values),
+    offsetof(Stepwise__Tensor, values),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__tensor__field_indices_by_name[] = {
+static const unsigned stepwise__tensor__field_indices_by_name[] = {
   0,   /* field[0] = data_type */
   1,   /* field[1] = shape */
   2,   /* field[2] = values */
 };
-static const ProtobufCIntRange stepwise__v1__tensor__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__tensor__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 3 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__tensor__descriptor =
+const ProtobufCMessageDescriptor stepwise__tensor__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.Tensor",
+  "stepwise.Tensor",
   "Tensor",
-  "Stepwise__V1__Tensor",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__Tensor),
+  "Stepwise__Tensor",
+  "stepwise",
+  sizeof(Stepwise__Tensor),
   3,
-  stepwise__v1__tensor__field_descriptors,
-  stepwise__v1__tensor__field_indices_by_name,
-  1,  stepwise__v1__tensor__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__tensor__init,
+  stepwise__tensor__field_descriptors,
+  stepwise__tensor__field_indices_by_name,
+  1,  stepwise__tensor__number_ranges,
+  (ProtobufCMessageInit) stepwise__tensor__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__hello__field_descriptors[6] =
+static const ProtobufCFieldDescriptor stepwise__hello__field_descriptors[6] =
 {
   {
     "protocol_version",
@@ -1249,7 +1204,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__hello__field_descriptors[6] 
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Hello, protocol_version),
+    offsetof(Stepwise__Hello, protocol_version),
     NULL,
     NULL,
     0,             /* flags */
@@ -1261,8 +1216,8 @@ static const ProtobufCFieldDescriptor stepwise__v1__hello__field_descriptors[6] 
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_ENUM,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Hello, role),
-    &stepwise__v1__role__descriptor,
+    offsetof(Stepwise__Hello, role),
+    &stepwise__role__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1273,7 +1228,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__hello__field_descriptors[6] 
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Hello, run_id),
+    offsetof(Stepwise__Hello, run_id),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -1285,7 +1240,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__hello__field_descriptors[6] 
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Hello, model_hash),
+    offsetof(Stepwise__Hello, model_hash),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -1297,7 +1252,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__hello__field_descriptors[6] 
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Hello, name),
+    offsetof(Stepwise__Hello, name),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -1309,14 +1264,14 @@ static const ProtobufCFieldDescriptor stepwise__v1__hello__field_descriptors[6] 
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Hello, incarnation),
+    offsetof(Stepwise__Hello, incarnation),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__hello__field_indices_by_name[] = {
+static const unsigned stepwise__hello__field_indices_by_name[] = {
   5,   /* field[5] = incarnation */
   3,   /* field[3] = model_hash */
   4,   /* field[4] = name */
@@ -1324,27 +1279,27 @@ static const unsigned stepwise__v1__hello__field_indices_by_name[] = {
   1,   /* field[1] = role */
   2,   /* field[2] = run_id */
 };
-static const ProtobufCIntRange stepwise__v1__hello__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 6 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__hello__descriptor =
+const ProtobufCMessageDescriptor stepwise__hello__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.Hello",
+  "stepwise.Hello",
   "Hello",
-  "Stepwise__V1__Hello",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__Hello),
+  "Stepwise__Hello",
+  "stepwise",
+  sizeof(Stepwise__Hello),
   6,
-  stepwise__v1__hello__field_descriptors,
-  stepwise__v1__hello__field_indices_by_name,
-  1,  stepwise__v1__hello__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__hello__init,
+  stepwise__hello__field_descriptors,
+  stepwise__hello__field_indices_by_name,
+  1,  stepwise__hello__number_ranges,
+  (ProtobufCMessageInit) stepwise__hello__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__welcome__field_descriptors[4] =
+static const ProtobufCFieldDescriptor stepwise__welcome__field_descriptors[3] =
 {
   {
     "run_id",
@@ -1352,19 +1307,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__welcome__field_descriptors[4
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Welcome, run_id),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "model_hash",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Welcome, model_hash),
+    offsetof(Stepwise__Welcome, run_id),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -1372,11 +1315,11 @@ static const ProtobufCFieldDescriptor stepwise__v1__welcome__field_descriptors[4
   },
   {
     "run_seed",
-    3,
+    2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Welcome, run_seed),
+    offsetof(Stepwise__Welcome, run_seed),
     NULL,
     NULL,
     0,             /* flags */
@@ -1384,44 +1327,43 @@ static const ProtobufCFieldDescriptor stepwise__v1__welcome__field_descriptors[4
   },
   {
     "policy",
-    4,
+    3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Welcome, policy),
-    &stepwise__v1__policy_notice__descriptor,
+    offsetof(Stepwise__Welcome, policy),
+    &stepwise__policy_notice__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__welcome__field_indices_by_name[] = {
-  1,   /* field[1] = model_hash */
-  3,   /* field[3] = policy */
+static const unsigned stepwise__welcome__field_indices_by_name[] = {
+  2,   /* field[2] = policy */
   0,   /* field[0] = run_id */
-  2,   /* field[2] = run_seed */
+  1,   /* field[1] = run_seed */
 };
-static const ProtobufCIntRange stepwise__v1__welcome__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__welcome__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 3 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__welcome__descriptor =
+const ProtobufCMessageDescriptor stepwise__welcome__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.Welcome",
+  "stepwise.Welcome",
   "Welcome",
-  "Stepwise__V1__Welcome",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__Welcome),
-  4,
-  stepwise__v1__welcome__field_descriptors,
-  stepwise__v1__welcome__field_indices_by_name,
-  1,  stepwise__v1__welcome__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__welcome__init,
+  "Stepwise__Welcome",
+  "stepwise",
+  sizeof(Stepwise__Welcome),
+  3,
+  stepwise__welcome__field_descriptors,
+  stepwise__welcome__field_indices_by_name,
+  1,  stepwise__welcome__number_ranges,
+  (ProtobufCMessageInit) stepwise__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__refusal__field_descriptors[2] =
+static const ProtobufCFieldDescriptor stepwise__refusal__field_descriptors[2] =
 {
   {
     "reason",
@@ -1429,7 +1371,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__refusal__field_descriptors[2
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Refusal, reason),
+    offsetof(Stepwise__Refusal, reason),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -1440,103 +1382,57 @@ static const ProtobufCFieldDescriptor stepwise__v1__refusal__field_descriptors[2
     2,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_UINT64,
-    offsetof(Stepwise__V1__Refusal, n_numbers),
-    offsetof(Stepwise__V1__Refusal, numbers),
+    offsetof(Stepwise__Refusal, n_numbers),
+    offsetof(Stepwise__Refusal, numbers),
     NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__refusal__field_indices_by_name[] = {
+static const unsigned stepwise__refusal__field_indices_by_name[] = {
   1,   /* field[1] = numbers */
   0,   /* field[0] = reason */
 };
-static const ProtobufCIntRange stepwise__v1__refusal__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__refusal__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 2 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__refusal__descriptor =
+const ProtobufCMessageDescriptor stepwise__refusal__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.Refusal",
+  "stepwise.Refusal",
   "Refusal",
-  "Stepwise__V1__Refusal",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__Refusal),
+  "Stepwise__Refusal",
+  "stepwise",
+  sizeof(Stepwise__Refusal),
   2,
-  stepwise__v1__refusal__field_descriptors,
-  stepwise__v1__refusal__field_indices_by_name,
-  1,  stepwise__v1__refusal__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__refusal__init,
+  stepwise__refusal__field_descriptors,
+  stepwise__refusal__field_indices_by_name,
+  1,  stepwise__refusal__number_ranges,
+  (ProtobufCMessageInit) stepwise__refusal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__heartbeat__field_descriptors[3] =
-{
-  {
-    "sequence",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Heartbeat, sequence),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "in_flight",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Heartbeat, in_flight),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "credits",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Heartbeat, credits),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned stepwise__v1__heartbeat__field_indices_by_name[] = {
-  2,   /* field[2] = credits */
-  1,   /* field[1] = in_flight */
-  0,   /* field[0] = sequence */
-};
-static const ProtobufCIntRange stepwise__v1__heartbeat__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 3 }
-};
-const ProtobufCMessageDescriptor stepwise__v1__heartbeat__descriptor =
+#define stepwise__heartbeat__field_descriptors NULL
+#define stepwise__heartbeat__field_indices_by_name NULL
+#define stepwise__heartbeat__number_ranges NULL
+const ProtobufCMessageDescriptor stepwise__heartbeat__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.Heartbeat",
+  "stepwise.Heartbeat",
   "Heartbeat",
-  "Stepwise__V1__Heartbeat",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__Heartbeat),
-  3,
-  stepwise__v1__heartbeat__field_descriptors,
-  stepwise__v1__heartbeat__field_indices_by_name,
-  1,  stepwise__v1__heartbeat__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__heartbeat__init,
+  "Stepwise__Heartbeat",
+  "stepwise",
+  sizeof(Stepwise__Heartbeat),
+  0,
+  stepwise__heartbeat__field_descriptors,
+  stepwise__heartbeat__field_indices_by_name,
+  0,  stepwise__heartbeat__number_ranges,
+  (ProtobufCMessageInit) stepwise__heartbeat__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__goodbye__field_descriptors[1] =
+static const ProtobufCFieldDescriptor stepwise__goodbye__field_descriptors[1] =
 {
   {
     "reason",
@@ -1544,37 +1440,37 @@ static const ProtobufCFieldDescriptor stepwise__v1__goodbye__field_descriptors[1
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Goodbye, reason),
+    offsetof(Stepwise__Goodbye, reason),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__goodbye__field_indices_by_name[] = {
+static const unsigned stepwise__goodbye__field_indices_by_name[] = {
   0,   /* field[0] = reason */
 };
-static const ProtobufCIntRange stepwise__v1__goodbye__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__goodbye__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 1 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__goodbye__descriptor =
+const ProtobufCMessageDescriptor stepwise__goodbye__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.Goodbye",
+  "stepwise.Goodbye",
   "Goodbye",
-  "Stepwise__V1__Goodbye",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__Goodbye),
+  "Stepwise__Goodbye",
+  "stepwise",
+  sizeof(Stepwise__Goodbye),
   1,
-  stepwise__v1__goodbye__field_descriptors,
-  stepwise__v1__goodbye__field_indices_by_name,
-  1,  stepwise__v1__goodbye__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__goodbye__init,
+  stepwise__goodbye__field_descriptors,
+  stepwise__goodbye__field_indices_by_name,
+  1,  stepwise__goodbye__number_ranges,
+  (ProtobufCMessageInit) stepwise__goodbye__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__work_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor stepwise__work_request__field_descriptors[2] =
 {
   {
     "capacity",
@@ -1582,7 +1478,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__work_request__field_descript
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__WorkRequest, capacity),
+    offsetof(Stepwise__WorkRequest, capacity),
     NULL,
     NULL,
     0,             /* flags */
@@ -1593,39 +1489,39 @@ static const ProtobufCFieldDescriptor stepwise__v1__work_request__field_descript
     2,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_UINT64,
-    offsetof(Stepwise__V1__WorkRequest, n_held),
-    offsetof(Stepwise__V1__WorkRequest, held),
+    offsetof(Stepwise__WorkRequest, n_held),
+    offsetof(Stepwise__WorkRequest, held),
     NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__work_request__field_indices_by_name[] = {
+static const unsigned stepwise__work_request__field_indices_by_name[] = {
   0,   /* field[0] = capacity */
   1,   /* field[1] = held */
 };
-static const ProtobufCIntRange stepwise__v1__work_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__work_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 2 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__work_request__descriptor =
+const ProtobufCMessageDescriptor stepwise__work_request__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.WorkRequest",
+  "stepwise.WorkRequest",
   "WorkRequest",
-  "Stepwise__V1__WorkRequest",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__WorkRequest),
+  "Stepwise__WorkRequest",
+  "stepwise",
+  sizeof(Stepwise__WorkRequest),
   2,
-  stepwise__v1__work_request__field_descriptors,
-  stepwise__v1__work_request__field_indices_by_name,
-  1,  stepwise__v1__work_request__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__work_request__init,
+  stepwise__work_request__field_descriptors,
+  stepwise__work_request__field_indices_by_name,
+  1,  stepwise__work_request__number_ranges,
+  (ProtobufCMessageInit) stepwise__work_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__assignment__field_descriptors[7] =
+static const ProtobufCFieldDescriptor stepwise__assignment__field_descriptors[7] =
 {
   {
     "number",
@@ -1633,7 +1529,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__assignment__field_descriptor
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Assignment, number),
+    offsetof(Stepwise__Assignment, number),
     NULL,
     NULL,
     0,             /* flags */
@@ -1645,7 +1541,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__assignment__field_descriptor
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Assignment, epoch),
+    offsetof(Stepwise__Assignment, epoch),
     NULL,
     NULL,
     0,             /* flags */
@@ -1657,7 +1553,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__assignment__field_descriptor
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Assignment, prompt),
+    offsetof(Stepwise__Assignment, prompt),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -1669,7 +1565,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__assignment__field_descriptor
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Assignment, group_size),
+    offsetof(Stepwise__Assignment, group_size),
     NULL,
     NULL,
     0,             /* flags */
@@ -1681,7 +1577,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__assignment__field_descriptor
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Assignment, policy_version),
+    offsetof(Stepwise__Assignment, policy_version),
     NULL,
     NULL,
     0,             /* flags */
@@ -1693,7 +1589,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__assignment__field_descriptor
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Assignment, branch_step),
+    offsetof(Stepwise__Assignment, branch_step),
     NULL,
     NULL,
     0,             /* flags */
@@ -1705,14 +1601,14 @@ static const ProtobufCFieldDescriptor stepwise__v1__assignment__field_descriptor
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BOOL,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Assignment, final_score_only),
+    offsetof(Stepwise__Assignment, final_score_only),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__assignment__field_indices_by_name[] = {
+static const unsigned stepwise__assignment__field_indices_by_name[] = {
   5,   /* field[5] = branch_step */
   1,   /* field[1] = epoch */
   6,   /* field[6] = final_score_only */
@@ -1721,65 +1617,65 @@ static const unsigned stepwise__v1__assignment__field_indices_by_name[] = {
   4,   /* field[4] = policy_version */
   2,   /* field[2] = prompt */
 };
-static const ProtobufCIntRange stepwise__v1__assignment__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__assignment__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 7 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__assignment__descriptor =
+const ProtobufCMessageDescriptor stepwise__assignment__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.Assignment",
+  "stepwise.Assignment",
   "Assignment",
-  "Stepwise__V1__Assignment",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__Assignment),
+  "Stepwise__Assignment",
+  "stepwise",
+  sizeof(Stepwise__Assignment),
   7,
-  stepwise__v1__assignment__field_descriptors,
-  stepwise__v1__assignment__field_indices_by_name,
-  1,  stepwise__v1__assignment__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__assignment__init,
+  stepwise__assignment__field_descriptors,
+  stepwise__assignment__field_indices_by_name,
+  1,  stepwise__assignment__number_ranges,
+  (ProtobufCMessageInit) stepwise__assignment__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__work__field_descriptors[1] =
+static const ProtobufCFieldDescriptor stepwise__work__field_descriptors[1] =
 {
   {
     "assignments",
     1,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Work, n_assignments),
-    offsetof(Stepwise__V1__Work, assignments),
-    &stepwise__v1__assignment__descriptor,
+    offsetof(Stepwise__Work, n_assignments),
+    offsetof(Stepwise__Work, assignments),
+    &stepwise__assignment__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__work__field_indices_by_name[] = {
+static const unsigned stepwise__work__field_indices_by_name[] = {
   0,   /* field[0] = assignments */
 };
-static const ProtobufCIntRange stepwise__v1__work__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__work__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 1 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__work__descriptor =
+const ProtobufCMessageDescriptor stepwise__work__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.Work",
+  "stepwise.Work",
   "Work",
-  "Stepwise__V1__Work",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__Work),
+  "Stepwise__Work",
+  "stepwise",
+  sizeof(Stepwise__Work),
   1,
-  stepwise__v1__work__field_descriptors,
-  stepwise__v1__work__field_indices_by_name,
-  1,  stepwise__v1__work__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__work__init,
+  stepwise__work__field_descriptors,
+  stepwise__work__field_indices_by_name,
+  1,  stepwise__work__number_ranges,
+  (ProtobufCMessageInit) stepwise__work__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__run_finished__field_descriptors[1] =
+static const ProtobufCFieldDescriptor stepwise__run_finished__field_descriptors[1] =
 {
   {
     "reason",
@@ -1787,37 +1683,37 @@ static const ProtobufCFieldDescriptor stepwise__v1__run_finished__field_descript
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__RunFinished, reason),
+    offsetof(Stepwise__RunFinished, reason),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__run_finished__field_indices_by_name[] = {
+static const unsigned stepwise__run_finished__field_indices_by_name[] = {
   0,   /* field[0] = reason */
 };
-static const ProtobufCIntRange stepwise__v1__run_finished__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__run_finished__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 1 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__run_finished__descriptor =
+const ProtobufCMessageDescriptor stepwise__run_finished__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.RunFinished",
+  "stepwise.RunFinished",
   "RunFinished",
-  "Stepwise__V1__RunFinished",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__RunFinished),
+  "Stepwise__RunFinished",
+  "stepwise",
+  sizeof(Stepwise__RunFinished),
   1,
-  stepwise__v1__run_finished__field_descriptors,
-  stepwise__v1__run_finished__field_indices_by_name,
-  1,  stepwise__v1__run_finished__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__run_finished__init,
+  stepwise__run_finished__field_descriptors,
+  stepwise__run_finished__field_indices_by_name,
+  1,  stepwise__run_finished__number_ranges,
+  (ProtobufCMessageInit) stepwise__run_finished__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__score__field_descriptors[5] =
+static const ProtobufCFieldDescriptor stepwise__score__field_descriptors[5] =
 {
   {
     "step",
@@ -1825,7 +1721,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__score__field_descriptors[5] 
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Score, step),
+    offsetof(Stepwise__Score, step),
     NULL,
     NULL,
     0,             /* flags */
@@ -1837,7 +1733,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__score__field_descriptors[5] 
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Score, reward),
+    offsetof(Stepwise__Score, reward),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -1849,7 +1745,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__score__field_descriptors[5] 
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Score, version),
+    offsetof(Stepwise__Score, version),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -1861,7 +1757,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__score__field_descriptors[5] 
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_FLOAT,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Score, value),
+    offsetof(Stepwise__Score, value),
     NULL,
     NULL,
     0,             /* flags */
@@ -1873,41 +1769,41 @@ static const ProtobufCFieldDescriptor stepwise__v1__score__field_descriptors[5] 
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BOOL,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Score, missing),
+    offsetof(Stepwise__Score, missing),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__score__field_indices_by_name[] = {
+static const unsigned stepwise__score__field_indices_by_name[] = {
   4,   /* field[4] = missing */
   1,   /* field[1] = reward */
   0,   /* field[0] = step */
   3,   /* field[3] = value */
   2,   /* field[2] = version */
 };
-static const ProtobufCIntRange stepwise__v1__score__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__score__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 5 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__score__descriptor =
+const ProtobufCMessageDescriptor stepwise__score__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.Score",
+  "stepwise.Score",
   "Score",
-  "Stepwise__V1__Score",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__Score),
+  "Stepwise__Score",
+  "stepwise",
+  sizeof(Stepwise__Score),
   5,
-  stepwise__v1__score__field_descriptors,
-  stepwise__v1__score__field_indices_by_name,
-  1,  stepwise__v1__score__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__score__init,
+  stepwise__score__field_descriptors,
+  stepwise__score__field_indices_by_name,
+  1,  stepwise__score__number_ranges,
+  (ProtobufCMessageInit) stepwise__score__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__trajectory__field_descriptors[6] =
+static const ProtobufCFieldDescriptor stepwise__trajectory__field_descriptors[6] =
 {
   {
     "states",
@@ -1915,8 +1811,8 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory__field_descriptor
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Trajectory, states),
-    &stepwise__v1__tensor__descriptor,
+    offsetof(Stepwise__Trajectory, states),
+    &stepwise__tensor__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1927,8 +1823,8 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory__field_descriptor
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Trajectory, clean_states),
-    &stepwise__v1__tensor__descriptor,
+    offsetof(Stepwise__Trajectory, clean_states),
+    &stepwise__tensor__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1938,8 +1834,8 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory__field_descriptor
     3,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_FLOAT,
-    offsetof(Stepwise__V1__Trajectory, n_log_probabilities),
-    offsetof(Stepwise__V1__Trajectory, log_probabilities),
+    offsetof(Stepwise__Trajectory, n_log_probabilities),
+    offsetof(Stepwise__Trajectory, log_probabilities),
     NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
@@ -1950,9 +1846,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory__field_descriptor
     4,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Trajectory, n_scores),
-    offsetof(Stepwise__V1__Trajectory, scores),
-    &stepwise__v1__score__descriptor,
+    offsetof(Stepwise__Trajectory, n_scores),
+    offsetof(Stepwise__Trajectory, scores),
+    &stepwise__score__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1962,8 +1858,8 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory__field_descriptor
     5,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_FLOAT,
-    offsetof(Stepwise__V1__Trajectory, n_dense_rewards),
-    offsetof(Stepwise__V1__Trajectory, dense_rewards),
+    offsetof(Stepwise__Trajectory, n_dense_rewards),
+    offsetof(Stepwise__Trajectory, dense_rewards),
     NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
@@ -1975,14 +1871,14 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory__field_descriptor
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__Trajectory, anchor_step),
+    offsetof(Stepwise__Trajectory, anchor_step),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__trajectory__field_indices_by_name[] = {
+static const unsigned stepwise__trajectory__field_indices_by_name[] = {
   5,   /* field[5] = anchor_step */
   1,   /* field[1] = clean_states */
   4,   /* field[4] = dense_rewards */
@@ -1990,27 +1886,27 @@ static const unsigned stepwise__v1__trajectory__field_indices_by_name[] = {
   3,   /* field[3] = scores */
   0,   /* field[0] = states */
 };
-static const ProtobufCIntRange stepwise__v1__trajectory__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__trajectory__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 6 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__trajectory__descriptor =
+const ProtobufCMessageDescriptor stepwise__trajectory__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.Trajectory",
+  "stepwise.Trajectory",
   "Trajectory",
-  "Stepwise__V1__Trajectory",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__Trajectory),
+  "Stepwise__Trajectory",
+  "stepwise",
+  sizeof(Stepwise__Trajectory),
   6,
-  stepwise__v1__trajectory__field_descriptors,
-  stepwise__v1__trajectory__field_indices_by_name,
-  1,  stepwise__v1__trajectory__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__trajectory__init,
+  stepwise__trajectory__field_descriptors,
+  stepwise__trajectory__field_indices_by_name,
+  1,  stepwise__trajectory__number_ranges,
+  (ProtobufCMessageInit) stepwise__trajectory__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__trajectory_group__field_descriptors[12] =
+static const ProtobufCFieldDescriptor stepwise__trajectory_group__field_descriptors[12] =
 {
   {
     "run_id",
@@ -2018,7 +1914,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory_group__field_desc
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__TrajectoryGroup, run_id),
+    offsetof(Stepwise__TrajectoryGroup, run_id),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -2030,7 +1926,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory_group__field_desc
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__TrajectoryGroup, number),
+    offsetof(Stepwise__TrajectoryGroup, number),
     NULL,
     NULL,
     0,             /* flags */
@@ -2042,7 +1938,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory_group__field_desc
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__TrajectoryGroup, epoch),
+    offsetof(Stepwise__TrajectoryGroup, epoch),
     NULL,
     NULL,
     0,             /* flags */
@@ -2054,7 +1950,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory_group__field_desc
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__TrajectoryGroup, actor),
+    offsetof(Stepwise__TrajectoryGroup, actor),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -2066,7 +1962,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory_group__field_desc
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__TrajectoryGroup, incarnation),
+    offsetof(Stepwise__TrajectoryGroup, incarnation),
     NULL,
     NULL,
     0,             /* flags */
@@ -2078,7 +1974,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory_group__field_desc
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__TrajectoryGroup, policy_version),
+    offsetof(Stepwise__TrajectoryGroup, policy_version),
     NULL,
     NULL,
     0,             /* flags */
@@ -2090,7 +1986,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory_group__field_desc
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__TrajectoryGroup, prompt),
+    offsetof(Stepwise__TrajectoryGroup, prompt),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -2102,7 +1998,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory_group__field_desc
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__TrajectoryGroup, seed),
+    offsetof(Stepwise__TrajectoryGroup, seed),
     NULL,
     NULL,
     0,             /* flags */
@@ -2113,8 +2009,8 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory_group__field_desc
     9,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_UINT32,
-    offsetof(Stepwise__V1__TrajectoryGroup, n_timesteps),
-    offsetof(Stepwise__V1__TrajectoryGroup, timesteps),
+    offsetof(Stepwise__TrajectoryGroup, n_timesteps),
+    offsetof(Stepwise__TrajectoryGroup, timesteps),
     NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
@@ -2126,7 +2022,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory_group__field_desc
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_FLOAT,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__TrajectoryGroup, eta),
+    offsetof(Stepwise__TrajectoryGroup, eta),
     NULL,
     NULL,
     0,             /* flags */
@@ -2138,7 +2034,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory_group__field_desc
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_FLOAT,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__TrajectoryGroup, guidance_scale),
+    offsetof(Stepwise__TrajectoryGroup, guidance_scale),
     NULL,
     NULL,
     0,             /* flags */
@@ -2149,15 +2045,15 @@ static const ProtobufCFieldDescriptor stepwise__v1__trajectory_group__field_desc
     12,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__TrajectoryGroup, n_trajectories),
-    offsetof(Stepwise__V1__TrajectoryGroup, trajectories),
-    &stepwise__v1__trajectory__descriptor,
+    offsetof(Stepwise__TrajectoryGroup, n_trajectories),
+    offsetof(Stepwise__TrajectoryGroup, trajectories),
+    &stepwise__trajectory__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__trajectory_group__field_indices_by_name[] = {
+static const unsigned stepwise__trajectory_group__field_indices_by_name[] = {
   3,   /* field[3] = actor */
   2,   /* field[2] = epoch */
   9,   /* field[9] = eta */
@@ -2171,65 +2067,65 @@ static const unsigned stepwise__v1__trajectory_group__field_indices_by_name[] = 
   8,   /* field[8] = timesteps */
   11,   /* field[11] = trajectories */
 };
-static const ProtobufCIntRange stepwise__v1__trajectory_group__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__trajectory_group__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 12 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__trajectory_group__descriptor =
+const ProtobufCMessageDescriptor stepwise__trajectory_group__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.TrajectoryGroup",
+  "stepwise.TrajectoryGroup",
   "TrajectoryGroup",
-  "Stepwise__V1__TrajectoryGroup",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__TrajectoryGroup),
+  "Stepwise__TrajectoryGroup",
+  "stepwise",
+  sizeof(Stepwise__TrajectoryGroup),
   12,
-  stepwise__v1__trajectory_group__field_descriptors,
-  stepwise__v1__trajectory_group__field_indices_by_name,
-  1,  stepwise__v1__trajectory_group__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__trajectory_group__init,
+  stepwise__trajectory_group__field_descriptors,
+  stepwise__trajectory_group__field_indices_by_name,
+  1,  stepwise__trajectory_group__number_ranges,
+  (ProtobufCMessageInit) stepwise__trajectory_group__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__acknowledgement__field_descriptors[1] =
+static const ProtobufCFieldDescriptor stepwise__acknowledgement__field_descriptors[1] =
 {
   {
     "numbers",
     1,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_UINT64,
-    offsetof(Stepwise__V1__Acknowledgement, n_numbers),
-    offsetof(Stepwise__V1__Acknowledgement, numbers),
+    offsetof(Stepwise__Acknowledgement, n_numbers),
+    offsetof(Stepwise__Acknowledgement, numbers),
     NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__acknowledgement__field_indices_by_name[] = {
+static const unsigned stepwise__acknowledgement__field_indices_by_name[] = {
   0,   /* field[0] = numbers */
 };
-static const ProtobufCIntRange stepwise__v1__acknowledgement__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__acknowledgement__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 1 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__acknowledgement__descriptor =
+const ProtobufCMessageDescriptor stepwise__acknowledgement__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.Acknowledgement",
+  "stepwise.Acknowledgement",
   "Acknowledgement",
-  "Stepwise__V1__Acknowledgement",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__Acknowledgement),
+  "Stepwise__Acknowledgement",
+  "stepwise",
+  sizeof(Stepwise__Acknowledgement),
   1,
-  stepwise__v1__acknowledgement__field_descriptors,
-  stepwise__v1__acknowledgement__field_indices_by_name,
-  1,  stepwise__v1__acknowledgement__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__acknowledgement__init,
+  stepwise__acknowledgement__field_descriptors,
+  stepwise__acknowledgement__field_indices_by_name,
+  1,  stepwise__acknowledgement__number_ranges,
+  (ProtobufCMessageInit) stepwise__acknowledgement__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__policy_notice__field_descriptors[4] =
+static const ProtobufCFieldDescriptor stepwise__policy_notice__field_descriptors[3] =
 {
   {
     "version",
@@ -2237,7 +2133,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__policy_notice__field_descrip
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__PolicyNotice, version),
+    offsetof(Stepwise__PolicyNotice, version),
     NULL,
     NULL,
     0,             /* flags */
@@ -2249,128 +2145,51 @@ static const ProtobufCFieldDescriptor stepwise__v1__policy_notice__field_descrip
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__PolicyNotice, digest),
+    offsetof(Stepwise__PolicyNotice, digest),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "byte_count",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__PolicyNotice, byte_count),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "tensor_count",
-    4,
+    3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__PolicyNotice, tensor_count),
+    offsetof(Stepwise__PolicyNotice, tensor_count),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__policy_notice__field_indices_by_name[] = {
-  2,   /* field[2] = byte_count */
+static const unsigned stepwise__policy_notice__field_indices_by_name[] = {
   1,   /* field[1] = digest */
-  3,   /* field[3] = tensor_count */
+  2,   /* field[2] = tensor_count */
   0,   /* field[0] = version */
 };
-static const ProtobufCIntRange stepwise__v1__policy_notice__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 4 }
-};
-const ProtobufCMessageDescriptor stepwise__v1__policy_notice__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.PolicyNotice",
-  "PolicyNotice",
-  "Stepwise__V1__PolicyNotice",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__PolicyNotice),
-  4,
-  stepwise__v1__policy_notice__field_descriptors,
-  stepwise__v1__policy_notice__field_indices_by_name,
-  1,  stepwise__v1__policy_notice__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__policy_notice__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor stepwise__v1__policy_request__field_descriptors[3] =
-{
-  {
-    "version",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__PolicyRequest, version),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "offset",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__PolicyRequest, offset),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "byte_count",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__PolicyRequest, byte_count),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned stepwise__v1__policy_request__field_indices_by_name[] = {
-  2,   /* field[2] = byte_count */
-  1,   /* field[1] = offset */
-  0,   /* field[0] = version */
-};
-static const ProtobufCIntRange stepwise__v1__policy_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__policy_notice__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 3 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__policy_request__descriptor =
+const ProtobufCMessageDescriptor stepwise__policy_notice__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.PolicyRequest",
-  "PolicyRequest",
-  "Stepwise__V1__PolicyRequest",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__PolicyRequest),
+  "stepwise.PolicyNotice",
+  "PolicyNotice",
+  "Stepwise__PolicyNotice",
+  "stepwise",
+  sizeof(Stepwise__PolicyNotice),
   3,
-  stepwise__v1__policy_request__field_descriptors,
-  stepwise__v1__policy_request__field_indices_by_name,
-  1,  stepwise__v1__policy_request__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__policy_request__init,
+  stepwise__policy_notice__field_descriptors,
+  stepwise__policy_notice__field_indices_by_name,
+  1,  stepwise__policy_notice__number_ranges,
+  (ProtobufCMessageInit) stepwise__policy_notice__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__policy_chunk__field_descriptors[5] =
+static const ProtobufCFieldDescriptor stepwise__policy_request__field_descriptors[3] =
 {
   {
     "version",
@@ -2378,7 +2197,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__policy_chunk__field_descript
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__PolicyChunk, version),
+    offsetof(Stepwise__PolicyRequest, version),
     NULL,
     NULL,
     0,             /* flags */
@@ -2390,7 +2209,71 @@ static const ProtobufCFieldDescriptor stepwise__v1__policy_chunk__field_descript
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__PolicyChunk, offset),
+    offsetof(Stepwise__PolicyRequest, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "byte_count",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Stepwise__PolicyRequest, byte_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned stepwise__policy_request__field_indices_by_name[] = {
+  2,   /* field[2] = byte_count */
+  1,   /* field[1] = offset */
+  0,   /* field[0] = version */
+};
+static const ProtobufCIntRange stepwise__policy_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor stepwise__policy_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "stepwise.PolicyRequest",
+  "PolicyRequest",
+  "Stepwise__PolicyRequest",
+  "stepwise",
+  sizeof(Stepwise__PolicyRequest),
+  3,
+  stepwise__policy_request__field_descriptors,
+  stepwise__policy_request__field_indices_by_name,
+  1,  stepwise__policy_request__number_ranges,
+  (ProtobufCMessageInit) stepwise__policy_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor stepwise__policy_chunk__field_descriptors[5] =
+{
+  {
+    "version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Stepwise__PolicyChunk, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Stepwise__PolicyChunk, offset),
     NULL,
     NULL,
     0,             /* flags */
@@ -2402,7 +2285,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__policy_chunk__field_descript
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__PolicyChunk, bytes),
+    offsetof(Stepwise__PolicyChunk, bytes),
     NULL,
     NULL,
     0,             /* flags */
@@ -2414,7 +2297,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__policy_chunk__field_descript
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__PolicyChunk, total),
+    offsetof(Stepwise__PolicyChunk, total),
     NULL,
     NULL,
     0,             /* flags */
@@ -2426,92 +2309,41 @@ static const ProtobufCFieldDescriptor stepwise__v1__policy_chunk__field_descript
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__PolicyChunk, digest),
+    offsetof(Stepwise__PolicyChunk, digest),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__policy_chunk__field_indices_by_name[] = {
+static const unsigned stepwise__policy_chunk__field_indices_by_name[] = {
   2,   /* field[2] = bytes */
   4,   /* field[4] = digest */
   1,   /* field[1] = offset */
   3,   /* field[3] = total */
   0,   /* field[0] = version */
 };
-static const ProtobufCIntRange stepwise__v1__policy_chunk__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__policy_chunk__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 5 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__policy_chunk__descriptor =
+const ProtobufCMessageDescriptor stepwise__policy_chunk__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.PolicyChunk",
+  "stepwise.PolicyChunk",
   "PolicyChunk",
-  "Stepwise__V1__PolicyChunk",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__PolicyChunk),
+  "Stepwise__PolicyChunk",
+  "stepwise",
+  sizeof(Stepwise__PolicyChunk),
   5,
-  stepwise__v1__policy_chunk__field_descriptors,
-  stepwise__v1__policy_chunk__field_indices_by_name,
-  1,  stepwise__v1__policy_chunk__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__policy_chunk__init,
+  stepwise__policy_chunk__field_descriptors,
+  stepwise__policy_chunk__field_indices_by_name,
+  1,  stepwise__policy_chunk__number_ranges,
+  (ProtobufCMessageInit) stepwise__policy_chunk__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__metadata_entry__field_descriptors[2] =
-{
-  {
-    "key",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__MetadataEntry, key),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "value",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__MetadataEntry, value),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned stepwise__v1__metadata_entry__field_indices_by_name[] = {
-  0,   /* field[0] = key */
-  1,   /* field[1] = value */
-};
-static const ProtobufCIntRange stepwise__v1__metadata_entry__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 2 }
-};
-const ProtobufCMessageDescriptor stepwise__v1__metadata_entry__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.MetadataEntry",
-  "MetadataEntry",
-  "Stepwise__V1__MetadataEntry",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__MetadataEntry),
-  2,
-  stepwise__v1__metadata_entry__field_descriptors,
-  stepwise__v1__metadata_entry__field_indices_by_name,
-  1,  stepwise__v1__metadata_entry__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__metadata_entry__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor stepwise__v1__score_request__field_descriptors[9] =
+static const ProtobufCFieldDescriptor stepwise__score_request__field_descriptors[8] =
 {
   {
     "id",
@@ -2519,7 +2351,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_request__field_descrip
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__ScoreRequest, id),
+    offsetof(Stepwise__ScoreRequest, id),
     NULL,
     NULL,
     0,             /* flags */
@@ -2530,8 +2362,8 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_request__field_descrip
     2,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_STRING,
-    offsetof(Stepwise__V1__ScoreRequest, n_rewards),
-    offsetof(Stepwise__V1__ScoreRequest, rewards),
+    offsetof(Stepwise__ScoreRequest, n_rewards),
+    offsetof(Stepwise__ScoreRequest, rewards),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -2542,8 +2374,8 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_request__field_descrip
     3,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_STRING,
-    offsetof(Stepwise__V1__ScoreRequest, n_prompts),
-    offsetof(Stepwise__V1__ScoreRequest, prompts),
+    offsetof(Stepwise__ScoreRequest, n_prompts),
+    offsetof(Stepwise__ScoreRequest, prompts),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -2555,8 +2387,8 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_request__field_descrip
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__ScoreRequest, images),
-    &stepwise__v1__tensor__descriptor,
+    offsetof(Stepwise__ScoreRequest, images),
+    &stepwise__tensor__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2567,31 +2399,19 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_request__field_descrip
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__ScoreRequest, deadline_milliseconds),
+    offsetof(Stepwise__ScoreRequest, deadline_milliseconds),
     NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "metadata",
-    6,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__ScoreRequest, n_metadata),
-    offsetof(Stepwise__V1__ScoreRequest, metadata),
-    &stepwise__v1__metadata_entry__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
     "want_gradient",
-    7,
+    6,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BOOL,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__ScoreRequest, want_gradient),
+    offsetof(Stepwise__ScoreRequest, want_gradient),
     NULL,
     NULL,
     0,             /* flags */
@@ -2599,11 +2419,11 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_request__field_descrip
   },
   {
     "trajectories",
-    8,
+    7,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_UINT32,
-    offsetof(Stepwise__V1__ScoreRequest, n_trajectories),
-    offsetof(Stepwise__V1__ScoreRequest, trajectories),
+    offsetof(Stepwise__ScoreRequest, n_trajectories),
+    offsetof(Stepwise__ScoreRequest, trajectories),
     NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
@@ -2611,49 +2431,48 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_request__field_descrip
   },
   {
     "steps",
-    9,
+    8,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_UINT32,
-    offsetof(Stepwise__V1__ScoreRequest, n_steps),
-    offsetof(Stepwise__V1__ScoreRequest, steps),
+    offsetof(Stepwise__ScoreRequest, n_steps),
+    offsetof(Stepwise__ScoreRequest, steps),
     NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__score_request__field_indices_by_name[] = {
+static const unsigned stepwise__score_request__field_indices_by_name[] = {
   4,   /* field[4] = deadline_milliseconds */
   0,   /* field[0] = id */
   3,   /* field[3] = images */
-  5,   /* field[5] = metadata */
   2,   /* field[2] = prompts */
   1,   /* field[1] = rewards */
-  8,   /* field[8] = steps */
-  7,   /* field[7] = trajectories */
-  6,   /* field[6] = want_gradient */
+  7,   /* field[7] = steps */
+  6,   /* field[6] = trajectories */
+  5,   /* field[5] = want_gradient */
 };
-static const ProtobufCIntRange stepwise__v1__score_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__score_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 8 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__score_request__descriptor =
+const ProtobufCMessageDescriptor stepwise__score_request__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.ScoreRequest",
+  "stepwise.ScoreRequest",
   "ScoreRequest",
-  "Stepwise__V1__ScoreRequest",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__ScoreRequest),
-  9,
-  stepwise__v1__score_request__field_descriptors,
-  stepwise__v1__score_request__field_indices_by_name,
-  1,  stepwise__v1__score_request__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__score_request__init,
+  "Stepwise__ScoreRequest",
+  "stepwise",
+  sizeof(Stepwise__ScoreRequest),
+  8,
+  stepwise__score_request__field_descriptors,
+  stepwise__score_request__field_indices_by_name,
+  1,  stepwise__score_request__number_ranges,
+  (ProtobufCMessageInit) stepwise__score_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__score_result__field_descriptors[6] =
+static const ProtobufCFieldDescriptor stepwise__score_result__field_descriptors[6] =
 {
   {
     "reward",
@@ -2661,7 +2480,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_result__field_descript
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__ScoreResult, reward),
+    offsetof(Stepwise__ScoreResult, reward),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -2673,7 +2492,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_result__field_descript
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__ScoreResult, version),
+    offsetof(Stepwise__ScoreResult, version),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -2684,8 +2503,8 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_result__field_descript
     3,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_FLOAT,
-    offsetof(Stepwise__V1__ScoreResult, n_values),
-    offsetof(Stepwise__V1__ScoreResult, values),
+    offsetof(Stepwise__ScoreResult, n_values),
+    offsetof(Stepwise__ScoreResult, values),
     NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
@@ -2696,8 +2515,8 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_result__field_descript
     4,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_UINT32,
-    offsetof(Stepwise__V1__ScoreResult, n_missing),
-    offsetof(Stepwise__V1__ScoreResult, missing),
+    offsetof(Stepwise__ScoreResult, n_missing),
+    offsetof(Stepwise__ScoreResult, missing),
     NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
@@ -2709,7 +2528,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_result__field_descript
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__ScoreResult, error),
+    offsetof(Stepwise__ScoreResult, error),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -2721,14 +2540,14 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_result__field_descript
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__ScoreResult, gradient),
-    &stepwise__v1__tensor__descriptor,
+    offsetof(Stepwise__ScoreResult, gradient),
+    &stepwise__tensor__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__score_result__field_indices_by_name[] = {
+static const unsigned stepwise__score_result__field_indices_by_name[] = {
   4,   /* field[4] = error */
   5,   /* field[5] = gradient */
   3,   /* field[3] = missing */
@@ -2736,27 +2555,27 @@ static const unsigned stepwise__v1__score_result__field_indices_by_name[] = {
   2,   /* field[2] = values */
   1,   /* field[1] = version */
 };
-static const ProtobufCIntRange stepwise__v1__score_result__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__score_result__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 6 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__score_result__descriptor =
+const ProtobufCMessageDescriptor stepwise__score_result__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.ScoreResult",
+  "stepwise.ScoreResult",
   "ScoreResult",
-  "Stepwise__V1__ScoreResult",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__ScoreResult),
+  "Stepwise__ScoreResult",
+  "stepwise",
+  sizeof(Stepwise__ScoreResult),
   6,
-  stepwise__v1__score_result__field_descriptors,
-  stepwise__v1__score_result__field_indices_by_name,
-  1,  stepwise__v1__score_result__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__score_result__init,
+  stepwise__score_result__field_descriptors,
+  stepwise__score_result__field_indices_by_name,
+  1,  stepwise__score_result__number_ranges,
+  (ProtobufCMessageInit) stepwise__score_result__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__score_reply__field_descriptors[2] =
+static const ProtobufCFieldDescriptor stepwise__score_reply__field_descriptors[2] =
 {
   {
     "id",
@@ -2764,7 +2583,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_reply__field_descripto
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__ScoreReply, id),
+    offsetof(Stepwise__ScoreReply, id),
     NULL,
     NULL,
     0,             /* flags */
@@ -2775,39 +2594,39 @@ static const ProtobufCFieldDescriptor stepwise__v1__score_reply__field_descripto
     2,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__ScoreReply, n_results),
-    offsetof(Stepwise__V1__ScoreReply, results),
-    &stepwise__v1__score_result__descriptor,
+    offsetof(Stepwise__ScoreReply, n_results),
+    offsetof(Stepwise__ScoreReply, results),
+    &stepwise__score_result__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__score_reply__field_indices_by_name[] = {
+static const unsigned stepwise__score_reply__field_indices_by_name[] = {
   0,   /* field[0] = id */
   1,   /* field[1] = results */
 };
-static const ProtobufCIntRange stepwise__v1__score_reply__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__score_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 2 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__score_reply__descriptor =
+const ProtobufCMessageDescriptor stepwise__score_reply__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.ScoreReply",
+  "stepwise.ScoreReply",
   "ScoreReply",
-  "Stepwise__V1__ScoreReply",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__ScoreReply),
+  "Stepwise__ScoreReply",
+  "stepwise",
+  sizeof(Stepwise__ScoreReply),
   2,
-  stepwise__v1__score_reply__field_descriptors,
-  stepwise__v1__score_reply__field_indices_by_name,
-  1,  stepwise__v1__score_reply__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__score_reply__init,
+  stepwise__score_reply__field_descriptors,
+  stepwise__score_reply__field_indices_by_name,
+  1,  stepwise__score_reply__number_ranges,
+  (ProtobufCMessageInit) stepwise__score_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__reward_version__field_descriptors[3] =
+static const ProtobufCFieldDescriptor stepwise__reward_version__field_descriptors[3] =
 {
   {
     "name",
@@ -2815,7 +2634,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__reward_version__field_descri
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__RewardVersion, name),
+    offsetof(Stepwise__RewardVersion, name),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -2827,7 +2646,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__reward_version__field_descri
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__RewardVersion, version),
+    offsetof(Stepwise__RewardVersion, version),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -2839,39 +2658,39 @@ static const ProtobufCFieldDescriptor stepwise__v1__reward_version__field_descri
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BOOL,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__RewardVersion, has_gradient),
+    offsetof(Stepwise__RewardVersion, has_gradient),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__reward_version__field_indices_by_name[] = {
+static const unsigned stepwise__reward_version__field_indices_by_name[] = {
   2,   /* field[2] = has_gradient */
   0,   /* field[0] = name */
   1,   /* field[1] = version */
 };
-static const ProtobufCIntRange stepwise__v1__reward_version__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__reward_version__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 3 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__reward_version__descriptor =
+const ProtobufCMessageDescriptor stepwise__reward_version__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.RewardVersion",
+  "stepwise.RewardVersion",
   "RewardVersion",
-  "Stepwise__V1__RewardVersion",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__RewardVersion),
+  "Stepwise__RewardVersion",
+  "stepwise",
+  sizeof(Stepwise__RewardVersion),
   3,
-  stepwise__v1__reward_version__field_descriptors,
-  stepwise__v1__reward_version__field_indices_by_name,
-  1,  stepwise__v1__reward_version__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__reward_version__init,
+  stepwise__reward_version__field_descriptors,
+  stepwise__reward_version__field_indices_by_name,
+  1,  stepwise__reward_version__number_ranges,
+  (ProtobufCMessageInit) stepwise__reward_version__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__server_ready__field_descriptors[4] =
+static const ProtobufCFieldDescriptor stepwise__server_ready__field_descriptors[3] =
 {
   {
     "name",
@@ -2879,7 +2698,7 @@ static const ProtobufCFieldDescriptor stepwise__v1__server_ready__field_descript
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__ServerReady, name),
+    offsetof(Stepwise__ServerReady, name),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -2890,130 +2709,117 @@ static const ProtobufCFieldDescriptor stepwise__v1__server_ready__field_descript
     2,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__ServerReady, n_rewards),
-    offsetof(Stepwise__V1__ServerReady, rewards),
-    &stepwise__v1__reward_version__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "batch_size",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__ServerReady, batch_size),
-    NULL,
+    offsetof(Stepwise__ServerReady, n_rewards),
+    offsetof(Stepwise__ServerReady, rewards),
+    &stepwise__reward_version__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
     "credits",
-    4,
+    3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Stepwise__V1__ServerReady, credits),
+    offsetof(Stepwise__ServerReady, credits),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__server_ready__field_indices_by_name[] = {
-  2,   /* field[2] = batch_size */
-  3,   /* field[3] = credits */
+static const unsigned stepwise__server_ready__field_indices_by_name[] = {
+  2,   /* field[2] = credits */
   0,   /* field[0] = name */
   1,   /* field[1] = rewards */
 };
-static const ProtobufCIntRange stepwise__v1__server_ready__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__server_ready__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 3 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__server_ready__descriptor =
+const ProtobufCMessageDescriptor stepwise__server_ready__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.ServerReady",
+  "stepwise.ServerReady",
   "ServerReady",
-  "Stepwise__V1__ServerReady",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__ServerReady),
-  4,
-  stepwise__v1__server_ready__field_descriptors,
-  stepwise__v1__server_ready__field_indices_by_name,
-  1,  stepwise__v1__server_ready__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__server_ready__init,
+  "Stepwise__ServerReady",
+  "stepwise",
+  sizeof(Stepwise__ServerReady),
+  3,
+  stepwise__server_ready__field_descriptors,
+  stepwise__server_ready__field_indices_by_name,
+  1,  stepwise__server_ready__number_ranges,
+  (ProtobufCMessageInit) stepwise__server_ready__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-#define stepwise__v1__rewards_query__field_descriptors NULL
-#define stepwise__v1__rewards_query__field_indices_by_name NULL
-#define stepwise__v1__rewards_query__number_ranges NULL
-const ProtobufCMessageDescriptor stepwise__v1__rewards_query__descriptor =
+#define stepwise__rewards_query__field_descriptors NULL
+#define stepwise__rewards_query__field_indices_by_name NULL
+#define stepwise__rewards_query__number_ranges NULL
+const ProtobufCMessageDescriptor stepwise__rewards_query__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.RewardsQuery",
+  "stepwise.RewardsQuery",
   "RewardsQuery",
-  "Stepwise__V1__RewardsQuery",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__RewardsQuery),
+  "Stepwise__RewardsQuery",
+  "stepwise",
+  sizeof(Stepwise__RewardsQuery),
   0,
-  stepwise__v1__rewards_query__field_descriptors,
-  stepwise__v1__rewards_query__field_indices_by_name,
-  0,  stepwise__v1__rewards_query__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__rewards_query__init,
+  stepwise__rewards_query__field_descriptors,
+  stepwise__rewards_query__field_indices_by_name,
+  0,  stepwise__rewards_query__number_ranges,
+  (ProtobufCMessageInit) stepwise__rewards_query__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__rewards_offered__field_descriptors[1] =
+static const ProtobufCFieldDescriptor stepwise__rewards_offered__field_descriptors[1] =
 {
   {
     "rewards",
     1,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__RewardsOffered, n_rewards),
-    offsetof(Stepwise__V1__RewardsOffered, rewards),
-    &stepwise__v1__reward_version__descriptor,
+    offsetof(Stepwise__RewardsOffered, n_rewards),
+    offsetof(Stepwise__RewardsOffered, rewards),
+    &stepwise__reward_version__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__rewards_offered__field_indices_by_name[] = {
+static const unsigned stepwise__rewards_offered__field_indices_by_name[] = {
   0,   /* field[0] = rewards */
 };
-static const ProtobufCIntRange stepwise__v1__rewards_offered__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__rewards_offered__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 1 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__rewards_offered__descriptor =
+const ProtobufCMessageDescriptor stepwise__rewards_offered__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.RewardsOffered",
+  "stepwise.RewardsOffered",
   "RewardsOffered",
-  "Stepwise__V1__RewardsOffered",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__RewardsOffered),
+  "Stepwise__RewardsOffered",
+  "stepwise",
+  sizeof(Stepwise__RewardsOffered),
   1,
-  stepwise__v1__rewards_offered__field_descriptors,
-  stepwise__v1__rewards_offered__field_indices_by_name,
-  1,  stepwise__v1__rewards_offered__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__rewards_offered__init,
+  stepwise__rewards_offered__field_descriptors,
+  stepwise__rewards_offered__field_indices_by_name,
+  1,  stepwise__rewards_offered__number_ranges,
+  (ProtobufCMessageInit) stepwise__rewards_offered__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[18] =
+static const ProtobufCFieldDescriptor stepwise__envelope__field_descriptors[18] =
 {
   {
     "hello",
     1,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, hello),
-    &stepwise__v1__hello__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, hello),
+    &stepwise__hello__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3023,9 +2829,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, welcome),
-    &stepwise__v1__welcome__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, welcome),
+    &stepwise__welcome__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3035,9 +2841,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, refusal),
-    &stepwise__v1__refusal__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, refusal),
+    &stepwise__refusal__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3047,9 +2853,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     4,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, heartbeat),
-    &stepwise__v1__heartbeat__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, heartbeat),
+    &stepwise__heartbeat__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3059,9 +2865,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     5,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, goodbye),
-    &stepwise__v1__goodbye__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, goodbye),
+    &stepwise__goodbye__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3071,9 +2877,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     6,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, work_request),
-    &stepwise__v1__work_request__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, work_request),
+    &stepwise__work_request__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3083,9 +2889,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     7,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, work),
-    &stepwise__v1__work__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, work),
+    &stepwise__work__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3095,9 +2901,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     8,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, run_finished),
-    &stepwise__v1__run_finished__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, run_finished),
+    &stepwise__run_finished__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3107,9 +2913,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     9,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, trajectory_group),
-    &stepwise__v1__trajectory_group__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, trajectory_group),
+    &stepwise__trajectory_group__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3119,9 +2925,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     10,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, acknowledgement),
-    &stepwise__v1__acknowledgement__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, acknowledgement),
+    &stepwise__acknowledgement__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3131,9 +2937,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     11,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, policy_notice),
-    &stepwise__v1__policy_notice__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, policy_notice),
+    &stepwise__policy_notice__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3143,9 +2949,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     12,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, policy_request),
-    &stepwise__v1__policy_request__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, policy_request),
+    &stepwise__policy_request__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3155,9 +2961,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     13,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, policy_chunk),
-    &stepwise__v1__policy_chunk__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, policy_chunk),
+    &stepwise__policy_chunk__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3167,9 +2973,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     14,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, score_request),
-    &stepwise__v1__score_request__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, score_request),
+    &stepwise__score_request__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3179,9 +2985,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     15,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, score_reply),
-    &stepwise__v1__score_reply__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, score_reply),
+    &stepwise__score_reply__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3191,9 +2997,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     16,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, server_ready),
-    &stepwise__v1__server_ready__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, server_ready),
+    &stepwise__server_ready__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3203,9 +3009,9 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     17,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, rewards_query),
-    &stepwise__v1__rewards_query__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, rewards_query),
+    &stepwise__rewards_query__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3215,15 +3021,15 @@ static const ProtobufCFieldDescriptor stepwise__v1__envelope__field_descriptors[
     18,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Stepwise__V1__Envelope, kind_case),
-    offsetof(Stepwise__V1__Envelope, rewards_offered),
-    &stepwise__v1__rewards_offered__descriptor,
+    offsetof(Stepwise__Envelope, kind_case),
+    offsetof(Stepwise__Envelope, rewards_offered),
+    &stepwise__rewards_offered__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned stepwise__v1__envelope__field_indices_by_name[] = {
+static const unsigned stepwise__envelope__field_indices_by_name[] = {
   9,   /* field[9] = acknowledgement */
   4,   /* field[4] = goodbye */
   3,   /* field[3] = heartbeat */
@@ -3243,69 +3049,69 @@ static const unsigned stepwise__v1__envelope__field_indices_by_name[] = {
   6,   /* field[6] = work */
   5,   /* field[5] = work_request */
 };
-static const ProtobufCIntRange stepwise__v1__envelope__number_ranges[1 + 1] =
+static const ProtobufCIntRange stepwise__envelope__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 18 }
 };
-const ProtobufCMessageDescriptor stepwise__v1__envelope__descriptor =
+const ProtobufCMessageDescriptor stepwise__envelope__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "stepwise.v1.Envelope",
+  "stepwise.Envelope",
   "Envelope",
-  "Stepwise__V1__Envelope",
-  "stepwise.v1",
-  sizeof(Stepwise__V1__Envelope),
+  "Stepwise__Envelope",
+  "stepwise",
+  sizeof(Stepwise__Envelope),
   18,
-  stepwise__v1__envelope__field_descriptors,
-  stepwise__v1__envelope__field_indices_by_name,
-  1,  stepwise__v1__envelope__number_ranges,
-  (ProtobufCMessageInit) stepwise__v1__envelope__init,
+  stepwise__envelope__field_descriptors,
+  stepwise__envelope__field_indices_by_name,
+  1,  stepwise__envelope__number_ranges,
+  (ProtobufCMessageInit) stepwise__envelope__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue stepwise__v1__data_type__enum_values_by_number[3] =
+static const ProtobufCEnumValue stepwise__data_type__enum_values_by_number[3] =
 {
-  { "DATA_TYPE_UNSPECIFIED", "STEPWISE__V1__DATA_TYPE__DATA_TYPE_UNSPECIFIED", 0 },
-  { "FLOAT32", "STEPWISE__V1__DATA_TYPE__FLOAT32", 1 },
-  { "UINT8", "STEPWISE__V1__DATA_TYPE__UINT8", 2 },
+  { "DATA_TYPE_UNSPECIFIED", "STEPWISE__DATA_TYPE__DATA_TYPE_UNSPECIFIED", 0 },
+  { "FLOAT32", "STEPWISE__DATA_TYPE__FLOAT32", 1 },
+  { "UINT8", "STEPWISE__DATA_TYPE__UINT8", 2 },
 };
-static const ProtobufCIntRange stepwise__v1__data_type__value_ranges[] = {
+static const ProtobufCIntRange stepwise__data_type__value_ranges[] = {
 {0, 0},{0, 3}
 };
-static const ProtobufCEnumValueIndex stepwise__v1__data_type__enum_values_by_name[3] =
+static const ProtobufCEnumValueIndex stepwise__data_type__enum_values_by_name[3] =
 {
   { "DATA_TYPE_UNSPECIFIED", 0 },
   { "FLOAT32", 1 },
   { "UINT8", 2 },
 };
-const ProtobufCEnumDescriptor stepwise__v1__data_type__descriptor =
+const ProtobufCEnumDescriptor stepwise__data_type__descriptor =
 {
   PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
-  "stepwise.v1.DataType",
+  "stepwise.DataType",
   "DataType",
-  "Stepwise__V1__DataType",
-  "stepwise.v1",
+  "Stepwise__DataType",
+  "stepwise",
   3,
-  stepwise__v1__data_type__enum_values_by_number,
+  stepwise__data_type__enum_values_by_number,
   3,
-  stepwise__v1__data_type__enum_values_by_name,
+  stepwise__data_type__enum_values_by_name,
   1,
-  stepwise__v1__data_type__value_ranges,
+  stepwise__data_type__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue stepwise__v1__role__enum_values_by_number[6] =
+static const ProtobufCEnumValue stepwise__role__enum_values_by_number[6] =
 {
-  { "ROLE_UNSPECIFIED", "STEPWISE__V1__ROLE__ROLE_UNSPECIFIED", 0 },
-  { "ACTOR", "STEPWISE__V1__ROLE__ACTOR", 1 },
-  { "REWARD_SERVER", "STEPWISE__V1__ROLE__REWARD_SERVER", 2 },
-  { "ROUTER", "STEPWISE__V1__ROLE__ROUTER", 3 },
-  { "LEARNER", "STEPWISE__V1__ROLE__LEARNER", 4 },
-  { "TOOL", "STEPWISE__V1__ROLE__TOOL", 5 },
+  { "ROLE_UNSPECIFIED", "STEPWISE__ROLE__ROLE_UNSPECIFIED", 0 },
+  { "ACTOR", "STEPWISE__ROLE__ACTOR", 1 },
+  { "REWARD_SERVER", "STEPWISE__ROLE__REWARD_SERVER", 2 },
+  { "ROUTER", "STEPWISE__ROLE__ROUTER", 3 },
+  { "LEARNER", "STEPWISE__ROLE__LEARNER", 4 },
+  { "TOOL", "STEPWISE__ROLE__TOOL", 5 },
 };
-static const ProtobufCIntRange stepwise__v1__role__value_ranges[] = {
+static const ProtobufCIntRange stepwise__role__value_ranges[] = {
 {0, 0},{0, 6}
 };
-static const ProtobufCEnumValueIndex stepwise__v1__role__enum_values_by_name[6] =
+static const ProtobufCEnumValueIndex stepwise__role__enum_values_by_name[6] =
 {
   { "ACTOR", 1 },
   { "LEARNER", 4 },
@@ -3314,18 +3120,18 @@ static const ProtobufCEnumValueIndex stepwise__v1__role__enum_values_by_name[6] 
   { "ROUTER", 3 },
   { "TOOL", 5 },
 };
-const ProtobufCEnumDescriptor stepwise__v1__role__descriptor =
+const ProtobufCEnumDescriptor stepwise__role__descriptor =
 {
   PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
-  "stepwise.v1.Role",
+  "stepwise.Role",
   "Role",
-  "Stepwise__V1__Role",
-  "stepwise.v1",
+  "Stepwise__Role",
+  "stepwise",
   6,
-  stepwise__v1__role__enum_values_by_number,
+  stepwise__role__enum_values_by_number,
   6,
-  stepwise__v1__role__enum_values_by_name,
+  stepwise__role__enum_values_by_name,
   1,
-  stepwise__v1__role__value_ranges,
+  stepwise__role__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

@@ -1,6 +1,6 @@
-// The calls of libzmq that Transport makes. Each returns its result, or minus the error code: errno is read in the
-// same call, so that nothing in between can overwrite it. A call broken off by a signal is made again, except
-// sw_zmq_poll, whose caller must look at why it was woken.
+// The calls of libzmq that Transport makes. Each returns its result, or the negative error code: errno is read in the
+// same call, so that no other code can overwrite it. A call that a signal interrupted is repeated, except sw_zmq_poll,
+// whose caller must handle the interruption.
 #pragma once
 #include <errno.h>
 #include <malloc.h>
@@ -18,7 +18,7 @@
     return sw_result < 0 ? -(long)errno : sw_result; \
   } while (0)
 
-// Compiled into 4.3's libraries, but only in its header where drafts are on.
+// libzmq 4.3 always implements this option, but its header declares it only if draft APIs are enabled.
 #define SW_ZMQ_ZAP_ENFORCE_DOMAIN 93
 
 static inline long sw_zmq_send(void *socket, const void *bytes, size_t count, int flags) {
@@ -38,16 +38,13 @@ static inline long sw_zmq_get(void *socket, int option, void *value, size_t *siz
 }
 static inline long sw_zmq_bind(void *socket, const char *endpoint) { SW_ZMQ_RETRY(zmq_bind(socket, endpoint)); }
 static inline long sw_zmq_connect(void *socket, const char *endpoint) { SW_ZMQ_RETRY(zmq_connect(socket, endpoint)); }
-static inline long sw_zmq_disconnect(void *socket, const char *endpoint) {
-  SW_ZMQ_RETRY(zmq_disconnect(socket, endpoint));
-}
 static inline long sw_zmq_terminate(void *context) { SW_ZMQ_RETRY(zmq_ctx_term(context)); }
 static inline long sw_zmq_poll(zmq_pollitem_t *items, int count, long milliseconds) {
   int ready = zmq_poll(items, count, milliseconds);
   return ready < 0 ? -(long)errno : ready;
 }
 
-// As many descriptors as the system allows: a process with a thousand peers needs a few each.
+// Raises the limit of descriptors as far as the system allows: a process needs a few descriptors per peer.
 static inline void sw_raise_descriptor_limit(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
@@ -56,9 +53,10 @@ static inline void sw_raise_descriptor_limit(void) {
   }
 }
 
-// Messages of megabytes come and go by the hundred a second. By its defaults malloc gives the memory of each back to the
-// kernel, and the next one costs a page fault every 4 KiB, which takes longer than the copying. Each arena keeps 64 MiB
-// then, and blocks come from the kernel from 32 MiB on, the most that malloc allows. A refusal costs speed only.
+// A process allocates and frees hundreds of messages of several megabytes per second. By default, malloc returns their
+// memory to the kernel, and the next message causes a page fault per 4 KiB, which takes longer than copying the
+// message. With these settings each arena keeps 64 MiB, and only blocks of at least 32 MiB, the largest threshold of
+// malloc, are mapped separately. A failure of mallopt only reduces the speed.
 static inline void sw_keep_message_memory(void) {
 #ifdef __GLIBC__
   mallopt(M_TRIM_THRESHOLD, 64 << 20);

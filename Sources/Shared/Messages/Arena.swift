@@ -1,14 +1,15 @@
-// Memory for the C structs of one message while it is packed: everything it hands out lives until the arena goes.
+// Memory for the C structs of one message while it is packed. Everything that an arena returns lives as long as the
+// arena.
 
 internal import CMessages
 internal import Engine
 
-/// Owns the C side of one message being encoded.
+/// Owns the C structs of one message that is being encoded.
 final class Arena {
   private var blocks: [UnsafeMutableRawPointer] = []
-  /// Whose elements are packed from where they are.
+  /// Tensors whose elements are packed without a copy.
   private var tensors: [Tensor] = []
-  /// Bytes of the message's pictures, where the caller holds them for as long as it packs.
+  /// The pixels of the message, if the caller keeps them alive while it packs.
   private let pixels: UnsafeRawBufferPointer?
 
   init(pixels: UnsafeRawBufferPointer? = nil) { self.pixels = pixels }
@@ -21,7 +22,7 @@ final class Arena {
     return block
   }
 
-  /// A struct that protobuf-c's own initialiser prepared.
+  /// A struct that protobuf-c's own initializer has prepared.
   func make<Struct>(_ initialize: (UnsafeMutablePointer<Struct>?) -> Void) -> UnsafeMutablePointer<Struct> {
     let pointer = block(bytes: MemoryLayout<Struct>.size, alignment: MemoryLayout<Struct>.alignment)
       .bindMemory(to: Struct.self, capacity: 1)
@@ -29,7 +30,7 @@ final class Arena {
     return pointer
   }
 
-  /// A copy that ends with a zero. A zero inside would end it for the reader, so it stops there here too.
+  /// A copy that ends with a zero. protobuf-c stops at the first zero, so the text is cut at a zero inside it.
   func string(_ text: String) -> UnsafeMutablePointer<CChar> {
     let bytes = Array(text.utf8)
     let pointer = block(bytes: bytes.count + 1, alignment: 1)
@@ -38,7 +39,7 @@ final class Arena {
     return pointer.bindMemory(to: CChar.self, capacity: bytes.count + 1)
   }
 
-  /// A copy of trivial elements, as protobuf-c's repeated fields want them.
+  /// A copy of trivial elements, for a repeated field.
   func array<Element>(_ elements: [Element]) -> UnsafeMutablePointer<Element> {
     let pointer = block(
       bytes: elements.count * MemoryLayout<Element>.stride, alignment: MemoryLayout<Element>.alignment
@@ -55,20 +56,20 @@ final class Arena {
     array(elements.map { Optional($0) })
   }
 
-  /// The elements of a tensor, which lives as long as the arena.
+  /// The elements of a tensor, which the arena retains.
   func bytes(_ tensor: Tensor) -> ProtobufCBinaryData {
     tensors.append(tensor)
     return Self.data(UnsafeRawBufferPointer(tensor.unsafeBuffer))
   }
 
-  /// Pictures: not copied when they are those that the caller holds.
+  /// The pixels of images. They are not copied if the caller keeps them alive.
   func bytes(_ images: ImageBatch) -> ProtobufCBinaryData {
     if let pixels, pixels.count == images.pixels.count { return Self.data(pixels) }
     return images.pixels.withUnsafeBytes { bytes($0) }
   }
 
   private static func data(_ bytes: UnsafeRawBufferPointer) -> ProtobufCBinaryData {
-    // protobuf-c only reads what it packs.
+    // protobuf-c only reads the data that it packs.
     let start = UnsafeMutablePointer(mutating: bytes.bindMemory(to: UInt8.self).baseAddress)
     return ProtobufCBinaryData(len: bytes.count, data: start)
   }
@@ -84,8 +85,8 @@ final class Arena {
 /// A message that has a protobuf-c struct.
 protocol Coded {
   associatedtype Struct
-  /// Reads what protobuf-c unpacked, and checks it.
-  init(_ message: Struct, _ place: FieldPath) throws
+  /// Reads and checks a struct that protobuf-c unpacked.
+  init(_ message: Struct, _ path: FieldPath) throws
   /// Fills a struct in the arena.
   func packed(in arena: Arena) -> UnsafeMutablePointer<Struct>
 }

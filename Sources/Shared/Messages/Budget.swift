@@ -1,5 +1,5 @@
-// protobuf-c reserves whatever a message's bytes ask for, and they may come from anybody. Here it asks an allocator
-// that knows how much one message may take in all, and says no beyond that.
+// protobuf-c allocates as much memory as the bytes of a message demand, and the bytes may come from any peer. The
+// allocator in this file limits the memory of one message.
 
 internal import CMessages
 internal import Engine
@@ -8,18 +8,18 @@ internal import Engine
   internal import Glibc
 #endif
 
-/// Memory for unpacking one message.
+/// The memory that unpacking one message may take.
 struct Budget {
   private(set) var remaining: Int
   private(set) var isExceeded = false
-  /// Blocks that come from the memory of tensors, and were not freed by protobuf-c.
+  /// Blocks of tensor memory that protobuf-c has not freed.
   private var elements: Set<UnsafeMutableRawPointer> = []
 
-  /// From here on a block is memory that a tensor can adopt: large fields are elements, and need no second copy.
+  /// Blocks of at least this size are tensor memory, so that a tensor can adopt the elements without a second copy.
   static let smallestAdoptable = 4096
 
-  /// - Parameter byteCount: of the encoded message. Structs and pointers take more room than their encoding when fields
-  ///   are small, which a mebibyte covers; large messages are nearly all payload, which is copied once.
+  /// - Parameter byteCount: Size of the encoded message. Structs and pointers of small fields take more memory than
+  ///   their encoding, which a mebibyte covers. Large messages are almost all payload, which is copied once.
   init(forMessageOf byteCount: Int) { remaining = (1 << 20) + 2 * byteCount }
 
   fileprivate mutating func reserve(_ size: Int) -> UnsafeMutableRawPointer? {
@@ -38,7 +38,7 @@ struct Budget {
     if let block, elements.remove(block) != nil { TensorMemory.deallocate(block) } else { free(block) }
   }
 
-  /// Calls `body` with an allocator that draws on this budget; what it gave must be freed before `body` returns.
+  /// Calls `body` with an allocator that draws on this budget. `body` must free all of its memory before it returns.
   mutating func withAllocator<Result>(
     _ body: (UnsafeMutablePointer<ProtobufCAllocator>) throws -> Result
   ) rethrows -> Result {

@@ -1,45 +1,39 @@
-// What peers say about themselves: who they are, whether they fit, that they live, that they go.
+// Messages that open, keep alive and end a connection.
 
 internal import CMessages
+package import Roles
 
-/// Version of the protocol; peers of another version are refused.
-package let protocolVersion = 1
+/// Version of the protocol. Peers of another version are refused.
+package let protocolVersion = 2
 
-/// What a process does in a run.
-package enum Role: String, Sendable, CaseIterable {
-  /// As the wire names them.
-  case actor, rewardServer, router, learner, tool
-
-  var code: Stepwise__V1__Role {
+extension Role {
+  var code: Stepwise__Role {
     switch self {
-    case .actor: STEPWISE__V1__ROLE__ACTOR
-    case .rewardServer: STEPWISE__V1__ROLE__REWARD_SERVER
-    case .router: STEPWISE__V1__ROLE__ROUTER
-    case .learner: STEPWISE__V1__ROLE__LEARNER
-    case .tool: STEPWISE__V1__ROLE__TOOL
+    case .actor: STEPWISE__ROLE__ACTOR
+    case .rewardServer: STEPWISE__ROLE__REWARD_SERVER
+    case .router: STEPWISE__ROLE__ROUTER
+    case .learner: STEPWISE__ROLE__LEARNER
+    case .tool: STEPWISE__ROLE__TOOL
     }
   }
 }
 
-/// The first message of every connection.
+/// The first message of a connection. Repeated, it is a heartbeat.
 package struct Hello: Sendable, Equatable {
-  /// The sender's `protocolVersion`.
   package var protocolVersion: Int
-  /// What the sender does in the run.
   package var role: Role
-  /// The run it belongs to; empty: whichever it meets.
+  /// The run that the sender belongs to; empty: any run.
   package var runID: String
-  /// Digest of its model folder; empty: it holds none.
+  /// Fingerprint of the sender's model folder; empty: any model.
   package var modelHash: String
-  /// The sender's, unique in the run.
+  /// Name of the sender, unique in the run.
   package var name: String
-  /// Larger in every later life of the same name.
+  /// Counts the starts of the named process.
   package var incarnation: Int
 
-  /// A greeting; by default of this program's protocol, to whichever run.
   package init(
     protocolVersion: Int = Messages.protocolVersion, role: Role, runID: String = "", modelHash: String = "",
-    name: String, incarnation: Int
+    name: String, incarnation: Int = 0
   ) {
     self.protocolVersion = protocolVersion
     self.role = role
@@ -49,19 +43,19 @@ package struct Hello: Sendable, Equatable {
     self.incarnation = incarnation
   }
 
-  /// Why this peer cannot take part, or nil. An empty run or model on either side fits all.
+  /// The reason to refuse the sender, or nil. An empty run or model on either side matches any other.
   package func mismatch(runID: String, modelHash: String, roles: Set<Role>) -> String? {
     func differs(_ one: String, _ other: String) -> Bool { !one.isEmpty && !other.isEmpty && one != other }
     if protocolVersion != Messages.protocolVersion {
-      return "\(name) speaks protocol version \(protocolVersion), expected \(Messages.protocolVersion); "
-        + "run the same release of Stepwise everywhere"
+      return "\(name) uses protocol version \(protocolVersion), expected \(Messages.protocolVersion); "
+        + "run the same release of Stepwise on all machines"
     }
     if !roles.contains(role) {
       let expected = roles.map(\.rawValue).sorted().joined(separator: " or ")
-      return "\(name) is a \(role.rawValue), expected \(expected); is the endpoint the right one?"
+      return "\(name) has the role \(role.rawValue), expected \(expected); check the endpoint"
     }
     if differs(self.runID, runID) {
-      return "\(name) belongs to run \(self.runID), expected \(runID); start it with this run's configuration"
+      return "\(name) belongs to run \(self.runID), expected \(runID); start it with the configuration of this run"
     }
     if differs(self.modelHash, modelHash) {
       return "\(name) has the model \(self.modelHash), expected \(modelHash); give it the learner's model folder"
@@ -70,80 +64,61 @@ package struct Hello: Sendable, Equatable {
   }
 }
 
-/// The learner's answer to a `Hello` that fits.
+/// The learner accepts a `Hello`.
 package struct Welcome: Sendable, Equatable {
-  /// The run that the learner leads.
   package var runID: String
-  /// Fingerprint of its model folder.
-  package var modelHash: String
-  /// Seed of all of the run's random numbers.
+  /// Seed of all random numbers of the run.
   package var runSeed: UInt64
-  /// The policy in force.
+  /// The newest policy.
   package var policy: PolicyNotice
 
-  /// The answer with all it says.
-  package init(runID: String, modelHash: String, runSeed: UInt64, policy: PolicyNotice) {
+  package init(runID: String, runSeed: UInt64, policy: PolicyNotice) {
     self.runID = runID
-    self.modelHash = modelHash
     self.runSeed = runSeed
     self.policy = policy
   }
 }
 
-/// The answer to a message that cannot be accepted.
+/// A message was not accepted.
 package struct Refusal: Sendable, Equatable {
-  /// What was expected, what was found, what to do.
+  /// The problem, and how to solve it.
   package var reason: String
-  /// Groups it concerns, which are not to be sent again; none: it concerns the connection itself.
+  /// The refused groups, which must not be sent again; empty: the connection is refused.
   package var numbers: [Int]
 
-  /// A refusal of groups, or of the connection.
   package init(reason: String, numbers: [Int] = []) {
     self.reason = reason
     self.numbers = numbers
   }
 }
 
-/// A sign of life from the work loop.
+/// A sign that the sender is alive.
 package struct Heartbeat: Sendable, Equatable {
-  /// Counts up.
-  package var sequence: Int
-  /// Requests or groups being worked on.
-  package var inFlight: Int
-  /// Requests it would take beyond those.
-  package var credits: Int
-
-  /// A beat; by default of somebody with nothing to do and no room.
-  package init(sequence: Int, inFlight: Int = 0, credits: Int = 0) {
-    self.sequence = sequence
-    self.inFlight = inFlight
-    self.credits = credits
-  }
+  package init() {}
 }
 
-/// The sender leaves on purpose; what it held may go to others at once.
+/// The sender leaves on purpose. Its work may be assigned to others at once.
 package struct Goodbye: Sendable, Equatable {
-  /// Why; may be empty.
+  /// May be empty.
   package var reason: String
 
-  /// A farewell.
   package init(reason: String = "") { self.reason = reason }
 }
 
 extension Hello: Coded {
-  init(_ message: Stepwise__V1__Hello, _ place: FieldPath) throws {
+  init(_ message: Stepwise__Hello, _ path: FieldPath) throws {
     guard let role = Role.allCases.first(where: { $0.code == message.role }) else {
-      throw place.failure("role", "expected a role 1 to 5, found \(message.role.rawValue)")
+      throw path.failure("role", "expected a role 1 to 5, found \(message.role.rawValue)")
     }
     self.init(
-      protocolVersion: try place.number(message.protocol_version, "protocol_version"), role: role,
-      runID: try place.text(message.run_id, "run_id", mayBeEmpty: true),
-      modelHash: try place.text(message.model_hash, "model_hash", mayBeEmpty: true),
-      name: try place.text(message.name, "name"), incarnation: try place.number(message.incarnation, "incarnation"))
+      protocolVersion: try path.number(message.protocol_version, "protocol_version"), role: role,
+      runID: try path.text(message.run_id, "run_id", mayBeEmpty: true),
+      modelHash: try path.text(message.model_hash, "model_hash", mayBeEmpty: true),
+      name: try path.text(message.name, "name"), incarnation: try path.number(message.incarnation, "incarnation"))
   }
 
-  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__V1__Hello> {
-    let message = arena.make(stepwise__v1__hello__init)
+  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__Hello> {
+    let message = arena.make(stepwise__hello__init)
     message.pointee.protocol_version = UInt32(protocolVersion)
     message.pointee.role = role.code
     message.pointee.run_id = arena.string(runID)
@@ -155,17 +130,15 @@ extension Hello: Coded {
 }
 
 extension Welcome: Coded {
-  init(_ message: Stepwise__V1__Welcome, _ place: FieldPath) throws {
+  init(_ message: Stepwise__Welcome, _ path: FieldPath) throws {
     self.init(
-      runID: try place.text(message.run_id, "run_id"),
-      modelHash: try place.text(message.model_hash, "model_hash", mayBeEmpty: true), runSeed: message.run_seed,
-      policy: try place.required(message.policy, "policy"))
+      runID: try path.text(message.run_id, "run_id"),
+      runSeed: message.run_seed, policy: try path.required(message.policy, "policy"))
   }
 
-  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__V1__Welcome> {
-    let message = arena.make(stepwise__v1__welcome__init)
+  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__Welcome> {
+    let message = arena.make(stepwise__welcome__init)
     message.pointee.run_id = arena.string(runID)
-    message.pointee.model_hash = arena.string(modelHash)
     message.pointee.run_seed = runSeed
     message.pointee.policy = policy.packed(in: arena)
     return message
@@ -173,14 +146,14 @@ extension Welcome: Coded {
 }
 
 extension Refusal: Coded {
-  init(_ message: Stepwise__V1__Refusal, _ place: FieldPath) throws {
+  init(_ message: Stepwise__Refusal, _ path: FieldPath) throws {
     self.init(
-      reason: try place.text(message.reason, "reason", mayBeEmpty: true),
-      numbers: try place.numbers(message.numbers, message.n_numbers, "numbers"))
+      reason: try path.text(message.reason, "reason", mayBeEmpty: true),
+      numbers: try path.numbers(message.numbers, message.n_numbers, "numbers"))
   }
 
-  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__V1__Refusal> {
-    let message = arena.make(stepwise__v1__refusal__init)
+  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__Refusal> {
+    let message = arena.make(stepwise__refusal__init)
     message.pointee.reason = arena.string(reason)
     message.pointee.n_numbers = numbers.count
     message.pointee.numbers = arena.array(numbers.map { UInt64($0) })
@@ -189,29 +162,20 @@ extension Refusal: Coded {
 }
 
 extension Heartbeat: Coded {
-  init(_ message: Stepwise__V1__Heartbeat, _ place: FieldPath) throws {
-    self.init(
-      sequence: try place.number(message.sequence, "sequence"),
-      inFlight: try place.number(message.in_flight, "in_flight"),
-      credits: try place.number(message.credits, "credits"))
-  }
+  init(_ message: Stepwise__Heartbeat, _ path: FieldPath) throws { self.init() }
 
-  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__V1__Heartbeat> {
-    let message = arena.make(stepwise__v1__heartbeat__init)
-    message.pointee.sequence = UInt64(sequence)
-    message.pointee.in_flight = UInt32(inFlight)
-    message.pointee.credits = UInt32(credits)
-    return message
+  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__Heartbeat> {
+    arena.make(stepwise__heartbeat__init)
   }
 }
 
 extension Goodbye: Coded {
-  init(_ message: Stepwise__V1__Goodbye, _ place: FieldPath) throws {
-    self.init(reason: try place.text(message.reason, "reason", mayBeEmpty: true))
+  init(_ message: Stepwise__Goodbye, _ path: FieldPath) throws {
+    self.init(reason: try path.text(message.reason, "reason", mayBeEmpty: true))
   }
 
-  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__V1__Goodbye> {
-    let message = arena.make(stepwise__v1__goodbye__init)
+  func packed(in arena: Arena) -> UnsafeMutablePointer<Stepwise__Goodbye> {
+    let message = arena.make(stepwise__goodbye__init)
     message.pointee.reason = arena.string(reason)
     return message
   }

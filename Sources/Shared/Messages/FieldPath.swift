@@ -1,12 +1,14 @@
-// Where in which message a value stands, and the checks every value from outside goes through. Sizes are recomputed
-// here with overflow checks; nothing is reserved before they fit.
+// The path of a field in a message, for errors, and the checks of every value that a peer sends. Sizes are computed
+// with overflow checks before memory is allocated.
 
 internal import CMessages
 internal import Engine
 
-/// A field of a message being read.
+/// The path of a field in a message that is being read. The methods read and check its sub-fields.
 struct FieldPath {
+  /// The sender of the message.
   let peer: String
+  /// For example `work.assignments[2]`; empty for the envelope.
   let path: String
 
   func field(_ name: String) -> FieldPath { FieldPath(peer: peer, path: path.isEmpty ? name : "\(path).\(name)") }
@@ -22,10 +24,8 @@ struct FieldPath {
 
   /// Longest text, in bytes.
   static let longestText = 1 << 16
-  /// Numbers stay exact in every tool that reads them as doubles.
+  /// Larger numbers would not be exact in tools that read them as doubles.
   static let largestNumber: UInt64 = 1 << 53
-  /// Most axes of a tensor.
-  static let largestRank = 8
 
   // MARK: Single values
 
@@ -60,7 +60,7 @@ struct FieldPath {
     return value
   }
 
-  /// A sub-message that must be there.
+  /// A required sub-message.
   func required<Message: Coded>(_ pointer: UnsafeMutablePointer<Message.Struct>?, _ name: String) throws -> Message {
     guard let pointer else { throw failure(name, "expected the field, found none") }
     return try Message(pointer.pointee, field(name))
@@ -72,11 +72,8 @@ struct FieldPath {
     _ pointer: UnsafeMutablePointer<UnsafeMutablePointer<Message.Struct>?>?, _ count: Int, _ name: String
   ) throws -> [Message] {
     try (0..<count).map { index in
-      let place = field(name).element(index)
-      guard let element = pointer?[index] else {
-        throw MessageError(peer: peer, field: place.path, problem: "expected an element, found none")
-      }
-      return try Message(element.pointee, place)
+      guard let element = pointer?[index] else { throw failure("\(name)[\(index)]", "expected an element, found none") }
+      return try Message(element.pointee, field(name).element(index))
     }
   }
 
@@ -104,8 +101,8 @@ struct FieldPath {
 }
 
 extension UnsafeBufferPointer<Float> {
-  /// Index of the first NaN or infinity, which have all exponent bits set. The pass over all of it has no branches, so
-  /// that it runs at the speed of memory.
+  /// Index of the first NaN or infinity, which have all exponent bits set. The loop has no branches, so that it is
+  /// limited by memory bandwidth.
   var firstNonFinite: Int? {
     let mask: UInt32 = 0x7F80_0000
     var found: UInt32 = 0

@@ -1,15 +1,14 @@
-// What is wrong with bytes that were to be a message: who sent them, which field, what was expected and found.
+// The error for bytes that are not a valid message.
 
-/// Bytes from a peer, or from a file, are no valid message.
+/// Bytes from a peer or from a file are not a valid message.
 package struct MessageError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// Who sent the bytes, or the file that holds them.
+  /// The sender of the bytes, or the file that holds them.
   package let peer: String
-  /// Path of the offending field, such as `trajectory_group.trajectories[1].states`; empty for the whole message.
+  /// Path of the invalid field, such as `trajectory_group.trajectories[1].states`; empty for the whole message.
   package let field: String
-  /// What was expected and what was found.
+  /// The expected and the actual content.
   package let problem: String
 
-  /// An error in a field; `field` is empty for the whole message.
   package init(peer: String, field: String, problem: String) {
     self.peer = peer
     self.field = field

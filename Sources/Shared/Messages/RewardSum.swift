@@ -1,22 +1,21 @@
-// Several rewards become the one number that is learned: a weighted sum, which is missing where any part of it is.
+// The weighted sum of rewards that a method learns from. A sum is missing if any of its parts is missing.
 
 package import Engine
 package import Messages
 
 /// The weighted sum of rewards.
 package struct RewardSum: Sendable {
-  /// Names and weights, in the order in which they are added.
+  /// Names and weights, in the order of summation.
   package let terms: [(name: String, weight: Float)]
 
-  /// The sum of rewards by name; they are added in the names' order, so that every process rounds alike.
+  /// Sums in the order of the names, so that every process rounds in the same way.
   package init(_ weights: [String: Float]) {
     terms = weights.sorted { $0.key < $1.key }.map { (name: $0.key, weight: $0.value) }
   }
 
-  /// Names of all rewards of the sum.
   package var names: [String] { terms.map(\.name) }
 
-  /// The sum of one image's scores, by reward; nil when one is missing, because missing is not zero.
+  /// The sum of the scores of one image, by reward; nil if a score is missing.
   package func callAsFunction(_ scores: [String: Float]) -> Float? {
     var total: Float = 0
     for (name, weight) in terms {
@@ -26,13 +25,13 @@ package struct RewardSum: Sendable {
     return total.isFinite ? total : nil
   }
 
-  /// The sums of a batch, and their gradients with respect to the pixels where every result has one.
+  /// The sums of a batch, and their gradients with respect to the pixels if every result has one.
   ///
   /// - Parameters:
-  ///   - results: those of a request, of at least all rewards of the sum.
-  ///   - count: images in the request.
-  /// - Returns: a sum an image, nil where a score is missing, and d sum / d pixels, `[count, height, width, 3]`, 0
-  ///   where the sum is missing; nil when a reward gave no gradient.
+  ///   - results: The results of a request, for at least all rewards of the sum.
+  ///   - count: Number of images in the request.
+  /// - Returns: One sum per image, nil where a score is missing, and d sum / d pixels, `[count, height, width, 3]`, 0
+  ///   where the sum is missing. The gradient is nil if a reward returned none.
   package func callAsFunction(_ results: [ScoreResult], count: Int) -> (values: [Float?], gradient: Tensor?) {
     let parts = terms.map { term in results.first { $0.reward == term.name } }
     let values = (0..<count).map { image in

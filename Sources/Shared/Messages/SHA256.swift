@@ -1,6 +1,6 @@
-// SHA-256 (FIPS 180-4), so that a policy's or a model's bytes are proven without a cryptography library.
+// SHA-256 (FIPS 180-4), without a cryptography library.
 
-/// The digest by which policies and model folders are known.
+/// The digest that identifies the bytes of a policy.
 package struct SHA256: Sendable {
   private var state: [UInt32] = [
     0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19,
@@ -9,17 +9,16 @@ package struct SHA256: Sendable {
   private var pending: [UInt8] = []
   private var byteCount: UInt64 = 0
 
-  /// The state before any byte.
   package init() {}
 
-  /// The digest of bytes in one piece, 64 lower-case hexadecimal digits.
+  /// The digest of `bytes`, 64 lower-case hexadecimal digits.
   package static func digest(of bytes: some Collection<UInt8>) -> String {
     var hash = SHA256()
     hash.update(bytes)
     return hash.digest()
   }
 
-  /// Takes in more bytes.
+  /// Appends bytes to the message.
   package mutating func update(_ bytes: some Collection<UInt8>) {
     let handled: Void? = bytes.withContiguousStorageIfAvailable { update(UnsafeRawBufferPointer($0)) }
     if handled == nil { Array(bytes).withUnsafeBytes { update($0) } }

@@ -1,16 +1,16 @@
-// Tensors as bytes, with data type and shape beside them. Both ends are little-endian, as every machine is that Swift
-// and OpenBLAS run on.
+// Conversion of tensors to and from bytes with a data type and a shape. Both ends are little-endian, like every machine
+// that Swift and OpenBLAS run on.
 
 internal import CMessages
 internal import Engine
 
-typealias CTensor = Stepwise__V1__Tensor
+typealias CTensor = Stepwise__Tensor
 
 extension Arena {
   private func tensor(
-    _ dataType: Stepwise__V1__DataType, _ shape: [Int], _ values: ProtobufCBinaryData
+    _ dataType: Stepwise__DataType, _ shape: [Int], _ values: ProtobufCBinaryData
   ) -> UnsafeMutablePointer<CTensor> {
-    let tensor = make(stepwise__v1__tensor__init)
+    let tensor = make(stepwise__tensor__init)
     tensor.pointee.data_type = dataType
     tensor.pointee.n_shape = shape.count
     tensor.pointee.shape = array(shape.map { UInt32($0) })
@@ -19,21 +19,21 @@ extension Arena {
   }
 
   func tensor(_ tensor: Tensor) -> UnsafeMutablePointer<CTensor> {
-    self.tensor(STEPWISE__V1__DATA_TYPE__FLOAT32, tensor.shape, bytes(tensor))
+    self.tensor(STEPWISE__DATA_TYPE__FLOAT32, tensor.shape, bytes(tensor))
   }
 
   func tensor(_ images: ImageBatch) -> UnsafeMutablePointer<CTensor> {
-    tensor(STEPWISE__V1__DATA_TYPE__UINT8, [images.count, images.height, images.width, 3], bytes(images))
+    tensor(STEPWISE__DATA_TYPE__UINT8, [images.count, images.height, images.width, 3], bytes(images))
   }
 }
 
 extension FieldPath {
-  /// A float32 tensor with every extent positive, the given rank, and finite elements. It takes the memory that
-  /// protobuf-c put a large one's elements into.
+  /// A float32 tensor of the given rank, with positive extents and finite elements. A large tensor adopts the memory
+  /// into which protobuf-c unpacked its elements.
   func tensor(
     _ pointer: UnsafeMutablePointer<CTensor>?, _ name: String, rank: Int, mayBeNotFinite: Bool = false
   ) throws -> Tensor {
-    let (shape, bytes) = try content(pointer, name, STEPWISE__V1__DATA_TYPE__FLOAT32, "float32", elementSize: 4, rank)
+    let (shape, bytes) = try content(pointer, name, STEPWISE__DATA_TYPE__FLOAT32, "float32", elementSize: 4, rank)
     var memory = UnsafeMutableRawPointer(mutating: bytes.baseAddress!)
     if bytes.count >= Budget.smallestAdoptable {
       pointer?.pointee.values = ProtobufCBinaryData()
@@ -48,14 +48,14 @@ extension FieldPath {
     return tensor
   }
 
-  /// A batch of RGB images in 8 bits, `[B, H, W, 3]`.
+  /// A batch of 8-bit RGB images, `[B, H, W, 3]`.
   func images(_ pointer: UnsafeMutablePointer<CTensor>?, _ name: String) throws -> ImageBatch {
-    let (shape, bytes) = try content(pointer, name, STEPWISE__V1__DATA_TYPE__UINT8, "uint8", elementSize: 1, 4)
+    let (shape, bytes) = try content(pointer, name, STEPWISE__DATA_TYPE__UINT8, "uint8", elementSize: 1, 4)
     try require(shape[3] == 3, name, "expected 3 channels in the last axis, found shape \(shape)")
     return ImageBatch(count: shape[0], height: shape[1], width: shape[2], pixels: Array(bytes))
   }
 
-  /// Float pixels of RGB images, or something one a pixel, `[B, H, W, 3]`.
+  /// Float pixels of RGB images, or their gradient, `[B, H, W, 3]`.
   func pixels(
     _ pointer: UnsafeMutablePointer<CTensor>?, _ name: String, mayBeNotFinite: Bool = false
   ) throws -> Tensor {
@@ -65,7 +65,7 @@ extension FieldPath {
   }
 
   private func content(
-    _ pointer: UnsafeMutablePointer<CTensor>?, _ name: String, _ dataType: Stepwise__V1__DataType, _ typeName: String,
+    _ pointer: UnsafeMutablePointer<CTensor>?, _ name: String, _ dataType: Stepwise__DataType, _ typeName: String,
     elementSize: Int, _ rank: Int
   ) throws -> (shape: [Int], bytes: UnsafeRawBufferPointer) {
     guard let tensor = pointer?.pointee else { throw failure(name, "expected a tensor, found none") }
@@ -78,7 +78,7 @@ extension FieldPath {
     for extent in shape {
       try require(extent > 0, name, "expected positive extents, found shape \(shape)")
       let (product, overflow) = size.multipliedReportingOverflow(by: extent)
-      try require(!overflow, name, "the size of shape \(shape) is beyond every memory")
+      try require(!overflow, name, "the size of shape \(shape) exceeds the address space")
       size = product
     }
     try require(

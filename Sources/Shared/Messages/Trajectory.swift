@@ -1,4 +1,4 @@
-// What an actor makes: trajectories with both states of every step, in groups that share a prompt and a beginning.
+// Trajectories, with the noisy and the clean state of every step, in groups that share a prompt and an initial noise.
 
 package import Engine
 
@@ -6,14 +6,12 @@ package import Engine
 package struct Score: Sendable, Equatable {
   /// The step whose clean state was scored, 0..<N.
   package var step: Int
-  /// Name of the reward.
   package var reward: String
   /// Version of the scorer.
   package var version: String
-  /// nil: missing, which is not zero.
+  /// nil: missing.
   package var value: Float?
 
-  /// A score, or a missing one.
   package init(step: Int, reward: String, version: String, value: Float?) {
     self.step = step
     self.reward = reward
@@ -22,22 +20,21 @@ package struct Score: Sendable, Equatable {
   }
 }
 
-/// N denoising steps of one sample.
+/// The N denoising steps of one sample.
 package struct Trajectory: Sendable {
-  /// Noisy states, the initial one first: `[N + 1, C, H, W]`.
+  /// Noisy states, starting with the initial one: `[N + 1, C, H, W]`.
   package var states: Tensor
   /// Predicted clean states: `[N, C, H, W]`.
   package var cleanStates: Tensor
-  /// Log-probabilities of the steps under the policy that took them, N of them.
+  /// Log-probabilities of the N steps under the policy that sampled them.
   package var logProbabilities: [Float]
-  /// Those that exist and those marked missing, by step and reward.
+  /// By step and reward, including missing ones.
   package var scores: [Score]
-  /// N of them, or empty when a score is missing.
+  /// One per step, or empty if a score is missing.
   package var denseRewards: [Float]
-  /// The step whose clean state was scored between the first and the last, 0..<N.
+  /// The step between the first and the last whose clean state was scored, 0..<N.
   package var anchorStep: Int
 
-  /// A trajectory with all it holds; shapes as at its properties.
   package init(
     states: Tensor, cleanStates: Tensor, logProbabilities: [Float], scores: [Score], denseRewards: [Float],
     anchorStep: Int
@@ -52,41 +49,38 @@ package struct Trajectory: Sendable {
 
   /// Number of steps, N.
   package var stepCount: Int { logProbabilities.count }
-  /// All scores are there.
+  /// Whether no score is missing.
   package var isScored: Bool { !denseRewards.isEmpty }
 }
 
-/// Trajectories of one assignment, sharing prompt and initial state (SDPO's pair), with all that made them.
+/// The trajectories of one assignment, which share a prompt and an initial state (a pair in SDPO), with their origin.
 package struct TrajectoryGroup: Sendable {
-  /// Most trajectories in a group.
+  /// The largest number of trajectories in a group.
   package static let largestSize = 1024
 
-  /// The run it was made for.
   package var runID: String
-  /// The assignment's number, unique in the run.
+  /// The number of the assignment, unique in the run.
   package var number: Int
-  /// The epoch it was assigned for.
+  /// The epoch of the assignment.
   package var epoch: Int
-  /// Name of the actor that made it.
+  /// Name of the actor that sampled the group.
   package var actor: String
-  /// Which life of that actor.
+  /// Incarnation of that actor.
   package var incarnation: Int
-  /// The policy it was sampled from.
+  /// Version of the policy that the group was sampled from.
   package var policyVersion: Int
-  /// What is to be seen.
   package var prompt: String
-  /// The run's seed.
+  /// Seed of the run.
   package var seed: UInt64
   /// Timesteps of the N steps, descending.
   package var timesteps: [Int]
-  /// DDIM's eta: 0 without noise, 1 with all of it.
+  /// The eta of DDIM: 0 is deterministic, 1 has the noise of DDPM.
   package var eta: Float
-  /// Of classifier-free guidance; 1: none.
+  /// Scale of classifier-free guidance; 1: none.
   package var guidanceScale: Float
-  /// At least one; all of one shape.
+  /// At least one. All have the same shape.
   package var trajectories: [Trajectory]
 
-  /// A group with all it holds.
   package init(
     runID: String, number: Int, epoch: Int, actor: String, incarnation: Int, policyVersion: Int, prompt: String,
     seed: UInt64, timesteps: [Int], eta: Float, guidanceScale: Float, trajectories: [Trajectory]
@@ -105,10 +99,10 @@ package struct TrajectoryGroup: Sendable {
     self.trajectories = trajectories
   }
 
-  /// Bytes of all states and clean states, beside which the rest is little.
+  /// Number of bytes of all states and clean states, which are almost all of a group.
   package var stateByteCount: Int { trajectories.reduce(0) { $0 + 4 * ($1.states.count + $1.cleanStates.count) } }
-  /// Every trajectory has all its scores.
+  /// Whether no trajectory has a missing score.
   package var isScored: Bool { trajectories.allSatisfy(\.isScored) }
-  /// Names of all rewards, sorted.
+  /// The names of all rewards, sorted.
   package var rewards: [String] { Set(trajectories.flatMap { $0.scores.map(\.reward) }).sorted() }
 }

@@ -1,16 +1,16 @@
-// Scores, and their gradients with respect to pixels, from whatever reward servers are behind the routers, for a thread
-// that waits for them: the learner's. Every call returns by its deadline, with each score or with the reason why it is
-// missing.
+// The learner's client of reward servers. It requests scores, and their gradients with respect to pixels, from the
+// routers and waits for them. Every call returns by its deadline, with each score or the reason why it is missing.
 
 internal import Engine
 package import Messages
+internal import Roles
 package import Settings
 package import Threads
 package import Transport
 
-/// Asks routers for scores, and waits. Not Sendable: the thread that made it owns it.
+/// Requests scores from routers and waits for them. Not Sendable: it belongs to the thread that created it.
 package final class ScoreClient {
-  /// Requests in flight at once; a router takes 64 of one client.
+  /// The largest number of requests in flight. A router accepts 64 of one client.
   private static let requestsInFlight = 32
 
   private let network: NetworkSettings
@@ -20,18 +20,17 @@ package final class ScoreClient {
   private let stop: StopFlag?
   private let start = ContinuousClock.now
   private var exchange: ScoreExchange
-  private var nextBeat = Duration.zero
-  private var beats = 0
-  /// By router, what it last said to be offered.
+  private var nextHello = Duration.zero
+  /// The last offer of each router.
   private var offers: [Int: [RewardVersion]] = [:]
 
-  /// Connects to the routers; whether they are there shows in answers.
+  /// Starts to connect to the routers.
   ///
   /// - Parameters:
-  ///   - name: names the client in errors.
-  ///   - imagesPerRequest: a smaller value spreads a batch over more servers.
-  ///   - stop: ends waits early; scores that have not arrived by then are missing.
-  /// - Throws: `TransportError` when an endpoint is malformed.
+  ///   - name: Name of the client in errors.
+  ///   - imagesPerRequest: Smaller requests spread a batch over more servers.
+  ///   - stop: Ends waits early. Scores that have not arrived by then are missing.
+  /// - Throws: `TransportError` if an endpoint is malformed.
   package init(
     _ context: Context, _ network: NetworkSettings, name: String, imagesPerRequest: Int = 8, stop: StopFlag? = nil
   ) throws {
@@ -41,22 +40,24 @@ package final class ScoreClient {
     self.stop = stop
     sockets = try DealerSet(context, network.routers, to: .router, options: network.socketOptions)
     exchange = ScoreExchange(
-      routers: network.routers.count, silence: .seconds(network.silenceLimit), deadline: .seconds(network.scoreDeadline))
+      routers: network.routers.count, silenceLimit: .seconds(network.silenceLimit),
+      deadline: .seconds(network.scoreDeadline))
   }
 
   private var now: Duration { ContinuousClock.now - start }
 
-  /// Waits until every reward is offered; a method that cannot do without gradients says so before it begins.
+  /// Waits until every reward is offered.
   ///
   /// - Parameters:
-  ///   - gradient: each must be offered with a gradient.
-  ///   - timeout: nil waits for `network.connectTimeout`.
-  /// - Throws: `ScoringError` naming the reward: at once when it is offered without the gradient that is wanted, and
-  ///   after the time-out when nobody offers it.
+  ///   - gradient: Whether each reward must be offered with a gradient.
+  ///   - timeout: The time limit; nil: `network.connectTimeout`.
+  /// - Throws: `ScoreClientError` that names the reward: at once if it is offered without the required gradient, and
+  ///   after the time-out if it is not offered.
   package func requireRewards(_ names: [String], gradient: Bool = false, timeout: Duration? = nil) throws {
     let timeout = timeout ?? .seconds(network.connectTimeout)
     let end = now + timeout
     while true {
+      try greet()
       for router in 0..<sockets.count { _ = try sockets.send(router, Message.rewardsQuery(RewardsQuery()).encode()) }
       _ = try Poller().wait(for: sockets.readable, timeout: .milliseconds(200))
       _ = try receive()
@@ -66,12 +67,12 @@ package final class ScoreClient {
       if absent.isEmpty { return }
       if now >= end || stop?.isSet == true {
         let found = offers.isEmpty
-          ? "no answer of a router at \(network.routers.joined(separator: " or "))"
-          : offered.isEmpty ? "none at all" : Set(offered.map(\.name)).sorted().joined(separator: ", ")
-        throw ScoringError(
-          "\(self.name): expected reward servers that offer \(absent.joined(separator: ", ")), found \(found) after "
-            + "\(timeout.seconds) s. Start them with the run's configuration, or correct "
-            + "reward.weights or network.routers.")
+          ? "no router answers at \(network.routers.joined(separator: " or "))"
+          : "offered are " + (offered.isEmpty ? "none" : Set(offered.map(\.name)).sorted().joined(separator: ", "))
+        throw ScoreClientError(
+          "\(self.name): no reward server offers \(absent.joined(separator: ", ")) after \(timeout.seconds) s; "
+            + "\(found). Start the reward servers with the configuration of the run, or correct reward.weights or "
+            + "network.routers.")
       }
     }
   }
@@ -81,28 +82,28 @@ package final class ScoreClient {
       let versions = offered.filter { $0.name == name }
       guard !versions.isEmpty, versions.allSatisfy({ !$0.hasGradient }) else { continue }
       let able = Set(offered.filter(\.hasGradient).map(\.name)).sorted()
-      throw ScoringError(
-        "\(self.name): expected the reward \(name) with a gradient, found that its server has none. "
-          + (able.isEmpty ? "No reward that is offered has one" : "These have one: \(able.joined(separator: ", "))")
-          + "; change reward.weights, or take a method that needs none.")
+      throw ScoreClientError(
+        "\(self.name): the reward \(name) is offered without a gradient. "
+          + (able.isEmpty ? "No offered reward has one" : "Rewards with a gradient: \(able.joined(separator: ", "))")
+          + ". Change reward.weights, or choose a method that needs no gradients.")
     }
   }
 
-  /// Scores images and waits for the answer.
+  /// Requests the scores of images and waits for them.
   ///
   /// - Parameters:
-  ///   - images: `.pixels` asks for gradients too.
-  ///   - prompts: one an image.
-  ///   - rewards: names.
-  ///   - places: which clean states of one group the images show; they then stay together in one request.
-  /// - Returns: a result a reward, in the order of `rewards`; what did not come is missing there, with the reason.
-  /// - Throws: `TransportError`; `ScoringError` when a router refuses this client, or an image is too large to be sent;
-  ///   `MessageError` when a router sends what is no message.
+  ///   - images: `.pixels` requests gradients too.
+  ///   - prompts: One per image.
+  ///   - rewards: Names of rewards.
+  ///   - positions: The positions of the images in their group, which are then sent in one request; empty otherwise.
+  /// - Returns: One result per reward, in the order of `rewards`. A result contains the reason for missing scores.
+  /// - Throws: `TransportError`; `ScoreClientError` if a router refuses this client, or if the images do not fit into a
+  ///   message; `MessageError` if a router sends an invalid message.
   package func scores(
-    of images: ScoredImages, prompts: [String], rewards: [String], places: [GroupPlace] = []
+    of images: ScoredImages, prompts: [String], rewards: [String], positions: [GroupPosition] = []
   ) throws -> [ScoreResult] {
     check(prompts.count == images.count, "scores: \(prompts.count) prompts for \(images.count) images")
-    var left = try parts(of: images, together: !places.isEmpty)[...]
+    var left = try parts(of: images, together: !positions.isEmpty)[...]
     var replies: [Int: ScoreReply] = [:]
     var asked: [Int: ScoreRequest] = [:]
     while replies.count < asked.count || !left.isEmpty {
@@ -110,7 +111,7 @@ package final class ScoreClient {
       while exchange.count < Self.requestsInFlight, let range = left.popFirst() {
         let request = ScoreRequest(
           id: 0, rewards: rewards, prompts: Array(prompts[range]), images: images.part(range), deadline: 0,
-          places: places)
+          positions: positions)
         asked[range.lowerBound] = request
         effects += exchange.submit(request, number: range.lowerBound, now: now)
       }
@@ -122,11 +123,11 @@ package final class ScoreClient {
         for range in left { replies[range.lowerBound] = missing(range, rewards) }
         break
       }
-      try beat()
+      try greet()
       _ = try Poller().wait(for: sockets.readable, timeout: .milliseconds(50))
       try carryOut(receive(), &replies)
     }
-    // What was given up on must not answer a later call.
+    // The answers to abandoned requests must not be taken for those of a later call.
     if exchange.count > 0 { exchange.forgetAll() }
     return joined(replies.sorted { $0.key < $1.key }.map(\.value), rewards)
   }
@@ -137,7 +138,7 @@ package final class ScoreClient {
       id: 0, results: rewards.map { ScoreResult(reward: $0, version: "", values: values, error: "stopped") })
   }
 
-  /// As many images to a request as are wanted, and as fit into a message.
+  /// Splits the images into requests of at most `imagesPerRequest` that fit into a message.
   private func parts(of images: ScoredImages, together: Bool) throws -> [Range<Int>] {
     let elements = images.height * images.width * 3
     let bytes: Int
@@ -145,14 +146,14 @@ package final class ScoreClient {
     case .bytes: bytes = elements
     case .pixels: bytes = elements * MemoryLayout<Float>.size
     }
-    // Beside the images there are prompts and names; a mebibyte is more than they take.
+    // A mebibyte is more than the prompts and names take.
     let fitting = (network.maximumMessageBytes - (1 << 20)) / max(1, bytes)
     let size = together ? images.count : min(imagesPerRequest, fitting)
     guard size > 0, size <= fitting else {
-      throw ScoringError(
-        "\(self.name): expected \(max(1, size)) images of \(images.height) x \(images.width) to fit into a message of "
-          + "\(network.maximumMessageBytes) bytes, found \(max(1, size) * bytes). Raise network.maximumMessageBytes "
-          + "for all roles.")
+      throw ScoreClientError(
+        "\(self.name): \(max(1, size)) images of \(images.height) x \(images.width) have \(max(1, size) * bytes) "
+          + "bytes and do not fit into a message of \(network.maximumMessageBytes) bytes. Raise "
+          + "network.maximumMessageBytes for all roles.")
     }
     return stride(from: 0, to: images.count, by: size).map { $0..<min($0 + size, images.count) }
   }
@@ -162,7 +163,7 @@ package final class ScoreClient {
       switch effect {
       case .ask(let router, let request):
         if try sockets.send(router, Message.scoreRequest(request).withEncoding(Frame.init)) != .sent {
-          exchange.notTaken(request.id, now: now)
+          exchange.notSent(request.id, now: now)
         }
       case .scored(let number, let reply): replies[number] = reply
       }
@@ -178,7 +179,7 @@ package final class ScoreClient {
         case .scoreReply(let reply): effects += exchange.reply(reply, router: router, now: now)
         case .rewardsOffered(let offered): offers[router] = offered.rewards
         case .refusal(let refusal):
-          throw ScoringError("\(sockets.endpoints[router]): the router refused \(self.name): \(refusal.reason)")
+          throw ScoreClientError("\(sockets.endpoints[router]): the router refused \(self.name): \(refusal.reason)")
         default: break
         }
       }
@@ -186,22 +187,22 @@ package final class ScoreClient {
     return effects
   }
 
-  private func beat() throws {
-    guard now >= nextBeat else { return }
-    nextBeat = now + .seconds(network.heartbeatInterval)
-    beats += 1
-    let bytes = Message.heartbeat(Heartbeat(sequence: beats, inFlight: exchange.count)).encode()
+  /// A hello also serves as the heartbeat for the routers, which answer it.
+  private func greet() throws {
+    guard now >= nextHello else { return }
+    nextHello = now + .seconds(network.heartbeatInterval)
+    let bytes = Message.hello(Hello(role: .learner, name: name)).encode()
     for router in 0..<sockets.count { _ = try sockets.send(router, bytes) }
   }
 
-  /// One result a reward over all parts.
+  /// Joins the results of all parts to one result per reward.
   private func joined(_ replies: [ScoreReply], _ rewards: [String]) -> [ScoreResult] {
     rewards.map { reward in
       let parts = replies.map { reply in reply.results.first { $0.reward == reward }! }
       let errors = parts.map(\.error).filter { !$0.isEmpty }
       var gradient: Tensor?
       if let shape = parts.compactMap({ $0.gradient?.shape }).first {
-        // A part that is missing altogether has no gradient: 0, as for every missing score.
+        // A part without any score has no gradient: it is 0, like that of every missing score.
         gradient = Tensor.concatenated(
           parts.map { $0.gradient ?? Tensor.zeros([$0.values.count] + shape.dropFirst()) }, axis: 0)
       }
@@ -213,7 +214,7 @@ package final class ScoreClient {
 }
 
 extension ScoredImages {
-  /// Some of the images.
+  /// A part of the images.
   fileprivate func part(_ range: Range<Int>) -> ScoredImages {
     switch self {
     case .bytes(let images):

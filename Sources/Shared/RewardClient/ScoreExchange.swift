@@ -1,15 +1,15 @@
-// Who asks the routers for scores, and does not let go: a request moves to another router when its own falls silent,
-// and ends at its deadline at the latest. A pure value: no sockets, no clock. A score that never came is missing.
+// The score requests of one client. A request moves to another router if its own falls silent, and ends at its deadline
+// at the latest, with missing scores if there is no answer. A pure value without sockets or clocks.
 
 package import Messages
 
-/// The score requests of one client over one or more routers.
+/// The score requests of one client to one or more routers.
 package struct ScoreExchange: Sendable {
-  /// What the caller is to do.
+  /// An action for the caller.
   package enum Effect: Sendable, Equatable {
-    /// Hand the request to this router of the list.
+    /// Send the request to the router with this index.
     case ask(router: Int, ScoreRequest)
-    /// The scores of what was submitted under this number have come, or are missing.
+    /// The request that was submitted with this number has its scores, or they are missing.
     case scored(number: Int, ScoreReply)
   }
 
@@ -20,11 +20,11 @@ package struct ScoreExchange: Sendable {
     var router: Int
     var askedAt: Duration
     var retries = 0
-    /// A failure is tried again at this time.
+    /// The time of the next attempt after a failure.
     var retryAt: Duration?
   }
 
-  private let silence: Duration
+  private let silenceLimit: Duration
   private let deadline: Duration
   private let retryPause: Duration
   private var lastHeard: [Duration]
@@ -33,80 +33,81 @@ package struct ScoreExchange: Sendable {
   private var turn = 0
 
   /// - Parameters:
-  ///   - routers: how many there are.
-  ///   - silence: after which a router counts as lost.
-  ///   - deadline: after which a score is missing.
-  ///   - retryPause: before a batch that failed altogether is tried again, at most twice.
-  package init(routers: Int, silence: Duration, deadline: Duration, retryPause: Duration = .seconds(1)) {
-    self.silence = silence
+  ///   - routers: Number of routers.
+  ///   - silenceLimit: Time without a message after which a router counts as lost.
+  ///   - deadline: Time after which a score is missing.
+  ///   - retryPause: Pause before a request without any score is repeated, at most twice.
+  package init(routers: Int, silenceLimit: Duration, deadline: Duration, retryPause: Duration = .seconds(1)) {
+    self.silenceLimit = silenceLimit
     self.deadline = deadline
     self.retryPause = retryPause
     lastHeard = [Duration](repeating: .zero, count: routers)
   }
 
-  /// Requests without an answer.
+  /// Number of requests without an answer.
   package var count: Int { pending.count }
 
-  /// Nobody waits for what was asked so far; its answers will be ignored.
+  /// Abandons all requests. Their answers will be ignored.
   package mutating func forgetAll() { pending = [:] }
 
-  /// Asks for scores.
+  /// Submits a request.
   ///
   /// - Parameters:
-  ///   - request: its `id` and `deadline` are set here.
-  ///   - number: the caller's own, given back with the scores.
-  ///   - now: time since any fixed moment, here and everywhere below.
+  ///   - request: This method sets its `id` and `deadline`.
+  ///   - number: Chosen by the caller, returned with the scores.
+  ///   - now: Time since any fixed moment, in all methods.
   package mutating func submit(_ request: ScoreRequest, number: Int, now: Duration) -> [Effect] {
     var request = request
     request.id = nextID
     request.deadline = max(1, Int(deadline / .milliseconds(1)))
-    let router = nextRouter(besides: nil, now: now)
+    let router = nextRouter(otherThan: nil, now: now)
     pending[nextID] = Pending(number: number, request: request, end: now + deadline, router: router, askedAt: now)
     nextID += 1
     return [.ask(router: router, request)]
   }
 
-  /// A router gave a sign of life.
+  /// Notes a message of a router.
   package mutating func heard(router: Int, now: Duration) { lastHeard[router] = now }
 
-  /// A router is not connected, or its queue is full: another one, where there is one, is asked in a moment.
-  package mutating func notTaken(_ id: UInt64, now: Duration) {
+  /// A request could not be sent, because the router is not connected or its queue is full. It is soon sent to another
+  /// router, if there is one.
+  package mutating func notSent(_ id: UInt64, now: Duration) {
     guard let asked = pending[id] else { return }
-    let router = nextRouter(besides: asked.router, now: now)
+    let router = nextRouter(otherThan: asked.router, now: now)
     pending[id]?.router = router
     pending[id]?.retryAt = now + .milliseconds(50)
   }
 
-  /// A router answers.
+  /// Handles the reply of a router.
   package mutating func reply(_ reply: ScoreReply, router: Int, now: Duration) -> [Effect] {
     heard(router: router, now: now)
     guard let asked = pending[reply.id] else { return [] }
     let fits = Set(reply.results.map(\.reward)) == Set(asked.request.rewards)
       && reply.results.allSatisfy { $0.misfit(to: asked.request) == nil }
     let failed = !fits || reply.results.contains { !$0.error.isEmpty && $0.isEmpty }
-    // The router's own deadline is ours: nothing is left to try then.
+    // A request is not repeated after its deadline, which is also that of the router.
     if failed, asked.retries < 2, now + retryPause < asked.end {
       pending[reply.id]?.retries += 1
       pending[reply.id]?.retryAt = now + retryPause
       return []
     }
     pending[reply.id] = nil
-    return [.scored(number: asked.number, fits ? reply : asked.request.missing("the answer did not fit the question"))]
+    return [.scored(number: asked.number, fits ? reply : asked.request.missing("the reply did not match the request"))]
   }
 
-  /// Time has passed.
+  /// Repeats and ends requests when it is time.
   package mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
     for (id, asked) in pending.sorted(by: { $0.key < $1.key }) {
-      // A second more than the router has, so that its reason arrives.
+      // A second later than the router, so that its reason can arrive.
       if now >= asked.end + .seconds(1) {
         pending[id] = nil
         let waited = Int((now - asked.end + deadline).components.seconds)
         effects.append(.scored(number: asked.number, asked.request.missing("no router answered within \(waited) s")))
       } else if now < asked.end, let time = asked.retryAt, now >= time {
         effects.append(ask(id, router: asked.router, now: now))
-      } else if now < asked.end, now - max(lastHeard[asked.router], asked.askedAt) > silence {
-        effects.append(ask(id, router: nextRouter(besides: asked.router, now: now), now: now))
+      } else if now < asked.end, now - max(lastHeard[asked.router], asked.askedAt) > silenceLimit {
+        effects.append(ask(id, router: nextRouter(otherThan: asked.router, now: now), now: now))
       }
     }
     return effects
@@ -121,11 +122,11 @@ package struct ScoreExchange: Sendable {
     return .ask(router: router, request)
   }
 
-  /// The next router in turn, rather one that is not silent.
-  private mutating func nextRouter(besides avoided: Int?, now: Duration) -> Int {
+  /// The next router in turn, preferably one that is not silent.
+  private mutating func nextRouter(otherThan avoided: Int?, now: Duration) -> Int {
     let order = (0..<lastHeard.count).map { (turn + $0) % lastHeard.count }
     let choices = order.filter { $0 != avoided }
-    let chosen = choices.first { now - lastHeard[$0] <= silence } ?? choices.first ?? order[0]
+    let chosen = choices.first { now - lastHeard[$0] <= silenceLimit } ?? choices.first ?? order[0]
     turn = (chosen + 1) % lastHeard.count
     return chosen
   }

@@ -25,25 +25,25 @@ package final class Diversity: GroupScorer {
   }
 
   package func scores(
-    images: [UInt8], height: Int, width: Int, prompts: [String], places: [PicturePlace]
+    images: [UInt8], height: Int, width: Int, prompts: [String], positions: [PicturePosition]
   ) throws -> [Float?] {
-    guard places.count == prompts.count else {
-      throw ScorerError("\(name): expected a place a picture, found \(places.count) for \(prompts.count)")
+    guard positions.count == prompts.count else {
+      throw ScorerError("\(name): expected one position per picture, found \(positions.count) for \(prompts.count)")
     }
     guard !prompts.isEmpty else { return [] }
     let embeddings = try clip.imageEmbeddings(images: images, height: height, width: width, count: prompts.count)
     let cosines = Tape.withoutGradients { embeddings.matmul(embeddings.permuted([1, 0])) }.values
-    let members = Dictionary(grouping: places.indices, by: { places[$0].trajectory })
-    return places.indices.map { index in
-      let distances = members.keys.sorted().filter { $0 != places[index].trajectory }.compactMap { other in
-        nearest(members[other] ?? [], to: places[index].step, places).map { 1 - cosines[index * places.count + $0] }
+    let members = Dictionary(grouping: positions.indices, by: { positions[$0].trajectory })
+    return positions.indices.map { index in
+      let distances = members.keys.sorted().filter { $0 != positions[index].trajectory }.compactMap { other in
+        nearest(members[other] ?? [], to: positions[index].step, positions).map { 1 - cosines[index * positions.count + $0] }
       }
       let mean = distances.reduce(0, +) / Float(distances.count)
       return mean.isFinite ? mean : nil
     }
   }
 
-  private func nearest(_ candidates: [Int], to step: Int, _ places: [PicturePlace]) -> Int? {
-    candidates.min { (abs(places[$0].step - step), -places[$0].step) < (abs(places[$1].step - step), -places[$1].step) }
+  private func nearest(_ candidates: [Int], to step: Int, _ positions: [PicturePosition]) -> Int? {
+    candidates.min { (abs(positions[$0].step - step), -positions[$0].step) < (abs(positions[$1].step - step), -positions[$1].step) }
   }
 }

@@ -1,8 +1,8 @@
 // Rewards that compare the pictures of a group with each other, so that they need all of them at once.
 
-/// Which picture of its group one is.
-package struct PicturePlace: Sendable, Equatable {
-  /// The trajectory's place in the group, from 0.
+/// The position of a picture in its group.
+package struct PicturePosition: Sendable, Equatable {
+  /// Index of the trajectory in the group.
   package var trajectory: Int
   /// The step whose clean state it is.
   package var step: Int
@@ -21,13 +21,13 @@ package protocol GroupScorer: Scorer {
   /// - Parameters:
   ///   - images: N pictures of `height` x `width` RGB bytes, row by row.
   ///   - prompts: N texts.
-  ///   - places: N places; a trajectory may have pictures of several steps.
+  ///   - places: N positions. A trajectory may have pictures of several steps.
   /// - Throws: `ScorerError` when sizes do not agree or nothing can be scored.
-  func scores(images: [UInt8], height: Int, width: Int, prompts: [String], places: [PicturePlace]) throws -> [Float?]
+  func scores(images: [UInt8], height: Int, width: Int, prompts: [String], positions: [PicturePosition]) throws -> [Float?]
 }
 
 extension GroupScorer {
-  /// Pictures that nobody said the places of: those of one prompt are a group, each a trajectory of its own.
+  /// Without positions, the pictures of one prompt form a group, and each picture is a trajectory of its own.
   package func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
     _ = try pictures(images, height: height, width: width, count: prompts.count)
     let size = height * width * 3
@@ -35,7 +35,7 @@ extension GroupScorer {
     for (prompt, members) in Dictionary(grouping: prompts.indices, by: { prompts[$0] }) {
       let found = try self.scores(
         images: members.flatMap { images[$0 * size..<($0 + 1) * size] }, height: height, width: width,
-        prompts: members.map { _ in prompt }, places: members.indices.map { PicturePlace(trajectory: $0, step: 0) })
+        prompts: members.map { _ in prompt }, positions: members.indices.map { PicturePosition(trajectory: $0, step: 0) })
       for (member, score) in zip(members, found) { scores[member] = score }
     }
     return scores

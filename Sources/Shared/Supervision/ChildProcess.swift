@@ -1,14 +1,11 @@
 // One program of a run as a child of this one: its output goes to a log file, its end is an event.
 
 package import Foundation
+package import Roles
 internal import Threads
 
 /// What to start.
 package struct ChildDescription: Sendable {
-  package enum Role: String, Sendable {
-    case router, rewardServer, learner, actor
-  }
-
   /// As "actor-0"; names the log file too.
   package let name: String
   package let role: Role

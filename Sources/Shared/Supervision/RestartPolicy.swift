@@ -1,6 +1,7 @@
 // When a child that died is started again: arithmetic on times, nothing else.
 
 package import Foundation
+package import Roles
 
 /// Decides whether a child may live again. A child that dies young again and again would die for ever.
 package struct RestartPolicy {
@@ -18,7 +19,7 @@ package struct RestartPolicy {
   }
 
   /// What to do about a death that nobody asked for.
-  package mutating func decision(role: ChildDescription.Role, name: String, lived: TimeInterval) -> Decision {
+  package mutating func decision(role: Role, name: String, lived: TimeInterval) -> Decision {
     // The learner's state is what the run is about: its error is the run's.
     if role == .learner { return .fail }
     youngDeaths[name] = lived < youngLife ? youngDeaths[name, default: 0] + 1 : 0

@@ -2,6 +2,7 @@
 
 package import Configuration
 package import Foundation
+internal import Roles
 
 /// The children of a run, in the order to start them.
 package struct RunPlan {
@@ -35,7 +36,7 @@ package struct RunPlan {
     let alternates = configuration.training.maximumStaleness == 0
     let given = configuration.run.threads
     func threads(_ share: Int) -> [String] { ["--set", "run.threads=\(given > 0 ? given : max(1, share))"] }
-    func child(_ name: String, _ role: ChildDescription.Role, _ program: String, _ arguments: [String]) throws
+    func child(_ name: String, _ role: Role, _ program: String, _ arguments: [String]) throws
       -> ChildDescription
     {
       let url = programs.appending(path: program)

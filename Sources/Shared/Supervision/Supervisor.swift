@@ -2,6 +2,7 @@
 // learner's end is the run's end.
 
 package import Foundation
+internal import Roles
 internal import Threads
 
 /// Starts and watches the programs of a run.
@@ -127,10 +128,10 @@ package final class Supervisor {
 
   /// Those who ask before those who answer.
   private func stopAll() {
-    for role in [ChildDescription.Role.actor, .learner, .rewardServer, .router] { stop(role) }
+    for role in [Role.actor, .learner, .rewardServer, .router] { stop(role) }
   }
 
-  private func stop(_ role: ChildDescription.Role) {
+  private func stop(_ role: Role) {
     let names = children.values.filter { $0.description.role == role }.map(\.description.name)
     for name in names { children[name]?.send(SIGTERM) }
     waitForEnd(of: Set(names), patience: role == .learner ? Self.learnerPatience : Self.patience)

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Roles
 import Supervision
 import Transport
 
@@ -18,7 +19,7 @@ struct KeysCommand: ParsableCommand {
   static func list(_ folder: String) -> String { "\(folder)/\(Keyring.allowListName)" }
 
   /// Makes a pair, and puts its public key on the list.
-  static func make(_ role: KeyRole, _ name: String, in folder: String, _ list: inout AllowList) throws {
+  static func make(_ role: Role, _ name: String, in folder: String, _ list: inout AllowList) throws {
     let pair = try KeyPair()
     try list.add(AllowedKey(role: role, publicKey: pair.publicKey, name: name))
     try pair.write(to: "\(folder)/\(name).key")
@@ -42,7 +43,7 @@ extension KeysCommand {
       try FileManager.default.createDirectory(
         atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
       var list = AllowList()
-      for role in KeyRole.allCases { try KeysCommand.make(role, role.name, in: folder, &list) }
+      for role in Role.allCases { try KeysCommand.make(role, role.rawValue, in: folder, &list) }
       try list.write(to: KeysCommand.list(folder))
       print("\(KeysCommand.list(folder))  \(list.keys.count) keys; set network.keys: \(folder)")
     }
@@ -56,9 +57,8 @@ extension KeysCommand {
     @Argument(help: "Names the holder, such as a machine; the file is NAME.key.") var name: String
 
     func run() throws {
-      guard let role = KeyRole(name: role) else {
-        let names = KeyRole.allCases.map(\.name).joined(separator: ", ")
-        throw CommandError("\(role): expected one of the roles \(names)")
+      guard let role = Role(rawValue: role) else {
+        throw CommandError("\(role): expected one of the roles \(Role.names)")
       }
       var list = try AllowList(file: KeysCommand.list(folder))
       try KeysCommand.make(role, name, in: folder, &list)
@@ -88,7 +88,7 @@ extension KeysCommand {
 
     func run() throws {
       for key in try AllowList(file: KeysCommand.list(folder)).keys {
-        print("\(key.role.name.padding(toLength: 14, withPad: " ", startingAt: 0)) \(key.publicKey) \(key.name)")
+        print("\(key.role.rawValue.padding(toLength: 14, withPad: " ", startingAt: 0)) \(key.publicKey) \(key.name)")
       }
     }
   }

@@ -15,81 +15,80 @@ PROTOBUF_C__BEGIN_DECLS
 #endif
 
 
-typedef struct Stepwise__V1__Tensor Stepwise__V1__Tensor;
-typedef struct Stepwise__V1__Hello Stepwise__V1__Hello;
-typedef struct Stepwise__V1__Welcome Stepwise__V1__Welcome;
-typedef struct Stepwise__V1__Refusal Stepwise__V1__Refusal;
-typedef struct Stepwise__V1__Heartbeat Stepwise__V1__Heartbeat;
-typedef struct Stepwise__V1__Goodbye Stepwise__V1__Goodbye;
-typedef struct Stepwise__V1__WorkRequest Stepwise__V1__WorkRequest;
-typedef struct Stepwise__V1__Assignment Stepwise__V1__Assignment;
-typedef struct Stepwise__V1__Work Stepwise__V1__Work;
-typedef struct Stepwise__V1__RunFinished Stepwise__V1__RunFinished;
-typedef struct Stepwise__V1__Score Stepwise__V1__Score;
-typedef struct Stepwise__V1__Trajectory Stepwise__V1__Trajectory;
-typedef struct Stepwise__V1__TrajectoryGroup Stepwise__V1__TrajectoryGroup;
-typedef struct Stepwise__V1__Acknowledgement Stepwise__V1__Acknowledgement;
-typedef struct Stepwise__V1__PolicyNotice Stepwise__V1__PolicyNotice;
-typedef struct Stepwise__V1__PolicyRequest Stepwise__V1__PolicyRequest;
-typedef struct Stepwise__V1__PolicyChunk Stepwise__V1__PolicyChunk;
-typedef struct Stepwise__V1__MetadataEntry Stepwise__V1__MetadataEntry;
-typedef struct Stepwise__V1__ScoreRequest Stepwise__V1__ScoreRequest;
-typedef struct Stepwise__V1__ScoreResult Stepwise__V1__ScoreResult;
-typedef struct Stepwise__V1__ScoreReply Stepwise__V1__ScoreReply;
-typedef struct Stepwise__V1__RewardVersion Stepwise__V1__RewardVersion;
-typedef struct Stepwise__V1__ServerReady Stepwise__V1__ServerReady;
-typedef struct Stepwise__V1__RewardsQuery Stepwise__V1__RewardsQuery;
-typedef struct Stepwise__V1__RewardsOffered Stepwise__V1__RewardsOffered;
-typedef struct Stepwise__V1__Envelope Stepwise__V1__Envelope;
+typedef struct Stepwise__Tensor Stepwise__Tensor;
+typedef struct Stepwise__Hello Stepwise__Hello;
+typedef struct Stepwise__Welcome Stepwise__Welcome;
+typedef struct Stepwise__Refusal Stepwise__Refusal;
+typedef struct Stepwise__Heartbeat Stepwise__Heartbeat;
+typedef struct Stepwise__Goodbye Stepwise__Goodbye;
+typedef struct Stepwise__WorkRequest Stepwise__WorkRequest;
+typedef struct Stepwise__Assignment Stepwise__Assignment;
+typedef struct Stepwise__Work Stepwise__Work;
+typedef struct Stepwise__RunFinished Stepwise__RunFinished;
+typedef struct Stepwise__Score Stepwise__Score;
+typedef struct Stepwise__Trajectory Stepwise__Trajectory;
+typedef struct Stepwise__TrajectoryGroup Stepwise__TrajectoryGroup;
+typedef struct Stepwise__Acknowledgement Stepwise__Acknowledgement;
+typedef struct Stepwise__PolicyNotice Stepwise__PolicyNotice;
+typedef struct Stepwise__PolicyRequest Stepwise__PolicyRequest;
+typedef struct Stepwise__PolicyChunk Stepwise__PolicyChunk;
+typedef struct Stepwise__ScoreRequest Stepwise__ScoreRequest;
+typedef struct Stepwise__ScoreResult Stepwise__ScoreResult;
+typedef struct Stepwise__ScoreReply Stepwise__ScoreReply;
+typedef struct Stepwise__RewardVersion Stepwise__RewardVersion;
+typedef struct Stepwise__ServerReady Stepwise__ServerReady;
+typedef struct Stepwise__RewardsQuery Stepwise__RewardsQuery;
+typedef struct Stepwise__RewardsOffered Stepwise__RewardsOffered;
+typedef struct Stepwise__Envelope Stepwise__Envelope;
 
 
 /* --- enums --- */
 
-typedef enum _Stepwise__V1__DataType {
-  STEPWISE__V1__DATA_TYPE__DATA_TYPE_UNSPECIFIED = 0,
+typedef enum _Stepwise__DataType {
+  STEPWISE__DATA_TYPE__DATA_TYPE_UNSPECIFIED = 0,
   /*
    * little-endian IEEE 754
    */
-  STEPWISE__V1__DATA_TYPE__FLOAT32 = 1,
-  STEPWISE__V1__DATA_TYPE__UINT8 = 2
-    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(STEPWISE__V1__DATA_TYPE)
-} Stepwise__V1__DataType;
-typedef enum _Stepwise__V1__Role {
-  STEPWISE__V1__ROLE__ROLE_UNSPECIFIED = 0,
-  STEPWISE__V1__ROLE__ACTOR = 1,
-  STEPWISE__V1__ROLE__REWARD_SERVER = 2,
-  STEPWISE__V1__ROLE__ROUTER = 3,
-  STEPWISE__V1__ROLE__LEARNER = 4,
-  STEPWISE__V1__ROLE__TOOL = 5
-    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(STEPWISE__V1__ROLE)
-} Stepwise__V1__Role;
+  STEPWISE__DATA_TYPE__FLOAT32 = 1,
+  STEPWISE__DATA_TYPE__UINT8 = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(STEPWISE__DATA_TYPE)
+} Stepwise__DataType;
+typedef enum _Stepwise__Role {
+  STEPWISE__ROLE__ROLE_UNSPECIFIED = 0,
+  STEPWISE__ROLE__ACTOR = 1,
+  STEPWISE__ROLE__REWARD_SERVER = 2,
+  STEPWISE__ROLE__ROUTER = 3,
+  STEPWISE__ROLE__LEARNER = 4,
+  STEPWISE__ROLE__TOOL = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(STEPWISE__ROLE)
+} Stepwise__Role;
 
 /* --- messages --- */
 
 /*
- * Row-major elements; `values` has exactly as many bytes as data type and shape ask for.
+ * Elements in row-major order. `values` has exactly the number of bytes that the data type and the shape require.
  */
-struct  Stepwise__V1__Tensor
+struct  Stepwise__Tensor
 {
   ProtobufCMessage base;
-  Stepwise__V1__DataType data_type;
+  Stepwise__DataType data_type;
   size_t n_shape;
   uint32_t *shape;
   ProtobufCBinaryData values;
 };
-#define STEPWISE__V1__TENSOR__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__tensor__descriptor) \
-    , STEPWISE__V1__DATA_TYPE__DATA_TYPE_UNSPECIFIED, 0,NULL, {0,NULL} }
+#define STEPWISE__TENSOR__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__tensor__descriptor) \
+    , STEPWISE__DATA_TYPE__DATA_TYPE_UNSPECIFIED, 0,NULL, {0,NULL} }
 
 
 /*
- * The first message of every connection.
+ * The first message of a connection, and a heartbeat when it is repeated.
  */
-struct  Stepwise__V1__Hello
+struct  Stepwise__Hello
 {
   ProtobufCMessage base;
   uint32_t protocol_version;
-  Stepwise__V1__Role role;
+  Stepwise__Role role;
   /*
    * empty: any run
    */
@@ -100,90 +99,95 @@ struct  Stepwise__V1__Hello
   char *model_hash;
   char *name;
   /*
-   * larger in every later life of the same name
+   * counts the starts of the named process
    */
   uint64_t incarnation;
 };
-#define STEPWISE__V1__HELLO__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__hello__descriptor) \
-    , 0, STEPWISE__V1__ROLE__ROLE_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+#define STEPWISE__HELLO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__hello__descriptor) \
+    , 0, STEPWISE__ROLE__ROLE_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 /*
- * The answer to a Hello that fits.
+ * The learner accepts a Hello.
  */
-struct  Stepwise__V1__Welcome
+struct  Stepwise__Welcome
 {
   ProtobufCMessage base;
   char *run_id;
-  char *model_hash;
   uint64_t run_seed;
-  Stepwise__V1__PolicyNotice *policy;
+  Stepwise__PolicyNotice *policy;
 };
-#define STEPWISE__V1__WELCOME__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__welcome__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL }
+#define STEPWISE__WELCOME__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__welcome__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, NULL }
 
 
 /*
- * The answer to a message that cannot be accepted.
+ * A message was not accepted.
  */
-struct  Stepwise__V1__Refusal
+struct  Stepwise__Refusal
 {
   ProtobufCMessage base;
   char *reason;
   /*
-   * groups it concerns; none: the connection itself
+   * the refused groups; empty: the connection is refused
    */
   size_t n_numbers;
   uint64_t *numbers;
 };
-#define STEPWISE__V1__REFUSAL__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__refusal__descriptor) \
+#define STEPWISE__REFUSAL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__refusal__descriptor) \
     , (char *)protobuf_c_empty_string, 0,NULL }
 
 
-struct  Stepwise__V1__Heartbeat
+/*
+ * The peer is alive.
+ */
+struct  Stepwise__Heartbeat
 {
   ProtobufCMessage base;
-  uint64_t sequence;
-  uint32_t in_flight;
-  uint32_t credits;
 };
-#define STEPWISE__V1__HEARTBEAT__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__heartbeat__descriptor) \
-    , 0, 0, 0 }
+#define STEPWISE__HEARTBEAT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__heartbeat__descriptor) \
+     }
 
 
-struct  Stepwise__V1__Goodbye
+/*
+ * The sender leaves on purpose.
+ */
+struct  Stepwise__Goodbye
 {
   ProtobufCMessage base;
+  /*
+   * for the log
+   */
   char *reason;
 };
-#define STEPWISE__V1__GOODBYE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__goodbye__descriptor) \
+#define STEPWISE__GOODBYE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__goodbye__descriptor) \
     , (char *)protobuf_c_empty_string }
 
 
-struct  Stepwise__V1__WorkRequest
+struct  Stepwise__WorkRequest
 {
   ProtobufCMessage base;
   /*
-   * groups it can take on beyond those held
+   * number of groups the actor can accept in addition to those it holds
    */
   uint32_t capacity;
   /*
-   * assignments still being worked on or not yet acknowledged
+   * assignments that are in progress or not yet acknowledged
    */
   size_t n_held;
   uint64_t *held;
 };
-#define STEPWISE__V1__WORK_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__work_request__descriptor) \
+#define STEPWISE__WORK_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__work_request__descriptor) \
     , 0, 0,NULL }
 
 
-struct  Stepwise__V1__Assignment
+struct  Stepwise__Assignment
 {
   ProtobufCMessage base;
   /*
@@ -195,44 +199,44 @@ struct  Stepwise__V1__Assignment
   uint32_t group_size;
   uint64_t policy_version;
   /*
-   * the group's trajectories share all states up to this step
+   * the trajectories of the group share all states up to this step
    */
   uint32_t branch_step;
   /*
-   * or the first, the anchor and the last clean state are scored
+   * score the last clean state only, instead of the first, the anchor and the last
    */
   protobuf_c_boolean final_score_only;
 };
-#define STEPWISE__V1__ASSIGNMENT__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__assignment__descriptor) \
+#define STEPWISE__ASSIGNMENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__assignment__descriptor) \
     , 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
 
 
-struct  Stepwise__V1__Work
+struct  Stepwise__Work
 {
   ProtobufCMessage base;
   /*
-   * none: wait for the next Work, which comes by itself
+   * empty: wait; the learner sends Work again when there is some
    */
   size_t n_assignments;
-  Stepwise__V1__Assignment **assignments;
+  Stepwise__Assignment **assignments;
 };
-#define STEPWISE__V1__WORK__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__work__descriptor) \
+#define STEPWISE__WORK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__work__descriptor) \
     , 0,NULL }
 
 
-struct  Stepwise__V1__RunFinished
+struct  Stepwise__RunFinished
 {
   ProtobufCMessage base;
   char *reason;
 };
-#define STEPWISE__V1__RUN_FINISHED__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__run_finished__descriptor) \
+#define STEPWISE__RUN_FINISHED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__run_finished__descriptor) \
     , (char *)protobuf_c_empty_string }
 
 
-struct  Stepwise__V1__Score
+struct  Stepwise__Score
 {
   ProtobufCMessage base;
   uint32_t step;
@@ -240,33 +244,33 @@ struct  Stepwise__V1__Score
   char *version;
   float value;
   /*
-   * the value says nothing; missing is not zero
+   * `value` is meaningless
    */
   protobuf_c_boolean missing;
 };
-#define STEPWISE__V1__SCORE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__score__descriptor) \
+#define STEPWISE__SCORE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__score__descriptor) \
     , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
 
 
-struct  Stepwise__V1__Trajectory
+struct  Stepwise__Trajectory
 {
   ProtobufCMessage base;
   /*
    * [N + 1, C, H, W]
    */
-  Stepwise__V1__Tensor *states;
+  Stepwise__Tensor *states;
   /*
    * [N, C, H, W]
    */
-  Stepwise__V1__Tensor *clean_states;
+  Stepwise__Tensor *clean_states;
   /*
    * [N]
    */
   size_t n_log_probabilities;
   float *log_probabilities;
   size_t n_scores;
-  Stepwise__V1__Score **scores;
+  Stepwise__Score **scores;
   /*
    * [N], or empty when a score is missing
    */
@@ -274,12 +278,12 @@ struct  Stepwise__V1__Trajectory
   float *dense_rewards;
   uint32_t anchor_step;
 };
-#define STEPWISE__V1__TRAJECTORY__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__trajectory__descriptor) \
+#define STEPWISE__TRAJECTORY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__trajectory__descriptor) \
     , NULL, NULL, 0,NULL, 0,NULL, 0,NULL, 0 }
 
 
-struct  Stepwise__V1__TrajectoryGroup
+struct  Stepwise__TrajectoryGroup
 {
   ProtobufCMessage base;
   char *run_id;
@@ -298,28 +302,28 @@ struct  Stepwise__V1__TrajectoryGroup
   float eta;
   float guidance_scale;
   size_t n_trajectories;
-  Stepwise__V1__Trajectory **trajectories;
+  Stepwise__Trajectory **trajectories;
 };
-#define STEPWISE__V1__TRAJECTORY_GROUP__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__trajectory_group__descriptor) \
+#define STEPWISE__TRAJECTORY_GROUP__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__trajectory_group__descriptor) \
     , (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0,NULL, 0, 0, 0,NULL }
 
 
 /*
- * These groups are on the learner's disk.
+ * The learner has stored these groups on disk.
  */
-struct  Stepwise__V1__Acknowledgement
+struct  Stepwise__Acknowledgement
 {
   ProtobufCMessage base;
   size_t n_numbers;
   uint64_t *numbers;
 };
-#define STEPWISE__V1__ACKNOWLEDGEMENT__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__acknowledgement__descriptor) \
+#define STEPWISE__ACKNOWLEDGEMENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__acknowledgement__descriptor) \
     , 0,NULL }
 
 
-struct  Stepwise__V1__PolicyNotice
+struct  Stepwise__PolicyNotice
 {
   ProtobufCMessage base;
   uint64_t version;
@@ -327,27 +331,26 @@ struct  Stepwise__V1__PolicyNotice
    * SHA-256 of all bytes, 64 hexadecimal digits
    */
   char *digest;
-  uint64_t byte_count;
   uint32_t tensor_count;
 };
-#define STEPWISE__V1__POLICY_NOTICE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__policy_notice__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, 0, 0 }
+#define STEPWISE__POLICY_NOTICE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__policy_notice__descriptor) \
+    , 0, (char *)protobuf_c_empty_string, 0 }
 
 
-struct  Stepwise__V1__PolicyRequest
+struct  Stepwise__PolicyRequest
 {
   ProtobufCMessage base;
   uint64_t version;
   uint64_t offset;
   uint64_t byte_count;
 };
-#define STEPWISE__V1__POLICY_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__policy_request__descriptor) \
+#define STEPWISE__POLICY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__policy_request__descriptor) \
     , 0, 0, 0 }
 
 
-struct  Stepwise__V1__PolicyChunk
+struct  Stepwise__PolicyChunk
 {
   ProtobufCMessage base;
   uint64_t version;
@@ -356,788 +359,752 @@ struct  Stepwise__V1__PolicyChunk
   uint64_t total;
   char *digest;
 };
-#define STEPWISE__V1__POLICY_CHUNK__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__policy_chunk__descriptor) \
+#define STEPWISE__POLICY_CHUNK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__policy_chunk__descriptor) \
     , 0, 0, {0,NULL}, 0, (char *)protobuf_c_empty_string }
 
 
-struct  Stepwise__V1__MetadataEntry
-{
-  ProtobufCMessage base;
-  char *key;
-  char *value;
-};
-#define STEPWISE__V1__METADATA_ENTRY__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__metadata_entry__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
-
-
-struct  Stepwise__V1__ScoreRequest
+struct  Stepwise__ScoreRequest
 {
   ProtobufCMessage base;
   uint64_t id;
   size_t n_rewards;
   char **rewards;
   /*
-   * one an image
+   * one per image
    */
   size_t n_prompts;
   char **prompts;
   /*
-   * uint8 [B, H, W, 3]; where a gradient is wanted, float32 [B, H, W, 3] in 0...1
+   * uint8 [B, H, W, 3]; with want_gradient, float32 [B, H, W, 3] in 0...1
    */
-  Stepwise__V1__Tensor *images;
+  Stepwise__Tensor *images;
   /*
-   * from arrival
+   * counted from arrival
    */
   uint32_t deadline_milliseconds;
-  size_t n_metadata;
-  Stepwise__V1__MetadataEntry **metadata;
   /*
-   * of each score with respect to its image
+   * return the gradient of each score with respect to its image
    */
   protobuf_c_boolean want_gradient;
   /*
-   * which of the group's trajectories an image is of, one an image, or none
+   * the trajectory that each image belongs to: one per image, or empty
    */
   size_t n_trajectories;
   uint32_t *trajectories;
   /*
-   * which step's clean state an image shows, one an image, or none
+   * the step whose clean state each image shows: one per image, or empty
    */
   size_t n_steps;
   uint32_t *steps;
 };
-#define STEPWISE__V1__SCORE_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__score_request__descriptor) \
-    , 0, 0,NULL, 0,NULL, NULL, 0, 0,NULL, 0, 0,NULL, 0,NULL }
+#define STEPWISE__SCORE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__score_request__descriptor) \
+    , 0, 0,NULL, 0,NULL, NULL, 0, 0, 0,NULL, 0,NULL }
 
 
-struct  Stepwise__V1__ScoreResult
+struct  Stepwise__ScoreResult
 {
   ProtobufCMessage base;
   char *reward;
   char *version;
   /*
-   * one an image; one that is not finite counts as missing
+   * one per image; a value that is not finite counts as missing
    */
   size_t n_values;
   float *values;
   /*
-   * images whose value says nothing
+   * indices of images without a score
    */
   size_t n_missing;
   uint32_t *missing;
   char *error;
   /*
-   * float32 [B, H, W, 3], where it was wanted: d values[b] / d images[b], 0 for missing ones
+   * with want_gradient: float32 [B, H, W, 3], d values[b] / d images[b], 0 where a score is missing
    */
-  Stepwise__V1__Tensor *gradient;
+  Stepwise__Tensor *gradient;
 };
-#define STEPWISE__V1__SCORE_RESULT__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__score_result__descriptor) \
+#define STEPWISE__SCORE_RESULT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__score_result__descriptor) \
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, NULL }
 
 
-struct  Stepwise__V1__ScoreReply
+struct  Stepwise__ScoreReply
 {
   ProtobufCMessage base;
   uint64_t id;
   size_t n_results;
-  Stepwise__V1__ScoreResult **results;
+  Stepwise__ScoreResult **results;
 };
-#define STEPWISE__V1__SCORE_REPLY__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__score_reply__descriptor) \
+#define STEPWISE__SCORE_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__score_reply__descriptor) \
     , 0, 0,NULL }
 
 
-struct  Stepwise__V1__RewardVersion
+struct  Stepwise__RewardVersion
 {
   ProtobufCMessage base;
   char *name;
   char *version;
   /*
-   * gives gradients with respect to pixels
+   * can return gradients with respect to pixels
    */
   protobuf_c_boolean has_gradient;
 };
-#define STEPWISE__V1__REWARD_VERSION__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__reward_version__descriptor) \
+#define STEPWISE__REWARD_VERSION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__reward_version__descriptor) \
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
-struct  Stepwise__V1__ServerReady
+/*
+ * A reward server offers its rewards to a router. It also serves as a heartbeat.
+ */
+struct  Stepwise__ServerReady
 {
   ProtobufCMessage base;
   char *name;
   size_t n_rewards;
-  Stepwise__V1__RewardVersion **rewards;
+  Stepwise__RewardVersion **rewards;
   /*
-   * images a request
-   */
-  uint32_t batch_size;
-  /*
-   * requests it takes at once
+   * number of requests the server accepts at a time
    */
   uint32_t credits;
 };
-#define STEPWISE__V1__SERVER_READY__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__server_ready__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, 0, 0 }
+#define STEPWISE__SERVER_READY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__server_ready__descriptor) \
+    , (char *)protobuf_c_empty_string, 0,NULL, 0 }
 
 
 /*
- * A client asks a router which rewards are there.
+ * A client asks a router which rewards are offered.
  */
-struct  Stepwise__V1__RewardsQuery
+struct  Stepwise__RewardsQuery
 {
   ProtobufCMessage base;
 };
-#define STEPWISE__V1__REWARDS_QUERY__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__rewards_query__descriptor) \
+#define STEPWISE__REWARDS_QUERY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__rewards_query__descriptor) \
      }
 
 
 /*
- * The router's answer: every reward that a connected server offers.
+ * The router's answer: the rewards of all connected servers.
  */
-struct  Stepwise__V1__RewardsOffered
+struct  Stepwise__RewardsOffered
 {
   ProtobufCMessage base;
   size_t n_rewards;
-  Stepwise__V1__RewardVersion **rewards;
+  Stepwise__RewardVersion **rewards;
 };
-#define STEPWISE__V1__REWARDS_OFFERED__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__rewards_offered__descriptor) \
+#define STEPWISE__REWARDS_OFFERED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__rewards_offered__descriptor) \
     , 0,NULL }
 
 
 typedef enum {
-  STEPWISE__V1__ENVELOPE__KIND__NOT_SET = 0,
-  STEPWISE__V1__ENVELOPE__KIND_HELLO = 1,
-  STEPWISE__V1__ENVELOPE__KIND_WELCOME = 2,
-  STEPWISE__V1__ENVELOPE__KIND_REFUSAL = 3,
-  STEPWISE__V1__ENVELOPE__KIND_HEARTBEAT = 4,
-  STEPWISE__V1__ENVELOPE__KIND_GOODBYE = 5,
-  STEPWISE__V1__ENVELOPE__KIND_WORK_REQUEST = 6,
-  STEPWISE__V1__ENVELOPE__KIND_WORK = 7,
-  STEPWISE__V1__ENVELOPE__KIND_RUN_FINISHED = 8,
-  STEPWISE__V1__ENVELOPE__KIND_TRAJECTORY_GROUP = 9,
-  STEPWISE__V1__ENVELOPE__KIND_ACKNOWLEDGEMENT = 10,
-  STEPWISE__V1__ENVELOPE__KIND_POLICY_NOTICE = 11,
-  STEPWISE__V1__ENVELOPE__KIND_POLICY_REQUEST = 12,
-  STEPWISE__V1__ENVELOPE__KIND_POLICY_CHUNK = 13,
-  STEPWISE__V1__ENVELOPE__KIND_SCORE_REQUEST = 14,
-  STEPWISE__V1__ENVELOPE__KIND_SCORE_REPLY = 15,
-  STEPWISE__V1__ENVELOPE__KIND_SERVER_READY = 16,
-  STEPWISE__V1__ENVELOPE__KIND_REWARDS_QUERY = 17,
-  STEPWISE__V1__ENVELOPE__KIND_REWARDS_OFFERED = 18
-    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(STEPWISE__V1__ENVELOPE__KIND__CASE)
-} Stepwise__V1__Envelope__KindCase;
+  STEPWISE__ENVELOPE__KIND__NOT_SET = 0,
+  STEPWISE__ENVELOPE__KIND_HELLO = 1,
+  STEPWISE__ENVELOPE__KIND_WELCOME = 2,
+  STEPWISE__ENVELOPE__KIND_REFUSAL = 3,
+  STEPWISE__ENVELOPE__KIND_HEARTBEAT = 4,
+  STEPWISE__ENVELOPE__KIND_GOODBYE = 5,
+  STEPWISE__ENVELOPE__KIND_WORK_REQUEST = 6,
+  STEPWISE__ENVELOPE__KIND_WORK = 7,
+  STEPWISE__ENVELOPE__KIND_RUN_FINISHED = 8,
+  STEPWISE__ENVELOPE__KIND_TRAJECTORY_GROUP = 9,
+  STEPWISE__ENVELOPE__KIND_ACKNOWLEDGEMENT = 10,
+  STEPWISE__ENVELOPE__KIND_POLICY_NOTICE = 11,
+  STEPWISE__ENVELOPE__KIND_POLICY_REQUEST = 12,
+  STEPWISE__ENVELOPE__KIND_POLICY_CHUNK = 13,
+  STEPWISE__ENVELOPE__KIND_SCORE_REQUEST = 14,
+  STEPWISE__ENVELOPE__KIND_SCORE_REPLY = 15,
+  STEPWISE__ENVELOPE__KIND_SERVER_READY = 16,
+  STEPWISE__ENVELOPE__KIND_REWARDS_QUERY = 17,
+  STEPWISE__ENVELOPE__KIND_REWARDS_OFFERED = 18
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(STEPWISE__ENVELOPE__KIND__CASE)
+} Stepwise__Envelope__KindCase;
 
-struct  Stepwise__V1__Envelope
+struct  Stepwise__Envelope
 {
   ProtobufCMessage base;
-  Stepwise__V1__Envelope__KindCase kind_case;
+  Stepwise__Envelope__KindCase kind_case;
   union {
-    Stepwise__V1__Hello *hello;
-    Stepwise__V1__Welcome *welcome;
-    Stepwise__V1__Refusal *refusal;
-    Stepwise__V1__Heartbeat *heartbeat;
-    Stepwise__V1__Goodbye *goodbye;
-    Stepwise__V1__WorkRequest *work_request;
-    Stepwise__V1__Work *work;
-    Stepwise__V1__RunFinished *run_finished;
-    Stepwise__V1__TrajectoryGroup *trajectory_group;
-    Stepwise__V1__Acknowledgement *acknowledgement;
-    Stepwise__V1__PolicyNotice *policy_notice;
-    Stepwise__V1__PolicyRequest *policy_request;
-    Stepwise__V1__PolicyChunk *policy_chunk;
-    Stepwise__V1__ScoreRequest *score_request;
-    Stepwise__V1__ScoreReply *score_reply;
-    Stepwise__V1__ServerReady *server_ready;
-    Stepwise__V1__RewardsQuery *rewards_query;
-    Stepwise__V1__RewardsOffered *rewards_offered;
+    Stepwise__Hello *hello;
+    Stepwise__Welcome *welcome;
+    Stepwise__Refusal *refusal;
+    Stepwise__Heartbeat *heartbeat;
+    Stepwise__Goodbye *goodbye;
+    Stepwise__WorkRequest *work_request;
+    Stepwise__Work *work;
+    Stepwise__RunFinished *run_finished;
+    Stepwise__TrajectoryGroup *trajectory_group;
+    Stepwise__Acknowledgement *acknowledgement;
+    Stepwise__PolicyNotice *policy_notice;
+    Stepwise__PolicyRequest *policy_request;
+    Stepwise__PolicyChunk *policy_chunk;
+    Stepwise__ScoreRequest *score_request;
+    Stepwise__ScoreReply *score_reply;
+    Stepwise__ServerReady *server_ready;
+    Stepwise__RewardsQuery *rewards_query;
+    Stepwise__RewardsOffered *rewards_offered;
   };
 };
-#define STEPWISE__V1__ENVELOPE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&stepwise__v1__envelope__descriptor) \
-    , STEPWISE__V1__ENVELOPE__KIND__NOT_SET, {0} }
+#define STEPWISE__ENVELOPE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&stepwise__envelope__descriptor) \
+    , STEPWISE__ENVELOPE__KIND__NOT_SET, {0} }
 
 
-/* Stepwise__V1__Tensor methods */
-void   stepwise__v1__tensor__init
-                     (Stepwise__V1__Tensor         *message);
-size_t stepwise__v1__tensor__get_packed_size
-                     (const Stepwise__V1__Tensor   *message);
-size_t stepwise__v1__tensor__pack
-                     (const Stepwise__V1__Tensor   *message,
+/* Stepwise__Tensor methods */
+void   stepwise__tensor__init
+                     (Stepwise__Tensor         *message);
+size_t stepwise__tensor__get_packed_size
+                     (const Stepwise__Tensor   *message);
+size_t stepwise__tensor__pack
+                     (const Stepwise__Tensor   *message,
                       uint8_t             *out);
-size_t stepwise__v1__tensor__pack_to_buffer
-                     (const Stepwise__V1__Tensor   *message,
+size_t stepwise__tensor__pack_to_buffer
+                     (const Stepwise__Tensor   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__Tensor *
-       stepwise__v1__tensor__unpack
+Stepwise__Tensor *
+       stepwise__tensor__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__tensor__free_unpacked
-                     (Stepwise__V1__Tensor *message,
+void   stepwise__tensor__free_unpacked
+                     (Stepwise__Tensor *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__Hello methods */
-void   stepwise__v1__hello__init
-                     (Stepwise__V1__Hello         *message);
-size_t stepwise__v1__hello__get_packed_size
-                     (const Stepwise__V1__Hello   *message);
-size_t stepwise__v1__hello__pack
-                     (const Stepwise__V1__Hello   *message,
+/* Stepwise__Hello methods */
+void   stepwise__hello__init
+                     (Stepwise__Hello         *message);
+size_t stepwise__hello__get_packed_size
+                     (const Stepwise__Hello   *message);
+size_t stepwise__hello__pack
+                     (const Stepwise__Hello   *message,
                       uint8_t             *out);
-size_t stepwise__v1__hello__pack_to_buffer
-                     (const Stepwise__V1__Hello   *message,
+size_t stepwise__hello__pack_to_buffer
+                     (const Stepwise__Hello   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__Hello *
-       stepwise__v1__hello__unpack
+Stepwise__Hello *
+       stepwise__hello__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__hello__free_unpacked
-                     (Stepwise__V1__Hello *message,
+void   stepwise__hello__free_unpacked
+                     (Stepwise__Hello *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__Welcome methods */
-void   stepwise__v1__welcome__init
-                     (Stepwise__V1__Welcome         *message);
-size_t stepwise__v1__welcome__get_packed_size
-                     (const Stepwise__V1__Welcome   *message);
-size_t stepwise__v1__welcome__pack
-                     (const Stepwise__V1__Welcome   *message,
+/* Stepwise__Welcome methods */
+void   stepwise__welcome__init
+                     (Stepwise__Welcome         *message);
+size_t stepwise__welcome__get_packed_size
+                     (const Stepwise__Welcome   *message);
+size_t stepwise__welcome__pack
+                     (const Stepwise__Welcome   *message,
                       uint8_t             *out);
-size_t stepwise__v1__welcome__pack_to_buffer
-                     (const Stepwise__V1__Welcome   *message,
+size_t stepwise__welcome__pack_to_buffer
+                     (const Stepwise__Welcome   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__Welcome *
-       stepwise__v1__welcome__unpack
+Stepwise__Welcome *
+       stepwise__welcome__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__welcome__free_unpacked
-                     (Stepwise__V1__Welcome *message,
+void   stepwise__welcome__free_unpacked
+                     (Stepwise__Welcome *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__Refusal methods */
-void   stepwise__v1__refusal__init
-                     (Stepwise__V1__Refusal         *message);
-size_t stepwise__v1__refusal__get_packed_size
-                     (const Stepwise__V1__Refusal   *message);
-size_t stepwise__v1__refusal__pack
-                     (const Stepwise__V1__Refusal   *message,
+/* Stepwise__Refusal methods */
+void   stepwise__refusal__init
+                     (Stepwise__Refusal         *message);
+size_t stepwise__refusal__get_packed_size
+                     (const Stepwise__Refusal   *message);
+size_t stepwise__refusal__pack
+                     (const Stepwise__Refusal   *message,
                       uint8_t             *out);
-size_t stepwise__v1__refusal__pack_to_buffer
-                     (const Stepwise__V1__Refusal   *message,
+size_t stepwise__refusal__pack_to_buffer
+                     (const Stepwise__Refusal   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__Refusal *
-       stepwise__v1__refusal__unpack
+Stepwise__Refusal *
+       stepwise__refusal__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__refusal__free_unpacked
-                     (Stepwise__V1__Refusal *message,
+void   stepwise__refusal__free_unpacked
+                     (Stepwise__Refusal *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__Heartbeat methods */
-void   stepwise__v1__heartbeat__init
-                     (Stepwise__V1__Heartbeat         *message);
-size_t stepwise__v1__heartbeat__get_packed_size
-                     (const Stepwise__V1__Heartbeat   *message);
-size_t stepwise__v1__heartbeat__pack
-                     (const Stepwise__V1__Heartbeat   *message,
+/* Stepwise__Heartbeat methods */
+void   stepwise__heartbeat__init
+                     (Stepwise__Heartbeat         *message);
+size_t stepwise__heartbeat__get_packed_size
+                     (const Stepwise__Heartbeat   *message);
+size_t stepwise__heartbeat__pack
+                     (const Stepwise__Heartbeat   *message,
                       uint8_t             *out);
-size_t stepwise__v1__heartbeat__pack_to_buffer
-                     (const Stepwise__V1__Heartbeat   *message,
+size_t stepwise__heartbeat__pack_to_buffer
+                     (const Stepwise__Heartbeat   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__Heartbeat *
-       stepwise__v1__heartbeat__unpack
+Stepwise__Heartbeat *
+       stepwise__heartbeat__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__heartbeat__free_unpacked
-                     (Stepwise__V1__Heartbeat *message,
+void   stepwise__heartbeat__free_unpacked
+                     (Stepwise__Heartbeat *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__Goodbye methods */
-void   stepwise__v1__goodbye__init
-                     (Stepwise__V1__Goodbye         *message);
-size_t stepwise__v1__goodbye__get_packed_size
-                     (const Stepwise__V1__Goodbye   *message);
-size_t stepwise__v1__goodbye__pack
-                     (const Stepwise__V1__Goodbye   *message,
+/* Stepwise__Goodbye methods */
+void   stepwise__goodbye__init
+                     (Stepwise__Goodbye         *message);
+size_t stepwise__goodbye__get_packed_size
+                     (const Stepwise__Goodbye   *message);
+size_t stepwise__goodbye__pack
+                     (const Stepwise__Goodbye   *message,
                       uint8_t             *out);
-size_t stepwise__v1__goodbye__pack_to_buffer
-                     (const Stepwise__V1__Goodbye   *message,
+size_t stepwise__goodbye__pack_to_buffer
+                     (const Stepwise__Goodbye   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__Goodbye *
-       stepwise__v1__goodbye__unpack
+Stepwise__Goodbye *
+       stepwise__goodbye__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__goodbye__free_unpacked
-                     (Stepwise__V1__Goodbye *message,
+void   stepwise__goodbye__free_unpacked
+                     (Stepwise__Goodbye *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__WorkRequest methods */
-void   stepwise__v1__work_request__init
-                     (Stepwise__V1__WorkRequest         *message);
-size_t stepwise__v1__work_request__get_packed_size
-                     (const Stepwise__V1__WorkRequest   *message);
-size_t stepwise__v1__work_request__pack
-                     (const Stepwise__V1__WorkRequest   *message,
+/* Stepwise__WorkRequest methods */
+void   stepwise__work_request__init
+                     (Stepwise__WorkRequest         *message);
+size_t stepwise__work_request__get_packed_size
+                     (const Stepwise__WorkRequest   *message);
+size_t stepwise__work_request__pack
+                     (const Stepwise__WorkRequest   *message,
                       uint8_t             *out);
-size_t stepwise__v1__work_request__pack_to_buffer
-                     (const Stepwise__V1__WorkRequest   *message,
+size_t stepwise__work_request__pack_to_buffer
+                     (const Stepwise__WorkRequest   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__WorkRequest *
-       stepwise__v1__work_request__unpack
+Stepwise__WorkRequest *
+       stepwise__work_request__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__work_request__free_unpacked
-                     (Stepwise__V1__WorkRequest *message,
+void   stepwise__work_request__free_unpacked
+                     (Stepwise__WorkRequest *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__Assignment methods */
-void   stepwise__v1__assignment__init
-                     (Stepwise__V1__Assignment         *message);
-size_t stepwise__v1__assignment__get_packed_size
-                     (const Stepwise__V1__Assignment   *message);
-size_t stepwise__v1__assignment__pack
-                     (const Stepwise__V1__Assignment   *message,
+/* Stepwise__Assignment methods */
+void   stepwise__assignment__init
+                     (Stepwise__Assignment         *message);
+size_t stepwise__assignment__get_packed_size
+                     (const Stepwise__Assignment   *message);
+size_t stepwise__assignment__pack
+                     (const Stepwise__Assignment   *message,
                       uint8_t             *out);
-size_t stepwise__v1__assignment__pack_to_buffer
-                     (const Stepwise__V1__Assignment   *message,
+size_t stepwise__assignment__pack_to_buffer
+                     (const Stepwise__Assignment   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__Assignment *
-       stepwise__v1__assignment__unpack
+Stepwise__Assignment *
+       stepwise__assignment__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__assignment__free_unpacked
-                     (Stepwise__V1__Assignment *message,
+void   stepwise__assignment__free_unpacked
+                     (Stepwise__Assignment *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__Work methods */
-void   stepwise__v1__work__init
-                     (Stepwise__V1__Work         *message);
-size_t stepwise__v1__work__get_packed_size
-                     (const Stepwise__V1__Work   *message);
-size_t stepwise__v1__work__pack
-                     (const Stepwise__V1__Work   *message,
+/* Stepwise__Work methods */
+void   stepwise__work__init
+                     (Stepwise__Work         *message);
+size_t stepwise__work__get_packed_size
+                     (const Stepwise__Work   *message);
+size_t stepwise__work__pack
+                     (const Stepwise__Work   *message,
                       uint8_t             *out);
-size_t stepwise__v1__work__pack_to_buffer
-                     (const Stepwise__V1__Work   *message,
+size_t stepwise__work__pack_to_buffer
+                     (const Stepwise__Work   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__Work *
-       stepwise__v1__work__unpack
+Stepwise__Work *
+       stepwise__work__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__work__free_unpacked
-                     (Stepwise__V1__Work *message,
+void   stepwise__work__free_unpacked
+                     (Stepwise__Work *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__RunFinished methods */
-void   stepwise__v1__run_finished__init
-                     (Stepwise__V1__RunFinished         *message);
-size_t stepwise__v1__run_finished__get_packed_size
-                     (const Stepwise__V1__RunFinished   *message);
-size_t stepwise__v1__run_finished__pack
-                     (const Stepwise__V1__RunFinished   *message,
+/* Stepwise__RunFinished methods */
+void   stepwise__run_finished__init
+                     (Stepwise__RunFinished         *message);
+size_t stepwise__run_finished__get_packed_size
+                     (const Stepwise__RunFinished   *message);
+size_t stepwise__run_finished__pack
+                     (const Stepwise__RunFinished   *message,
                       uint8_t             *out);
-size_t stepwise__v1__run_finished__pack_to_buffer
-                     (const Stepwise__V1__RunFinished   *message,
+size_t stepwise__run_finished__pack_to_buffer
+                     (const Stepwise__RunFinished   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__RunFinished *
-       stepwise__v1__run_finished__unpack
+Stepwise__RunFinished *
+       stepwise__run_finished__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__run_finished__free_unpacked
-                     (Stepwise__V1__RunFinished *message,
+void   stepwise__run_finished__free_unpacked
+                     (Stepwise__RunFinished *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__Score methods */
-void   stepwise__v1__score__init
-                     (Stepwise__V1__Score         *message);
-size_t stepwise__v1__score__get_packed_size
-                     (const Stepwise__V1__Score   *message);
-size_t stepwise__v1__score__pack
-                     (const Stepwise__V1__Score   *message,
+/* Stepwise__Score methods */
+void   stepwise__score__init
+                     (Stepwise__Score         *message);
+size_t stepwise__score__get_packed_size
+                     (const Stepwise__Score   *message);
+size_t stepwise__score__pack
+                     (const Stepwise__Score   *message,
                       uint8_t             *out);
-size_t stepwise__v1__score__pack_to_buffer
-                     (const Stepwise__V1__Score   *message,
+size_t stepwise__score__pack_to_buffer
+                     (const Stepwise__Score   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__Score *
-       stepwise__v1__score__unpack
+Stepwise__Score *
+       stepwise__score__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__score__free_unpacked
-                     (Stepwise__V1__Score *message,
+void   stepwise__score__free_unpacked
+                     (Stepwise__Score *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__Trajectory methods */
-void   stepwise__v1__trajectory__init
-                     (Stepwise__V1__Trajectory         *message);
-size_t stepwise__v1__trajectory__get_packed_size
-                     (const Stepwise__V1__Trajectory   *message);
-size_t stepwise__v1__trajectory__pack
-                     (const Stepwise__V1__Trajectory   *message,
+/* Stepwise__Trajectory methods */
+void   stepwise__trajectory__init
+                     (Stepwise__Trajectory         *message);
+size_t stepwise__trajectory__get_packed_size
+                     (const Stepwise__Trajectory   *message);
+size_t stepwise__trajectory__pack
+                     (const Stepwise__Trajectory   *message,
                       uint8_t             *out);
-size_t stepwise__v1__trajectory__pack_to_buffer
-                     (const Stepwise__V1__Trajectory   *message,
+size_t stepwise__trajectory__pack_to_buffer
+                     (const Stepwise__Trajectory   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__Trajectory *
-       stepwise__v1__trajectory__unpack
+Stepwise__Trajectory *
+       stepwise__trajectory__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__trajectory__free_unpacked
-                     (Stepwise__V1__Trajectory *message,
+void   stepwise__trajectory__free_unpacked
+                     (Stepwise__Trajectory *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__TrajectoryGroup methods */
-void   stepwise__v1__trajectory_group__init
-                     (Stepwise__V1__TrajectoryGroup         *message);
-size_t stepwise__v1__trajectory_group__get_packed_size
-                     (const Stepwise__V1__TrajectoryGroup   *message);
-size_t stepwise__v1__trajectory_group__pack
-                     (const Stepwise__V1__TrajectoryGroup   *message,
+/* Stepwise__TrajectoryGroup methods */
+void   stepwise__trajectory_group__init
+                     (Stepwise__TrajectoryGroup         *message);
+size_t stepwise__trajectory_group__get_packed_size
+                     (const Stepwise__TrajectoryGroup   *message);
+size_t stepwise__trajectory_group__pack
+                     (const Stepwise__TrajectoryGroup   *message,
                       uint8_t             *out);
-size_t stepwise__v1__trajectory_group__pack_to_buffer
-                     (const Stepwise__V1__TrajectoryGroup   *message,
+size_t stepwise__trajectory_group__pack_to_buffer
+                     (const Stepwise__TrajectoryGroup   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__TrajectoryGroup *
-       stepwise__v1__trajectory_group__unpack
+Stepwise__TrajectoryGroup *
+       stepwise__trajectory_group__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__trajectory_group__free_unpacked
-                     (Stepwise__V1__TrajectoryGroup *message,
+void   stepwise__trajectory_group__free_unpacked
+                     (Stepwise__TrajectoryGroup *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__Acknowledgement methods */
-void   stepwise__v1__acknowledgement__init
-                     (Stepwise__V1__Acknowledgement         *message);
-size_t stepwise__v1__acknowledgement__get_packed_size
-                     (const Stepwise__V1__Acknowledgement   *message);
-size_t stepwise__v1__acknowledgement__pack
-                     (const Stepwise__V1__Acknowledgement   *message,
+/* Stepwise__Acknowledgement methods */
+void   stepwise__acknowledgement__init
+                     (Stepwise__Acknowledgement         *message);
+size_t stepwise__acknowledgement__get_packed_size
+                     (const Stepwise__Acknowledgement   *message);
+size_t stepwise__acknowledgement__pack
+                     (const Stepwise__Acknowledgement   *message,
                       uint8_t             *out);
-size_t stepwise__v1__acknowledgement__pack_to_buffer
-                     (const Stepwise__V1__Acknowledgement   *message,
+size_t stepwise__acknowledgement__pack_to_buffer
+                     (const Stepwise__Acknowledgement   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__Acknowledgement *
-       stepwise__v1__acknowledgement__unpack
+Stepwise__Acknowledgement *
+       stepwise__acknowledgement__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__acknowledgement__free_unpacked
-                     (Stepwise__V1__Acknowledgement *message,
+void   stepwise__acknowledgement__free_unpacked
+                     (Stepwise__Acknowledgement *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__PolicyNotice methods */
-void   stepwise__v1__policy_notice__init
-                     (Stepwise__V1__PolicyNotice         *message);
-size_t stepwise__v1__policy_notice__get_packed_size
-                     (const Stepwise__V1__PolicyNotice   *message);
-size_t stepwise__v1__policy_notice__pack
-                     (const Stepwise__V1__PolicyNotice   *message,
+/* Stepwise__PolicyNotice methods */
+void   stepwise__policy_notice__init
+                     (Stepwise__PolicyNotice         *message);
+size_t stepwise__policy_notice__get_packed_size
+                     (const Stepwise__PolicyNotice   *message);
+size_t stepwise__policy_notice__pack
+                     (const Stepwise__PolicyNotice   *message,
                       uint8_t             *out);
-size_t stepwise__v1__policy_notice__pack_to_buffer
-                     (const Stepwise__V1__PolicyNotice   *message,
+size_t stepwise__policy_notice__pack_to_buffer
+                     (const Stepwise__PolicyNotice   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__PolicyNotice *
-       stepwise__v1__policy_notice__unpack
+Stepwise__PolicyNotice *
+       stepwise__policy_notice__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__policy_notice__free_unpacked
-                     (Stepwise__V1__PolicyNotice *message,
+void   stepwise__policy_notice__free_unpacked
+                     (Stepwise__PolicyNotice *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__PolicyRequest methods */
-void   stepwise__v1__policy_request__init
-                     (Stepwise__V1__PolicyRequest         *message);
-size_t stepwise__v1__policy_request__get_packed_size
-                     (const Stepwise__V1__PolicyRequest   *message);
-size_t stepwise__v1__policy_request__pack
-                     (const Stepwise__V1__PolicyRequest   *message,
+/* Stepwise__PolicyRequest methods */
+void   stepwise__policy_request__init
+                     (Stepwise__PolicyRequest         *message);
+size_t stepwise__policy_request__get_packed_size
+                     (const Stepwise__PolicyRequest   *message);
+size_t stepwise__policy_request__pack
+                     (const Stepwise__PolicyRequest   *message,
                       uint8_t             *out);
-size_t stepwise__v1__policy_request__pack_to_buffer
-                     (const Stepwise__V1__PolicyRequest   *message,
+size_t stepwise__policy_request__pack_to_buffer
+                     (const Stepwise__PolicyRequest   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__PolicyRequest *
-       stepwise__v1__policy_request__unpack
+Stepwise__PolicyRequest *
+       stepwise__policy_request__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__policy_request__free_unpacked
-                     (Stepwise__V1__PolicyRequest *message,
+void   stepwise__policy_request__free_unpacked
+                     (Stepwise__PolicyRequest *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__PolicyChunk methods */
-void   stepwise__v1__policy_chunk__init
-                     (Stepwise__V1__PolicyChunk         *message);
-size_t stepwise__v1__policy_chunk__get_packed_size
-                     (const Stepwise__V1__PolicyChunk   *message);
-size_t stepwise__v1__policy_chunk__pack
-                     (const Stepwise__V1__PolicyChunk   *message,
+/* Stepwise__PolicyChunk methods */
+void   stepwise__policy_chunk__init
+                     (Stepwise__PolicyChunk         *message);
+size_t stepwise__policy_chunk__get_packed_size
+                     (const Stepwise__PolicyChunk   *message);
+size_t stepwise__policy_chunk__pack
+                     (const Stepwise__PolicyChunk   *message,
                       uint8_t             *out);
-size_t stepwise__v1__policy_chunk__pack_to_buffer
-                     (const Stepwise__V1__PolicyChunk   *message,
+size_t stepwise__policy_chunk__pack_to_buffer
+                     (const Stepwise__PolicyChunk   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__PolicyChunk *
-       stepwise__v1__policy_chunk__unpack
+Stepwise__PolicyChunk *
+       stepwise__policy_chunk__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__policy_chunk__free_unpacked
-                     (Stepwise__V1__PolicyChunk *message,
+void   stepwise__policy_chunk__free_unpacked
+                     (Stepwise__PolicyChunk *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__MetadataEntry methods */
-void   stepwise__v1__metadata_entry__init
-                     (Stepwise__V1__MetadataEntry         *message);
-size_t stepwise__v1__metadata_entry__get_packed_size
-                     (const Stepwise__V1__MetadataEntry   *message);
-size_t stepwise__v1__metadata_entry__pack
-                     (const Stepwise__V1__MetadataEntry   *message,
+/* Stepwise__ScoreRequest methods */
+void   stepwise__score_request__init
+                     (Stepwise__ScoreRequest         *message);
+size_t stepwise__score_request__get_packed_size
+                     (const Stepwise__ScoreRequest   *message);
+size_t stepwise__score_request__pack
+                     (const Stepwise__ScoreRequest   *message,
                       uint8_t             *out);
-size_t stepwise__v1__metadata_entry__pack_to_buffer
-                     (const Stepwise__V1__MetadataEntry   *message,
+size_t stepwise__score_request__pack_to_buffer
+                     (const Stepwise__ScoreRequest   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__MetadataEntry *
-       stepwise__v1__metadata_entry__unpack
+Stepwise__ScoreRequest *
+       stepwise__score_request__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__metadata_entry__free_unpacked
-                     (Stepwise__V1__MetadataEntry *message,
+void   stepwise__score_request__free_unpacked
+                     (Stepwise__ScoreRequest *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__ScoreRequest methods */
-void   stepwise__v1__score_request__init
-                     (Stepwise__V1__ScoreRequest         *message);
-size_t stepwise__v1__score_request__get_packed_size
-                     (const Stepwise__V1__ScoreRequest   *message);
-size_t stepwise__v1__score_request__pack
-                     (const Stepwise__V1__ScoreRequest   *message,
+/* Stepwise__ScoreResult methods */
+void   stepwise__score_result__init
+                     (Stepwise__ScoreResult         *message);
+size_t stepwise__score_result__get_packed_size
+                     (const Stepwise__ScoreResult   *message);
+size_t stepwise__score_result__pack
+                     (const Stepwise__ScoreResult   *message,
                       uint8_t             *out);
-size_t stepwise__v1__score_request__pack_to_buffer
-                     (const Stepwise__V1__ScoreRequest   *message,
+size_t stepwise__score_result__pack_to_buffer
+                     (const Stepwise__ScoreResult   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__ScoreRequest *
-       stepwise__v1__score_request__unpack
+Stepwise__ScoreResult *
+       stepwise__score_result__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__score_request__free_unpacked
-                     (Stepwise__V1__ScoreRequest *message,
+void   stepwise__score_result__free_unpacked
+                     (Stepwise__ScoreResult *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__ScoreResult methods */
-void   stepwise__v1__score_result__init
-                     (Stepwise__V1__ScoreResult         *message);
-size_t stepwise__v1__score_result__get_packed_size
-                     (const Stepwise__V1__ScoreResult   *message);
-size_t stepwise__v1__score_result__pack
-                     (const Stepwise__V1__ScoreResult   *message,
+/* Stepwise__ScoreReply methods */
+void   stepwise__score_reply__init
+                     (Stepwise__ScoreReply         *message);
+size_t stepwise__score_reply__get_packed_size
+                     (const Stepwise__ScoreReply   *message);
+size_t stepwise__score_reply__pack
+                     (const Stepwise__ScoreReply   *message,
                       uint8_t             *out);
-size_t stepwise__v1__score_result__pack_to_buffer
-                     (const Stepwise__V1__ScoreResult   *message,
+size_t stepwise__score_reply__pack_to_buffer
+                     (const Stepwise__ScoreReply   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__ScoreResult *
-       stepwise__v1__score_result__unpack
+Stepwise__ScoreReply *
+       stepwise__score_reply__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__score_result__free_unpacked
-                     (Stepwise__V1__ScoreResult *message,
+void   stepwise__score_reply__free_unpacked
+                     (Stepwise__ScoreReply *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__ScoreReply methods */
-void   stepwise__v1__score_reply__init
-                     (Stepwise__V1__ScoreReply         *message);
-size_t stepwise__v1__score_reply__get_packed_size
-                     (const Stepwise__V1__ScoreReply   *message);
-size_t stepwise__v1__score_reply__pack
-                     (const Stepwise__V1__ScoreReply   *message,
+/* Stepwise__RewardVersion methods */
+void   stepwise__reward_version__init
+                     (Stepwise__RewardVersion         *message);
+size_t stepwise__reward_version__get_packed_size
+                     (const Stepwise__RewardVersion   *message);
+size_t stepwise__reward_version__pack
+                     (const Stepwise__RewardVersion   *message,
                       uint8_t             *out);
-size_t stepwise__v1__score_reply__pack_to_buffer
-                     (const Stepwise__V1__ScoreReply   *message,
+size_t stepwise__reward_version__pack_to_buffer
+                     (const Stepwise__RewardVersion   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__ScoreReply *
-       stepwise__v1__score_reply__unpack
+Stepwise__RewardVersion *
+       stepwise__reward_version__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__score_reply__free_unpacked
-                     (Stepwise__V1__ScoreReply *message,
+void   stepwise__reward_version__free_unpacked
+                     (Stepwise__RewardVersion *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__RewardVersion methods */
-void   stepwise__v1__reward_version__init
-                     (Stepwise__V1__RewardVersion         *message);
-size_t stepwise__v1__reward_version__get_packed_size
-                     (const Stepwise__V1__RewardVersion   *message);
-size_t stepwise__v1__reward_version__pack
-                     (const Stepwise__V1__RewardVersion   *message,
+/* Stepwise__ServerReady methods */
+void   stepwise__server_ready__init
+                     (Stepwise__ServerReady         *message);
+size_t stepwise__server_ready__get_packed_size
+                     (const Stepwise__ServerReady   *message);
+size_t stepwise__server_ready__pack
+                     (const Stepwise__ServerReady   *message,
                       uint8_t             *out);
-size_t stepwise__v1__reward_version__pack_to_buffer
-                     (const Stepwise__V1__RewardVersion   *message,
+size_t stepwise__server_ready__pack_to_buffer
+                     (const Stepwise__ServerReady   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__RewardVersion *
-       stepwise__v1__reward_version__unpack
+Stepwise__ServerReady *
+       stepwise__server_ready__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__reward_version__free_unpacked
-                     (Stepwise__V1__RewardVersion *message,
+void   stepwise__server_ready__free_unpacked
+                     (Stepwise__ServerReady *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__ServerReady methods */
-void   stepwise__v1__server_ready__init
-                     (Stepwise__V1__ServerReady         *message);
-size_t stepwise__v1__server_ready__get_packed_size
-                     (const Stepwise__V1__ServerReady   *message);
-size_t stepwise__v1__server_ready__pack
-                     (const Stepwise__V1__ServerReady   *message,
+/* Stepwise__RewardsQuery methods */
+void   stepwise__rewards_query__init
+                     (Stepwise__RewardsQuery         *message);
+size_t stepwise__rewards_query__get_packed_size
+                     (const Stepwise__RewardsQuery   *message);
+size_t stepwise__rewards_query__pack
+                     (const Stepwise__RewardsQuery   *message,
                       uint8_t             *out);
-size_t stepwise__v1__server_ready__pack_to_buffer
-                     (const Stepwise__V1__ServerReady   *message,
+size_t stepwise__rewards_query__pack_to_buffer
+                     (const Stepwise__RewardsQuery   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__ServerReady *
-       stepwise__v1__server_ready__unpack
+Stepwise__RewardsQuery *
+       stepwise__rewards_query__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__server_ready__free_unpacked
-                     (Stepwise__V1__ServerReady *message,
+void   stepwise__rewards_query__free_unpacked
+                     (Stepwise__RewardsQuery *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__RewardsQuery methods */
-void   stepwise__v1__rewards_query__init
-                     (Stepwise__V1__RewardsQuery         *message);
-size_t stepwise__v1__rewards_query__get_packed_size
-                     (const Stepwise__V1__RewardsQuery   *message);
-size_t stepwise__v1__rewards_query__pack
-                     (const Stepwise__V1__RewardsQuery   *message,
+/* Stepwise__RewardsOffered methods */
+void   stepwise__rewards_offered__init
+                     (Stepwise__RewardsOffered         *message);
+size_t stepwise__rewards_offered__get_packed_size
+                     (const Stepwise__RewardsOffered   *message);
+size_t stepwise__rewards_offered__pack
+                     (const Stepwise__RewardsOffered   *message,
                       uint8_t             *out);
-size_t stepwise__v1__rewards_query__pack_to_buffer
-                     (const Stepwise__V1__RewardsQuery   *message,
+size_t stepwise__rewards_offered__pack_to_buffer
+                     (const Stepwise__RewardsOffered   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__RewardsQuery *
-       stepwise__v1__rewards_query__unpack
+Stepwise__RewardsOffered *
+       stepwise__rewards_offered__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__rewards_query__free_unpacked
-                     (Stepwise__V1__RewardsQuery *message,
+void   stepwise__rewards_offered__free_unpacked
+                     (Stepwise__RewardsOffered *message,
                       ProtobufCAllocator *allocator);
-/* Stepwise__V1__RewardsOffered methods */
-void   stepwise__v1__rewards_offered__init
-                     (Stepwise__V1__RewardsOffered         *message);
-size_t stepwise__v1__rewards_offered__get_packed_size
-                     (const Stepwise__V1__RewardsOffered   *message);
-size_t stepwise__v1__rewards_offered__pack
-                     (const Stepwise__V1__RewardsOffered   *message,
+/* Stepwise__Envelope methods */
+void   stepwise__envelope__init
+                     (Stepwise__Envelope         *message);
+size_t stepwise__envelope__get_packed_size
+                     (const Stepwise__Envelope   *message);
+size_t stepwise__envelope__pack
+                     (const Stepwise__Envelope   *message,
                       uint8_t             *out);
-size_t stepwise__v1__rewards_offered__pack_to_buffer
-                     (const Stepwise__V1__RewardsOffered   *message,
+size_t stepwise__envelope__pack_to_buffer
+                     (const Stepwise__Envelope   *message,
                       ProtobufCBuffer     *buffer);
-Stepwise__V1__RewardsOffered *
-       stepwise__v1__rewards_offered__unpack
+Stepwise__Envelope *
+       stepwise__envelope__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   stepwise__v1__rewards_offered__free_unpacked
-                     (Stepwise__V1__RewardsOffered *message,
-                      ProtobufCAllocator *allocator);
-/* Stepwise__V1__Envelope methods */
-void   stepwise__v1__envelope__init
-                     (Stepwise__V1__Envelope         *message);
-size_t stepwise__v1__envelope__get_packed_size
-                     (const Stepwise__V1__Envelope   *message);
-size_t stepwise__v1__envelope__pack
-                     (const Stepwise__V1__Envelope   *message,
-                      uint8_t             *out);
-size_t stepwise__v1__envelope__pack_to_buffer
-                     (const Stepwise__V1__Envelope   *message,
-                      ProtobufCBuffer     *buffer);
-Stepwise__V1__Envelope *
-       stepwise__v1__envelope__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   stepwise__v1__envelope__free_unpacked
-                     (Stepwise__V1__Envelope *message,
+void   stepwise__envelope__free_unpacked
+                     (Stepwise__Envelope *message,
                       ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
-typedef void (*Stepwise__V1__Tensor_Closure)
-                 (const Stepwise__V1__Tensor *message,
+typedef void (*Stepwise__Tensor_Closure)
+                 (const Stepwise__Tensor *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__Hello_Closure)
-                 (const Stepwise__V1__Hello *message,
+typedef void (*Stepwise__Hello_Closure)
+                 (const Stepwise__Hello *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__Welcome_Closure)
-                 (const Stepwise__V1__Welcome *message,
+typedef void (*Stepwise__Welcome_Closure)
+                 (const Stepwise__Welcome *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__Refusal_Closure)
-                 (const Stepwise__V1__Refusal *message,
+typedef void (*Stepwise__Refusal_Closure)
+                 (const Stepwise__Refusal *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__Heartbeat_Closure)
-                 (const Stepwise__V1__Heartbeat *message,
+typedef void (*Stepwise__Heartbeat_Closure)
+                 (const Stepwise__Heartbeat *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__Goodbye_Closure)
-                 (const Stepwise__V1__Goodbye *message,
+typedef void (*Stepwise__Goodbye_Closure)
+                 (const Stepwise__Goodbye *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__WorkRequest_Closure)
-                 (const Stepwise__V1__WorkRequest *message,
+typedef void (*Stepwise__WorkRequest_Closure)
+                 (const Stepwise__WorkRequest *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__Assignment_Closure)
-                 (const Stepwise__V1__Assignment *message,
+typedef void (*Stepwise__Assignment_Closure)
+                 (const Stepwise__Assignment *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__Work_Closure)
-                 (const Stepwise__V1__Work *message,
+typedef void (*Stepwise__Work_Closure)
+                 (const Stepwise__Work *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__RunFinished_Closure)
-                 (const Stepwise__V1__RunFinished *message,
+typedef void (*Stepwise__RunFinished_Closure)
+                 (const Stepwise__RunFinished *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__Score_Closure)
-                 (const Stepwise__V1__Score *message,
+typedef void (*Stepwise__Score_Closure)
+                 (const Stepwise__Score *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__Trajectory_Closure)
-                 (const Stepwise__V1__Trajectory *message,
+typedef void (*Stepwise__Trajectory_Closure)
+                 (const Stepwise__Trajectory *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__TrajectoryGroup_Closure)
-                 (const Stepwise__V1__TrajectoryGroup *message,
+typedef void (*Stepwise__TrajectoryGroup_Closure)
+                 (const Stepwise__TrajectoryGroup *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__Acknowledgement_Closure)
-                 (const Stepwise__V1__Acknowledgement *message,
+typedef void (*Stepwise__Acknowledgement_Closure)
+                 (const Stepwise__Acknowledgement *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__PolicyNotice_Closure)
-                 (const Stepwise__V1__PolicyNotice *message,
+typedef void (*Stepwise__PolicyNotice_Closure)
+                 (const Stepwise__PolicyNotice *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__PolicyRequest_Closure)
-                 (const Stepwise__V1__PolicyRequest *message,
+typedef void (*Stepwise__PolicyRequest_Closure)
+                 (const Stepwise__PolicyRequest *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__PolicyChunk_Closure)
-                 (const Stepwise__V1__PolicyChunk *message,
+typedef void (*Stepwise__PolicyChunk_Closure)
+                 (const Stepwise__PolicyChunk *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__MetadataEntry_Closure)
-                 (const Stepwise__V1__MetadataEntry *message,
+typedef void (*Stepwise__ScoreRequest_Closure)
+                 (const Stepwise__ScoreRequest *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__ScoreRequest_Closure)
-                 (const Stepwise__V1__ScoreRequest *message,
+typedef void (*Stepwise__ScoreResult_Closure)
+                 (const Stepwise__ScoreResult *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__ScoreResult_Closure)
-                 (const Stepwise__V1__ScoreResult *message,
+typedef void (*Stepwise__ScoreReply_Closure)
+                 (const Stepwise__ScoreReply *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__ScoreReply_Closure)
-                 (const Stepwise__V1__ScoreReply *message,
+typedef void (*Stepwise__RewardVersion_Closure)
+                 (const Stepwise__RewardVersion *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__RewardVersion_Closure)
-                 (const Stepwise__V1__RewardVersion *message,
+typedef void (*Stepwise__ServerReady_Closure)
+                 (const Stepwise__ServerReady *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__ServerReady_Closure)
-                 (const Stepwise__V1__ServerReady *message,
+typedef void (*Stepwise__RewardsQuery_Closure)
+                 (const Stepwise__RewardsQuery *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__RewardsQuery_Closure)
-                 (const Stepwise__V1__RewardsQuery *message,
+typedef void (*Stepwise__RewardsOffered_Closure)
+                 (const Stepwise__RewardsOffered *message,
                   void *closure_data);
-typedef void (*Stepwise__V1__RewardsOffered_Closure)
-                 (const Stepwise__V1__RewardsOffered *message,
-                  void *closure_data);
-typedef void (*Stepwise__V1__Envelope_Closure)
-                 (const Stepwise__V1__Envelope *message,
+typedef void (*Stepwise__Envelope_Closure)
+                 (const Stepwise__Envelope *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -1145,34 +1112,33 @@ typedef void (*Stepwise__V1__Envelope_Closure)
 
 /* --- descriptors --- */
 
-extern const ProtobufCEnumDescriptor    stepwise__v1__data_type__descriptor;
-extern const ProtobufCEnumDescriptor    stepwise__v1__role__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__tensor__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__hello__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__welcome__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__refusal__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__heartbeat__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__goodbye__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__work_request__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__assignment__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__work__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__run_finished__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__score__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__trajectory__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__trajectory_group__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__acknowledgement__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__policy_notice__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__policy_request__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__policy_chunk__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__metadata_entry__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__score_request__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__score_result__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__score_reply__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__reward_version__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__server_ready__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__rewards_query__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__rewards_offered__descriptor;
-extern const ProtobufCMessageDescriptor stepwise__v1__envelope__descriptor;
+extern const ProtobufCEnumDescriptor    stepwise__data_type__descriptor;
+extern const ProtobufCEnumDescriptor    stepwise__role__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__tensor__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__hello__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__welcome__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__refusal__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__heartbeat__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__goodbye__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__work_request__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__assignment__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__work__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__run_finished__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__score__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__trajectory__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__trajectory_group__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__acknowledgement__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__policy_notice__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__policy_request__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__policy_chunk__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__score_request__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__score_result__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__score_reply__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__reward_version__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__server_ready__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__rewards_query__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__rewards_offered__descriptor;
+extern const ProtobufCMessageDescriptor stepwise__envelope__descriptor;
 
 PROTOBUF_C__END_DECLS
 

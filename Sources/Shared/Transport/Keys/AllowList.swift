@@ -1,31 +1,31 @@
-// Who may take part: a text file with a line a key. Taking a line out revokes the key, for connections that exist too.
+// The allow-list: a text file with one line per key. Removing a line revokes the key, also for open connections.
+
+package import Roles
 
 /// One line of an allow-list.
 package struct AllowedKey: Sendable, Equatable {
-  /// What the key entitles to.
-  package let role: KeyRole
-  /// The public key, 40 characters of Z85.
+  package let role: Role
+  /// 40 characters of Z85.
   package let publicKey: String
-  /// Names its holder in logs; unique in the list.
+  /// Name of the holder in logs, unique in the list.
   package let name: String
 
-  /// A line of the list.
-  package init(role: KeyRole, publicKey: String, name: String) {
+  package init(role: Role, publicKey: String, name: String) {
     self.role = role
     self.publicKey = publicKey
     self.name = name
   }
 }
 
-/// The keys that may take part in a run.
+/// The keys that are allowed in a run.
 package struct AllowList: Sendable, Equatable {
   /// In the order of the file.
   package private(set) var keys: [AllowedKey] = []
 
-  /// A list that lets nobody in.
   package init() {}
 
-  /// Reads a list: `ROLE PUBLIC-KEY NAME` a line; empty lines, and those that begin with `# `, say nothing.
+  /// Reads a list with lines of the form `ROLE PUBLIC-KEY NAME`. Empty lines and lines that begin with `# ` are
+  /// ignored.
   ///
   /// - Throws: `TransportError` of kind `.keys` naming file and line.
   package init(file: String) throws {
@@ -34,18 +34,18 @@ package struct AllowList: Sendable, Equatable {
       let words = line.split(separator: " ")
       if words.isEmpty || words[0] == "#" { continue }
       func failure(_ problem: String) -> TransportError {
-        TransportError(.keys, "\(file):\(number + 1): \(problem). `stepwise keys` writes such lines.")
+        TransportError(.keys, "\(file):\(number + 1): \(problem). Edit the list with `stepwise keys`.")
       }
       guard words.count == 3 else { throw failure("expected `ROLE PUBLIC-KEY NAME`, found \(words.count) words") }
-      guard let role = KeyRole(name: words[0]) else {
-        throw failure("expected one of the roles \(KeyRole.names), found \(words[0])")
+      guard let role = Role(rawValue: String(words[0])) else {
+        throw failure("expected one of the roles \(Role.names), found \(words[0])")
       }
       guard KeyPair.isKey(words[1]) else {
-        throw failure("expected a public key of 40 characters of Z85, found \(words[1].count) that are none")
+        throw failure("expected a public key of 40 Z85 characters, found \(words[1].count) characters that are not one")
       }
       let key = AllowedKey(role: role, publicKey: String(words[1]), name: String(words[2]))
       if let twin = keys.first(where: { $0.publicKey == key.publicKey || $0.name == key.name }) {
-        throw failure("expected a key and a name of its own, found those of \(twin.name)")
+        throw failure("the key or the name is already used by \(twin.name)")
       }
       keys.append(key)
     }
@@ -53,33 +53,34 @@ package struct AllowList: Sendable, Equatable {
 
   /// Adds a key.
   ///
-  /// - Throws: `TransportError` of kind `.keys` when the list has this name already, or the name is no word.
+  /// - Throws: `TransportError` of kind `.keys` if the list already has the name, or if the name is malformed.
   package mutating func add(_ key: AllowedKey) throws {
     guard !key.name.isEmpty, key.name.allSatisfy({ $0.isLetter || $0.isNumber || "-_.".contains($0) }) else {
-      throw TransportError(.keys, "\(key.name): expected a name of letters, digits, - _ and . for a key.")
+      throw TransportError(.keys, "\(key.name): the name of a key may contain letters, digits, `-`, `_` and `.` only.")
     }
     guard !keys.contains(where: { $0.name == key.name }) else {
-      throw TransportError(.keys, "\(key.name): expected a new name, found a key that has it. Revoke that one first.")
+      throw TransportError(.keys, "\(key.name): the name is already used. Revoke its key, or choose another name.")
     }
     keys.append(key)
   }
 
-  /// Takes a key off the list.
+  /// Removes a key from the list.
   ///
-  /// - Throws: `TransportError` of kind `.keys` when nobody of this name is on it.
+  /// - Throws: `TransportError` of kind `.keys` if the list has no key of this name.
   package mutating func revoke(_ name: String) throws {
-    guard let place = keys.firstIndex(where: { $0.name == name }) else {
+    guard let index = keys.firstIndex(where: { $0.name == name }) else {
       let names = keys.map(\.name).joined(separator: ", ")
-      throw TransportError(.keys, "\(name): expected the name of a key on the list, found only \(names).")
+      throw TransportError(.keys, "\(name): the list has no key of this name; it has \(names).")
     }
-    keys.remove(at: place)
+    keys.remove(at: index)
   }
 
-  /// Replaces the file in one step; running processes see it within a second.
+  /// Replaces the file atomically. Running processes notice the change within a second.
   ///
   /// - Throws: `TransportError` of kind `.keys`.
   package func write(to file: String) throws {
-    let lines = keys.map { "\($0.role.name) \($0.publicKey) \($0.name)\n" }
-    try KeyFile.replace(file, "# ROLE PUBLIC-KEY NAME: who may take part. Written by `stepwise keys`.\n" + lines.joined())
+    let lines = keys.map { "\($0.role.rawValue) \($0.publicKey) \($0.name)\n" }
+    let comment = "# The allowed keys, as ROLE PUBLIC-KEY NAME. Written by `stepwise keys`.\n"
+    try KeyFile.replace(file, comment + lines.joined())
   }
 }

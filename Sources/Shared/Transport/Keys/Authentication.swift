@@ -1,52 +1,58 @@
-// The answer to "may this key connect here?", as libzmq asks it (ZAP, rfc.zeromq.org/spec/27): a pure function of the
-// request's frames and of the keyring. What it does not understand it refuses.
+// The decision whether a key may connect to an endpoint, in the protocol by which libzmq requests it (ZAP,
+// rfc.zeromq.org/spec/27). It is a pure function of the frames of the request and of the keyring. A malformed request
+// is refused.
 
-/// One request of ZAP and its answer.
+internal import Roles
+
+/// A ZAP request and its reply.
 struct Authentication {
   /// Frames of the reply.
   let reply: [[UInt8]]
-  /// Why the peer was refused, for the log; nil when it was let in, or nobody needs to know.
+  /// The reason why the peer was refused, for the log; nil if it was accepted, or for the key of the self-test.
   let complaint: String?
 
-  /// Domain of endpoints where every key on the list may connect, because each message is judged by its sender's role.
+  /// The domain of endpoints that accept every key on the list, because they check the role of each message's sender.
   static let anyRole = "any"
 
-  /// The domain that admits these roles only.
-  static func domain(_ roles: Set<KeyRole>) -> String { roles.map(\.name).sorted().joined(separator: ",") }
+  /// The domain of endpoints that accept only these roles.
+  static func domain(_ roles: Set<Role>) -> String { roles.map(\.rawValue).sorted().joined(separator: ",") }
 
   /// - Parameters:
-  ///   - frames: version, request id, domain, address, identity, mechanism, credentials.
-  ///   - ring: knows the keys.
-  ///   - silent: a key whose refusal is no news: the self-test's.
+  ///   - frames: Version, request identifier, domain, address, identity, mechanism and credentials.
+  ///   - silent: The key of the self-test, whose refusal is not logged.
   init(_ frames: [[UInt8]], _ ring: Keyring, silent: String?) {
     let id = frames.count > 1 ? frames[1] : []
     func text(_ index: Int) -> String { index < frames.count ? String(decoding: frames[index], as: UTF8.self) : "" }
     guard frames.count == 7, text(0) == "1.0", text(5) == "CURVE", let key = z85(frames[6]) else {
-      self.init(id, code: "400", user: "", "refused \(text(3)): expected CURVE with one key, found \(text(5))")
+      self.init(
+        id, code: "400", user: "",
+        "refused \(text(3)): expected the mechanism CURVE, found \(text(5)). Set network.keys there.")
       return
     }
     do {
       guard let entry = try ring.entry(atHandshakeOf: key) else {
-        let complaint = "refused \(text(3)): its key \(key) is not on the allow-list; add it with `stepwise keys`"
+        let complaint = "refused \(text(3)): its key \(key) is not on the allow-list. Add it with `stepwise keys`."
         self.init(id, code: "400", user: "", key == silent ? nil : complaint)
         return
       }
       let domain = text(2)
-      guard domain == Self.anyRole || domain.split(separator: ",").contains(where: { $0 == entry.role.name }) else {
+      guard domain == Self.anyRole || domain.split(separator: ",").contains(where: { $0 == entry.role.rawValue }) else {
         self.init(
           id, code: "400", user: "",
-          "refused \(entry.name) at \(text(3)): its key is that of a \(entry.role.name), this endpoint is for \(domain)")
+          "refused \(entry.name) at \(text(3)): its key has the role \(entry.role.rawValue), and this endpoint accepts "
+            + domain)
         return
       }
       self.init(id, code: "200", user: key, nil)
     } catch {
-      // 300 makes the peer try again: the fault is here.
-      self.init(id, code: "300", user: "", "nobody can connect for now: \(error)")
+      // With code 300 the peer tries again later: the problem is on this side.
+      self.init(id, code: "300", user: "", "no new connections are accepted: \(error)")
     }
   }
 
   private init(_ id: [UInt8], code: String, user: String, _ complaint: String?) {
-    reply = [Array("1.0".utf8), id, Array(code.utf8), Array((code == "200" ? "OK" : "refused").utf8), Array(user.utf8), []]
+    let text = code == "200" ? "OK" : "refused"
+    reply = [Array("1.0".utf8), id, Array(code.utf8), Array(text.utf8), Array(user.utf8), []]
     self.complaint = complaint
   }
 }

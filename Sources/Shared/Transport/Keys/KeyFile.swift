@@ -1,11 +1,11 @@
-// Reading and writing the files of keys: never wider open than 0600 for a moment, never half written.
+// Reading and writing of key files. A file has mode 0600 from its creation on, and is never partially written.
 
 internal import Foundation
 internal import Glibc
 
-/// Files of keys and of allow-lists.
+/// Files of key pairs and allow-lists.
 enum KeyFile {
-  /// Tells one state of a file from another.
+  /// Identifies the state of a file, to detect changes.
   struct Stamp: Equatable {
     let inode: UInt
     let size: Int
@@ -13,7 +13,7 @@ enum KeyFile {
     let nanoseconds: Int
   }
 
-  /// The state of a file; nil when it is not there.
+  /// The state of a file; nil if it does not exist.
   static func stamp(_ path: String) -> Stamp? {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }
@@ -22,42 +22,43 @@ enum KeyFile {
       nanoseconds: status.st_mtim.tv_nsec)
   }
 
-  /// A file's text and mode.
+  /// The text and the mode of a file.
   ///
   /// - Throws: `TransportError` of kind `.keys`.
   static func read(_ path: String) throws -> (text: String, mode: UInt32) {
     var status = stat()
     guard stat(path, &status) == 0 else {
       throw TransportError(
-        .keys, "\(path): expected a file of keys: \(String(cString: strerror(errno))). Make one with `stepwise keys`.")
+        .keys, code: errno,
+        "\(path): could not read the key file: \(String(cString: strerror(errno))). Make one with `stepwise keys`.")
     }
     guard status.st_size < 1 << 20 else {
-      throw TransportError(.keys, "\(path): expected a file of keys, found \(status.st_size) bytes.")
+      throw TransportError(.keys, "\(path): expected a key file, found a file of \(status.st_size) bytes.")
     }
     do { return (try String(contentsOfFile: path, encoding: .utf8), status.st_mode) } catch {
-      throw TransportError(.keys, "\(path): expected a readable file of keys: \(error.localizedDescription)")
+      throw TransportError(.keys, "\(path): could not read the key file: \(error.localizedDescription)")
     }
   }
 
-  /// Writes a file that must not exist yet.
+  /// Writes a new file.
   ///
   /// - Throws: `TransportError` of kind `.keys`.
   static func create(_ path: String, _ text: String) throws {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
-      let reason = errno == EEXIST ? "it exists already, and is left as it is" : String(cString: strerror(errno))
-      throw TransportError(.keys, "\(path): expected a new file of keys: \(reason). Choose another folder or name.")
+      let reason = errno == EEXIST ? "it already exists" : String(cString: strerror(errno))
+      throw TransportError(.keys, "\(path): could not create the key file: \(reason). Choose another folder or name.")
     }
     defer { close(descriptor) }
     let bytes = Array(text.utf8)
     guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
       let reason = String(cString: strerror(errno))
       unlink(path)
-      throw TransportError(.keys, "\(path): it could not be written: \(reason).")
+      throw TransportError(.keys, "\(path): could not write the key file: \(reason).")
     }
   }
 
-  /// Replaces a file in one step.
+  /// Replaces a file atomically.
   ///
   /// - Throws: `TransportError` of kind `.keys`.
   static func replace(_ path: String, _ text: String) throws {
@@ -66,7 +67,7 @@ enum KeyFile {
     guard rename(partial, path) == 0 else {
       let reason = String(cString: strerror(errno))
       unlink(partial)
-      throw TransportError(.keys, "\(path): it could not be replaced: \(reason).")
+      throw TransportError(.keys, "\(path): could not replace the file: \(reason).")
     }
   }
 }

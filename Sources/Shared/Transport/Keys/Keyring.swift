@@ -1,9 +1,10 @@
-// A process's own keys and the list of those it deals with. The list is read again when its file changes, so that a
-// key can be added or revoked while everything runs; while the file cannot be read, nobody new is let in.
+// The key pair of a process and the allow-list. The list is read again when its file changes, so that keys can be added
+// and revoked during a run. No new connections are accepted while the file cannot be read.
 
+package import Roles
 internal import Synchronization
 
-/// The keys of one process. Safe to share between threads.
+/// The keys of one process. It may be shared between threads.
 package final class Keyring: Sendable {
   private struct State {
     var list: AllowList
@@ -12,7 +13,7 @@ package final class Keyring: Sendable {
     var readAt: ContinuousClock.Instant
   }
 
-  /// File of the list in a folder of keys.
+  /// Name of the allow-list in a folder of keys.
   package static let allowListName = "allowed-keys"
 
   let own: KeyPair
@@ -20,8 +21,8 @@ package final class Keyring: Sendable {
   private let state: Mutex<State>
 
   /// - Parameters:
-  ///   - own: this process's pair.
-  ///   - allowList: file of the list.
+  ///   - own: The key pair of this process.
+  ///   - file: The allow-list.
   /// - Throws: `TransportError` of kind `.keys`.
   package init(own: KeyPair, allowList file: String) throws {
     self.own = own
@@ -35,9 +36,9 @@ package final class Keyring: Sendable {
     Dictionary(list.keys.map { ($0.publicKey, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// The line of a key in the list as it is on disk now; nil when it is not on it.
+  /// The entry of a key in the current list; nil if there is none.
   ///
-  /// - Throws: `TransportError` of kind `.keys` when the list has become unreadable.
+  /// - Throws: `TransportError` of kind `.keys` if the list has become unreadable.
   func entry(atHandshakeOf key: String) throws -> AllowedKey? {
     try state.withLock { state in
       try refresh(&state)
@@ -45,7 +46,8 @@ package final class Keyring: Sendable {
     }
   }
 
-  /// The line of a key whose connection exists, at most a second old; a list that has become unreadable stays in force.
+  /// The entry of the key of an open connection, at most a second old. If the list has become unreadable, its last
+  /// content remains valid.
   func entry(of key: String) -> AllowedKey? {
     state.withLock { state in
       if ContinuousClock.now - state.readAt > .seconds(1) {
@@ -55,16 +57,15 @@ package final class Keyring: Sendable {
     }
   }
 
-  /// The public key by which a peer of this role proves itself: the line named as the role, or else its first.
+  /// The public key that a server of this role must prove: the key that is named like the role, or else the first one.
   ///
-  /// - Throws: `TransportError` of kind `.keys` when the list has none.
-  func serverKey(_ role: KeyRole) throws -> String {
+  /// - Throws: `TransportError` of kind `.keys` if the list has no key of this role.
+  func serverKey(_ role: Role) throws -> String {
     let keys = state.withLock { $0.list.keys.filter { $0.role == role } }
-    guard let key = keys.first(where: { $0.name == role.name }) ?? keys.first else {
+    guard let key = keys.first(where: { $0.name == role.rawValue }) ?? keys.first else {
       throw TransportError(
         .keys,
-        "\(file): expected a line with the \(role.name)'s public key, found none. "
-          + "Copy the list that `stepwise keys` wrote.")
+        "\(file): the list has no public key of the role \(role.rawValue). Copy the list that `stepwise keys` wrote.")
     }
     return key.publicKey
   }
@@ -80,44 +81,42 @@ package final class Keyring: Sendable {
   }
 }
 
-/// How far a context's sockets may reach.
+/// The endpoints that the sockets of a context may use, and whether their connections are encrypted.
 package enum Security: Sendable {
-  /// Not beyond this machine; nothing is encrypted.
+  /// Endpoints of this machine only. Nothing is encrypted.
   case loopback
-  /// Anywhere, unencrypted and unchecked: asked for in so many words.
+  /// All endpoints, without encryption or authentication. The user must request it explicitly.
   case insecure
-  /// Anywhere; every connection is encrypted, and only keys on the list connect.
+  /// All endpoints. Every connection is encrypted, and only keys on the allow-list may connect.
   case keys(Keyring)
 
-  /// What a configuration says.
-  ///
   /// - Parameters:
-  ///   - folder: of keys, as `stepwise keys` makes it; empty for none.
-  ///   - file: this process's key file; empty for `ROLE.key` in the folder.
-  ///   - insecure: allows addresses of other machines without keys.
-  ///   - role: this process's.
-  /// - Throws: `TransportError` of kind `.keys` when a file cannot be used, or the list has not this process's own key
-  ///   in this role.
-  package init(folder: String, file: String = "", insecure: Bool, role: KeyRole) throws {
+  ///   - folder: A folder of keys that `stepwise keys` made; empty for none.
+  ///   - file: The key file of this process; empty for `ROLE.key` in the folder.
+  ///   - insecure: Whether to allow addresses of other machines without keys.
+  ///   - role: The role of this process.
+  /// - Throws: `TransportError` of kind `.keys` if a file cannot be used, or if the list does not have the key of this
+  ///   process in this role.
+  package init(folder: String, file: String = "", insecure: Bool, role: Role) throws {
     guard !folder.isEmpty else {
       self = insecure ? .insecure : .loopback
       return
     }
-    let file = file.isEmpty ? "\(folder)/\(role.name).key" : file
+    let file = file.isEmpty ? "\(folder)/\(role.rawValue).key" : file
     let own = try KeyPair(file: file)
     let list = "\(folder)/\(Keyring.allowListName)"
     let ring = try Keyring(own: own, allowList: list)
     guard let entry = ring.entry(of: own.publicKey), entry.role == role else {
       throw TransportError(
         .keys,
-        "\(file): expected a key that \(list) has as that of a \(role.name), found "
-          + (ring.entry(of: own.publicKey).map { "one of a \($0.role.name)" } ?? "one that is not on the list")
-          + ". Give the process its own key, or add one with `stepwise keys`.")
+        "\(file): expected a key of the role \(role.rawValue), found "
+          + (ring.entry(of: own.publicKey).map { "one of the role \($0.role.rawValue)" } ?? "one not in \(list)")
+          + ". Choose another key file with network.keyFile, or add a key with `stepwise keys`.")
     }
     self = .keys(ring)
   }
 
-  /// Whether connections are encrypted, which takes more I/O threads.
+  /// Whether connections are encrypted, which needs more I/O threads.
   package var isEncrypted: Bool {
     if case .keys = self { true } else { false }
   }

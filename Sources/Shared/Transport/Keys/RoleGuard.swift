@@ -1,17 +1,20 @@
-// Who may say anything at an endpoint: every message is judged by the key of the connection that it came over.
+// The check whether the sender of a message has a role that an endpoint accepts. The role is that of the key of the
+// connection, whatever the message says.
 
-/// Judges senders at one endpoint. A pure value.
+package import Roles
+
+/// Checks the senders at one endpoint. A pure value.
 package struct RoleGuard: Sendable {
-  private let roles: Set<KeyRole>
-  /// Names that were told already; a list's names, so not many.
+  private let roles: Set<Role>
+  /// Reasons that were returned before; bounded, because they contain only names on the allow-list.
   private var told: Set<String> = []
 
-  /// - Parameter roles: whose keys have business here.
-  package init(_ roles: Set<KeyRole>) { self.roles = roles }
+  /// - Parameter roles: The roles that the endpoint accepts.
+  package init(_ roles: Set<Role>) { self.roles = roles }
 
-  /// Why a message is to be refused; nil: it is to be read.
+  /// The reason to refuse a message; nil if it is accepted.
   ///
-  /// - Returns: the reason, and whether this sender is refused for the first time, which is worth a line in the log.
+  /// - Returns: The reason, and whether it is new and therefore worth a line in the log.
   package mutating func objection(to sender: Sender) -> (reason: String, isNews: Bool)? {
     guard let reason = sender.objection(roles: roles) else { return nil }
     return (reason, told.insert(reason).inserted)

@@ -1,5 +1,6 @@
-// One thread a context that answers libzmq's questions about keys and listens to what becomes of handshakes. Without it
-// a refused peer looks like silence: here it is logged, once a peer, and the refused one gets an error.
+// One thread per context that answers the authentication requests of libzmq and watches the results of handshakes.
+// Without it a refused peer would only appear to be silent. The refusal is logged once per peer, and the refused
+// process gets an error.
 
 package import Threads
 internal import CZeroMQ
@@ -7,12 +8,12 @@ internal import Glibc
 internal import Synchronization
 internal import Logging
 
-/// What the watch has found out about one socket.
+/// The state of one socket that the watch has found.
 final class SocketNews: Sendable {
   private let refusal = Mutex<String?>(nil)
   private let isBad = Atomic(false)
 
-  /// Why the peer that this socket connects to will have nothing to do with it.
+  /// The reason why the peer that this socket connects to refuses it; nil if it does not.
   var refused: String? { isBad.load(ordering: .acquiring) ? refusal.withLock { $0 } : nil }
 
   func refuse(_ reason: String) {
@@ -21,28 +22,28 @@ final class SocketNews: Sendable {
   }
 }
 
-/// Handshakes of all sockets of a context.
+/// Watches the handshakes of all sockets of a context.
 final class ConnectionWatch: Sendable {
-  /// A socket to listen to.
+  /// A watched socket.
   struct Subject: Sendable {
-    /// Where its events are published.
+    /// The endpoint that publishes the events of the socket.
     let events: String
-    /// Its endpoint, for the log.
+    /// The endpoint of the socket, for the log.
     let endpoint: String
-    /// Whether it connects, rather than binds.
+    /// Whether the socket connects to the endpoint instead of binding it.
     let connects: Bool
     let news: SocketNews
   }
 
-  /// A handle that one thread hands over to another for good.
-  private struct Handle: @unchecked Sendable {  // only the watch's thread uses it once that has started
+  /// A handle that one thread passes to another.
+  private struct Handle: @unchecked Sendable {  // only the thread of the watch uses it after the start of that thread
     let pointer: UnsafeMutableRawPointer
   }
 
   private let subjects: Mailbox<Subject>
   private let count = Atomic(0)
 
-  /// Binds the authentication handler, where there are keys, and starts the thread; it ends with the context.
+  /// Binds the authentication handler, if there are keys, and starts the thread, which ends with the context.
   ///
   /// - Throws: `TransportError`.
   init(_ context: UnsafeMutableRawPointer, keys: Keyring?, silent: String?, logger: Logger) throws {
@@ -52,12 +53,12 @@ final class ConnectionWatch: Sendable {
     var handler: Handle?
     if keys != nil {
       guard let socket = zmq_socket(context, ZMQ_REP) else {
-        throw TransportError.system(zmq_errno(), "opening the authentication socket")
+        throw TransportError.system(zmq_errno(), "could not open the authentication socket")
       }
       let result = sw_zmq_bind(socket, "inproc://zeromq.zap.01")
       guard result >= 0 else {
         zmq_close(socket)
-        throw TransportError.system(Int32(-result), "binding the authentication socket")
+        throw TransportError.system(Int32(-result), "could not bind the authentication socket")
       }
       handler = Handle(pointer: socket)
     }
@@ -70,10 +71,10 @@ final class ConnectionWatch: Sendable {
     }
   }
 
-  /// Ends the thread; nothing more is to be watched.
+  /// Ends the thread.
   func end() { subjects.close() }
 
-  /// Listens to a socket's handshakes from now on. Call it on the socket's own thread, once.
+  /// Watches the handshakes of a socket from now on. Call it once, on the thread of the socket.
   ///
   /// - Throws: `TransportError`.
   func watch(_ handle: UnsafeMutableRawPointer, endpoint: String, connects: Bool, news: SocketNews) throws {
@@ -82,13 +83,13 @@ final class ConnectionWatch: Sendable {
       ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
       | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_MONITOR_STOPPED
     guard zmq_socket_monitor(handle, events, handshakes) == 0 else {
-      throw TransportError.system(zmq_errno(), "watching the connections of \(endpoint)")
+      throw TransportError.system(zmq_errno(), "\(endpoint): could not watch the connections")
     }
     subjects.put(Subject(events: events, endpoint: endpoint, connects: connects, news: news))
   }
 }
 
-/// The watch's thread.
+/// The loop of the watch's thread.
 private struct WatchLoop {
   let context: UnsafeMutableRawPointer
   let handler: UnsafeMutableRawPointer?
@@ -98,11 +99,11 @@ private struct WatchLoop {
   let waker: Waker
   let logger: Logger
   private var monitors: [(socket: UnsafeMutableRawPointer, subject: ConnectionWatch.Subject)] = []
-  /// What was logged already; bounded, because strangers choose it.
+  /// The logged texts; their number is bounded, because unknown peers cause them.
   private var complaints: Set<String> = []
   private static let mostComplaints = 1000
-  /// Handshakes of a socket that were broken off since one succeeded.
-  private var brokenOff: [String: Int] = [:]
+  /// Number of aborted handshakes of a socket since the last successful one.
+  private var abortedHandshakes: [String: Int] = [:]
 
   init(
     context: UnsafeMutableRawPointer, handler: UnsafeMutableRawPointer?, keys: Keyring?, silent: String?,
@@ -117,7 +118,7 @@ private struct WatchLoop {
     self.logger = logger
   }
 
-  /// Runs until the context ends, which every call to libzmq then reports.
+  /// Runs until the context ends, which every call of libzmq then reports.
   mutating func run() {
     defer {
       subjects.close()
@@ -159,7 +160,7 @@ private struct WatchLoop {
     for subject in subjects.takeAll() {
       guard let socket = zmq_socket(context, ZMQ_PAIR) else { return false }
       guard sw_zmq_connect(socket, subject.events) >= 0 else {
-        // The watched socket is closed already.
+        // The watched socket is already closed.
         zmq_close(socket)
         continue
       }
@@ -182,7 +183,7 @@ private struct WatchLoop {
       }
       if isOver {
         zmq_close(monitor.socket)
-        brokenOff[monitor.subject.events] = nil
+        abortedHandshakes[monitor.subject.events] = nil
       } else {
         kept.append(monitor)
       }
@@ -191,7 +192,9 @@ private struct WatchLoop {
     return !ended
   }
 
-  /// Takes an event in; whether it was the socket's last.
+  /// Handles an event.
+  ///
+  /// - Returns: Whether it was the last event of the socket.
   private mutating func take(_ frames: [[UInt8]], _ subject: ConnectionWatch.Subject) -> Bool {
     guard frames.count == 2, frames[0].count == 6 else { return false }
     let event = Int32(frames[0][0]) | Int32(frames[0][1]) << 8
@@ -199,35 +202,37 @@ private struct WatchLoop {
     let address = String(decoding: frames[1], as: UTF8.self)
     switch event {
     case Int32(ZMQ_EVENT_MONITOR_STOPPED): return true
-    case Int32(ZMQ_EVENT_HANDSHAKE_SUCCEEDED): brokenOff[subject.events] = nil
+    case Int32(ZMQ_EVENT_HANDSHAKE_SUCCEEDED): abortedHandshakes[subject.events] = nil
     case Int32(ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL):
-      // Whoever sees first that one side has keys and the other none breaks off, and the other learns no more than
-      // that. Once is what a restart looks like.
-      brokenOff[subject.events, default: 0] += 1
-      if brokenOff[subject.events] == 3 {
+      // If only one side uses keys, the side that notices it first aborts the handshake, and the other side receives no
+      // reason. A single aborted handshake also occurs when a peer restarts.
+      abortedHandshakes[subject.events, default: 0] += 1
+      if abortedHandshakes[subject.events] == 3 {
         complain(
-          "\(subject.endpoint): peers broke off during the handshake three times on end; if one side uses keys and the "
-            + "other none, give both the same network.keys")
+          "\(subject.endpoint): peers aborted three handshakes in a row. If only one side uses keys, give both sides "
+            + "the same network.keys.")
       }
     case Int32(ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) where subject.connects:
       refuse(
-        subject, "expected to be let in, found that the peer refuses this process's key (\(value)): it is not on the "
-          + "peer's allow-list, or of a role that has no business there. Add it with `stepwise keys`, or give the "
-          + "process its own key.")
+        subject, "the peer refused the key of this process (\(value)): it is not on the allow-list of the peer, or the "
+          + "endpoint does not accept its role. Add it to the list with `stepwise keys`, or use another key file.")
     case Int32(ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) where value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
-      let (here, there) = keys == nil ? ("has no keys", "uses keys") : ("uses keys", "has none")
+      let mismatch = keys == nil
+        ? "this process has no keys, and the peer uses keys" : "this process uses keys, and the peer has none"
       if subject.connects {
-        refuse(subject, "this process \(here), the peer \(there). Give both the same network.keys.")
+        refuse(subject, "\(mismatch). Give both sides the same network.keys.")
       } else {
-        complain("\(subject.endpoint): refused a peer at \(address): this process \(here), the peer \(there)")
+        complain("\(subject.endpoint): refused a peer at \(address): \(mismatch)")
       }
     case Int32(ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL):
       let known = value == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC
       let problem = known
-        ? "it took another key for this process's" : "it broke the protocol (\(String(value, radix: 16)))"
+        ? "it expected another key than that of this process"
+        : "it violated the protocol (\(String(value, radix: 16)))"
       if subject.connects {
         refuse(
-          subject, "the handshake failed (\(String(value, radix: 16))): the peer is not what its key says, or another program.")
+          subject, "the handshake failed (\(String(value, radix: 16))): the peer does not have the key of its role, or "
+            + "is another program. Check the endpoint and the allow-list.")
       } else {
         complain("\(subject.endpoint): refused a peer at \(address): \(problem)")
       }

@@ -1,36 +1,31 @@
-// The owner of libzmq's I/O threads, and of the keys of its sockets. It outlives its sockets, because each of them
-// holds it. With keys it is usable only after a stranger's key has been refused before its eyes.
+// The owner of libzmq's I/O threads and of the keys of its sockets. It outlives its sockets, because each of them holds
+// it. A context with keys exists only after the self-test of the authentication has passed.
 
 internal import CZeroMQ
 package import Logging
 internal import Threads
 internal import Synchronization
 
-/// One messaging context; sockets of one context reach each other over `inproc://`. Safe to share between threads.
+/// A messaging context. Its sockets can reach each other over `inproc://`. It may be shared between threads.
 package final class Context: @unchecked Sendable {  // the pointer never changes and libzmq's contexts are thread-safe
   let pointer: UnsafeMutableRawPointer
-  /// How far its sockets may reach.
   package let security: Security
   private let logger: Logger
-  /// Made with the first socket that leaves the process.
+  /// Created with the first socket that leaves the process.
   private let watch = Mutex<ConnectionWatch?>(nil)
 
-  /// Starts a context.
-  ///
   /// - Parameters:
-  ///   - ioThreads: threads that move bytes; one is enough up to about a gigabyte a second, a fifth of that under
-  ///     CURVE.
-  ///   - security: how far its sockets may reach, and with which keys.
-  ///   - logger: is told of refused peers, once a peer.
-  /// - Throws: `TransportError` when the system has no descriptors or memory left, or when the authentication of keys
-  ///   does not work.
+  ///   - ioThreads: Number of I/O threads. One is enough for a gigabyte per second, or a fifth of that with CURVE.
+  ///   - security: The endpoints that the sockets may use, and the keys.
+  ///   - logger: Receives a warning for each refused peer, once per peer.
+  /// - Throws: `TransportError` if no descriptors or memory are left, or if the authentication does not work.
   package init(
     ioThreads: Int = 1, security: Security = .loopback, logger: Logger = serviceLogger("connections")
   ) throws {
     sw_raise_descriptor_limit()
     sw_keep_message_memory()
     guard let pointer = zmq_ctx_new() else {
-      throw TransportError.system(zmq_errno(), "starting a messaging context")
+      throw TransportError.system(zmq_errno(), "could not create a messaging context")
     }
     self.pointer = pointer
     self.security = security
@@ -47,11 +42,11 @@ package final class Context: @unchecked Sendable {  // the pointer never changes
 
   deinit {
     watch.withLock { $0?.end() }
-    // Every socket is closed by now, and each had a finite LINGER: this returns when they have flushed or given up.
+    // All sockets are closed, and each has a finite LINGER: this returns when they have flushed or given up.
     _ = sw_zmq_terminate(pointer)
   }
 
-  /// Listens to the handshakes of a socket, from its own thread.
+  /// Watches the handshakes of a socket. Call it on the thread of the socket.
   func listen(_ handle: UnsafeMutableRawPointer, endpoint: String, connects: Bool, news: SocketNews) throws {
     let found = try watch.withLock { watch in
       if let watch { return watch }

@@ -1,12 +1,12 @@
-// Closed by default: which endpoints stay on this machine.
+// The check which endpoints other machines can reach. Without keys only endpoints of this machine are allowed.
 
 internal import Glibc
 
-/// Judges endpoint texts such as `tcp://127.0.0.1:5555`, `inproc://name`, `ipc:///run/x.socket`.
+/// Classifies endpoints such as `tcp://127.0.0.1:5555`, `inproc://name`, `ipc:///run/x.socket`.
 package enum Endpoint {
-  /// Whether traffic of this endpoint never leaves this machine.
+  /// Whether the traffic of this endpoint never leaves this machine.
   ///
-  /// A host name other than `localhost` counts as leaving it: what it resolves to may change.
+  /// False for every host name other than `localhost`, because its address may change.
   package static func isLocal(_ endpoint: String) -> Bool {
     if endpoint.hasPrefix("inproc://") || endpoint.hasPrefix("ipc://") { return true }
     guard endpoint.hasPrefix("tcp://") else { return false }
@@ -17,7 +17,7 @@ package enum Endpoint {
     return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
   }
 
-  /// Whether traffic of this endpoint never leaves this process, where there is nothing to encrypt.
+  /// Whether the traffic of this endpoint never leaves this process, so that there is nothing to encrypt.
   static func isInternal(_ endpoint: String) -> Bool { endpoint.hasPrefix("inproc://") }
 
   static func requireAllowed(_ endpoint: String, _ security: Security) throws {
@@ -27,9 +27,8 @@ package enum Endpoint {
     guard case .loopback = security, !isLocal(endpoint) else { return }
     throw TransportError(
       .refusedInsecure,
-      "\(endpoint): expected an address of this machine only, such as tcp://127.0.0.1:5555, found one that other "
-        + "machines can reach. Without keys anybody there could read and insert data. Make keys with `stepwise keys` "
-        + "and set network.keys, use a loopback address, or set network.insecure: true on a network where everybody is "
-        + "trusted.")
+      "\(endpoint): other machines can reach this address, and without keys they could read and insert data. Make keys "
+        + "with `stepwise keys` and set network.keys, use a loopback address such as tcp://127.0.0.1:5555, or set "
+        + "network.insecure: true on a network that you trust.")
   }
 }

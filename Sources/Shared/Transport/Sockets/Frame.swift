@@ -1,15 +1,15 @@
-// One frame as libzmq holds it: received, passed on and kept without a copy. Its bytes never change once it is made, so
-// any thread may read it; it may be sent as often as one likes, by one thread at a time.
+// A frame in the memory of libzmq, which is received, sent and kept without a copy. Its bytes never change after its
+// initializer, so any thread may read them. It can be sent several times, by one thread at a time.
 
 internal import CZeroMQ
 internal import Glibc
 
-/// The bytes of a frame, kept as long as somebody holds this.
-package final class Frame: @unchecked Sendable {  // written only before its initialiser returns
-  /// Not within this object: small messages have their bytes inside the struct, which must stay where it is.
+/// Owns the bytes of a frame.
+package final class Frame: @unchecked Sendable {  // it is written in its initializer only
+  /// Allocated separately: the struct contains the bytes of small messages, and must not move.
   let message: UnsafeMutablePointer<zmq_msg_t>
 
-  /// A frame that `write` fills, all of it. Stops the program when there is no memory.
+  /// Creates a frame whose bytes `write` fills completely. Stops the program if there is no memory.
   package init(byteCount: Int, writing write: (UnsafeMutableRawBufferPointer) -> Void) {
     message = .allocate(capacity: 1)
     let result = zmq_msg_init_size(message, byteCount)
@@ -22,7 +22,7 @@ package final class Frame: @unchecked Sendable {  // written only before its ini
     self.init(byteCount: bytes.count) { $0.copyBytes(from: bytes) }
   }
 
-  /// Takes over what was received; the message given is empty then.
+  /// Takes over a received message, which is empty afterwards.
   init(taking received: inout zmq_msg_t) {
     message = .allocate(capacity: 1)
     zmq_msg_init(message)
@@ -34,10 +34,9 @@ package final class Frame: @unchecked Sendable {  // written only before its ini
     message.deallocate()
   }
 
-  /// Number of bytes.
   package var count: Int { zmq_msg_size(message) }
 
-  /// Calls `body` with the bytes where they lie; they must not be kept.
+  /// Calls `body` with the bytes, which are valid during the call only.
   package func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     try withExtendedLifetime(self) {
       try body(UnsafeRawBufferPointer(start: zmq_msg_data(message), count: count))
@@ -49,12 +48,12 @@ package final class Frame: @unchecked Sendable {  // written only before its ini
 }
 
 extension Socket {
-  /// Hands over one message without waiting and without copying its last frame.
+  /// Sends one message without waiting and without copying its last frame.
   ///
   /// - Parameters:
-  ///   - body: the last frame; still whole afterwards, to be sent again.
-  ///   - address: the frames before it, such as a peer's identity.
-  /// - Throws: `TransportError` of kind `.tooLarge` before anything is sent, or `.system`.
+  ///   - body: The last frame. It is unchanged afterwards and can be sent again.
+  ///   - address: The frames before it, such as the identity of a peer.
+  /// - Throws: `TransportError` of kind `.tooLarge`, before anything is sent, or `.system`.
   package func send(_ body: Frame, to address: [[UInt8]] = []) throws -> SendOutcome {
     try requireSendable(body.count)
     for (position, frame) in address.enumerated() {

@@ -1,18 +1,18 @@
-// Ports of this machine that nobody uses, for programs that must find one another again after a restart.
+// Free ports of this machine, for programs that must find each other again after a restart.
 
 internal import Glibc
 
 package enum FreePorts {
-  /// Below the ports that systems give to whoever asks for any (Linux begins at 32768), so that none of these is given
-  /// away while the program that is to bind it starts, or starts again.
+  /// Below the ephemeral ports of the system (Linux starts at 32768), so that no other program receives one of these
+  /// ports before the program that is to bind it has started, or while it restarts.
   private static let range: ClosedRange<UInt16> = 20_000...32_000
 
-  /// Different endpoints on loopback that were free a moment ago.
+  /// Different loopback endpoints whose ports are free at the moment.
   ///
-  /// - Throws: `TransportError` when the system has none to give.
+  /// - Throws: `TransportError` if no free port is found.
   package static func endpoints(_ count: Int) throws -> [String] {
     var sockets: [Int32] = []
-    // Held together until all are known, so that they differ.
+    // All sockets stay open until all ports are known, so that the ports differ.
     defer { for socket in sockets { close(socket) } }
     return try (0..<count).map { _ in
       for _ in 0..<1000 {
@@ -42,6 +42,6 @@ package enum FreePorts {
   }
 
   private static func failure() -> TransportError {
-    TransportError(.system, "expected free ports on 127.0.0.1: \(String(cString: strerror(errno)))")
+    .system(errno, "could not find a free port on 127.0.0.1")
   }
 }

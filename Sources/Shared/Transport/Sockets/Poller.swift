@@ -1,31 +1,31 @@
-// The only place where a thread waits for sockets.
+// Waiting for sockets. No other code of this module blocks a thread.
 
 package import Threads
 internal import CZeroMQ
 internal import Glibc
 
-/// What a wait is about: a socket of this thread, to be read or written. Use it only while the socket lives.
+/// A socket of this thread, and whether to wait until it can be read or written. Valid as long as the socket exists.
 package struct Interest {
   let handle: UnsafeMutableRawPointer
   let events: Int16
 }
 
 extension Socket {
-  /// There is a message to receive.
+  /// Interest in a message to receive.
   package var readable: Interest { Interest(handle: handle, events: Int16(ZMQ_POLLIN)) }
-  /// A message could be handed over; for a ROUTER this means only that some peer can take one.
+  /// Interest in a queue with space. For a ROUTER this means that some peer can accept a message.
   package var writable: Interest { Interest(handle: handle, events: Int16(ZMQ_POLLOUT)) }
 
-  /// Waits for a message at most `timeout`; nil when none came.
+  /// Waits for a message for at most `timeout`; nil if none arrived.
   ///
-  /// - Throws: `TransportError`, of kind `.refusedKey` soon after the peer refused this process's key.
+  /// - Throws: `TransportError`, of kind `.refusedKey` soon after the peer refused the key of this process.
   package func receive(timeout: Duration) throws -> [[UInt8]]? {
     if let message = try receive() { return message }
     let poller = Poller()
     let end = ContinuousClock.now + timeout
     while true {
       let left = end - ContinuousClock.now
-      // In slices, because a refusal rings no bell.
+      // In slices, because a refusal does not wake the poller.
       _ = try poller.wait(for: [readable], timeout: min(max(left, .zero), .milliseconds(100)))
       if let message = try receive() { return message }
       if left <= .zero { return nil }
@@ -33,28 +33,27 @@ extension Socket {
   }
 }
 
-/// What a wait found.
+/// The result of a wait.
 package struct Readiness: Sendable {
   let ready: [Bool]
-  /// Whether the wake-up was rung since the last wait.
+  /// Whether the waker was used since the last wait.
   package let wokenUp: Bool
 
-  /// Whether the interest at this place of the list came true.
+  /// Whether the socket of this interest is ready.
   package subscript(position: Int) -> Bool { ready[position] }
-  /// Whether nothing at all happened.
+  /// Whether no socket is ready and the waker was not used.
   package var isEmpty: Bool { !wokenUp && !ready.contains(true) }
 }
 
-/// Waits for sockets of one thread, and for a `Waker` of any thread.
+/// Waits for the sockets of one thread, and for a `Waker` that any thread may use.
 package struct Poller {
   private let waker: Waker?
 
-  /// - Parameter waker: interrupts the waits of this poller.
   package init(waker: Waker? = nil) { self.waker = waker }
 
-  /// Waits until an interest comes true, the wake-up rings, a signal arrives, or `timeout` has passed.
+  /// Waits until a socket is ready, the waker is used, a signal arrives, or `timeout` has passed.
   ///
-  /// - Returns: what is ready; nothing after a time-out or a signal.
+  /// - Returns: An empty result after a time-out or a signal.
   /// - Throws: `TransportError` of kind `.system`.
   package func wait(for interests: [Interest], timeout: Duration) throws -> Readiness {
     var items = interests.map { zmq_pollitem_t(socket: $0.handle, fd: 0, events: $0.events, revents: 0) }
@@ -62,11 +61,12 @@ package struct Poller {
       items.append(zmq_pollitem_t(socket: nil, fd: waker.descriptor, events: Int16(ZMQ_POLLIN), revents: 0))
     }
     let parts = timeout.components
-    // Rounded up: rounding down would spin through the last millisecond.
-    let milliseconds = max(0, Int(parts.seconds) * 1000 + Int((parts.attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000))
+    // Rounded up: rounding down would poll without pause during the last millisecond.
+    let fraction = (parts.attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+    let milliseconds = max(0, Int(parts.seconds * 1000 + fraction))
     let result = sw_zmq_poll(&items, Int32(items.count), milliseconds)
     guard result >= 0 || -result == Int(EINTR) else {
-      throw TransportError.system(Int32(-result), "waiting for \(interests.count) sockets")
+      throw TransportError.system(Int32(-result), "could not wait for \(interests.count) sockets")
     }
     let woken = waker?.clear() ?? false
     return Readiness(

@@ -1,21 +1,23 @@
-// One libzmq socket with one owner: made, used and closed on one thread. Nothing here ever blocks: a full or absent
-// peer is a value, and waiting is the Poller's. Every limit is set (see SocketOptions).
+// A libzmq socket with one owner: it is created, used and closed on one thread. No method blocks: a full queue or an
+// absent peer is a return value, and waiting is the task of the Poller.
+
+package import Roles
 
 package import Threads
 internal import CZeroMQ
 internal import Glibc
 
-/// The pattern a socket takes part in.
+/// The messaging pattern of a socket.
 package enum SocketKind: Sendable {
-  /// Addresses each peer by the first frame of a message; refuses to send to a peer that is gone.
+  /// Addresses a peer by the first frame of a message. Reports if the peer is not connected.
   case router
-  /// Talks to a ROUTER, or to several in turn.
+  /// Exchanges messages with a ROUTER.
   case dealer
-  /// Sends to every subscriber, losing what a slow one cannot take.
+  /// Sends to every subscriber. Messages for slow subscribers are dropped.
   case publisher
-  /// Receives from publishers what it subscribed to.
+  /// Receives subscribed messages from publishers.
   case subscriber
-  /// Exactly one peer.
+  /// Exchanges messages with exactly one peer.
   case pair
 
   var code: Int32 {
@@ -29,17 +31,17 @@ package enum SocketKind: Sendable {
   }
 }
 
-/// What became of a message handed to `Socket.send`.
+/// The result of `Socket.send`.
 package enum SendOutcome: Sendable, Equatable {
-  /// Queued towards the peer. It says nothing about arrival: only the peer's own answer does.
+  /// The message is queued. Only an answer of the peer shows that it has arrived.
   case sent
-  /// The peer's queue is full, or nobody is connected: keep the message and try again later.
+  /// The queue is full, or no peer is connected: keep the message and try again later.
   case full
-  /// A ROUTER knows no such peer (any more).
+  /// The peer is not connected to this ROUTER.
   case unreachable
 }
 
-/// A messaging socket. Not `Sendable`: the thread that made it is the only one to touch it.
+/// A messaging socket. Not `Sendable`: only the thread that created it may use it.
 package struct Socket: ~Copyable {
   let handle: UnsafeMutableRawPointer
   private let context: Context
@@ -47,12 +49,12 @@ package struct Socket: ~Copyable {
   private let maximumFrameBytes: Int
   private let news = SocketNews()
   private let isWatched = StopFlag()
-  /// Names this socket in errors.
+  /// Name of this socket in errors.
   package let label: String
 
-  /// Makes a socket that is neither bound nor connected.
+  /// Opens a socket that is neither bound nor connected.
   ///
-  /// - Throws: `TransportError` when a limit is refused or no descriptor is left.
+  /// - Throws: `TransportError` if an option is refused or no descriptor is left.
   package init(_ context: Context, _ kind: SocketKind, options: SocketOptions = SocketOptions()) throws {
     handle = try options.open(context, kind)
     self.context = context
@@ -63,21 +65,23 @@ package struct Socket: ~Copyable {
 
   deinit { zmq_close(handle) }
 
-  /// Opens this socket to peers.
+  /// Binds this socket.
   ///
   /// - Parameters:
-  ///   - endpoint: as `tcp://127.0.0.1:5555`; port `*` takes any free one.
-  ///   - roles: whose keys have business here, where the context has keys. A publisher refuses others' connections; a
-  ///     router accepts them, for its owner to refuse their messages with a reason (see `receiveFromPeer`).
-  /// - Returns: the endpoint as bound, with the real port.
-  /// - Throws: `TransportError` when the address is in use, malformed, or open to others without keys.
+  ///   - endpoint: For example `tcp://127.0.0.1:5555`. The port `*` takes any free one.
+  ///   - roles: The roles that the endpoint accepts, if the context has keys. A publisher refuses connections of other
+  ///     roles. A router accepts them, so that its owner can refuse their messages with a reason (see
+  ///     `receiveFromPeer`).
+  /// - Returns: The bound endpoint, with the actual port.
+  /// - Throws: `TransportError` if the address is in use or malformed, or if other machines can reach it and there are
+  ///   no keys.
   @discardableResult
-  package func bind(_ endpoint: String, roles: Set<KeyRole> = []) throws -> String {
+  package func bind(_ endpoint: String, roles: Set<Role> = []) throws -> String {
     try Endpoint.requireAllowed(endpoint, context.security)
     if !Endpoint.isInternal(endpoint) {
       if case .keys(let ring) = context.security {
         let domain = kind == .router ? Authentication.anyRole : Authentication.domain(roles)
-        check(!domain.isEmpty, "Socket.bind: \(endpoint): a context with keys needs the roles that have business there")
+        check(!domain.isEmpty, "Socket.bind: \(endpoint): a context with keys needs the accepted roles")
         try SocketOptions.setServerKeys(handle, own: ring.own, domain: domain)
       }
       try watch(endpoint, connects: false)
@@ -87,16 +91,18 @@ package struct Socket: ~Copyable {
     var text = [CChar](repeating: 0, count: 1024)
     var size = text.count
     let found = sw_zmq_get(handle, ZMQ_LAST_ENDPOINT, &text, &size)
-    guard found >= 0 else { throw TransportError.system(Int32(-found), "reading the bound endpoint of \(endpoint)") }
+    guard found >= 0 else {
+      throw TransportError.system(Int32(-found), "\(endpoint): could not read the bound endpoint")
+    }
     return String(decoding: text.prefix(while: { $0 != 0 }).map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
-  /// Starts connecting, and reconnecting for ever after; whether anybody is there shows only in answers.
+  /// Starts to connect, and reconnects whenever the connection is lost. Only an answer shows that there is a peer.
   ///
-  /// - Parameter role: the peer's, which chooses the key that it must prove to have, where the context has keys.
-  /// - Throws: `TransportError` when the endpoint is malformed, beyond this machine without keys, or the list has no
-  ///   key of that role.
-  package func connect(_ endpoint: String, to role: KeyRole? = nil) throws {
+  /// - Parameter role: The role of the peer, whose key it must prove if the context has keys.
+  /// - Throws: `TransportError` if the endpoint is malformed, if it is not on this machine and there are no keys, or if
+  ///   the allow-list has no key of the role.
+  package func connect(_ endpoint: String, to role: Role? = nil) throws {
     try Endpoint.requireAllowed(endpoint, context.security)
     if !Endpoint.isInternal(endpoint) {
       if case .keys(let ring) = context.security {
@@ -115,24 +121,14 @@ package struct Socket: ~Copyable {
     try context.listen(handle, endpoint: endpoint, connects: connects, news: news)
   }
 
-  /// Ends a connection made by `connect`.
+  /// Subscribes to all messages of the publishers.
   ///
-  /// - Throws: `TransportError` when there is no such connection.
-  package func disconnect(_ endpoint: String) throws {
-    let result = sw_zmq_disconnect(handle, endpoint)
-    guard result >= 0 else { throw TransportError.malformed(endpoint, Int32(-result)) }
-  }
+  /// - Throws: `TransportError` if the socket is not a subscriber.
+  package func subscribe() throws { try SocketOptions.set(handle, ZMQ_SUBSCRIBE, bytes: []) }
 
-  /// Asks publishers for messages whose first frame begins with `prefix`; all of them when empty.
+  /// Sends one message of one or more frames without waiting.
   ///
-  /// - Throws: `TransportError` on a socket that is no subscriber.
-  package func subscribe(_ prefix: String = "") throws {
-    try SocketOptions.set(handle, ZMQ_SUBSCRIBE, bytes: Array(prefix.utf8))
-  }
-
-  /// Hands over one message of one or more frames without waiting.
-  ///
-  /// - Throws: `TransportError` of kind `.tooLarge` before anything is sent, or `.system`.
+  /// - Throws: `TransportError` of kind `.tooLarge`, before anything is sent, or `.system`.
   package func send(_ frames: [[UInt8]]) throws -> SendOutcome {
     check(!frames.isEmpty, "Socket.send: a message needs at least one frame")
     for frame in frames { try requireSendable(frame.count) }
@@ -147,35 +143,35 @@ package struct Socket: ~Copyable {
     if byteCount <= maximumFrameBytes { return }
     throw TransportError(
       .tooLarge,
-      "\(label): expected frames of at most \(maximumFrameBytes) bytes, found one of \(byteCount). Send it in pieces.")
+      "\(label): a frame of \(byteCount) bytes exceeds the limit of \(maximumFrameBytes) bytes. Raise "
+        + "network.maximumMessageBytes for all roles.")
   }
 
-  /// Hands over a copy of one frame.
+  /// Sends a copy of one frame.
   func send(_ frame: [UInt8], isLast: Bool, _ position: Int) throws -> SendOutcome {
     let flags = ZMQ_DONTWAIT | (isLast ? 0 : ZMQ_SNDMORE)
     let result = frame.withUnsafeBytes { sw_zmq_send(handle, $0.baseAddress, $0.count, flags) }
     return try outcome(of: result, position: position)
   }
 
-  /// What the result of handing over a frame means. Only the first can be declined: the others follow it.
+  /// Interprets the result of sending a frame. Only the first frame of a message can be declined.
   func outcome(of result: Int, position: Int) throws -> SendOutcome {
     if result >= 0 { return .sent }
     switch Int32(-result) {
     case EAGAIN where position == 0: return .full
     case EHOSTUNREACH where position == 0: return .unreachable
-    case let code: throw TransportError.system(code, "\(label): sending frame \(position + 1)")
+    case let code: throw TransportError.system(code, "\(label): could not send frame \(position + 1)")
     }
   }
 
-  /// Takes the next whole message, or nil when none has come yet.
+  /// Receives the next message; nil if there is none.
   ///
-  /// - Throws: `TransportError` of kind `.refusedKey` when the peer will have nothing to do with this process, or
-  ///   `.system`.
+  /// - Throws: `TransportError` of kind `.refusedKey` if the peer refuses this process, or `.system`.
   package func receive() throws -> [[UInt8]]? { try receiveFromPeer()?.frames }
 
-  /// Takes the next whole message and who sent it, or nil when none has come yet.
+  /// Receives the next message and its sender; nil if there is none.
   ///
-  /// - Throws: as `receive`.
+  /// - Throws: The errors of `receive()`.
   package func receiveFromPeer() throws -> Received? {
     if let refused = news.refused { throw TransportError(.refusedKey, refused) }
     var parts: [Frame] = []
@@ -187,10 +183,10 @@ package struct Socket: ~Copyable {
       let result = sw_zmq_receive(handle, &message, ZMQ_DONTWAIT)
       if result < 0 {
         if -result == Int(EAGAIN), parts.isEmpty { return nil }
-        throw TransportError.system(Int32(-result), "\(label): receiving")
+        throw TransportError.system(Int32(-result), "\(label): could not receive")
       }
       let isLast = zmq_msg_more(&message) == 0
-      // The last frame is the payload; libzmq 4.3.4 may name a wrong user on the identity's.
+      // The last frame is the payload. libzmq 4.3.4 may report a wrong user for the identity frame.
       if isLast, case .keys(let ring) = context.security, let user = zmq_msg_gets(&message, "User-Id") {
         sender = ring.entry(of: String(cString: user)).map { .known($0) } ?? .revoked
       }
@@ -200,33 +196,32 @@ package struct Socket: ~Copyable {
   }
 }
 
-/// Who sent a message, as far as keys tell.
+/// The sender of a message, identified by its key.
 package enum Sender: Sendable, Equatable {
-  /// The context has no keys, or the message came from this very process.
+  /// The context has no keys, or the message came from this process.
   case unknown
   /// The holder of this key.
   case known(AllowedKey)
-  /// Its key was taken off the list after it had connected.
+  /// The key was removed from the allow-list after the sender had connected.
   case revoked
 
-  /// Why this sender has no business where only some roles have; nil: it has.
-  package func objection(roles: Set<KeyRole>) -> String? {
+  /// The reason why an endpoint that accepts only some roles refuses this sender; nil if it accepts it.
+  package func objection(roles: Set<Role>) -> String? {
     switch self {
     case .unknown: nil
     case .known(let key) where roles.contains(key.role): nil
     case .known(let key):
-      "expected a key of the role \(roles.map(\.name).sorted().joined(separator: " or ")), found that of \(key.name), "
-        + "whose role is \(key.role.name); give the process the key of its own role"
+      "the key \(key.name) has the role \(key.role.rawValue), expected "
+        + roles.map(\.rawValue).sorted().joined(separator: " or ") + ". Give the process a key of its role."
     case .revoked: "the key of this peer was revoked"
     }
   }
 }
 
-/// A message and its sender.
+/// A received message and its sender.
 package struct Received: Sendable {
-  /// The frames as libzmq holds them; at a ROUTER the first is the peer's routing identity.
+  /// The frames. At a ROUTER the first one is the routing identity of the peer.
   package let parts: [Frame]
-  /// Who sent them.
   package let sender: Sender
   /// Copies of the frames.
   package var frames: [[UInt8]] { parts.map(\.bytes) }

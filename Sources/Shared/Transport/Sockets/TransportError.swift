@@ -1,69 +1,69 @@
-// What can go wrong with an endpoint or a socket, in words: which one, what was expected, what was found, what to do.
+// The error of endpoints, sockets and keys. It keeps the error code of the operating system or of libzmq.
 
 internal import CZeroMQ
 internal import Glibc
 
-/// An endpoint or a socket did not do what was asked.
+/// An operation on an endpoint, a socket or a key file failed.
 package struct TransportError: Error, Sendable, CustomStringConvertible {
-  /// The kinds that a caller may want to tell apart.
+  /// The kinds that callers distinguish.
   package enum Kind: Sendable, Equatable {
-    /// Another program holds the port.
+    /// Another program uses the port.
     case addressInUse
-    /// The endpoint is malformed, or this machine has no such address.
+    /// The endpoint is malformed, or this machine does not have the address.
     case badEndpoint
-    /// Beyond loopback without keys, and not asked for in so many words.
+    /// Other machines can reach the endpoint, there are no keys, and the user did not request insecure connections.
     case refusedInsecure
-    /// A file of keys cannot be used.
+    /// A key file cannot be used.
     case keys
-    /// The peer does not accept this process's key, or it is not the peer that its key says.
+    /// The peer does not accept the key of this process, or does not have the key that it should have.
     case refusedKey
-    /// A frame is larger than the socket's limit.
+    /// A frame is larger than the limit of the socket.
     case tooLarge
-    /// Anything else that the operating system or libzmq reported.
+    /// Any other error of the operating system or libzmq.
     case system
   }
 
-  /// What kind of failure this is.
   package let kind: Kind
-  /// The whole story in one or two sentences.
+  /// The value of errno, or the error code of libzmq; nil for errors that this module detects.
+  package let code: Int32?
   package let description: String
 
-  init(_ kind: Kind, _ description: String) {
+  init(_ kind: Kind, code: Int32? = nil, _ description: String) {
     self.kind = kind
+    self.code = code
     self.description = description
   }
 
-  /// The failure of `operation` with libzmq's error `code`.
+  /// - Parameter operation: What was attempted, as a clause: "could not open a socket".
   static func system(_ code: Int32, _ operation: String) -> TransportError {
-    TransportError(.system, "\(operation): \(String(cString: zmq_strerror(code))) (error \(code)).")
+    TransportError(.system, code: code, "\(operation): \(String(cString: zmq_strerror(code))) (error \(code)).")
   }
 
-  /// Why `endpoint` could not be bound.
+  /// The error for an `endpoint` that could not be bound.
   static func binding(_ endpoint: String, _ code: Int32) -> TransportError {
     switch code {
     case EADDRINUSE:
       TransportError(
-        .addressInUse,
-        "\(endpoint): expected a free address, found it in use by another program. Stop that program, or choose "
-          + "another port (tcp://127.0.0.1:* takes any free one).")
+        .addressInUse, code: code,
+        "\(endpoint): another program uses this address. Stop that program, or choose another port "
+          + "(tcp://127.0.0.1:* takes any free one).")
     case EADDRNOTAVAIL, ENODEV:
       TransportError(
-        .badEndpoint,
-        "\(endpoint): expected an address of this machine, found none of that name. Use 127.0.0.1, or an address "
-          + "that `ip address` lists.")
+        .badEndpoint, code: code,
+        "\(endpoint): this machine does not have this address. Use 127.0.0.1, or an address that `ip address` lists.")
     case EACCES:
       TransportError(
-        .badEndpoint,
-        "\(endpoint): expected a port that this user may open, the system refused it. Choose a port above 1023.")
+        .badEndpoint, code: code,
+        "\(endpoint): this user may not bind this port. Choose a port above 1023.")
     default: malformed(endpoint, code)
     }
   }
 
-  /// Why `endpoint` makes no sense.
+  /// The error for an `endpoint` that cannot be used.
   static func malformed(_ endpoint: String, _ code: Int32) -> TransportError {
     TransportError(
-      .badEndpoint,
-      "\(endpoint): expected an endpoint such as tcp://127.0.0.1:5555 or inproc://name, found one that cannot be "
-        + "used: \(String(cString: zmq_strerror(code))). Correct the endpoint.")
+      .badEndpoint, code: code,
+      "\(endpoint): the endpoint cannot be used: \(String(cString: zmq_strerror(code))). Expected an endpoint such as "
+        + "tcp://127.0.0.1:5555 or inproc://name.")
   }
 }

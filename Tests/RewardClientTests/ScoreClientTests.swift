@@ -1,23 +1,23 @@
-// A client that waits, with a router and reward servers on real sockets.
+// The waiting client, with a router and reward servers on real sockets.
 
 import Configuration
 import Engine
 import Foundation
 import Logging
 import Messages
+import RewardClient
 import RewardServer
 import Rewards
-import RewardClient
 import Testing
 import Transport
 
-@Suite("Score client", .serialized)
+@Suite(.serialized)
 struct ScoreClientTests {
   let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
   init() throws { try Compute.start() }
 
-  /// Mean of red squared; not a number where the picture is all black.
+  /// Mean of red squared; NaN if the picture is black.
   struct Redness: DifferentiableScorer {
     let name = "redness"
     let version = "1"
@@ -33,8 +33,7 @@ struct ScoreClientTests {
     }
   }
 
-  @Test("Scores and gradients come back in order over several servers, however they were spread")
-  func gradients() throws {
+  @Test func `scores and gradients of several servers are returned in order`() throws {
     try withServers { client in
       try client.requireRewards(["redness"], gradient: true)
       let count = 37
@@ -50,20 +49,19 @@ struct ScoreClientTests {
         let expected = reds.map { $0 * $0 }.reduce(0, +) / 4
         let value = try #require(result.values[image])
         #expect(abs(value - expected) < 1e-5)
-        for (place, red) in reds.enumerated() {
-          #expect(abs(found.values[image * 12 + place * 3] - red / 2) < 1e-5)
-          #expect(found.values[image * 12 + place * 3 + 1] == 0)
+        for (pixel, red) in reds.enumerated() {
+          #expect(abs(found.values[image * 12 + pixel * 3] - red / 2) < 1e-5)
+          #expect(found.values[image * 12 + pixel * 3 + 1] == 0)
         }
       }
       #expect(result.version == "1")
     }
   }
 
-  @Test("An image whose score is not a number is missing by name, its gradient 0, and the others have theirs")
-  func notANumber() throws {
+  @Test func `a score that is not finite is missing and its gradient is 0`() throws {
     try withServers { client in
       var values = [Float](repeating: 0.5, count: 24)
-      for place in 12..<24 { values[place] = 0 }
+      for index in 12..<24 { values[index] = 0 }
       let results = try client.scores(
         of: .pixels(Tensor(values, shape: [2, 2, 2, 3])), prompts: ["a", "b"], rewards: ["redness"])
       #expect(results[0].values == [0.25, nil])
@@ -75,44 +73,41 @@ struct ScoreClientTests {
     }
   }
 
-  @Test("A reward without a gradient is refused by name at the start, and is missing by name when asked all the same")
-  func noGradient() throws {
+  @Test func `a reward without a gradient is refused by name`() throws {
     try withServers { client in
       try client.requireRewards(["jpeg-compressibility", "redness"])
-      let error = #expect(throws: ScoringError.self) {
+      let error = #expect(throws: ScoreClientError.self) {
         try client.requireRewards(["redness", "jpeg-compressibility"], gradient: true)
       }
-      #expect(error?.description.contains("expected the reward jpeg-compressibility with a gradient") == true)
-      #expect(error?.description.contains("These have one: redness") == true)
+      #expect(error?.description.contains("the reward jpeg-compressibility is offered without a gradient") == true)
+      #expect(error?.description.contains("Rewards with a gradient: redness") == true)
       let result = try #require(
         try client.scores(
           of: .pixels(Tensor.ones([1, 2, 2, 3])), prompts: ["a"], rewards: ["jpeg-compressibility"]).first)
       #expect(result.values == [nil])
       #expect(result.gradient == nil)
-      #expect(result.error.contains("jpeg-compressibility of"))
+      #expect(result.error.contains("the reward jpeg-compressibility of"))
     }
   }
 
-  @Test("A reward that nobody offers is named at the start, with those that are there")
-  func absent() throws {
+  @Test func `a reward that is not offered is named together with the offered ones`() throws {
     try withServers { client in
       try client.requireRewards(["redness"])
-      let error = #expect(throws: ScoringError.self) {
+      let error = #expect(throws: ScoreClientError.self) {
         try client.requireRewards(["beauty", "redness"], timeout: .milliseconds(1))
       }
-      #expect(error?.description.contains("offer beauty, found jpeg-compressibility, redness") == true)
+      #expect(error?.description.contains("no reward server offers beauty") == true)
     }
   }
 
-  @Test("Without a router the scores are missing at the deadline, with the reason")
-  func nobody() throws {
+  @Test func `without a router the scores are missing at the deadline`() throws {
     let network = NetworkSettings {
       $0.routers = ["tcp://127.0.0.1:1"]
       $0.scoreDeadline = 0.05
       $0.connectTimeout = 0.05
     }
     let client = try ScoreClient(Context(), network, name: "lonely")
-    let error = #expect(throws: ScoringError.self) { try client.requireRewards(["redness"]) }
+    let error = #expect(throws: ScoreClientError.self) { try client.requireRewards(["redness"]) }
     #expect(error?.description.contains("tcp://127.0.0.1:1") == true)
     let image = ScoredImages.bytes(ImageBatch(count: 1, height: 1, width: 1, pixels: [1, 2, 3]))
     let result = try #require(try client.scores(of: image, prompts: ["a"], rewards: ["redness"]).first)
@@ -120,33 +115,32 @@ struct ScoreClientTests {
     #expect(result.error.contains("no router answered"))
   }
 
-  @Test("Pictures that fit into no message are refused with the key to change")
-  func tooLarge() throws {
+  @Test func `images that do not fit into a message are refused with the key to change`() throws {
     let network = NetworkSettings {
       $0.routers = ["tcp://127.0.0.1:1"]
       $0.maximumMessageBytes = 2 << 20
     }
     let client = try ScoreClient(Context(), network, name: "learner")
-    let error = #expect(throws: ScoringError.self) {
+    let error = #expect(throws: ScoreClientError.self) {
       try client.scores(of: .pixels(Tensor.zeros([1, 512, 512, 3])), prompts: ["a"], rewards: ["redness"])
     }
     #expect(error?.description.contains("network.maximumMessageBytes") == true)
   }
 
-  @Test("A sum is missing where a part is, and its gradient is the weighted sum of the parts'")
-  func sums() {
+  @Test func `a reward sum is missing where a part is missing`() {
     let sum = RewardSum(["b": -2, "a": 0.5])
     #expect(sum.names == ["a", "b"])
     #expect(sum(["a": 1, "b": 3]) == -5.5)
     #expect(sum(["a": 1]) == nil)
-    let a = ScoreResult(reward: "a", version: "", values: [1, 2], gradient: Tensor([1, 2, 3, 4, 5, 6], shape: [2, 1, 1, 3]))
+    let a = ScoreResult(
+      reward: "a", version: "", values: [1, 2], gradient: Tensor([1, 2, 3, 4, 5, 6], shape: [2, 1, 1, 3]))
     let b = ScoreResult(reward: "b", version: "", values: [1, nil], gradient: Tensor.ones([2, 1, 1, 3]))
     let total = sum([b, a], count: 2)
     #expect(total.values == [-1.5, nil])
     #expect(total.gradient?.values == [-1.5, -1, -0.5, 0, 0, 0])
   }
 
-  // MARK: - Vocabulary
+  // MARK: - Helpers
 
   func withServers(_ body: (ScoreClient) throws -> Void) throws {
     let context = try Context()

@@ -1,22 +1,24 @@
-// A service is a thread that owns sockets, tells the endpoints it was bound to, and ends when it is asked to.
+// A service: a thread that announces an address, such as the endpoints that it has bound, and ends on request.
 
-package import Threads
+/// A service ended without an error and without an announcement.
+package struct ServiceError: Error, Sendable, CustomStringConvertible {
+  package let description: String
+}
 
-/// A running service. Dropping it does not stop it.
+/// A running service. Releasing it does not stop it.
 package final class Service<Address: Sendable>: Sendable {
   private let thread: ServiceThread
   private let waker: Waker
   private let stopping: StopFlag
-  /// Where the service can be reached.
+  /// The value that the body announced, such as the bound endpoints.
   package let address: Address
 
-  /// Starts the thread and waits until it has bound its sockets.
+  /// Starts the thread and waits until it has announced its address.
   ///
   /// - Parameters:
-  ///   - name: of the thread.
-  ///   - body: makes its sockets, calls `announce` once with where it can be reached, and loops until
-  ///     `stop.isSet`, which `bell` announces to its poller.
-  /// - Throws: what `body` threw before it announced anything.
+  ///   - name: Name of the thread.
+  ///   - body: Creates its sockets, calls `announce` once, and loops until `stop.isSet`. `waker` wakes its poller then.
+  /// - Throws: The error of `body`, if it ends before it has announced its address.
   package init(
     name: String,
     _ body: @escaping @Sendable (_ waker: Waker, _ stop: StopFlag, _ announce: (Address) -> Void) throws -> Void
@@ -30,7 +32,7 @@ package final class Service<Address: Sendable>: Sendable {
     }
     guard let address = announced.take() else {
       try thread.join()
-      throw TransportError(.system, "\(name): ended before it was ready.")
+      throw ServiceError(description: "\(name): the thread ended before it was ready")
     }
     self.thread = thread
     self.waker = waker
@@ -38,22 +40,22 @@ package final class Service<Address: Sendable>: Sendable {
     self.address = address
   }
 
-  /// Asks the service to end; it flushes first. Safe in any thread.
+  /// Requests the end of the service, which flushes first. May be called on any thread.
   package func stop() {
     stopping.set()
     waker.wake()
   }
 
-  /// Whether it has ended, by request or by an error.
+  /// Whether the service has ended, on request or with an error.
   package var hasEnded: Bool { thread.hasEnded }
 
   /// Blocks until the service has ended.
   ///
-  /// - Throws: the error that ended it.
+  /// - Throws: The error that ended it.
   package func join() throws { try thread.join() }
 
   /// Suspends until the service has ended.
   ///
-  /// - Throws: the error that ended it.
+  /// - Throws: The error that ended it.
   package func ended() async throws { try await thread.ended() }
 }

@@ -1,13 +1,12 @@
-// Which router is asked for scores, and when it is given up, without sockets or clocks.
+// The choice of routers and the repetition of requests, without sockets or clocks.
 
 import Messages
 import RewardClient
 import Testing
 
-@Suite("Score exchange")
+@Suite
 struct ScoreExchangeTests {
-  @Test("An answer completes what was asked, once")
-  func answer() throws {
+  @Test func `the first answer completes a request`() throws {
     var exchange = exchange(routers: 1)
     let asked = try #require(asks(exchange.submit(request, number: 7, now: .zero)).first)
     #expect(asked.request.deadline == 60_000)
@@ -17,15 +16,13 @@ struct ScoreExchangeTests {
     #expect(exchange.count == 0)
   }
 
-  @Test("Routers are asked in turn")
-  func turns() {
+  @Test func `routers are asked in turn`() {
     var exchange = exchange(routers: 3)
     let routers = (0..<6).flatMap { asks(exchange.submit(request, number: $0, now: .zero)).map(\.router) }
     #expect(routers == [0, 1, 2, 0, 1, 2])
   }
 
-  @Test("A request moves to another router when its own falls silent")
-  func silence() throws {
+  @Test func `a request moves to another router if its own falls silent`() throws {
     var exchange = exchange(routers: 2)
     let first = try #require(asks(exchange.submit(request, number: 0, now: .zero)).first)
     exchange.heard(router: 1, now: .seconds(14))
@@ -37,17 +34,15 @@ struct ScoreExchangeTests {
     #expect(exchange.tick(now: .seconds(17)).isEmpty)
   }
 
-  @Test("A request that a router did not take goes to another in a moment")
-  func notTaken() throws {
+  @Test func `a request that could not be sent goes to another router`() throws {
     var exchange = exchange(routers: 2)
     let first = try #require(asks(exchange.submit(request, number: 0, now: .zero)).first)
-    exchange.notTaken(first.request.id, now: .zero)
+    exchange.notSent(first.request.id, now: .zero)
     #expect(exchange.tick(now: .milliseconds(49)).isEmpty)
     #expect(asks(exchange.tick(now: .milliseconds(50))).map(\.router) == [1])
   }
 
-  @Test("A batch that failed altogether is tried twice more, after a pause")
-  func failure() throws {
+  @Test func `a request without any score is repeated twice after a pause`() throws {
     var exchange = exchange(routers: 1)
     let asked = try #require(asks(exchange.submit(request, number: 3, now: .zero)).first)
     let failed = reply(asked.request.id, [nil], error: "no server")
@@ -59,8 +54,7 @@ struct ScoreExchangeTests {
     #expect(exchange.reply(failed, router: 0, now: .seconds(5)) == [.scored(number: 3, failed)])
   }
 
-  @Test("At the deadline the scores are missing, with the reason")
-  func deadline() throws {
+  @Test func `at the deadline the scores are missing with the reason`() throws {
     var exchange = exchange(routers: 1)
     _ = exchange.submit(request, number: 9, now: .zero)
     exchange.heard(router: 0, now: .seconds(50))
@@ -74,8 +68,7 @@ struct ScoreExchangeTests {
     #expect(reply.results[0].error.contains("no router answered"))
   }
 
-  @Test("An answer of another shape counts as failed")
-  func misfit() throws {
+  @Test func `a reply that does not match the request is a failure`() throws {
     var exchange = exchange(routers: 1)
     let asked = try #require(asks(exchange.submit(request, number: 0, now: .zero)).first)
     for time in [0, 2] {
@@ -92,7 +85,7 @@ struct ScoreExchangeTests {
   }
 
   func exchange(routers: Int) -> ScoreExchange {
-    ScoreExchange(routers: routers, silence: .seconds(15), deadline: .seconds(60))
+    ScoreExchange(routers: routers, silenceLimit: .seconds(15), deadline: .seconds(60))
   }
 
   let request = ScoreRequest(

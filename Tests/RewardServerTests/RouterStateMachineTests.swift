@@ -1,16 +1,15 @@
-// The router's decisions, without sockets or clocks.
+// The dispatch policy of the router, without sockets or clocks.
 
 import Engine
 import Messages
 import RewardServer
 import Testing
 
-@Suite("RouterStateMachine")
-struct DispatcherTests {
+@Suite
+struct RouterStateMachineTests {
   let client: RouterStateMachine.Peer = [1]
 
-  @Test("A request goes to a server that offers the reward, and the answer back under the client's number")
-  func simple() throws {
+  @Test func `a request goes to a server that offers the reward and the reply has the client's number`() throws {
     var machine = RouterStateMachine()
     _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
     let sent = try #require(dispatches(machine.request(request(77, ["size"]), from: client, now: .zero)).first)
@@ -20,8 +19,7 @@ struct DispatcherTests {
     #expect(answer == [Answer(client: client, reply: reply(77, "size", [0.5, nil]))])
   }
 
-  @Test("Requests spread over servers by load, and never beyond their credits")
-  func leastLoaded() {
+  @Test func `requests are spread by load within the credits`() {
     var machine = RouterStateMachine()
     for peer in 0..<3 { _ = machine.ready(server("s\(peer)", ["size"], credits: 2), from: [UInt8(peer)], now: .zero) }
     var given: [RouterStateMachine.Peer: [UInt64]] = [:]
@@ -37,8 +35,7 @@ struct DispatcherTests {
     #expect(machine.load.waiting == 1)
   }
 
-  @Test("Several rewards of a request are scored where they are offered, and answered together in order")
-  func severalRewards() throws {
+  @Test func `several rewards of a request are answered together in their order`() throws {
     var machine = RouterStateMachine()
     _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
     _ = machine.ready(server("b", ["taste"]), from: [11], now: .zero)
@@ -50,8 +47,7 @@ struct DispatcherTests {
     #expect(answer.first?.reply.results.map(\.reward) == ["taste", "size"])
   }
 
-  @Test("A silent server's work goes to another")
-  func silence() throws {
+  @Test func `the tasks of a silent server go to another`() throws {
     var machine = RouterStateMachine()
     _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
     let first = try #require(dispatches(machine.request(request(1, ["size"]), from: client, now: .zero)).first)
@@ -62,8 +58,7 @@ struct DispatcherTests {
     #expect(second.request.id == first.request.id)
   }
 
-  @Test("An answer of a server that was given up counts when it is the first, and the later one is dropped")
-  func lateAnswer() throws {
+  @Test func `the first answer of a lost or a new server counts and the second is dropped`() throws {
     var machine = RouterStateMachine()
     _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
     let sent = try #require(dispatches(machine.request(request(1, ["size"]), from: client, now: .zero)).first)
@@ -74,8 +69,7 @@ struct DispatcherTests {
     #expect(answers(machine.reply(reply(sent.request.id, "size", [2, 2]), from: [11], now: .seconds(18))).isEmpty)
   }
 
-  @Test("A request that loses three servers is given up with their names")
-  func poison() throws {
+  @Test func `a request that loses three servers is abandoned`() throws {
     var machine = RouterStateMachine()
     for peer in 0..<4 { _ = machine.ready(server("s\(peer)", ["size"]), from: [UInt8(peer)], now: .zero) }
     var effects = machine.request(request(1, ["size"]), from: client, now: .zero)
@@ -91,8 +85,7 @@ struct DispatcherTests {
     #expect(machine.load.servers == 1)
   }
 
-  @Test("A server that fails at a batch is not asked again while another one can be")
-  func failureElsewhere() throws {
+  @Test func `a failed request goes to another server`() throws {
     var machine = RouterStateMachine()
     _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
     let first = try #require(dispatches(machine.request(request(1, ["size"]), from: client, now: .zero)).first)
@@ -103,8 +96,7 @@ struct DispatcherTests {
     #expect(answers(machine.reply(reply(second.request.id, "size", [1, 2]), from: [11], now: .zero)).count == 1)
   }
 
-  @Test("A single score that is missing is an answer, a batch that failed altogether is tried again, then missing")
-  func failures() throws {
+  @Test func `a request without any score is repeated and then missing`() throws {
     var machine = RouterStateMachine()
     _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
     var effects = machine.request(request(1, ["size"]), from: client, now: .zero)
@@ -117,8 +109,7 @@ struct DispatcherTests {
     #expect(answers(effects).first?.reply.results.first?.error.contains("no model") == true)
   }
 
-  @Test("The deadline ends a wait with the reason")
-  func deadline() throws {
+  @Test func `the deadline ends a request with the reason`() throws {
     var machine = RouterStateMachine()
     _ = machine.ready(server("a", ["taste"]), from: [10], now: .zero)
     #expect(machine.request(request(1, ["size"], deadline: 1000), from: client, now: .zero).isEmpty)
@@ -130,8 +121,7 @@ struct DispatcherTests {
     #expect(answer.reply.results[0].error.contains("taste"))
   }
 
-  @Test("A gradient is asked of servers that give one, and refused by name where none of those that offer it does")
-  func gradients() throws {
+  @Test func `a request with gradients goes to servers with gradients or is refused by name`() throws {
     var machine = RouterStateMachine()
     _ = machine.ready(server("plain", ["size", "taste"], credits: 9), from: [10], now: .zero)
     _ = machine.ready(server("smooth", ["taste"], credits: 9, gradient: true), from: [11], now: .zero)
@@ -140,17 +130,16 @@ struct DispatcherTests {
     let refused = try #require(answers(machine.request(gradientRequest(2, "size"), from: client, now: .zero)).first)
     #expect(refused.reply.results[0].values == [nil, nil])
     #expect(
-      refused.reply.results[0].error == "expected a reward with a gradient, found that size of plain has none; "
-        + "these have one: taste")
+      refused.reply.results[0].error == "the reward size of plain has no gradient; "
+        + "rewards with a gradient: taste")
     #expect(machine.offers == [
       RewardVersion(name: "size", version: "1"), RewardVersion(name: "taste", version: "1", hasGradient: true),
     ])
-    // Nobody offers it yet: somebody may come.
+    // No server offers it yet, but one may join.
     #expect(machine.request(gradientRequest(3, "depth"), from: client, now: .zero).isEmpty)
   }
 
-  @Test("An answer without the gradient that was wanted, or of the wrong shape, is a failure")
-  func wrongGradients() throws {
+  @Test func `a reply without the requested gradient is a failure`() throws {
     var machine = RouterStateMachine()
     _ = machine.ready(server("smooth", ["taste"], gradient: true), from: [11], now: .zero)
     var effects = machine.request(gradientRequest(1, "taste"), from: client, now: .zero)
@@ -162,8 +151,8 @@ struct DispatcherTests {
     #expect(answers(effects).first?.reply.results.first?.values == [1, 2])
   }
 
-  @Test("Too few scores, or too many, are reported as missing with both numbers, after three tries", arguments: [1, 3])
-  func wrongNumber(count: Int) throws {
+  @Test(arguments: [1, 3])
+  func `a wrong number of scores is reported after three attempts`(count: Int) throws {
     var machine = RouterStateMachine()
     _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
     var effects = machine.request(request(1, ["size"]), from: client, now: .zero)
@@ -176,8 +165,7 @@ struct DispatcherTests {
     #expect(result.error.contains("a: size: \(count) scores for 2 images"))
   }
 
-  @Test("The same request asked twice is scored once")
-  func duplicates() {
+  @Test func `a repeated request is scored once`() {
     var machine = RouterStateMachine()
     _ = machine.ready(server("a", ["size"], credits: 5), from: [10], now: .zero)
     #expect(dispatches(machine.request(request(1, ["size"]), from: client, now: .zero)).count == 1)
@@ -185,8 +173,7 @@ struct DispatcherTests {
     #expect(dispatches(machine.request(request(1, ["size"]), from: [2], now: .zero)).count == 1)
   }
 
-  @Test("A client cannot fill the router")
-  func bounded() throws {
+  @Test func `the number of requests per client is bounded`() throws {
     var machine = RouterStateMachine()
     for id in 0..<64 { #expect(machine.request(request(UInt64(id), ["size"]), from: client, now: .zero).isEmpty) }
     let refused = try #require(answers(machine.request(request(64, ["size"]), from: client, now: .zero)).first)
@@ -194,8 +181,7 @@ struct DispatcherTests {
     #expect(machine.request(request(1, ["size"]), from: [2], now: .zero).isEmpty)
   }
 
-  @Test("A goodbye hands work on without counting against it")
-  func goodbye() throws {
+  @Test func `a goodbye does not count as a failure of the tasks`() throws {
     var machine = RouterStateMachine()
     var effects = machine.request(request(1, ["size"]), from: client, now: .zero)
     for peer in 0..<6 {
@@ -207,8 +193,8 @@ struct DispatcherTests {
     #expect(machine.load.waiting == 1)
   }
 
-  @Test("Whatever happens, every request is answered exactly once", arguments: 0..<20)
-  func invariant(seed: Int) {
+  @Test(arguments: 0..<20)
+  func `every request is answered exactly once`(seed: Int) {
     var random = Arithmetic(state: UInt64(seed) &* 7919 &+ 1)
     var machine = RouterStateMachine()
     var now = Duration.zero
@@ -245,7 +231,7 @@ struct DispatcherTests {
     #expect(machine.load.waiting == 0 && machine.load.inFlight == 0)
   }
 
-  // MARK: - Vocabulary
+  // MARK: - Helpers
 
   struct Answer: Equatable {
     let client: RouterStateMachine.Peer
@@ -263,7 +249,7 @@ struct DispatcherTests {
 
   func server(_ name: String, _ rewards: [String], credits: Int = 1, gradient: Bool = false) -> ServerReady {
     ServerReady(
-      name: name, rewards: rewards.map { RewardVersion(name: $0, version: "1", hasGradient: gradient) }, batchSize: 8,
+      name: name, rewards: rewards.map { RewardVersion(name: $0, version: "1", hasGradient: gradient) },
       credits: credits)
   }
 
@@ -275,7 +261,8 @@ struct DispatcherTests {
 
   func request(_ id: UInt64, _ rewards: [String], deadline: Int = 60_000) -> ScoreRequest {
     let images = ImageBatch(count: 2, height: 1, width: 1, pixels: [UInt8](repeating: 7, count: 6))
-    return ScoreRequest(id: id, rewards: rewards, prompts: ["a cat", "a dog"], images: .bytes(images), deadline: deadline)
+    return ScoreRequest(
+      id: id, rewards: rewards, prompts: ["a cat", "a dog"], images: .bytes(images), deadline: deadline)
   }
 
   func reply(_ id: UInt64, _ reward: String, _ values: [Float?], error: String = "") -> ScoreReply {
@@ -287,6 +274,8 @@ struct DispatcherTests {
   }
 
   func answers(_ effects: [RouterStateMachine.Effect]) -> [Answer] {
-    effects.compactMap { if case .answer(let client, let reply) = $0 { Answer(client: client, reply: reply) } else { nil } }
+    effects.compactMap {
+      if case .answer(let client, let reply) = $0 { Answer(client: client, reply: reply) } else { nil }
+    }
   }
 }
