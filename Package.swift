@@ -1,55 +1,57 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// docs/architecture.md explains the targets and their order, and Tests/LayeringTests checks the imports. A target may
-// depend only on targets above it.
+// One call per target: its name, and the modules that it imports. docs/architecture.md has the same table with words;
+// Tests/LayeringTests compares both with the imports of the sources.
 
 let modern: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
   .enableUpcomingFeature("ExistentialAny"),
 ]
-/// Numeric code is optimized in debug builds too: without optimization the tests are 50 times slower.
-let optimised: [SwiftSetting] = modern + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+/// For targets that compute: without optimization they are 50 times slower, in tests too.
+let optimized: [SwiftSetting] = modern + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
+func system(_ name: String, pkgConfig: String? = nil) -> Target {
+  .systemLibrary(name: name, path: "Sources/Shared/\(name)", pkgConfig: pkgConfig)
+}
+
+func clang(
+  _ name: String, _ dependencies: [Target.Dependency], settings: [CSetting] = [], links: [String] = []
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Sources/Shared/\(name)", cSettings: settings,
+    linkerSettings: links.map { .linkedLibrary($0) })
+}
 
 func shared(_ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = modern) -> Target {
   .target(name: name, dependencies: dependencies, path: "Sources/Shared/\(name)", swiftSettings: settings)
 }
 
-func system(_ name: String, _ pkgConfig: String? = nil) -> Target {
-  .systemLibrary(name: name, path: "Sources/Shared/\(name)", pkgConfig: pkgConfig)
+/// A role is a library, so that tests can run it in their own process, and a program of one file in `Program`.
+func library(_ name: String, _ dependencies: [Target.Dependency], path: String) -> Target {
+  let excluded = path.hasPrefix("Sources/") ? ["Program"] : []
+  return .target(name: name, dependencies: dependencies, path: path, exclude: excluded, swiftSettings: modern)
 }
 
-/// A role is a library, so that tests and `stepwise` can run it in their own process, and a program of one file.
-func role(_ name: String, program: String, _ dependencies: [Target.Dependency]) -> [Target] {
-  [
-    .target(
-      name: name, dependencies: dependencies, path: "Sources/\(name)", exclude: ["Program"], swiftSettings: modern),
-    .executableTarget(
-      name: program,
-      dependencies: [.byName(name: name), "Programs", "Configuration", arguments], path: "Sources/\(name)/Program",
-      swiftSettings: modern),
-  ]
+func program(_ name: String, _ dependencies: [Target.Dependency], path: String) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: modern)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: modern)
 }
 
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
+let programs = [
+  "stepwise", "stepwise-actor", "stepwise-learner", "stepwise-reward-server", "stepwise-bench", "stepwise-torture",
+]
 
 let package = Package(
   name: "stepwise",
-  products: [
-    .executable(name: "stepwise", targets: ["stepwise"]),
-    .executable(name: "stepwise-actor", targets: ["stepwise-actor"]),
-    .executable(name: "stepwise-learner", targets: ["stepwise-learner"]),
-    .executable(name: "stepwise-reward-server", targets: ["stepwise-reward-server"]),
-    .executable(name: "stepwise-bench", targets: ["stepwise-bench"]),
-    .executable(name: "stepwise-torture", targets: ["stepwise-torture"]),
-  ],
+  products: programs.map { .executable(name: $0, targets: [$0]) },
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
@@ -58,153 +60,144 @@ let package = Package(
   targets: [
     // C
     system("CSystem"),
-    system("CHDF5", "hdf5-serial"),
+    system("CHDF5", pkgConfig: "hdf5-serial"),
     system("CZeroMQ"),
-    system("CFreeType", "freetype2"),
-    .target(name: "CChecksum", path: "Sources/Shared/CChecksum", cSettings: [.unsafeFlags(["-O3"])]),
-    .target(
-      name: "CMessages", path: "Sources/Shared/CMessages", linkerSettings: [.linkedLibrary("protobuf-c")]),
-    .target(
-      name: "CImaging", dependencies: ["CFreeType"], path: "Sources/Shared/CImaging",
-      linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
-    .target(name: "COpenBLAS", path: "Sources/Shared/COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
-    .target(
-      name: "CKernels", dependencies: ["COpenBLAS"], path: "Sources/Shared/CKernels",
-      cSettings: [
+    system("CFreeType", pkgConfig: "freetype2"),
+    clang("CChecksum", [], settings: [.unsafeFlags(["-O3"])]),
+    clang("CMessages", [], links: ["protobuf-c"]),
+    clang("CImaging", ["CFreeType"], links: ["jpeg", "png"]),
+    clang("COpenBLAS", [], links: ["dl"]),
+    clang(
+      "CKernels", ["COpenBLAS"],
+      settings: [
         .headerSearchPath("."), .headerSearchPath("convolution"), .headerSearchPath("memory"),
         .headerSearchPath("products"), .unsafeFlags(["-O3", "-fno-math-errno"]),
       ],
-      linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+      links: ["m", "pthread"]),
+    // Libraries
     shared("Settings", []),
-    // Computation, from tensors to methods
-    shared("Engine", ["CKernels", "COpenBLAS"], optimised),
-    shared("Layers", ["Engine"], optimised),
-    shared("Imaging", ["CImaging", "Engine"], optimised),
-    shared("Models", ["Layers"], optimised),
-    shared("Diffusion", ["Models", "Layers", "Engine", "Settings"], optimised),
-    shared("Algorithms", ["Diffusion", "Layers", "Engine", "Settings"], optimised),
-    shared("Rewards", ["Models", "Layers", "Engine", "Imaging", "Settings"], optimised),
-    shared("Pretraining", ["Diffusion", "Models", "Layers", "Engine", "Imaging"], optimised),
-    // Files, messages, settings and processes
+    shared("Engine", ["CKernels", "COpenBLAS"], optimized),
+    shared("Layers", ["Engine"], optimized),
+    shared("Imaging", ["CImaging", "Engine"], optimized),
+    shared("Models", ["Engine", "Layers"], optimized),
+    shared("Diffusion", ["Engine", "Settings"], optimized),
+    shared("Algorithms", ["Diffusion", "Engine", "Settings"], optimized),
+    shared("Rewards", ["Engine", "Imaging", "Layers", "Models", "Settings"], optimized),
+    shared("Pretraining", ["Diffusion", "Engine", "Imaging", "Layers", "Models"], optimized),
     shared("Roles", []),
     shared("Durable", []),
     shared("Threads", ["CSystem", "Durable", logging]),
-    shared("Messages", ["Roles", "Engine", "CMessages"], optimised),
-    shared("Transport", ["Roles", "CZeroMQ", "Threads", "Settings", logging]),
-    shared("Replay", ["Messages", "Engine", "Settings", "CHDF5", "CChecksum"], optimised),
-    shared("Telemetry", ["Engine", "Imaging"], optimised),
+    shared("Messages", ["CMessages", "Engine", "Roles"], optimized),
+    shared("Transport", ["CZeroMQ", "Roles", "Settings", "Threads", logging]),
+    shared("Replay", ["CChecksum", "CHDF5", "Engine", "Messages", "Settings"], optimized),
+    shared("Telemetry", ["Imaging"], optimized),
     shared("Configuration", ["Settings", yaml]),
-    shared("RewardClient", ["Messages", "Transport", "Roles", "Threads", "Engine", "Settings"], optimised),
+    shared("RewardClient", ["Engine", "Messages", "Roles", "Settings", "Threads", "Transport"], optimized),
     shared(
       "Training",
       [
-        "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Telemetry", "Imaging",
-        "Durable", logging,
-      ], optimised),
+        "Algorithms", "Configuration", "Diffusion", "Durable", "Engine", "Imaging", "Layers", "Messages", "Models",
+        "Telemetry", logging,
+      ], optimized),
     shared("Supervision", ["Configuration", "Roles", "Threads"]),
     shared("Programs", ["Configuration", arguments]),
-  ]
-    // Programs
-    + role(
-      "Actor", program: "stepwise-actor",
+    // Roles and programs
+    library(
+      "RewardServer",
       [
-        "Configuration", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Roles", "Threads", "RewardClient", "Telemetry",
+        "Configuration", "Engine", "Messages", "Rewards", "Roles", "Settings", "Threads", "Transport", logging,
+      ], path: "Sources/RewardServer"),
+    program("stepwise-reward-server", ["Programs", "RewardServer", arguments], path: "Sources/RewardServer/Program"),
+    library(
+      "Actor",
+      [
+        "Configuration", "Diffusion", "Engine", "Layers", "Messages", "Models", "RewardClient", "Roles", "Settings",
+        "Threads", "Transport", logging,
+      ], path: "Sources/Actor"),
+    program("stepwise-actor", ["Actor", "Configuration", "Programs", arguments], path: "Sources/Actor/Program"),
+    library(
+      "Learner",
+      [
+        "Algorithms", "Configuration", "Diffusion", "Durable", "Engine", "Imaging", "Messages", "Models", "Replay",
+        "RewardClient", "Roles", "Threads", "Training", "Transport", logging,
+      ], path: "Sources/Learner"),
+    program("stepwise-learner", ["Learner", "Programs", arguments], path: "Sources/Learner/Program"),
+    program(
+      "stepwise",
+      [
+        "Configuration", "Diffusion", "Engine", "Imaging", "Layers", "Messages", "Models", "Pretraining", "Replay",
+        "Rewards", "Roles", "Supervision", "Telemetry", "Transport", arguments,
+      ], path: "Sources/Stepwise"),
+    program(
+      "stepwise-bench",
+      [
+        "Actor", "Configuration", "Engine", "Layers", "Learner", "Messages", "Models", "Replay", "RewardClient",
+        "RewardServer", "Roles", "Supervision", "Telemetry", "Threads", "Training", "Transport", arguments, logging,
+      ], path: "Sources/StepwiseBench"),
+    program(
+      "stepwise-torture",
+      [
+        "Actor", "Configuration", "Engine", "Learner", "Messages", "Replay", "RewardServer", "Rewards", "Roles",
+        "Supervision", "Threads", "Transport", arguments, logging,
+      ], path: "Sources/StepwiseTorture"),
+    // Tests
+    library("Fixtures", [], path: "Tests/Fixtures"),
+    tests(
+      "ActorTests",
+      [
+        "Actor", "Configuration", "Engine", "Fixtures", "Layers", "Messages", "Models", "RewardServer", "Rewards",
+        "Threads", "Transport", logging,
+      ]),
+    tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine", "Settings"]),
+    tests("ConfigurationTests", ["Configuration"]),
+    tests("EngineTests", ["Engine"]),
+    tests(
+      "FaultTests",
+      [
+        "Actor", "Configuration", "Diffusion", "Engine", "Fixtures", "Messages", "Models", "Replay", "RewardServer",
+        "Roles", "Threads", "Transport", logging,
+      ]),
+    tests("GoldenTests", ["Algorithms", "Diffusion", "Engine", "Imaging", "Layers", "Models", "Rewards", "Settings"]),
+    tests("ImagingTests", ["Engine", "Imaging"]),
+    tests("LayeringTests", []),
+    tests(
+      "LearnerTests",
+      [
+        "Engine", "Fixtures", "Learner", "Messages", "Replay", "Roles", "Settings", "Threads", "Training", "Transport",
         logging,
-      ])
-    + role(
-      "RewardServer", program: "stepwise-reward-server",
+      ]),
+    tests("MessagesTests", ["Engine", "Messages", "Roles"]),
+    tests("ModelsTests", ["Engine", "Layers", "Models"]),
+    tests("PretrainingTests", ["Engine", "Imaging", "Models", "Pretraining"]),
+    tests("ReplayTests", ["CChecksum", "Engine", "Fixtures", "Messages", "Replay", "Settings"]),
+    tests(
+      "RewardClientTests",
       [
-        "Configuration", "Settings", "Rewards", "Models", "Layers", "Engine", "Imaging", "Messages", "Transport",
-        "Roles", "Threads", logging,
-      ])
-    + role(
-      "Learner", program: "stepwise-learner",
+        "Configuration", "Engine", "Messages", "RewardClient", "RewardServer", "Rewards", "Transport", logging,
+      ]),
+    tests(
+      "RewardServerTests",
       [
-        "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Roles", "Threads",
-        "RewardClient", "Replay", "Telemetry", "Imaging", "Training", "Durable", logging,
-      ])
-    + [
-      .executableTarget(
-        name: "stepwise",
-        dependencies: [
-          "Actor", "RewardServer", "Learner", "Configuration", "Pretraining", "Rewards", "Diffusion", "Models",
-          "Layers", "Engine", "Imaging", "Messages", "Transport", "Roles", "Threads", "RewardClient", "Replay", "Telemetry",
-          "Training", "Supervision", "Durable", arguments, logging,
-        ],
-        path: "Sources/Stepwise", swiftSettings: modern),
-      .executableTarget(
-        name: "stepwise-bench",
-        dependencies: [
-          "Actor", "RewardServer", "Learner", "Configuration", "Pretraining", "Rewards", "Diffusion", "Models",
-          "Layers", "Engine", "Imaging", "Messages", "Transport", "Roles", "Threads", "RewardClient", "Replay", "Telemetry",
-          "Training", "Algorithms", "Supervision", arguments, logging,
-        ],
-        path: "Sources/StepwiseBench", swiftSettings: modern),
-      .executableTarget(
-        name: "stepwise-torture",
-        dependencies: [
-          "Actor", "RewardServer", "Learner", "Configuration", "Rewards", "Engine", "Messages", "Transport", "Roles", "Threads",
-          "Replay", "Supervision", "Durable", arguments, logging,
-        ],
-        path: "Sources/StepwiseTorture", swiftSettings: modern),
-    ]
-    + [
-      // Shared by several test targets.
-      .target(name: "Fixtures", path: "Tests/Fixtures", swiftSettings: modern),
-      tests("EngineTests", ["Engine"]),
-      tests("MessagesTests", ["Messages", "Roles", "Engine"]),
-      tests("ReplayTests", ["Fixtures", "Replay", "CChecksum", "Messages", "Engine", "Settings"]),
-      tests(
-        "LearnerTests",
-        [
-          "Fixtures", "Learner", "Training", "Replay", "Messages", "Transport", "Roles", "Threads", "Engine", "Settings",
-          logging,
-        ]),
-      tests(
-        "RunTests",
-        [
-          "Learner", "Training", "Actor", "RewardServer", "Rewards", "RewardClient", "Configuration", "Replay", "Messages", "Transport", "Roles", "Threads",
-          "Telemetry", "Engine", logging,
-        ]),
-      tests(
-        "FaultTests",
-        [
-          "Fixtures", "Training", "stepwise-learner", "Actor", "RewardServer", "Configuration", "Diffusion", "Models", "Replay", "Messages",
-          "Transport", "Roles", "Threads", "Engine", logging,
-        ]),
-      tests("ImagingTests", ["Imaging", "Engine"]),
-      tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),
-      tests("TransportTests", ["Transport", "Roles", "Threads", logging]),
-      tests("ConfigurationTests", ["Configuration"]),
-      tests(
-        "ActorTests",
-        [
-          "Fixtures", "Actor", "RewardServer", "Rewards", "Configuration", "Models", "Layers", "Engine", "Messages",
-          "Transport", "Roles", "Threads", logging,
-        ]),
-      tests(
-        "RewardServerTests",
-        ["RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Roles", "Threads", "Engine", logging]),
-      tests(
-        "RewardClientTests",
-        ["RewardClient", "RewardServer", "Rewards", "Configuration", "Messages", "Transport", "Roles", "Threads", "Engine", logging]),
-      tests("TokenizerTests", ["Models"]),
-      tests("ModelsTests", ["Models", "Layers", "Engine"]),
-      tests("RewardsTests", ["Rewards", "Imaging", "Layers", "Engine", "Settings"]),
-      tests("SafetensorsTests", ["Layers", "Engine"]),
-      tests(
-        "TrainingTests",
-        [
-          "Fixtures", "Training", "Learner", "Configuration", "Diffusion", "Models", "Layers", "Messages", "Replay", "Telemetry",
-          "Engine", logging,
-        ]),
-      tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine", "Settings"]),
-      tests(
-        "GoldenTests",
-        ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine", "Settings"]),
-      tests("TelemetryTests", ["Telemetry", "Imaging"]),
-      tests("LayeringTests", []),
-      tests("StepwiseTests", ["Fixtures", "stepwise", "stepwise-torture", "stepwise-bench", "Supervision", "Imaging", "Models", "Layers", "Engine"]),
-    ],
+        "Configuration", "Engine", "Messages", "RewardServer", "Rewards", "Roles", "Threads", "Transport", logging,
+      ]),
+    tests("RewardsTests", ["Engine", "Imaging", "Layers", "Rewards", "Settings"]),
+    tests(
+      "RunTests",
+      [
+        "Actor", "Configuration", "Engine", "Learner", "Messages", "Replay", "RewardClient", "RewardServer", "Rewards",
+        "Roles", "Telemetry", "Threads", "Training", "Transport", logging,
+      ]),
+    tests("SafetensorsTests", ["Engine", "Layers"]),
+    tests("StepwiseTests", ["Engine", "Fixtures", "Imaging", "Layers", "Models"]),
+    tests("TelemetryTests", ["Imaging", "Telemetry"]),
+    tests("TokenizerTests", ["Models"]),
+    tests(
+      "TrainingTests",
+      [
+        "Configuration", "Diffusion", "Engine", "Fixtures", "Layers", "Learner", "Messages", "Models", "Replay",
+        "Telemetry", "Training", logging,
+      ]),
+    tests("TransportTests", ["Roles", "Threads", "Transport", logging]),
+  ],
   swiftLanguageModes: [.v6]
 )

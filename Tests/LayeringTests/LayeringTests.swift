@@ -1,150 +1,54 @@
-// The house keeps its floors: every import in Sources is one that docs/architecture.md allows, and what is refused in
-// review is refused here where a program can see it.
+// The floors of the package: what a target imports is what Package.swift declares and what docs/architecture.md shows.
 
-import Foundation
 import Testing
 
-/// What each folder of Sources may import of this package and of other packages.
-private let table: [String: Set<String>] = [
-  // Floors 1 to 5: numbers.
-  "Shared/Engine": ["CKernels", "COpenBLAS"],
-  "Shared/Layers": ["Engine"],
-  "Shared/Imaging": ["CImaging", "Engine"],
-  "Shared/Models": ["Layers", "Engine"],
-  "Shared/Diffusion": ["Models", "Layers", "Engine"],
-  "Shared/Algorithms": ["Diffusion", "Layers", "Engine"],
-  "Shared/Rewards": ["Models", "Layers", "Engine", "Imaging"],
-  "Shared/Pretraining": ["Diffusion", "Models", "Layers", "Engine", "Imaging"],
-  // To the side: bytes.
-  "Shared/Messages": ["Engine", "CMessages"],
-  "Shared/Transport": ["CZeroMQ", "Logging"],
-  "Shared/Replay": ["Messages", "Engine", "CHDF5", "CChecksum"],
-  "Shared/Telemetry": ["Engine", "Imaging"],
-  "Shared/Configuration": ["Yams"],
-  "Shared/Scoring": ["Messages", "Transport", "Engine", "Configuration"],
-  // On top: roles. The actor and the reward server know no algorithm and no replay, the learner no reward.
-  "Actor": [
-    "Configuration", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Scoring", "Telemetry",
-    "Logging",
-  ],
-  "RewardServer": [
-    "Configuration", "Rewards", "Models", "Layers", "Engine", "Imaging", "Messages", "Transport", "Logging",
-  ],
-  "Learner": [
-    "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Scoring",
-    "Replay", "Telemetry", "Imaging", "Logging",
-  ],
-  "Actor/Program": ["Actor", "Configuration", "Engine", "ArgumentParser"],
-  "RewardServer/Program": ["RewardServer", "Configuration", "Engine", "ArgumentParser"],
-  "Learner/Program": ["Learner", "Configuration", "Engine", "ArgumentParser"],
-  "Stepwise": [
-    "Actor", "RewardServer", "Learner", "Configuration", "Pretraining", "Rewards", "Diffusion", "Models",
-    "Layers", "Engine", "Imaging", "Messages", "Transport", "Scoring", "Replay", "Telemetry", "ArgumentParser",
-    "Logging",
-  ],
-]
-
-/// What the toolchain brings; every target may use it.
-private let toolchain: Set<String> = ["Foundation", "Glibc", "Synchronization", "Dispatch", "Swift"]
-
-private struct Source {
-  /// From Sources on.
-  let path: String
-  let lines: [Substring]
-
-  var room: String {
-    let parts = path.split(separator: "/").dropLast()
-    if parts.first == "Shared" { return parts.prefix(2).joined(separator: "/") }
-    return parts.count > 1 && parts[1] == "Program" ? "\(parts[0])/Program" : String(parts[0])
-  }
-
-  /// Module names of the import lines, with their line numbers.
-  var imports: [(module: String, line: Int)] {
-    lines.enumerated().compactMap { number, line in
-      var words = line.split(separator: " ")
-      while let word = words.first, word.hasPrefix("@") || accessLevels.contains(String(word)) { words.removeFirst() }
-      guard words.count >= 2, words[0] == "import" else { return nil }
-      words.removeFirst()
-      if ["struct", "class", "enum", "func", "var", "let", "protocol", "typealias"].contains(words[0]) {
-        words.removeFirst()
-      }
-      return words.first.map { (String($0.split(separator: ".")[0]), number + 1) }
-    }
-  }
-}
-
-private let accessLevels: Set<String> = ["public", "package", "internal", "fileprivate", "private"]
-
-private let root = URL(fileURLWithPath: #filePath)
-  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-
-private func sources(in folder: String = "Sources", endings: Set<String> = ["swift"]) throws -> [Source] {
-  let base = root.appendingPathComponent(folder)
-  let names = try #require(FileManager.default.enumerator(atPath: base.path)).compactMap { $0 as? String }
-  return try names.sorted().filter { endings.contains(URL(fileURLWithPath: $0).pathExtension) }.map { name in
-    let text = try String(contentsOf: base.appendingPathComponent(name), encoding: .utf8)
-    return Source(path: name, lines: text.split(separator: "\n", omittingEmptySubsequences: false))
-  }
-}
-
 @Suite struct LayeringTests {
-  @Test func `every import goes down`() throws {
-    for source in try sources() {
-      let allowed = try #require(table[source.room], "Sources/\(source.path): its folder is not in the table")
-      for (module, line) in source.imports where !toolchain.contains(module) {
-        #expect(allowed.contains(module), "Sources/\(source.path):\(line): \(source.room) may not import \(module)")
+  /// Modules of the toolchain, which every target may import.
+  private static let toolchain: Set<String> = ["Foundation", "Glibc", "Synchronization", "Dispatch", "Swift", "Testing"]
+
+  @Test func `every import is declared and every declared dependency is imported`() throws {
+    for target in try DeclaredTarget.all() where !target.isC {
+      // A program's folder may lie inside its library's folder.
+      let files = try SourceFile.all(in: target.path).filter {
+        !$0.path.contains("/Program/") || target.path.hasSuffix("/Program")
       }
+      #expect(!files.isEmpty, "\(target.name): \(target.path) holds no source")
+      let imported = files.reduce(into: Set()) { $0.formUnion($1.imports) }.subtracting(Self.toolchain)
+      let declared = Set(target.dependencies.map { $0.replacing("-", with: "_") })
+      let undeclared = imported.subtracting(declared).sorted(), unused = declared.subtracting(imported).sorted()
+      #expect(undeclared.isEmpty, "Package.swift: \(target.name) imports \(undeclared) without declaring them")
+      #expect(unused.isEmpty, "Package.swift: \(target.name) declares \(unused) and does not import them")
     }
   }
 
-  @Test func `the table has no way round`() {
-    // A room's imports, followed down to the end, never come back to it.
-    let rooms = Dictionary(uniqueKeysWithValues: table.map { ($0.key.split(separator: "/").last.map(String.init)!, $0.value) }
-      .filter { $0.0 != "Program" })
-    for room in rooms.keys {
-      var reached: Set<String> = [], next = rooms[room] ?? []
+  @Test func `the table in the documentation equals the manifest`() throws {
+    let documented = try documentedTargets()
+    let declared = try DeclaredTarget.all().filter { !$0.isTest && $0.name != "Fixtures" }
+    #expect(Set(documented.keys) == Set(declared.map(\.name)), "docs/architecture.md")
+    for target in declared where documented[target.name] != nil {
+      #expect(documented[target.name] == target.dependencies, "docs/architecture.md: the row of \(target.name)")
+    }
+  }
+
+  /// What a target must not reach, directly or through others.
+  private static let walls: [String: Set<String>] = [
+    "Training": ["Transport", "Replay", "CZeroMQ", "CHDF5"],
+    "Actor": ["Algorithms", "Replay", "Training"],
+    "RewardServer": ["Algorithms", "Replay", "Training", "Diffusion"],
+    "Learner": ["Rewards"],
+    "Diffusion": ["Models", "Layers"],
+  ]
+
+  @Test func `walls between targets hold`() throws {
+    let targets = try DeclaredTarget.all()
+    let dependencies = Dictionary(uniqueKeysWithValues: targets.map { ($0.name, $0.dependencies) })
+    for (name, forbidden) in Self.walls {
+      var reached: Set<String> = [], next = try #require(dependencies[name], "\(name) is not a target")
       while !next.isEmpty {
         reached.formUnion(next)
-        next = Set(next.flatMap { rooms[$0] ?? [] }).subtracting(reached)
+        next = Set(next.flatMap { dependencies[$0] ?? [] }).subtracting(reached)
       }
-      #expect(!reached.contains(room), "\(room) reaches itself")
-    }
-  }
-
-  @Test func `no file is longer than 400 lines`() throws {
-    for source in try sources(endings: ["swift", "c", "h"]) + sources(in: "Tests") {
-      // Generated by protoc-c, never edited.
-      if source.path.contains("CMessages/") { continue }
-      #expect(source.lines.count <= 401, "\(source.path) has \(source.lines.count) lines")
-    }
-  }
-
-  @Test func `no file is called for what is in no other`() throws {
-    for source in try sources() {
-      let name = URL(fileURLWithPath: source.path).lastPathComponent.lowercased()
-      #expect(!["util", "helper", "common", "misc"].contains { name.contains($0) }, "Sources/\(source.path)")
-    }
-  }
-
-  @Test func `nothing is forced and nothing is left for later`() throws {
-    let refused = ["try!", " as! ", "TODO", "FIXME", "not implemented"]
-    for source in try sources() {
-      for (number, line) in source.lines.enumerated() {
-        for word in refused where line.contains(word) {
-          Issue.record("Sources/\(source.path):\(number + 1): \(word) in \(line)")
-        }
-        let isUnchecked = line.contains("@unchecked Sendable") || line.contains("nonisolated(unsafe)")
-        #expect(
-          !isUnchecked || line.contains("//"),
-          "Sources/\(source.path):\(number + 1): the reason must stand on the same line")
-      }
-    }
-  }
-
-  @Test func `every file opens with what it guarantees`() throws {
-    for source in try sources(endings: ["swift", "c"]) where !source.path.contains("CMessages/") {
-      let first = source.lines.first { !$0.hasPrefix("#!") && !$0.hasPrefix("// swift-tools-version") }
-      #expect(first?.hasPrefix("//") == true || first?.hasPrefix("/*") == true, "Sources/\(source.path)")
+      #expect(reached.isDisjoint(with: forbidden), "\(name) reaches \(reached.intersection(forbidden).sorted())")
     }
   }
 }
