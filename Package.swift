@@ -204,7 +204,12 @@ let package = Package(
         ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine", "Settings"]),
       tests("TelemetryTests", ["Telemetry", "Imaging"]),
       tests("LayeringTests", []),
-      tests("StepwiseTests", ["Fixtures", "stepwise", "stepwise-torture", "stepwise-bench", "Supervision", "Imaging", "Models", "Layers", "Engine"]),
+      tests(
+        "StepwiseTests",
+        [
+          "Fixtures", "stepwise", "stepwise-actor", "stepwise-learner", "stepwise-reward-server", "stepwise-torture",
+          "stepwise-bench", "Imaging", "Models", "Layers", "Engine",
+        ]),
     ],
   swiftLanguageModes: [.v6]
 )
