@@ -6,6 +6,7 @@ import Foundation
 import Learner
 import Messages
 import Replay
+import Roles
 import Supervision
 import Synchronization
 import Threads
@@ -130,7 +131,7 @@ struct ReplayInsertion {
     return try store.entries.count { groups.isUnchanged(try store.group($0.number)) }
   }
 
-  private func context(_ keys: String?, _ role: KeyRole) throws -> Context {
+  private func context(_ keys: String?, _ role: Role) throws -> Context {
     guard let keys else { return try Context() }
     return try Context(ioThreads: 2, security: Security(folder: keys, insecure: false, role: role), logger: quiet)
   }
@@ -138,10 +139,10 @@ struct ReplayInsertion {
   private func makeKeys(_ folder: URL) throws -> String {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     var list = AllowList()
-    for role in [KeyRole.learner, .actor] {
+    for role in [Role.learner, .actor] {
       let pair = try KeyPair()
-      try pair.write(to: "\(folder.path)/\(role.name).key")
-      try list.add(AllowedKey(role: role, publicKey: pair.publicKey, name: role.name))
+      try pair.write(to: "\(folder.path)/\(role.rawValue).key")
+      try list.add(AllowedKey(role: role, publicKey: pair.publicKey, name: role.rawValue))
     }
     try list.write(to: "\(folder.path)/\(Keyring.allowListName)")
     return folder.path
