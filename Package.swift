@@ -80,9 +80,9 @@ let package = Package(
     shared("Engine", ["CKernels", "COpenBLAS"], optimised),
     shared("Layers", ["Engine"], optimised),
     shared("Imaging", ["CImaging", "Engine"], optimised),
-    shared("Models", ["Layers"], optimised),
-    shared("Diffusion", ["Models", "Layers", "Engine", "Settings"], optimised),
-    shared("Algorithms", ["Diffusion", "Layers", "Engine", "Settings"], optimised),
+    shared("Models", ["Layers", "Engine"], optimised),
+    shared("Diffusion", ["Engine", "Settings"], optimised),
+    shared("Algorithms", ["Diffusion", "Engine", "Settings"], optimised),
     shared("Rewards", ["Models", "Layers", "Engine", "Imaging", "Settings"], optimised),
     shared("Pretraining", ["Diffusion", "Models", "Layers", "Engine", "Imaging"], optimised),
     // Files, messages, settings and processes
@@ -92,7 +92,7 @@ let package = Package(
     shared("Messages", ["Roles", "Engine", "CMessages"], optimised),
     shared("Transport", ["Roles", "CZeroMQ", "Threads", "Settings", logging]),
     shared("Replay", ["Messages", "Engine", "Settings", "CHDF5", "CChecksum"], optimised),
-    shared("Telemetry", ["Engine", "Imaging"], optimised),
+    shared("Telemetry", ["Imaging"], optimised),
     shared("Configuration", ["Settings", yaml]),
     shared("RewardClient", ["Messages", "Transport", "Roles", "Threads", "Engine", "Settings"], optimised),
     shared(

@@ -71,7 +71,7 @@ package struct RunPlan {
     return children
   }
 
-  private func endpoints(_ network: Configuration.Network) -> [String] {
+  private func endpoints(_ network: NetworkSettings) -> [String] {
     func list(_ endpoints: [String]) -> String { "[\(endpoints.map { "\"\($0)\"" }.joined(separator: ", "))]" }
     return [
       "network.learner=\"\(network.learner)\"", "network.notices=\"\(network.notices)\"",
