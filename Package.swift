@@ -108,43 +108,40 @@ let package = Package(
     + role(
       "Actor", program: "stepwise-actor",
       [
-        "Configuration", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Roles", "Threads", "RewardClient", "Telemetry",
-        logging,
+        "Configuration", "Settings", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Roles", "Threads",
+        "RewardClient", logging,
       ])
     + role(
       "RewardServer", program: "stepwise-reward-server",
       [
-        "Configuration", "Settings", "Rewards", "Models", "Layers", "Engine", "Imaging", "Messages", "Transport",
-        "Roles", "Threads", logging,
+        "Configuration", "Settings", "Rewards", "Engine", "Messages", "Transport", "Roles", "Threads", logging,
       ])
     + role(
       "Learner", program: "stepwise-learner",
       [
-        "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Roles", "Threads",
-        "RewardClient", "Replay", "Telemetry", "Imaging", "Training", "Durable", logging,
+        "Configuration", "Algorithms", "Diffusion", "Models", "Engine", "Messages", "Transport", "Roles", "Threads",
+        "RewardClient", "Replay", "Imaging", "Training", "Durable", logging,
       ])
     + [
       .executableTarget(
         name: "stepwise",
         dependencies: [
-          "Actor", "RewardServer", "Learner", "Configuration", "Pretraining", "Rewards", "Diffusion", "Models",
-          "Layers", "Engine", "Imaging", "Messages", "Transport", "Roles", "Threads", "RewardClient", "Replay", "Telemetry",
-          "Training", "Supervision", "Durable", arguments, logging,
+          "Configuration", "Pretraining", "Rewards", "Diffusion", "Models", "Layers", "Engine", "Imaging", "Messages",
+          "Transport", "Roles", "Replay", "Telemetry", "Supervision", arguments,
         ],
         path: "Sources/Stepwise", swiftSettings: modern),
       .executableTarget(
         name: "stepwise-bench",
         dependencies: [
-          "Actor", "RewardServer", "Learner", "Configuration", "Pretraining", "Rewards", "Diffusion", "Models",
-          "Layers", "Engine", "Imaging", "Messages", "Transport", "Roles", "Threads", "RewardClient", "Replay", "Telemetry",
-          "Training", "Algorithms", "Supervision", arguments, logging,
+          "Actor", "RewardServer", "Learner", "Configuration", "Models", "Layers", "Engine", "Messages", "Transport",
+          "Roles", "Threads", "RewardClient", "Replay", "Telemetry", "Training", "Supervision", arguments, logging,
         ],
         path: "Sources/StepwiseBench", swiftSettings: modern),
       .executableTarget(
         name: "stepwise-torture",
         dependencies: [
-          "Actor", "RewardServer", "Learner", "Configuration", "Rewards", "Engine", "Messages", "Transport", "Roles", "Threads",
-          "Replay", "Supervision", "Durable", arguments, logging,
+          "Actor", "RewardServer", "Learner", "Configuration", "Rewards", "Engine", "Messages", "Transport", "Roles",
+          "Threads", "Replay", "Supervision", arguments, logging,
         ],
         path: "Sources/StepwiseTorture", swiftSettings: modern),
     ]
@@ -163,14 +160,14 @@ let package = Package(
       tests(
         "RunTests",
         [
-          "Learner", "Training", "Actor", "RewardServer", "Rewards", "RewardClient", "Configuration", "Replay", "Messages", "Transport", "Roles", "Threads",
-          "Telemetry", "Engine", logging,
+          "Learner", "Training", "Actor", "RewardServer", "Rewards", "RewardClient", "Configuration", "Replay",
+          "Messages", "Transport", "Roles", "Threads", "Telemetry", "Engine", logging,
         ]),
       tests(
         "FaultTests",
         [
-          "Fixtures", "Training", "stepwise-learner", "Actor", "RewardServer", "Configuration", "Diffusion", "Models", "Replay", "Messages",
-          "Transport", "Roles", "Threads", "Engine", logging,
+          "Fixtures", "stepwise-learner", "Actor", "RewardServer", "Configuration", "Diffusion", "Models", "Replay",
+          "Messages", "Transport", "Roles", "Threads", "Engine", logging,
         ]),
       tests("ImagingTests", ["Imaging", "Engine"]),
       tests("PretrainingTests", ["Pretraining", "Models", "Imaging", "Engine"]),

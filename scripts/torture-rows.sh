@@ -32,7 +32,7 @@ done <<'ROWS'
 learner-killed --pause 1 --only kill-of-learner
 learner-ended --pause 2 --only terminate-of-learner
 actors-killed --pause 0.5 --only kill-of-actor
-servers-and-routers-killed --pause 1 --only kill-of-rewardServer kill-of-router --reward-servers 4
+servers-and-routers-killed --pause 1 --only kill-of-reward-server kill-of-router --reward-servers 4
 stopped-15-s --pause 20 --only pause --stop 15
 slow-actor-60-s --pause 60 --only pause-of-actor --stop 60
 connections --pause 1 --only cut hold

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Roles
 import Supervision
 
 @main
@@ -51,7 +52,7 @@ struct TortureCommand: ParsableCommand {
     for (value, name) in counts where value < 1 {
       throw ValidationError("--\(name): expected at least 1, found \(value)")
     }
-    let parts = ["router", "rewardServer", "actor", "learner"]
+    let parts = [Role.router, .rewardServer, .actor, .learner].map(\.rawValue)
     let known = TortureFault.names + TortureFault.names.flatMap { fault in parts.map { "\(fault) \($0)" } }
     for fault in only where !known.contains(fault) {
       throw ValidationError(
