@@ -164,7 +164,7 @@ private func withPrograms(
 
 @Suite struct QuickstartTests {
   @Test(arguments: [
-    (["--reward", "aesthetic"], "reward.aestheticModel"), (["--reward", "beauty"], "found beauty"),
+    (["--reward", "aesthetic"], "reward.models: {aesthetic: PATH}"), (["--reward", "beauty"], "found beauty"),
     (["--reward", "colourfulness", "--resume", "--name", "none"], "holds no run to resume"),
   ])
   func `an error says what a quickstart lacks, before it trains`(arguments: [String], text: String) throws {
