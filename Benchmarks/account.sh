@@ -4,15 +4,15 @@
 #
 #   Benchmarks/account.sh [PYTHON]                 PYTHON as for Benchmarks/replay.sh
 #
-# Variables: ROUNDS of Reverb (10), MINUTES of the learner (1), which is ended as often as the time allows, and STEPWISE
-# (.build/release/stepwise).
+# Variables: ROUNDS of Reverb (10), MINUTES of the learner (1), which is ended as often as the time allows, and TORTURE
+# (.build/release/stepwise-torture).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${1:-python3}
 rounds=${ROUNDS:-10}
 minutes=${MINUTES:-1}
-stepwise=${STEPWISE:-.build/release/stepwise}
-[ -x "$stepwise" ] || { echo "$stepwise is missing; run: swift build -c release" >&2; exit 1; }
+torture=${TORTURE:-.build/release/stepwise-torture}
+[ -x "$torture" ] || { echo "$torture is missing; run: swift build -c release --product stepwise-torture" >&2; exit 1; }
 "$python" -c 'import reverb' 2>/dev/null || {
   echo "$python has no dm-reverb; the comment at the top of Benchmarks/replay.sh says how to install it" >&2
   exit 1
@@ -23,6 +23,6 @@ for end in kill stop; do
   "$python" Benchmarks/peers/reverb_account.py --rounds "$rounds" --end "$end" 2>/dev/null >"$results/reverb-$end.json"
 done
 # When a guarantee was broken, the account is printed and the script ends.
-"$stepwise" torture --minutes "$minutes" --pause 2 --only "kill learner" --json "$results/stepwise-kill.json" >&2
-"$stepwise" torture --minutes "$minutes" --pause 2 --only "terminate learner" --json "$results/stepwise-stop.json" >&2
+"$torture" --minutes "$minutes" --pause 2 --only "kill learner" --json "$results/stepwise-kill.json" >&2
+"$torture" --minutes "$minutes" --pause 2 --only "terminate learner" --json "$results/stepwise-stop.json" >&2
 python3 Benchmarks/tables.py account "$results" docs/faults.md

@@ -5,17 +5,17 @@
 #
 #   Benchmarks/actors.sh [ACTORS...]
 #
-# Variables: MINUTES per measurement (1), STEPWISE (.build/release/stepwise), RESULTS (runs/benchmarks/actors), the
+# Variables: MINUTES per measurement (1), TORTURE (.build/release/stepwise-torture), RESULTS (runs/benchmarks/actors), the
 # folder of the results.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 minutes=${MINUTES:-1}
 results=${RESULTS:-runs/benchmarks/actors}
-stepwise=${STEPWISE:-.build/release/stepwise}
-[ -x "$stepwise" ] || { echo "$stepwise is missing; run: swift build -c release" >&2; exit 1; }
+torture=${TORTURE:-.build/release/stepwise-torture}
+[ -x "$torture" ] || { echo "$torture is missing; run: swift build -c release --product stepwise-torture" >&2; exit 1; }
 mkdir -p "$results"
 for actors in ${@:-1 4 16 64 256}; do
-  "$stepwise" torture --calm --actors "$actors" --batch 1 --pace 1000 --minutes "$minutes" \
+  "$torture" --calm --actors "$actors" --batch 1 --pace 1000 --minutes "$minutes" \
     --json "$results/$actors.json"
 done
 python3 Benchmarks/tables.py actors "$results" docs/benchmarks.md

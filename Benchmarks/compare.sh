@@ -7,7 +7,7 @@
 # PYTHON needs the packages of Benchmarks/peers/requirements.txt:
 #   python3 -m venv .venv-peers && .venv-peers/bin/pip install -r Benchmarks/peers/requirements.txt
 # Variables: ROUNDS (3), RUNS per round (3), THREADS (all cores), WORKS (unet-forward unet-lora vae-decode sdpo-emoji
-# sdpo-sd2), STEPWISE (.build/release/stepwise) and RESULTS (runs/benchmarks/compare), a folder with one JSON line per
+# sdpo-sd2), BENCH (.build/release/stepwise-bench) and RESULTS (runs/benchmarks/compare), a folder with one JSON line per
 # run, to which later calls append.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,8 +17,8 @@ runs=${RUNS:-3}
 threads=${THREADS:-$(nproc)}
 results=${RESULTS:-runs/benchmarks/compare}
 works=${WORKS:-unet-forward unet-lora vae-decode sdpo-emoji sdpo-sd2}
-stepwise=${STEPWISE:-.build/release/stepwise}
-[ -x "$stepwise" ] || { echo "$stepwise is missing; run: swift build -c release" >&2; exit 1; }
+bench=${BENCH:-.build/release/stepwise-bench}
+[ -x "$bench" ] || { echo "$bench is missing; run: swift build -c release --product stepwise-bench" >&2; exit 1; }
 "$python" -c 'import torch, diffusers, peft' || {
   echo "$python has no torch, diffusers or peft; the comment at the top of $0 says how to install them" >&2
   exit 1
@@ -43,7 +43,7 @@ for round in $(seq "$rounds"); do
     echo "round $round of $rounds: $work" >&2
     "$python" "Benchmarks/peers/${words[0]}.py" "${words[@]:1}" --threads "$threads" 2>/dev/null |
       tail -n 1 >>"$results/$work.peer.jsonl"
-    "$stepwise" bench "${words[@]}" --threads "$threads" --json 2>/dev/null >>"$results/$work.project.jsonl"
+    "$bench" "${words[@]}" --threads "$threads" --json 2>/dev/null >>"$results/$work.project.jsonl"
   done
 done
 python3 Benchmarks/tables.py compare "$results" docs/benchmarks.md

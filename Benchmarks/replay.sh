@@ -7,7 +7,7 @@
 # PYTHON needs dm-reverb, which exists for Python up to 3.11 and needs the TensorFlow of its release:
 #   python3.11 -m venv .venv-reverb && .venv-reverb/bin/pip install dm-reverb 'tensorflow-cpu~=2.14.0' 'numpy<2'
 # Variables: ROUNDS (5), SECONDS_EACH, seconds per measurement (3), FOLDER, on the disk to measure (runs/benchmarks),
-# STEPWISE (.build/release/stepwise), SYSTEM_PYTHON (/usr/bin/python3), and RESULTS (runs/benchmarks/replay), a folder
+# BENCH (.build/release/stepwise-bench), SYSTEM_PYTHON (/usr/bin/python3), and RESULTS (runs/benchmarks/replay), a folder
 # with one JSON line per measurement, to which later calls append. SYSTEM_PYTHON needs the Debian package python3-zmq,
 # which uses the same libzmq and libsodium as Stepwise; pyzmq from PyPI has newer versions, whose CURVE is a third
 # faster.
@@ -19,8 +19,8 @@ length=${SECONDS_EACH:-3}
 system_python=${SYSTEM_PYTHON:-/usr/bin/python3}
 folder=${FOLDER:-runs/benchmarks}
 results=${RESULTS:-runs/benchmarks/replay}
-stepwise=${STEPWISE:-.build/release/stepwise}
-[ -x "$stepwise" ] || { echo "$stepwise is missing; run: swift build -c release" >&2; exit 1; }
+bench=${BENCH:-.build/release/stepwise-bench}
+[ -x "$bench" ] || { echo "$bench is missing; run: swift build -c release --product stepwise-bench" >&2; exit 1; }
 "$python" -c 'import reverb' 2>/dev/null || {
   echo "$python has no dm-reverb; the comment at the top of $0 says how to install it" >&2
   exit 1
@@ -34,7 +34,7 @@ mkdir -p "$results" "$folder"
 for round in $(seq "$rounds"); do
   echo "round $round of $rounds" >&2
   "$python" Benchmarks/peers/reverb_replay.py --seconds "$length" --load 1x25 2x25 2>/dev/null >>"$results/reverb.jsonl"
-  "$stepwise" bench replay --seconds "$length" --folder "$folder" --json >>"$results/stepwise.jsonl"
+  "$bench" replay --seconds "$length" --folder "$folder" --json >>"$results/stepwise.jsonl"
   "$system_python" Benchmarks/peers/zeromq_ceiling.py --seconds "$length" >>"$results/zeromq.jsonl"
   "$system_python" Benchmarks/peers/zeromq_ceiling.py --seconds "$length" --load 1x16 1x64 --disk "$folder/ceiling.bin" \
     >>"$results/zeromq.jsonl"

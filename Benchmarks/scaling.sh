@@ -6,15 +6,15 @@
 #   Benchmarks/scaling.sh
 #
 # Takes about an hour on two cores; POINTS=few measures only the smallest sizes. Other variables: RUNS, timed runs per
-# point (2), STEPWISE (.build/release/stepwise), and RESULTS (runs/benchmarks/scaling), a folder with one JSON line per
+# point (2), BENCH (.build/release/stepwise-bench), and RESULTS (runs/benchmarks/scaling), a folder with one JSON line per
 # point, which is emptied first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${RUNS:-2}
 results=${RESULTS:-runs/benchmarks/scaling}
 all=$(nproc)
-stepwise=${STEPWISE:-.build/release/stepwise}
-[ -x "$stepwise" ] || { echo "$stepwise is missing; run: swift build -c release" >&2; exit 1; }
+bench=${BENCH:-.build/release/stepwise-bench}
+[ -x "$bench" ] || { echo "$bench is missing; run: swift build -c release --product stepwise-bench" >&2; exit 1; }
 mkdir -p "$results"
 rm -f "$results"/*.jsonl
 
@@ -25,16 +25,16 @@ else
 fi
 
 unet() {
-  "$stepwise" bench unet --config Benchmarks/sd-turbo/unet/config.json --runs "$runs" --json "$@" 2>/dev/null \
+  "$bench" unet --config Benchmarks/sd-turbo/unet/config.json --runs "$runs" --json "$@" 2>/dev/null \
     >>"$results/unet.jsonl" || echo "could not measure: unet $*" >&2
 }
 
 for threads in 1 "$all"; do
-  "$stepwise" bench kernels --only "sum" --threads "$threads" --json 2>/dev/null >>"$results/peak.jsonl"
+  "$bench" kernels --only "sum" --threads "$threads" --json 2>/dev/null >>"$results/peak.jsonl"
   for side in $sides; do unet --latent "$side" --threads "$threads"; done
   for side in $sides; do unet --latent "$side" --threads "$threads" --mode lora; done
   for side in $decoded; do
-    "$stepwise" bench vae --config Benchmarks/sd-turbo/vae/config.json --latent "$side" --runs "$runs" \
+    "$bench" vae --config Benchmarks/sd-turbo/vae/config.json --latent "$side" --runs "$runs" \
       --threads "$threads" --json 2>/dev/null >>"$results/vae.jsonl"
   done
 done

@@ -3,5 +3,5 @@
 # how much the memory, descriptors and threads of each role grew from the first half to the second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-swift build --configuration release --product stepwise
-exec .build/release/stepwise torture --calm --minutes "${1:-5}" --pace 20 --kept 20000 --json "${2:-soak.json}"
+swift build --configuration release --product stepwise-torture
+exec .build/release/stepwise-torture --calm --minutes "${1:-5}" --pace 20 --kept 20000 --json "${2:-soak.json}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The fault table row by row: `stepwise torture` with one kind of fault per row, for MINUTES (default 5) each, with all
+# The fault table row by row: `stepwise-torture` with one kind of fault per row, for MINUTES (default 5) each, with all
 # accounts in FOLDER (default torture-rows). AT_ONCE rows (default 1) run at the same time; they mostly wait. Exits with
 # status 1 when a guarantee was broken.
 #
@@ -10,11 +10,11 @@ minutes="${1:-5}"
 folder="${2:-torture-rows}"
 at_once="${AT_ONCE:-1}"
 mkdir -p "$folder"
-swift build --configuration release --product stepwise
+swift build --configuration release --product stepwise-torture
 torture() {
   local name=$1
   shift
-  .build/release/stepwise torture --minutes "$minutes" --json "$folder/$name.json" "$@" >"$folder/$name.txt" 2>&1 ||
+  .build/release/stepwise-torture --minutes "$minutes" --json "$folder/$name.json" "$@" >"$folder/$name.txt" 2>&1 ||
     touch "$folder/bad"
 }
 rm -f "$folder/bad"
@@ -32,7 +32,7 @@ done <<'ROWS'
 learner-killed --pause 1 --only kill-of-learner
 learner-ended --pause 2 --only terminate-of-learner
 actors-killed --pause 0.5 --only kill-of-actor
-servers-and-routers-killed --pause 1 --only kill-of-rewardServer kill-of-router --reward-servers 4
+servers-and-routers-killed --pause 1 --only kill-of-reward-server kill-of-router --reward-servers 4
 stopped-15-s --pause 20 --only pause --stop 15
 slow-actor-60-s --pause 60 --only pause-of-actor --stop 60
 connections --pause 1 --only cut hold

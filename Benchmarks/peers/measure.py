@@ -1,4 +1,4 @@
-"""Shared by the PyTorch benchmarks: arguments, repeated timing, and a report in the keys of `stepwise bench --json`."""
+"""Shared by the PyTorch benchmarks: arguments, repeated timing, and a report in the keys of `stepwise-bench --json`."""
 
 import argparse
 import json

@@ -3,7 +3,7 @@
 usage: reverb_replay.py [--seconds 5] [--bytes 65536 1048576] [--load 1x1 1x25 2x25]
 
 Requires dm-reverb with TensorFlow (Python up to 3.11; see the top of Benchmarks/replay.sh). Prints one JSON line per
-measurement, with the keys of `stepwise bench replay --json`. Every item has one of 16 arrays of random numbers, which,
+measurement, with the keys of `stepwise-bench replay --json`. Every item has one of 16 arrays of random numbers, which,
 like latents, cannot be compressed. An inserted item counts when the table has completed the insertion, a sampled one
 when its size and its first and last element are those of one of the arrays.
 """

@@ -4,7 +4,7 @@ usage: zeromq_ceiling.py [--seconds 5] [--bytes 65536 1048576] [--load 1x25 2x25
                          [--disk FILE]
 
 Requires pyzmq. With --disk the ROUTER writes all waiting messages to FILE, syncs it once, and then answers. Prints one
-JSON line per measurement, with the keys of `stepwise bench replay --json`.
+JSON line per measurement, with the keys of `stepwise-bench replay --json`.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-// `stepwise`, the user's tool: a subcommand a file.
+// `stepwise`, the user's program; each subcommand has a file.
 
 import ArgumentParser
 
@@ -8,8 +8,8 @@ struct Stepwise: ParsableCommand {
     commandName: "stepwise",
     abstract: "Fine-tune few-step text-to-image diffusion models by reinforcement learning.",
     discussion: """
-      Begin with `stepwise quickstart`. A run of one's own is a YAML file (see configs/) given to `stepwise run`, \
-      which starts learner, router, reward server and actors on this machine.
+      Start with `stepwise quickstart`. To train with your own settings, pass a YAML file (see configs/) to \
+      `stepwise run`, which starts a learner, routers, reward servers and actors on this machine.
       """,
     subcommands: [
       QuickstartCommand.self, RunCommand.self, GenerateCommand.self, EvaluateCommand.self,

@@ -1,5 +1,5 @@
-// `stepwise-bench`: how fast this machine does what training consists of, in the units and with the JSON keys of
-// Benchmarks/peers, which do the same work in PyTorch.
+// `stepwise-bench`: measures the parts of training on this machine, with the units and JSON keys of Benchmarks/peers,
+// which do the same work in PyTorch.
 
 import ArgumentParser
 import Engine
@@ -8,20 +8,22 @@ import Foundation
 @main
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "stepwise-bench", abstract: "Measure networks, an epoch of SDPO, kernels, and the wire on this machine.",
+    commandName: "stepwise-bench",
+    abstract: "Measure networks, epochs of SDPO, kernels, the router and the replay on this machine.",
     discussion: """
-      Networks are made from a config.json with random weights, so nothing need be downloaded. \
-      Benchmarks/compare.sh runs these beside PyTorch.
+      Networks are created from a config.json with random weights, so no checkpoint is needed. Benchmarks/compare.sh \
+      compares them with PyTorch.
       """,
-    subcommands: [BenchUNet.self, BenchVAE.self, BenchText.self, BenchSDPO.self, BenchKernels.self, BenchWire.self,
+    subcommands: [
+      BenchUNet.self, BenchVAE.self, BenchText.self, BenchSDPO.self, BenchKernels.self, BenchWire.self,
       BenchReplay.self,
     ])
 }
 
-/// What all benchmarks take.
+/// Options of all benchmarks that compute.
 struct BenchOptions: ParsableArguments {
-  @Option(help: "Worker threads; all cores when absent.") var threads: Int?
-  @Option(help: "Seed of weights and inputs.") var seed: UInt64 = 0
+  @Option(help: "Worker threads. (default: all cores)") var threads: Int?
+  @Option(help: "Seed of the weights and inputs.") var seed: UInt64 = 0
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {
@@ -30,13 +32,13 @@ struct BenchOptions: ParsableArguments {
     }
   }
 
-  /// Starts the arithmetic.
+  /// Starts the compute threads.
   func start() throws {
     try Compute.start(threads: threads)
     FileHandle.standardError.write(Data("\(Compute.summary)\n".utf8))
   }
 
-  /// Prints a result: as JSON, or as the line for people.
+  /// Prints a result as JSON, or as text.
   func show(_ report: some Encodable, text: String) throws {
     guard json else { return print(text) }
     let encoder = JSONEncoder()
@@ -46,7 +48,7 @@ struct BenchOptions: ParsableArguments {
   }
 }
 
-/// Requires option values above zero, naming the one that is not.
+/// Throws `ValidationError` with the name of an option whose value is not positive.
 func requirePositive(_ options: KeyValuePairs<String, Int>) throws {
   for (name, value) in options where value < 1 {
     throw ValidationError("--\(name): expected a positive number, found \(value)")

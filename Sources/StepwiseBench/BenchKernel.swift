@@ -1,13 +1,13 @@
-// The kernels that `stepwise bench kernels` measures, with what each has to do at the least.
+// The kernels that `stepwise-bench kernels` measures, with their operations or bytes.
 
 import Engine
 
 /// One kernel at one shape.
 struct BenchKernel {
   enum Unit: String {
-    /// Floating-point operations of the direct method, two to a multiply-add; a faster method may exceed the peak.
+    /// Floating-point operations of the direct method, two per multiply-add; a faster method can exceed the peak.
     case operations = "GFLOP/s"
-    /// Bytes read and written, each tensor once.
+    /// Bytes of the tensors that are read and written, each once.
     case bytes = "GB/s"
   }
 
@@ -15,12 +15,12 @@ struct BenchKernel {
   let unit: Unit
   /// Operations or bytes of one run.
   let amount: Double
-  /// Makes the inputs, and gives the work to be timed.
+  /// Creates the inputs, and returns the work to measure.
   let prepare: () -> () -> Void
 
-  /// What the others' operations are held against.
+  /// Its rate is the peak for operations.
   static var peakProduct: BenchKernel { product(2048, 2048, 2048) }
-  /// What the others' bytes are held against.
+  /// Its rate is the peak for bytes.
   static var peakCopy: BenchKernel { moving("copy", [1 << 25], reads: 1, writes: 1) { x in { _ = x * 1 } } }
 
   static var all: [BenchKernel] { products + convolutions + attentions + movers }
@@ -62,7 +62,7 @@ struct BenchKernel {
       moving("GEGLU", [4096, 2560], reads: 1, writes: 0.5) { x in { _ = x.geglu() } },
       moving("softmax", [4096, 1024], reads: 1, writes: 1) { x in { _ = x.softmax() } },
       moving("add", [4096, 1280], reads: 2, writes: 1) { x in { _ = x + x } },
-      moving("add a channel's shift", [1, 64, 64, 320], reads: 1, writes: 1) { x in
+      moving("add a shift per channel", [1, 64, 64, 320], reads: 1, writes: 1) { x in
         let shift = Tensor.ones([1, 1, 1, 320])
         return { _ = x + shift }
       },
@@ -83,7 +83,9 @@ struct BenchKernel {
   }
 
   private static func product(_ m: Int, _ n: Int, _ k: Int) -> BenchKernel {
-    BenchKernel(name: "product", shape: "\(m) x \(k) x \(n)", unit: .operations, amount: 2 * Double(m * n) * Double(k)) {
+    BenchKernel(
+      name: "product", shape: "\(m) x \(k) x \(n)", unit: .operations, amount: 2 * Double(m * n) * Double(k)
+    ) {
       let (a, b) = (numbers([m, k]), numbers([k, n], "y"))
       return { _ = a.matmul(b) }
     }
@@ -99,7 +101,7 @@ struct BenchKernel {
     }
   }
 
-  /// - Parameter gradient: the forward pass and the input's gradient, as training through frozen weights has it.
+  /// - Parameter gradient: adds the gradient with respect to the input, as in training through frozen weights.
   private static func convolution(
     _ side: Int, _ inputs: Int, _ outputs: Int, _ kernel: Int, _ stride: Int, gradient: Bool
   ) -> BenchKernel {
@@ -123,7 +125,7 @@ struct BenchKernel {
     return BenchKernel(
       name: gradient ? "attention, forward and backward" : "attention",
       shape: "\(n) on \(m) tokens, \(heads) heads of \(width / heads)", unit: .operations,
-      // Backward: the scores again, and the gradients of scores, queries, keys and values.
+      // The backward pass recomputes the scores, and computes the gradients of scores, queries, keys and values.
       amount: gradient ? 3.5 * operations : operations
     ) {
       let q = numbers([1, n, width]), k = numbers([1, m, width], "k"), v = numbers([1, m, width], "v")
@@ -132,7 +134,10 @@ struct BenchKernel {
     }
   }
 
-  /// A kernel that is bound by memory: so many tensors of the input's size read and written.
+  /// A kernel that is bound by memory.
+  ///
+  /// - Parameters:
+  ///   - reads, writes: tensors of the size of the input.
   private static func moving(
     _ name: String, _ shape: [Int], reads: Double, writes: Double, _ work: @escaping (Tensor) -> () -> Void
   ) -> BenchKernel {

@@ -1,5 +1,5 @@
-// `stepwise bench kernels`: each kernel at the shapes of SD-Turbo and of the embedded model, beside what this machine
-// can do: the rate of a large product for what multiplies, of a large copy for what moves.
+// `stepwise-bench kernels`: each kernel at the shapes of SD-Turbo and of the embedded model, compared with the peak of
+// this machine: a large matrix product for kernels that compute, a large copy for kernels that move memory.
 
 import ArgumentParser
 import Engine
@@ -9,17 +9,18 @@ import Telemetry
 
 struct BenchKernels: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "kernels", abstract: "Each kernel's GFLOP/s or GB/s beside this machine's measured peak.")
+    commandName: "kernels",
+    abstract: "Measure the GFLOP/s or GB/s of each kernel, compared with the peak of this machine.")
 
-  @Option(help: "Seconds to repeat each kernel for; the fastest run counts.") var seconds = 0.3
-  @Option(help: "Only kernels whose name contains this.") var only: String?
+  @Option(help: "Seconds to repeat each kernel; the fastest run counts.") var seconds = 0.3
+  @Option(help: "Measure only kernels whose name contains this text.") var only: String?
   @OptionGroup var options: BenchOptions
 
   struct Report: Encodable {
     struct Kernel: Encodable {
       let name, shape, unit: String
       let milliseconds, rate: Double
-      /// Of the peak of its unit.
+      /// Share of the peak.
       let share: Double
     }
 
@@ -40,7 +41,7 @@ struct BenchKernels: ParsableCommand {
     let kernels = BenchKernel.all.filter { kernel in only.map { kernel.name.contains($0) } ?? true }
     guard !kernels.isEmpty else {
       let names = Set(BenchKernel.all.map(\.name)).sorted().joined(separator: ", ")
-      throw CommandError("--only: expected a part of one of: \(names); found \(only ?? "")")
+      throw CommandError("--only: no kernel has a name with \(only ?? ""); kernels: \(names)")
     }
     let product = rate(BenchKernel.peakProduct), copy = rate(BenchKernel.peakCopy)
     let report = Report(
@@ -57,7 +58,7 @@ struct BenchKernels: ParsableCommand {
     try options.show(report, text: table(report))
   }
 
-  /// Seconds of the fastest run, and 10^9 operations or bytes a second.
+  /// Seconds of the fastest run, and 10^9 operations or bytes per second.
   private func rate(_ kernel: BenchKernel) -> (seconds: Double, rate: Double) {
     let work = kernel.prepare()
     work()

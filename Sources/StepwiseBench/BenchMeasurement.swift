@@ -3,11 +3,12 @@
 import Engine
 import Foundation
 import Glibc
+import Threads
 
-/// Seconds of every run of some work, the first of which, untimed, warmed up.
+/// Repeated runs of some work, after one run that is not measured.
 struct BenchMeasurement {
   let seconds: [Double]
-  /// Mean of the processor's seconds in a run, all threads together: it hardly depends on what else the machine does.
+  /// CPU seconds per run in all threads, on average; other load on the machine changes them little.
   let processorSeconds: Double
 
   init(runs: Int, _ work: () throws -> Void) rethrows {
@@ -24,13 +25,12 @@ struct BenchMeasurement {
     return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
   }
 
-  /// Seconds that some work takes.
+  /// Wall-clock seconds of some work.
   static func seconds(_ work: () throws -> Void) rethrows -> Double {
-    let duration = try ContinuousClock().measure(work)
-    return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+    try ContinuousClock().measure(work).seconds
   }
 
-  /// Seconds that the processor has worked for this process, in all threads.
+  /// CPU seconds of this process so far, in all threads.
   static var processorTime: Double {
     let usage = Self.usage
     func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
@@ -43,10 +43,10 @@ struct BenchMeasurement {
     return usage
   }
 
-  /// The most memory that this process ever had, in units of 10^9 bytes, as the peers count it.
+  /// Peak resident memory of this process in units of 10^9 bytes, as the peers report it.
   static var peakMemory: Double { (Double(usage.ru_maxrss) / 1e6).rounded(toPlaces: 2) }
 
-  /// Names this program as the peers name themselves.
+  /// The value of the key `peer`.
   static var name: String { "stepwise, OpenBLAS kernels \(Compute.kernels)" }
 }
 

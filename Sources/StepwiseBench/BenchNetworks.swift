@@ -1,4 +1,4 @@
-// `stepwise bench unet`, `vae` and `text`: one evaluation of a network with random weights, made from its config.json.
+// `stepwise-bench unet`, `vae` and `text`: one evaluation of a network with random weights from its config.json.
 
 import ArgumentParser
 import Engine
@@ -7,7 +7,7 @@ import Supervision
 import Layers
 import Models
 
-/// What a network's benchmark finds; the keys are those of Benchmarks/peers.
+/// The result for a network, with the keys of Benchmarks/peers.
 struct NetworkReport: Encodable {
   let peer: String
   let mode: String
@@ -19,9 +19,9 @@ struct NetworkReport: Encodable {
   /// The median.
   let seconds: Double
   let allSeconds: [Double]
-  /// Of the processor, in all threads, the mean of the runs.
+  /// CPU seconds in all threads, mean of the runs.
   let cpuSeconds: Double
-  /// Operations of products and convolutions in one run, in units of 10^9.
+  /// Operations of matrix products and convolutions in one run, in units of 10^9.
   let gflop: Double
   let gflopPerSecond: Double
   let peakMemoryGb: Double
@@ -45,13 +45,13 @@ struct NetworkReport: Encodable {
   }
 }
 
-/// Refuses a network that does not fit into memory, before any of it is made.
+/// Throws `CommandError` when a network does not fit into memory.
 private func requireMemory(_ file: String, _ cost: NetworkCost, activations: Int) throws {
   var demand = MemoryDemand()
   demand.add("\(cost.parameters / 1_000_000) M weights", bytes: cost.weightBytes)
   demand.add("values between layers", bytes: 4 * activations)
   do {
-    try demand.require(advice: "Take a smaller --batch or --latent, or a machine with more memory.")
+    try demand.require(advice: "Use a smaller --batch or --latent, or a machine with more memory.")
   } catch {
     throw CommandError("\(file): \(error)")
   }
@@ -61,16 +61,18 @@ struct BenchUNet: ParsableCommand {
   enum Mode: String, CaseIterable, ExpressibleByArgument { case forward, lora }
 
   static let configuration = CommandConfiguration(
-    commandName: "unet", abstract: "One evaluation of a UNet, or one forward and backward pass through its LoRA.")
+    commandName: "unet",
+    abstract: "Measure the evaluation of a UNet, or the forward and backward pass through its LoRA.")
 
   @Option(help: "config.json of a diffusers UNet2DConditionModel.") var config: String
-  @Option(help: "forward, or lora: forward and backward through frozen weights and adapters.") var mode = Mode.forward
-  @Option(help: "Samples at once.") var batch = 1
-  @Option(help: "Side of the latents; the configuration's when absent.") var latent: Int?
-  @Option(help: "Tokens of the text.") var tokens = 77
+  @Option(help: "forward, or lora for the forward and backward pass through frozen weights and adapters.")
+  var mode = Mode.forward
+  @Option(help: "Samples per batch.") var batch = 1
+  @Option(help: "Side of the latents. (default: that of the configuration)") var latent: Int?
+  @Option(help: "Tokens per prompt.") var tokens = 77
   @Option(help: "Rank of the adapters.") var rank = 4
-  @Flag(help: "Compute activations again in the backward pass rather than keep them.") var gradientCheckpointing = false
-  @Option(help: "Timed runs, after one that is not.") var runs = 3
+  @Flag(help: "Recompute activations in the backward pass instead of keeping them.") var gradientCheckpointing = false
+  @Option(help: "Measured runs, after one that is not measured.") var runs = 3
   @OptionGroup var options: BenchOptions
 
   func validate() throws {
@@ -101,7 +103,7 @@ struct BenchUNet: ParsableCommand {
         }
       }
     }
-    // The gradients with respect to the inputs of frozen layers cost as much as the layers.
+    // The gradient with respect to the input of a frozen layer costs as much as the layer.
     let operations = cost.operations * (mode == .lora ? 2 : 1)
     var report = NetworkReport(mode.rawValue, batch: batch, operations: operations, measured)
     (report.latent, report.tokens, report.rank) = (side, tokens, mode == .lora ? rank : nil)
@@ -114,13 +116,13 @@ struct BenchVAE: ParsableCommand {
 
   static let configuration = CommandConfiguration(
     commandName: "vae",
-    abstract: "Decode latents to pictures, or encode pictures, with an AutoencoderKL or AutoencoderTiny.")
+    abstract: "Measure decoding or encoding with an AutoencoderKL or AutoencoderTiny.")
 
   @Option(help: "config.json of a diffusers AutoencoderKL or AutoencoderTiny.") var config: String
-  @Option(help: "decode or encode.") var mode = Mode.decode
-  @Option(help: "Pictures at once.") var batch = 1
+  @Option(help: "decode latents, or encode pictures.") var mode = Mode.decode
+  @Option(help: "Pictures per batch.") var batch = 1
   @Option(help: "Side of the latents.") var latent = 64
-  @Option(help: "Timed runs, after one that is not.") var runs = 3
+  @Option(help: "Measured runs, after one that is not measured.") var runs = 3
   @OptionGroup var options: BenchOptions
 
   func validate() throws { try requirePositive(["batch": batch, "latent": latent, "runs": runs]) }
@@ -138,7 +140,8 @@ struct BenchVAE: ParsableCommand {
   private func full(_ values: ModelConfiguration) throws -> (NetworkCost, () -> Tensor) {
     let configuration = try AutoencoderConfiguration(values)
     let cost = mode == .decode
-      ? configuration.decodingCost(batch: batch, latent: latent) : configuration.encodingCost(batch: batch, latent: latent)
+      ? configuration.decodingCost(batch: batch, latent: latent)
+      : configuration.encodingCost(batch: batch, latent: latent)
     try requireMemory(config, cost, activations: cost.widest)
     try options.start()
     let vae = try AutoencoderKL(configuration, from: weights)
@@ -149,7 +152,8 @@ struct BenchVAE: ParsableCommand {
   private func tiny(_ values: ModelConfiguration) throws -> (NetworkCost, () -> Tensor) {
     let configuration = try AutoencoderTinyConfiguration(values)
     let cost = mode == .decode
-      ? configuration.decodingCost(batch: batch, latent: latent) : configuration.encodingCost(batch: batch, latent: latent)
+      ? configuration.decodingCost(batch: batch, latent: latent)
+      : configuration.encodingCost(batch: batch, latent: latent)
     try requireMemory(config, cost, activations: cost.widest)
     try options.start()
     let vae = try AutoencoderTiny(configuration, from: weights)
@@ -168,12 +172,13 @@ struct BenchVAE: ParsableCommand {
 }
 
 struct BenchText: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "text", abstract: "Encode prompts of random tokens.")
+  static let configuration = CommandConfiguration(
+    commandName: "text", abstract: "Measure the text encoder on random tokens.")
 
   @Option(help: "config.json of a transformers CLIPTextModel.") var config: String
-  @Option(help: "Prompts at once.") var batch = 1
-  @Option(help: "Tokens of a prompt.") var tokens = 77
-  @Option(help: "Timed runs, after one that is not.") var runs = 3
+  @Option(help: "Prompts per batch.") var batch = 1
+  @Option(help: "Tokens per prompt.") var tokens = 77
+  @Option(help: "Measured runs, after one that is not measured.") var runs = 3
   @OptionGroup var options: BenchOptions
 
   func validate() throws { try requirePositive(["batch": batch, "tokens": tokens, "runs": runs]) }
@@ -181,7 +186,7 @@ struct BenchText: ParsableCommand {
   func run() throws {
     let configuration = try CLIPTextConfiguration(ModelConfiguration(file: URL(filePath: config)))
     guard tokens <= configuration.maximumLength else {
-      throw CommandError("\(config): expected at most \(configuration.maximumLength) --tokens, found \(tokens)")
+      throw CommandError("--tokens: expected at most \(configuration.maximumLength) for \(config), found \(tokens)")
     }
     let cost = configuration.cost(batch: batch, tokens: tokens)
     try requireMemory(config, cost, activations: cost.widest)

@@ -1,31 +1,31 @@
-// `stepwise bench replay`: what the learner's intake takes, and how fast it reads its own replay, with the keys of
-// Benchmarks/peers/reverb_replay.py. Items are counted only when they were found stored as they were made.
+// `stepwise-bench replay`: insertion into the replay of a learner, and sampling from it, with the keys of
+// Benchmarks/peers/reverb_replay.py. Only groups that were stored unchanged are counted.
 
 import ArgumentParser
 import Foundation
 
 struct BenchReplay: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "replay", abstract: "Measure insertion into a learner's replay, and sampling from it.",
+    commandName: "replay", abstract: "Measure insertion into the replay of a learner, sampling and recovery.",
     discussion: """
-      Writers are threads with connections of their own, and a learner's service takes their groups over loopback. \
-      Acknowledged from memory: the journal lies in --memory. From the system: it lies in --folder, without a wait for \
-      the disk (replay.waitsForDisk: false). From the disk: with that wait.
+      Each writer is a thread with a connection of its own to the service of a learner on loopback. A group is \
+      acknowledged from memory (the journal is in --memory), from the system (the journal is in --folder, and \
+      replay.waitsForDisk is false), or from the disk (replay.waitsForDisk is true).
       """)
 
-  @Option(help: "Seconds a measurement.") var seconds = 5.0
-  @Option(parsing: .upToNextOption, help: "Bytes of a group.") var bytes = [65_536, 1_048_576]
-  @Option(help: "Writers, and groups that each has under way, as 2x25; alone these are measured.") var load: String?
-  @Option(help: "MiB of a segment: insertion is measured while segments are sealed beside it.") var segment: Int?
-  @Option(parsing: .upToNextOption, help: "What to measure: insert, sample, recover.")
+  @Option(help: "Seconds per measurement.") var seconds = 5.0
+  @Option(parsing: .upToNextOption, help: "Bytes per group.") var bytes = [65_536, 1_048_576]
+  @Option(help: "Writers and groups in flight of each, as 2x25. (default: several loads)") var load: String?
+  @Option(help: "MiB per segment, to measure insertion while segments are sealed.") var segment: Int?
+  @Option(parsing: .upToNextOption, help: "Operations: insert, sample, recover.")
   var only: [Operation] = [.insert, .sample, .recover]
-  @Option(parsing: .upToNextOption, help: "Connections: plain, curve, or both.")
+  @Option(parsing: .upToNextOption, help: "Connections: plain, curve (encrypted).")
   var connection: [ReplayInsertion.Connection] = [.plain, .curve]
-  @Option(parsing: .upToNextOption, help: "What acknowledges: memory, system, disk.")
+  @Option(parsing: .upToNextOption, help: "Where an acknowledged group is stored: memory, system, disk.")
   var acknowledged: [ReplayInsertion.Promise] = [.memory, .disk]
-  @Option(help: "Folder on a disk.") var folder: String?
+  @Option(help: "Folder on a disk. (default: the temporary folder)") var folder: String?
   @Option(help: "Folder in memory.") var memory = "/dev/shm"
-  @Flag(help: "Print JSON, an object a line.") var json = false
+  @Flag(help: "Print one JSON object per line.") var json = false
 
   enum Operation: String, ExpressibleByArgument { case insert, sample, recover }
 
@@ -38,11 +38,11 @@ struct BenchReplay: ParsableCommand {
     }
     if let segment, segment < 1 { throw ValidationError("--segment: expected at least 1, found \(segment)") }
     if load != nil, loads == nil {
-      throw ValidationError("--load: expected writers and groups under way, as 2x25, found \(load ?? "")")
+      throw ValidationError("--load: expected writers and groups in flight, as 2x25, found \(load ?? "")")
     }
   }
 
-  /// Writers, and groups under way of each.
+  /// Writers, and groups in flight of each.
   private var loads: [(writers: Int, inFlight: Int)]? {
     guard let load else { return nil }
     let parts = load.split(separator: "x").compactMap { Int($0) }
@@ -55,9 +55,9 @@ struct BenchReplay: ParsableCommand {
     for size in bytes {
       if only.contains(.insert) { try insert(size, disk) }
       if only.contains(.sample) {
-        for source in ReplaySampling.Source.allCases {
+        for source in ReplayReadingMeasurement.Source.allCases {
           try inNewFolder(of: URL(filePath: memory)) {
-            show(try ReplaySampling(groupBytes: size, source: source).measure(in: $0, seconds: seconds))
+            show(try ReplayReadingMeasurement(groupBytes: size, source: source).measure(in: $0, seconds: seconds))
           }
         }
       }
@@ -65,17 +65,17 @@ struct BenchReplay: ParsableCommand {
     }
   }
 
-  /// Opens a replay as after a crash, with everything in its journal.
+  /// Opens a replay whose groups are all in the journal, as after a crash.
   private func recover(_ size: Int, _ disk: URL) throws {
     try inNewFolder(of: disk) {
-      show(try ReplaySampling(groupBytes: size, source: .journal).recover(in: $0, megabytes: 256))
+      show(try ReplayReadingMeasurement(groupBytes: size, source: .journal).recover(in: $0, mebibytes: 256))
     }
   }
 
   private func insert(_ size: Int, _ disk: URL) throws {
     for promise in acknowledged {
       for connection in connection {
-        // A wait for the disk is shared by what is under way: more of it is needed to fill the time.
+        // The groups in flight share a wait for the disk, so more of them are needed.
         let usual = promise == .disk ? [(1, 16), (1, 64)] : [(1, 25), (2, 25)]
         for (writers, inFlight) in loads ?? usual {
           try inNewFolder(of: promise == .memory ? URL(filePath: memory) : disk) {
@@ -97,12 +97,12 @@ struct BenchReplay: ParsableCommand {
   }
 
   private func show(_ result: ReplayMeasurement) {
-    // At once: whoever reads a pipe sees each measurement as it is made.
+    // Without the buffer of standard output, so that each result is seen at once in a pipe.
     FileHandle.standardOutput.write(Data(((json ? result.json : result.line) + "\n").utf8))
   }
 }
 
-/// One measurement; keys as the peers have them.
+/// One measurement, with the keys of the peers.
 struct ReplayMeasurement: Codable {
   var peer = "stepwise"
   let operation: String
@@ -113,27 +113,27 @@ struct ReplayMeasurement: Codable {
   var connection: String?
   var acknowledged: String?
   var source: String?
-  /// Of the segments that were sealed meanwhile.
+  /// Bytes per segment, where segments were sealed during the measurement.
   var segmentBytes: Int?
-  /// Seconds between two acknowledgements, at most.
+  /// Maximum seconds between two acknowledgements.
   var longestPause: Double?
-  /// Of the whole, where that is what is asked for.
+  /// Duration of a recovery.
   var seconds: Double?
   let itemsPerSecond: Double
   let mbPerSecond: Double
-  /// Items found stored, or drawn, exactly as they were made.
+  /// Groups that were stored or sampled unchanged.
   let verified: Int
 
   var line: String {
     let how = [
       connection, acknowledged.map { "acknowledged from \($0)" }, writers.map { "\($0) writers" },
-      inFlight.map { "\($0) under way each" }, source.map { "from \($0)" },
-      segmentBytes.map { "sealed by \($0 >> 20) MiB" },
+      inFlight.map { "\($0) in flight each" }, source.map { "from \($0)" },
+      segmentBytes.map { "segments of \($0 >> 20) MiB" },
       longestPause.map { String(format: "longest pause %.1f ms", 1000 * $0) },
-      seconds.map { String(format: "%.2f s in all", $0) },
+      seconds.map { String(format: "%.2f s in total", $0) },
     ].compactMap(\.self).joined(separator: ", ")
     let what = String(
-      format: "%@ %d bytes: %.1f a second, %.1f MB/s, %d verified; ", operation, bytes, itemsPerSecond,
+      format: "%@ %d bytes: %.1f/s, %.1f MB/s, %d verified; ", operation, bytes, itemsPerSecond,
       mbPerSecond, verified)
     return what + how
   }

@@ -1,5 +1,5 @@
-// `stepwise bench sdpo`: epochs of SDPO as actors and the learner do them, without a network between: groups sampled,
-// clean states decoded and turned into 8-bit pictures, scored by mean brightness, which costs nothing, trained on.
+// `stepwise-bench sdpo`: epochs of SDPO as actors and learner compute them, in one process: sampling, decoding of clean
+// states to 8-bit pictures, scoring by mean brightness, which takes no time, and training.
 
 import Actor
 import ArgumentParser
@@ -14,18 +14,19 @@ import Training
 
 struct BenchSDPO: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "sdpo", abstract: "Epochs of SDPO on a model folder: pairs sampled and pair-steps trained a second.")
+    commandName: "sdpo", abstract: "Measure epochs of SDPO: pairs sampled and pair-steps trained per second.")
 
-  @Option(help: "Model folder in diffusers' format; its tokenizer is not used.") var model: String
-  @Option(help: "Pairs an epoch.") var pairs = 16
-  @Option(help: "Pairs sampled at once.") var batch = 8
-  @Option(help: "Pairs trained on at once, each an optimiser step.") var trainBatch = 4
+  @Option(help: "Model folder in diffusers' format; it needs no tokenizer.") var model: String
+  @Option(help: "Pairs per epoch.") var pairs = 16
+  @Option(help: "Pairs per sampled batch.") var batch = 8
+  @Option(help: "Pairs per minibatch; each minibatch is an optimizer step.") var trainBatch = 4
   @Option(help: "Denoising steps.") var steps = 4
-  @Option(help: "Timed epochs, after one that is not.") var epochs = 2
-  @Option(help: "Tokens of a prompt.") var tokens = 12
+  @Option(help: "Measured epochs, after one that is not measured.") var epochs = 2
+  @Option(help: "Tokens per prompt.") var tokens = 12
   @Option(help: "Rank of the adapters.") var rank = 4
-  @Option(help: "Decode with this AutoencoderTiny (a diffusers folder).") var tinyDecoder: String?
-  @Option(help: "Random weights of this seed: the folder needs configurations alone.") var randomWeights: UInt64?
+  @Option(help: "AutoencoderTiny folder in diffusers' format to decode with.") var tinyDecoder: String?
+  @Option(help: "Use random weights with this seed; the model folder needs its config.json files only.")
+  var randomWeights: UInt64?
   @OptionGroup var options: BenchOptions
 
   struct Report: Encodable {
@@ -33,7 +34,7 @@ struct BenchSDPO: ParsableCommand {
     let pairs, batch, trainBatch, steps, epochs, threads, tokens, rank: Int
     let pairsSampledPerSecond, pairStepsTrainedPerSecond, secondsPerEpoch: Double
     let secondsSampling, secondsTraining: [Double]
-    /// Of the processor, in all threads, the mean of the epochs.
+    /// CPU seconds in all threads, mean of the epochs.
     let cpuSecondsSampling, cpuSecondsTraining: Double
     let peakMemoryGb: Double
   }
@@ -45,7 +46,8 @@ struct BenchSDPO: ParsableCommand {
     guard tokens >= 2 else { throw ValidationError("--tokens: expected at least 2, found \(tokens)") }
     guard pairs % batch == 0, batch % trainBatch == 0 else {
       throw ValidationError(
-        "--pairs \(pairs): expected a multiple of --batch \(batch), and that a multiple of --train-batch \(trainBatch)")
+        "--pairs: expected a multiple of --batch \(batch), which is a multiple of --train-batch \(trainBatch), "
+          + "found \(pairs)")
     }
   }
 
@@ -54,10 +56,10 @@ struct BenchSDPO: ParsableCommand {
     let settings = configured()
     try TextToImageModel.requireMemory(
       folder: URL(filePath: model), samples: 2 * batch, trained: 2 * trainBatch,
-      advice: "Take a smaller --batch or --train-batch.")
+      advice: "Use a smaller --batch or --train-batch.")
     let model = try TextToImageModel(
       folder: URL(filePath: model), weights: randomWeights.map { .random(seed: $0) } ?? .files, tokenizer: tokenizer())
-    // One model in memory: the learner's adapter is the policy that is sampled from.
+    // Both share one model, so the adapter that is trained is the policy that is sampled.
     let trainer = try Trainer(settings, model: model), sampler = try GroupSampler(settings, model: model)
     var sampling: [Double] = [], training: [Double] = [], processor = (sampling: 0.0, training: 0.0)
     for epoch in 0...epochs {
@@ -66,7 +68,7 @@ struct BenchSDPO: ParsableCommand {
       let sampled = try BenchMeasurement.seconds { groups = try sample(sampler, epoch: epoch) }
       let between = BenchMeasurement.processorTime
       let trained = try BenchMeasurement.seconds { try trainer.train(groups) }
-      // The first epoch warms up.
+      // The first epoch is a warm-up.
       guard epoch > 0 else { continue }
       sampling.append(sampled)
       training.append(trained)
@@ -91,7 +93,7 @@ struct BenchSDPO: ParsableCommand {
     }
   }
 
-  /// Mean of the channels of each picture, 0 to 1.
+  /// Mean of all channels of each picture, 0 to 1.
   private func brightness(_ images: ImageBatch) -> [Float?] {
     let size = images.pixels.count / images.count
     return (0..<images.count).map { picture in
@@ -116,12 +118,12 @@ struct BenchSDPO: ParsableCommand {
 
   private static let prompts = ["a", "b", "c", "d", "e", "f", "g", "h"]
 
-  /// Letters: the peers have no prompts at all, and a folder without a tokenizer can be measured.
+  /// A tokenizer of single letters, so that the model folder needs none.
   private func tokenizer() throws -> Tokenizer {
     let words = ["<|startoftext|>", "<|endoftext|>"] + Self.prompts.flatMap { [$0, $0 + "</w>"] }
     return try Tokenizer(
       files: TokenizerFiles(vocabulary: Dictionary(uniqueKeysWithValues: zip(words, words.indices))),
-      name: "the benchmark's tokenizer", maximumLength: tokens)
+      name: "the tokenizer of the benchmark", maximumLength: tokens)
   }
 
   private func show(
@@ -134,15 +136,17 @@ struct BenchSDPO: ParsableCommand {
       pairsSampledPerSecond: (Double(pairs * epochs) / sampled).rounded(toPlaces: 3),
       pairStepsTrainedPerSecond: (Double(pairs * steps * epochs) / trained).rounded(toPlaces: 3),
       secondsPerEpoch: ((sampled + trained) / Double(epochs)).rounded(toPlaces: 3),
-      secondsSampling: sampling.map { $0.rounded(toPlaces: 4) }, secondsTraining: training.map { $0.rounded(toPlaces: 4) },
+      secondsSampling: sampling.map { $0.rounded(toPlaces: 4) },
+      secondsTraining: training.map { $0.rounded(toPlaces: 4) },
       cpuSecondsSampling: (processor.sampling / Double(epochs)).rounded(toPlaces: 4),
       cpuSecondsTraining: (processor.training / Double(epochs)).rounded(toPlaces: 4),
       peakMemoryGb: BenchMeasurement.peakMemory)
     try options.show(
       report,
       text: String(
-        format: "sdpo: %.2f pairs sampled and %.2f pair-steps trained a second, %.3f s an epoch of %d pairs, "
+        format: "sdpo: %.2f pairs sampled/s, %.2f pair-steps trained/s, %.3f s per epoch of %d pairs, "
           + "peak memory %.2f GB",
-        report.pairsSampledPerSecond, report.pairStepsTrainedPerSecond, report.secondsPerEpoch, pairs, report.peakMemoryGb))
+        report.pairsSampledPerSecond, report.pairStepsTrainedPerSecond, report.secondsPerEpoch, pairs,
+        report.peakMemoryGb))
   }
 }

@@ -1,5 +1,5 @@
-// `stepwise bench wire`: what the router can take on this machine, over loopback. Client, router and server are threads
-// of one process here, and share its cores.
+// `stepwise-bench wire`: score requests through a router on loopback. Client, router and server are threads of one
+// process, and share its cores.
 
 import ArgumentParser
 import Engine
@@ -14,10 +14,10 @@ import Transport
 
 struct BenchWire: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "wire", abstract: "Measure score requests through a router, beside the same without one.")
+    commandName: "wire", abstract: "Measure score requests with and without a router.")
 
-  @Option(help: "Seconds a measurement.") var seconds = 3.0
-  @Flag(help: "Print JSON, an object a line.") var json = false
+  @Option(help: "Seconds per measurement.") var seconds = 3.0
+  @Flag(help: "Print one JSON object per line.") var json = false
 
   func validate() throws {
     guard seconds > 0, seconds.isFinite else {
@@ -30,7 +30,7 @@ struct BenchWire: ParsableCommand {
       for isRouted in [false, true] {
         show(try WireRoute(imageBytes: size, isRouted: isRouted).measure(seconds: seconds, inFlight: 32))
       }
-      // One request at a time: what the way takes.
+      // One request at a time shows the latency.
       for isRouted in [false, true] {
         show(try WireRoute(imageBytes: size, isRouted: isRouted).measure(seconds: seconds, inFlight: 1))
       }
@@ -42,7 +42,6 @@ struct BenchWire: ParsableCommand {
   }
 }
 
-/// One measurement.
 struct WireResult: Codable {
   let operation: String
   let bytes: Int
@@ -68,15 +67,15 @@ struct WireResult: Codable {
   }
 }
 
-/// The logger of services that are measured, not watched.
+/// A logger without output for the services that are measured.
 let quiet = Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
 
-/// Tries to send until the socket has taken the message, and waits for room in between.
+/// Repeats `attempt` until the socket takes the message.
 func untilSent(by socket: borrowing Socket, _ attempt: () throws -> SendOutcome) throws {
   while try attempt() != .sent { _ = try Poller().wait(for: [socket.writable], timeout: .milliseconds(10)) }
 }
 
-/// Score requests from a client to a server that answers at once, through a router or directly.
+/// Score requests from a client to a server that answers at once.
 struct WireRoute {
   let imageBytes: Int
   let isRouted: Bool
@@ -136,13 +135,15 @@ struct WireRoute {
     func answer() throws {
       guard let frame = try client.receive(timeout: .seconds(20))?.last,
         case .scoreReply(let reply) = try Message(decoding: frame, from: "server")
-      else { throw CommandError("bench wire: expected an answer within 20 s, found none") }
+      else { throw CommandError("the server did not answer within 20 s") }
       guard reply.results.first?.values == [1] else {
-        throw CommandError("bench wire: \(reply.results.first?.error ?? "no score")")
+        throw CommandError("a request was not scored: \(reply.results.first?.error ?? "no score")")
       }
-      if let sent = sentAt.removeValue(forKey: reply.id) { latencies.append((ContinuousClock.now - sent).seconds * 1e6) }
+      if let sent = sentAt.removeValue(forKey: reply.id) {
+        latencies.append((ContinuousClock.now - sent).seconds * 1e6)
+      }
     }
-    // The connection, and the server's offer, are there after the first answers.
+    // After the first replies the connections are established, and the router knows the server.
     for _ in 0..<20 {
       try ask()
       try answer()

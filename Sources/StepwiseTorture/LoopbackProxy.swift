@@ -1,5 +1,5 @@
-// A cable that can be cut: bytes pass between a port of this machine and another, until they are held back or every
-// connection is broken. What it had taken and not passed on is lost with the connection, as on a real network.
+// A TCP proxy on loopback that can hold bytes back and reset connections. Bytes that it has received and not passed on
+// are lost with the connection, as on a real network.
 
 import Foundation
 import Supervision
@@ -8,7 +8,7 @@ import Synchronization
 import Threads
 import Transport
 
-/// Passes TCP connections on to a port of 127.0.0.1.
+/// Forwards TCP connections to a port of 127.0.0.1.
 final class LoopbackProxy: Sendable {
   private struct Orders {
     var cuts = 0
@@ -16,27 +16,27 @@ final class LoopbackProxy: Sendable {
     var isOver = false
   }
 
-  /// Where to connect instead.
+  /// The endpoint to connect to instead of the target.
   let endpoint: String
   private let orders = Mutex(Orders())
   private let waker: Int32
 
-  /// - Parameter target: as `tcp://127.0.0.1:5801`.
-  /// - Throws: `CommandError` when no port or descriptor is left.
+  /// - Parameter target: such as `tcp://127.0.0.1:5801`.
+  /// - Throws: `CommandError` when the system has no free port or descriptor.
   init(to target: String) throws {
     guard let port = target.split(separator: ":").last.flatMap({ UInt16($0) }) else {
-      throw CommandError("\(target): expected an endpoint with a port")
+      throw CommandError("expected an endpoint with a port, found \(target)")
     }
     let kind = SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue
     let listener = socket(AF_INET, Int32(kind), 0)
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0, ends.allSatisfy({ makePrivate($0) }) else {
-      throw CommandError("a proxy to \(target): expected a pipe: \(String(cString: strerror(errno)))")
+      throw CommandError("could not create a pipe for the proxy to \(target): \(String(cString: strerror(errno)))")
     }
     waker = ends[1]
     let heard = ends[0]
     guard listener >= 0, let bound = Self.bind(listener), listen(listener, 64) == 0 else {
-      throw CommandError("a proxy to \(target): expected a free port: \(String(cString: strerror(errno)))")
+      throw CommandError("could not bind a port for the proxy to \(target): \(String(cString: strerror(errno)))")
     }
     endpoint = "tcp://127.0.0.1:\(bound)"
     _ = ServiceThread(name: "proxy") { [self] in
@@ -53,17 +53,17 @@ final class LoopbackProxy: Sendable {
     }
   }
 
-  /// Breaks all connections; new ones are let through.
+  /// Resets all connections; new connections are accepted.
   func cut() { order { $0.cuts += 1 } }
-  /// Holds back all bytes, or lets them go on.
+  /// Holds all bytes back, or forwards them again.
   func hold(_ isHeld: Bool) { order { $0.isHeld = isHeld } }
-  /// Ends.
+  /// Ends the proxy.
   func end() { order { $0.isOver = true } }
 
   private func order(_ change: (inout sending Orders) -> Void) {
     orders.withLock { change(&$0) }
     var byte: UInt8 = 1
-    // A full pipe rings already.
+    // A full pipe wakes the loop too.
     _ = write(waker, &byte, 1)
   }
 
@@ -87,12 +87,12 @@ final class LoopbackProxy: Sendable {
   }
 }
 
-/// Makes a descriptor one that never blocks and that no child inherits.
+/// Sets a descriptor to non-blocking, and closes it in children.
 private func makePrivate(_ descriptor: Int32) -> Bool {
   fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0 && fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0
 }
 
-/// The proxy's thread: all its connections in one poll.
+/// The loop of the proxy: one poll over all connections.
 private struct ProxyLoop {
   /// One direction of a connection.
   private struct Flow {
@@ -101,13 +101,13 @@ private struct ProxyLoop {
     var bytes: [UInt8] = []
   }
 
-  /// Bytes held a direction before the sender is held back.
+  /// Bytes buffered per direction before the proxy stops reading.
   private static let limit = 256 << 10
 
   let listener: Int32
   let port: UInt16
   let waker: Int32
-  /// Two a connection, side by side.
+  /// Two per connection, next to each other.
   private var flows: [Flow] = []
 
   init(listener: Int32, port: UInt16, waker: Int32) {
@@ -122,7 +122,7 @@ private struct ProxyLoop {
   }
 
   private func close(at index: Int) {
-    // Reset rather than closed in order: that is what a broken connection looks like.
+    // A broken connection is reset, not closed in order.
     var linger = linger(l_onoff: 1, l_linger: 0)
     for descriptor in [flows[index].from, flows[index].to] {
       setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
@@ -130,13 +130,14 @@ private struct ProxyLoop {
     }
   }
 
-  /// Waits for something to do, and does it.
+  /// Waits for events for up to a second, and handles them.
   mutating func step(isHeld: Bool) {
     var polled = [waker, listener].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     if !isHeld {
       for flow in flows {
-        // Even places read the client, odd ones the server; what is to be written is the twin's.
-        let events = (flow.bytes.count < Self.limit ? POLLIN : 0) | (twin(of: flow).bytes.isEmpty ? 0 : POLLOUT)
+        // A flow with an even index reads from the client, one with an odd index from the server. `from` is writable
+        // for the bytes of the opposite flow.
+        let events = (flow.bytes.count < Self.limit ? POLLIN : 0) | (opposite(of: flow).bytes.isEmpty ? 0 : POLLOUT)
         polled.append(pollfd(fd: flow.from, events: Int16(events), revents: 0))
       }
     }
@@ -154,9 +155,9 @@ private struct ProxyLoop {
     if polled[1].revents != 0 { accept() }
   }
 
-  private func twin(of flow: Flow) -> Flow { flows.first { $0.from == flow.to }! }
+  private func opposite(of flow: Flow) -> Flow { flows.first { $0.from == flow.to }! }
 
-  /// Reads into a flow and writes its twin's bytes; false when the connection is broken.
+  /// Reads into a flow, and writes the bytes of both directions; false when the connection is broken.
   private mutating func move(_ index: Int, _ events: Int16) -> Bool {
     if events & Int16(POLLIN) != 0 {
       var buffer = [UInt8](repeating: 0, count: 64 << 10)
@@ -166,14 +167,13 @@ private struct ProxyLoop {
     } else if events & Int16(POLLERR | POLLHUP) != 0 {
       return false
     }
-    // What came is passed on at once where the other side takes it.
     return write(index) && write(index ^ 1)
   }
 
   private mutating func write(_ index: Int) -> Bool {
     guard !flows[index].bytes.isEmpty else { return true }
     let count = send(flows[index].to, flows[index].bytes, flows[index].bytes.count, Int32(MSG_NOSIGNAL))
-    // A connection that is still being made takes nothing yet.
+    // ENOTCONN: the connection to the server is not established yet.
     if count < 0 { return errno == EAGAIN || errno == ENOTCONN }
     flows[index].bytes.removeFirst(count)
     return true

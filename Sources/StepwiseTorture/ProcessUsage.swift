@@ -1,8 +1,8 @@
-// What the parts of a torture take of the machine, and whether it grows.
+// Memory, descriptors and threads of the parts of a torture run, and their growth.
 
 import Foundation
 
-/// The most that parts of each kind ever used, before and after half-time.
+/// Peak usage of the parts of each kind in the first and the second half of a run.
 struct ProcessUsage {
   private struct Peak {
     var mebibytes = 0
@@ -16,14 +16,14 @@ struct ProcessUsage {
     }
   }
 
-  /// Known once the parts work.
+  /// Set once the parts work.
   var halfTime = Date.distantFuture
   private var halves: [[String: Peak]] = [[:], [:]]
   private var next = Date()
 
-  /// Looks at processes, every two seconds at most.
+  /// Measures processes, at most once in two seconds.
   ///
-  /// - Parameter processes: the kind of part of each, and its number.
+  /// - Parameter processes: the kind of part and the process identifier of each.
   mutating func measure(_ processes: [(kind: String, identifier: Int32)]) {
     let now = Date()
     guard now >= next else { return }
@@ -34,7 +34,7 @@ struct ProcessUsage {
     }
   }
 
-  /// nil when the process has ended.
+  /// Usage of a process; nil when it has ended.
   private static func peak(_ identifier: Int32) -> Peak? {
     let folder = "/proc/\(identifier)"
     guard let pages = (try? String(contentsOfFile: "\(folder)/statm", encoding: .utf8))?.split(separator: " "),
@@ -45,7 +45,7 @@ struct ProcessUsage {
     return Peak(mebibytes: (resident * 4096) >> 20, descriptors: descriptors, threads: threads)
   }
 
-  /// Writes what was seen into a report.
+  /// Writes the peaks into a report.
   func tell(_ report: inout TortureReport) {
     for kind in Set(halves.flatMap(\.keys)) {
       let first = halves[0][kind] ?? Peak(), second = halves[1][kind] ?? Peak()

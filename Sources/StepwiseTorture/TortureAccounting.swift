@@ -1,5 +1,5 @@
-// The accounting at the end, as Jepsen does it: what was acknowledged must be there exactly once and be what was made;
-// what was not may be there at most once.
+// The check at the end, as in Jepsen: every acknowledged group must be stored exactly once and unchanged; a group that
+// was not acknowledged may be stored once or not at all.
 
 import Actor
 import Foundation
@@ -7,9 +7,9 @@ import Messages
 import Replay
 
 enum TortureAccounting {
-  /// Compares ledgers and replay.
+  /// Compares the ledgers with the replay.
   ///
-  /// - Throws: when a ledger or the replay cannot be read at all.
+  /// - Throws: when a ledger or the replay cannot be opened.
   static func account(_ plan: TorturePlan, _ ledgers: TortureLedgers, into report: inout TortureReport) throws {
     let acknowledged = try ledgers.acknowledged()
     let store = try ReplayStore(reading: plan.replay)
@@ -17,7 +17,7 @@ enum TortureAccounting {
     let numbers = store.entries.map(\.number)
     report.acknowledged = acknowledged.count
     report.stored = numbers.count
-    // What the replay's limits dropped had been stored.
+    // `contains` includes groups that the limits of the replay have dropped.
     report.lost = acknowledged.filter { !store.contains($0) }.sorted()
     report.storedTwice = Dictionary(grouping: numbers) { $0 }.filter { $0.value.count > 1 }.keys.sorted()
     var makers: [String: Int] = [:]
@@ -44,7 +44,7 @@ enum TortureAccounting {
       guard words[0] == "trained", words.count == 3, let epoch = Int(words[1]) else { continue }
       if let before = chains[epoch] {
         report.epochsRepeated += 1
-        if before != words[2] { report.epochsWrong.append("epoch \(epoch) was trained on other groups the second time") }
+        if before != words[2] { report.epochsWrong.append("epoch \(epoch) had different groups the second time") }
       }
       chains[epoch] = words[2]
     }

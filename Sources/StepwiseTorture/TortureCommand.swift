@@ -1,61 +1,67 @@
-// `stepwise-torture`: a cluster on this machine, broken in every way for minutes, and an account of every group.
+// `stepwise-torture`: injects faults into a local cluster for some minutes, and accounts for every group.
 
 import ArgumentParser
 import Foundation
+import Roles
 import Supervision
 
 @main
 struct TortureProgram: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "stepwise-torture", abstract: "Break a local cluster at random, and account for every group.",
+    commandName: "stepwise-torture",
+    abstract: "Inject random faults into a local cluster, and account for every group.",
+    discussion: "The options are those of the subcommand run: see stepwise-torture run --help.",
     subcommands: [TortureCommand.self, TorturePart.self], defaultSubcommand: TortureCommand.self)
 }
 
 struct TortureCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "Break a whole local cluster at random, and account for every group.",
+    commandName: "run", abstract: "Inject random faults into a local cluster, and account for every group.",
     discussion: """
-      Routers, reward servers, synthetic actors and a learner that trains nothing run the programs' own code; they are \
-      killed, stopped, restarted and cut off from each other, and their disk is filled. At the end every group that \
-      was acknowledged must be stored exactly once, as it was made. docs/faults.md tells what is tried and what came of it.
+      Routers, reward servers, synthetic actors and a learner without training run the code of the programs. They are \
+      killed, stopped, restarted and disconnected, and their disk is filled. At the end every acknowledged group must \
+      be stored exactly once and unchanged; the exit status is 1 otherwise. docs/faults.md lists faults and results.
       """)
 
-  @Option(help: "How long.") var minutes = 1.0
-  @Option(help: "Every fault follows from it, though not when it comes to the microsecond.") var seed: UInt64 = 1
-  @Option(help: "Write the account to this file, as JSON.") var json: String?
-  @Option(help: "Keep logs, ledgers and the replay in this new folder; else they go when all is well.") var folder: String?
-  @Option(help: "Synthetic actors; more than 16 share four processes.") var actors = 4
-  @Option(help: "Reward servers.") var rewardServers = 3
-  @Option(help: "Routers.") var routers = 2
-  @Option(help: "Groups that an actor makes at once.") var batch = 4
-  @Flag(help: "Break nothing: put load on, and account for it.") var calm = false
-  @Option(help: "Milliseconds that an actor takes for a batch; 0 makes them as fast as they are taken.")
+  @Option(help: "Minutes to run.") var minutes = 1.0
+  @Option(help: "Seed of the faults; their exact times also depend on the machine.") var seed: UInt64 = 1
+  @Option(help: "JSON file to write the account to.") var json: String?
+  @Option(help: "New folder for logs, ledgers and the replay. (default: a temporary folder, kept after a failure)")
+  var folder: String?
+  @Option(help: "Number of synthetic actors; more than 16 share four processes.") var actors = 4
+  @Option(help: "Number of reward servers.") var rewardServers = 3
+  @Option(help: "Number of routers.") var routers = 2
+  @Option(help: "Groups per batch of an actor.") var batch = 4
+  @Flag(help: "Inject no faults: measure the cluster under load.") var calm = false
+  @Option(help: "Milliseconds that an actor takes for a batch; 0 makes batches as fast as the learner takes them.")
   var pace = 100
-  @Option(help: "Trajectories that the replay keeps; all of them when absent.") var kept: Int?
-  @Option(help: "Seconds between two faults, at most.") var pause = 3.0
+  @Option(help: "Trajectories that the replay keeps. (default: all)") var kept: Int?
+  @Option(help: "Maximum seconds between two faults.") var pause = 3.0
   @Option(
     parsing: .upToNextOption,
-    help: "These faults alone, as the account names them: kill, pause, \"terminate learner\", and so on.")
+    help: "Inject these faults only, named as in the account: kill, pause, \"terminate learner\", and so on.")
   var only: [String] = []
-  @Option(help: "Seconds for which a part is stopped with SIGSTOP; else at random, up to 6.") var stop: Double?
-  @Flag(help: "Say what happens as it happens.") var verbose = false
+  @Option(help: "Seconds for which a part is stopped with SIGSTOP. (default: random, up to 6)") var stop: Double?
+  @Flag(help: "Print every fault.") var verbose = false
 
   func validate() throws {
-    guard minutes > 0, minutes.isFinite else { throw ValidationError("--minutes: expected more than 0, found \(minutes)") }
-    guard pause > 0, pause.isFinite else { throw ValidationError("--pause: expected more than 0, found \(pause)") }
+    for (value, name) in [(minutes, "minutes"), (pause, "pause")] where !(value > 0 && value.isFinite) {
+      throw ValidationError("--\(name): expected more than 0, found \(value)")
+    }
     let counts = [(actors, "actors"), (rewardServers, "reward-servers"), (routers, "routers"), (batch, "batch")]
     for (value, name) in counts where value < 1 {
       throw ValidationError("--\(name): expected at least 1, found \(value)")
     }
-    let parts = ["router", "rewardServer", "actor", "learner"]
+    let parts = [Role.router, .rewardServer, .actor, .learner].map(\.rawValue)
     let known = TortureFault.names + TortureFault.names.flatMap { fault in parts.map { "\(fault) \($0)" } }
     for fault in only where !known.contains(fault) {
       throw ValidationError(
-        "--only: expected \(TortureFault.names.joined(separator: ", ")), "
-          + "alone or followed by \(parts.joined(separator: ", ")); "
-          + "found \(fault)")
+        "--only: expected one of \(TortureFault.names.joined(separator: ", ")), alone or followed by one of "
+          + "\(parts.joined(separator: ", ")); found \(fault)")
     }
-    if let stop, !(stop > 0 && stop <= 600) { throw ValidationError("--stop: expected 0 to 600 seconds, found \(stop)") }
+    if let stop, !(stop > 0 && stop <= 600) {
+      throw ValidationError("--stop: expected more than 0 and at most 600, found \(stop)")
+    }
     if let kept, kept < 1 { throw ValidationError("--kept: expected at least 1, found \(kept)") }
     guard pace >= 0 else { throw ValidationError("--pace: expected 0 or more, found \(pace)") }
   }
@@ -65,7 +71,7 @@ struct TortureCommand: ParsableCommand {
     let place = folder.map { URL(filePath: $0).absoluteURL.standardizedFileURL }
       ?? files.temporaryDirectory.appending(path: "stepwise-torture-\(UUID().uuidString)")
     guard !files.fileExists(atPath: place.path) else {
-      throw CommandError("\(place.path): expected a new folder, found one that exists; give another")
+      throw CommandError("\(place.path) exists already; choose a new folder")
     }
     try files.createDirectory(at: place, withIntermediateDirectories: true)
     var plan = TorturePlan(folder: place, seed: seed)
@@ -82,7 +88,7 @@ struct TortureCommand: ParsableCommand {
     if folder == nil, report.isGood {
       try files.removeItem(at: place)
     } else {
-      print("logs and ledgers are in \(place.path)")
+      print("the logs and ledgers are in \(place.path)")
     }
     if !report.isGood { throw ExitCode(1) }
   }

@@ -1,5 +1,5 @@
-// What lies on a disk for long may be cut or flipped. Copies of the store are damaged, one place a copy, and opened:
-// what comes back must be what was made, and what does not come back must be named.
+// Truncates or flips one bit in copies of the store, and opens them: every group that can be read must be unchanged,
+// and the store must report groups that cannot be read.
 
 import Actor
 import Engine
@@ -7,25 +7,24 @@ import Foundation
 import Glibc
 import Replay
 
-/// What came of damaging copies.
 struct DamageReport: Codable {
   var copies = 0
-  /// Copies in which the damage hit something that was named.
+  /// Copies whose damage the store reported.
   var named = 0
-  /// Copies that still gave every group as it was made.
+  /// Copies that still returned every group unchanged.
   var harmless = 0
-  /// Damage that came back as data, or was passed over in silence.
+  /// Damage that was returned as data, or was not reported.
   var wrong: [String] = []
 
   var line: String {
-    "\(copies) copies of the store cut or flipped: \(named) named the damage, \(harmless) unharmed, \(wrong.count) wrong"
+    "\(copies) damaged copies of the store: \(named) reported the damage, \(harmless) complete, \(wrong.count) wrong"
   }
 }
 
 enum TortureDamage {
-  /// Damages copies until the time is up.
+  /// Damages copies until `end`, at most `most` of them.
   ///
-  /// - Throws: when a copy cannot be made.
+  /// - Throws: when a copy cannot be written.
   static func run(
     _ replay: URL, scratch: URL, random: RandomStream, until end: Date, most: Int
   ) throws -> DamageReport {
@@ -34,7 +33,7 @@ enum TortureDamage {
     let files = try FileManager.default.contentsOfDirectory(atPath: replay.path).sorted().filter {
       $0.hasPrefix("journal-") || $0.hasPrefix("segment-")
     }
-    // One file with its damage, beside the newest journal: a large store need not be read a thousand times.
+    // Only the damaged file and the newest journal, so that a large store is not read for every copy.
     while report.copies < most, Date() < end {
       let victim = files[random.integer(below: files.count)]
       let journals = files.filter { $0.hasPrefix("journal-") }.suffix(1)
@@ -65,7 +64,7 @@ enum TortureDamage {
     return bytes
   }
 
-  /// Groups in these files when they are whole.
+  /// Groups in these files before the damage.
   private static func numbers(_ replay: URL, _ names: Set<String>, _ scratch: URL) throws -> Set<Int> {
     let whole = scratch.appendingPathExtension("whole")
     try? FileManager.default.removeItem(at: whole)
@@ -88,7 +87,7 @@ enum TortureDamage {
       isNamed = !store.damage.isEmpty
       let entries = store.entries
       found = Set(entries.map(\.number))
-      // Some of them, drawn at random: reading a group takes longer than all the rest.
+      // A random sample: reading groups takes most of the time.
       for _ in 0..<min(64, entries.count) {
         let entry = entries[random.integer(below: entries.count)]
         do {
@@ -108,9 +107,9 @@ enum TortureDamage {
     } else if found == expected {
       report.harmless += 1
     } else if !victim.hasPrefix("journal-") || !found.isSubset(of: expected) {
-      report.wrong.append("\(victim): \(expected.subtracting(found).count) groups are gone and nothing says so")
+      report.wrong.append("\(victim): \(expected.subtracting(found).count) groups are lost without a report")
     } else {
-      // A journal that ends earlier, at a record's border, is a journal that was written to less.
+      // A journal that is truncated between two records equals a shorter journal.
       report.harmless += 1
     }
   }

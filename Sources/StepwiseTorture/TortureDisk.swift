@@ -1,16 +1,16 @@
-// A small disk of its own for a run, so that it can be full without harm to anybody else.
+// A small disk for a run that can be filled without harm to other processes.
 
 import Foundation
 import Supervision
 import Glibc
 
-/// A tmpfs at a folder, where mounting is allowed; else the folder.
+/// A tmpfs mounted at a folder where that is permitted; the folder itself elsewhere.
 final class TortureDisk {
   let folder: URL
-  /// Whether it can be filled.
+  /// Whether a tmpfs was mounted, which can be filled.
   let isOwn: Bool
 
-  /// - Throws: `CommandError` when the folder cannot be made.
+  /// - Throws: when the folder cannot be created.
   init(_ folder: URL, mebibytes: Int) throws {
     self.folder = folder
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -19,7 +19,7 @@ final class TortureDisk {
 
   private var ballast: String { folder.appending(path: "ballast").path }
 
-  /// Leaves no byte free.
+  /// Fills the disk to the last byte.
   func fill() {
     let descriptor = open(ballast, O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND, 0o600)
     guard descriptor >= 0 else { return }
@@ -30,9 +30,9 @@ final class TortureDisk {
     }
   }
 
-  /// Gives the room back.
+  /// Frees the space again.
   func empty() { unlink(ballast) }
 
-  /// Takes the disk away; what is on it is gone.
+  /// Unmounts the disk with everything on it.
   func end() { if isOwn { umount2(folder.path, Int32(MNT_DETACH)) } }
 }

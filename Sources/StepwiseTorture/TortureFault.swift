@@ -1,29 +1,28 @@
-// What can befall a part, and how often; drawn from the torture's seed.
+// The faults that can be injected, and their probabilities.
 
 import Roles
 import Supervision
 import Engine
 
-/// One fault.
 enum TortureFault: Equatable {
-  /// SIGKILL; started again at once or after a moment.
+  /// SIGKILL; the part is started again within two seconds.
   case kill
-  /// SIGSTOP, and SIGCONT after so many seconds.
+  /// SIGSTOP, and SIGCONT after some seconds.
   case pause(Double)
-  /// SIGTERM: an orderly end, and a new start.
+  /// SIGTERM: the part must end in order, and is started again.
   case terminate
-  /// Its connections break.
+  /// The connections of the part are reset.
   case cut
-  /// Its connections pass nothing on for so many seconds.
+  /// The connections of the part pass nothing for some seconds.
   case hold(Double)
-  /// An actor is stopped, a new incarnation of it starts, and then the old one wakes up.
+  /// An actor is stopped, a new incarnation of it starts, and then the old one continues.
   case twin
-  /// The disk is full for so many seconds.
+  /// The disk is full for some seconds.
   case fullDisk(Double)
-  /// The learner is killed and half a record lies at its journal's end.
+  /// The learner is killed, and its journal ends in a part of a record.
   case tornTail
 
-  /// Names of all kinds, as the account has them.
+  /// Names of all faults in the account.
   static let names = ["kill", "pause", "terminate", "cut", "hold", "twin", "full disk", "torn tail"]
 
   var name: String {
@@ -39,13 +38,13 @@ enum TortureFault: Equatable {
     }
   }
 
-  /// Draws a fault that a part of this kind can have.
+  /// Draws a fault for a part with this role.
   ///
-  /// - Parameter longestPause: seconds; nil: twice the silence after which a peer counts as lost.
+  /// - Parameter longestPause: seconds of SIGSTOP; nil draws up to twice the silence limit.
   static func draw(
     for role: Role, canFillDisk: Bool, longestPause: Double? = nil, _ random: inout RandomStream
   ) -> TortureFault {
-    // Shorter and longer than the silence after which a peer counts as lost.
+    // Shorter and longer than the silence limit.
     func seconds(_ most: Double) -> Double { 0.2 + most * Double(random.uniform()) }
     switch random.integer(below: 20) {
     case 0..<9: return .kill

@@ -1,5 +1,5 @@
-// A learner that trains nothing: the real service with its real replay, and in place of training a digest of all that
-// was trained on, chained from epoch to epoch. Where two lives of a run disagree about an epoch, the chain shows it.
+// A learner without training: the real service with its real replay, and in place of training a digest of the groups of
+// each epoch, chained from epoch to epoch. An epoch that gets other groups after a restart changes the chain.
 
 import Actor
 import Configuration
@@ -13,9 +13,9 @@ import Replay
 import Threads
 import Transport
 
-/// The learner's part in the fault rig.
+/// The learner of a torture run.
 struct TortureLearner {
-  /// What a checkpoint is here.
+  /// Takes the place of a checkpoint.
   private struct State: Codable {
     var version = 0
     var chain = String(repeating: "0", count: 64)
@@ -27,7 +27,7 @@ struct TortureLearner {
 
   /// Runs until SIGTERM.
   ///
-  /// - Throws: what ends the service.
+  /// - Throws: the error that ends the service.
   func run(_ context: Context, incarnation: Int) throws {
     let file = URL(filePath: configuration.run.folder).appending(path: "state.json")
     var state = State()
@@ -48,12 +48,12 @@ struct TortureLearner {
     try publish(state, service)
     while let groups = try service.groups(ofEpoch: state.version) {
       state.chain = Self.link(state.chain, groups)
-      // Said before it is kept: a life that ends between the two trains the epoch again, and must come to the same.
+      // Written before the state: a process that ends in between trains the epoch again, and must get the same chain.
       ledger.write("trained \(state.version) \(state.chain)")
       state.version += 1
       do { try keep(state, file) } catch where Self.isFull(error) {
-        // As a checkpoint that cannot be written: the older one stays, and epochs are trained again after a restart.
-        logger.warning("\(file.path): no room; the state stays at an older epoch")
+        // As with a checkpoint that cannot be written: the older one stays, and a restart repeats epochs.
+        logger.warning("\(file.path): the disk is full; the state stays at an older epoch")
       }
       try publish(state, service)
     }
@@ -79,7 +79,9 @@ struct TortureLearner {
   private func keep(_ state: State, _ file: URL) throws {
     let partial = file.appendingPathExtension("partial")
     try JSONEncoder().encode(state).write(to: partial)
-    guard rename(partial.path, file.path) == 0 else { throw CommandError("\(file.path): could not be renamed") }
+    guard rename(partial.path, file.path) == 0 else {
+      throw CommandError("could not rename \(partial.path) to \(file.path): \(String(cString: strerror(errno)))")
+    }
   }
 
   private static func isFull(_ error: any Error) -> Bool {
@@ -87,23 +89,24 @@ struct TortureLearner {
   }
 }
 
-/// An append-only file of lines, each written in one call, so that a killed process leaves whole ones.
+/// An append-only file of lines. Each line is one write call, so that a killed process leaves complete lines.
 final class Ledger: Sendable {
   private let descriptor: Int32
 
-  /// - Throws: `CommandError` when it cannot be opened.
+  /// - Throws: `CommandError` when the file cannot be opened.
   init(file: URL) throws {
     descriptor = open(file.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw CommandError("\(file.path): \(String(cString: strerror(errno)))") }
+    guard descriptor >= 0 else {
+      throw CommandError("could not open \(file.path): \(String(cString: strerror(errno)))")
+    }
   }
 
   deinit { close(descriptor) }
 
-  /// Appends a line.
   func write(_ line: String) {
     let bytes = Array((line + "\n").utf8)
     guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
-      fatalError("a ledger could not be written: \(String(cString: strerror(errno)))")
+      fatalError("could not write a ledger: \(String(cString: strerror(errno)))")
     }
   }
 }

@@ -1,9 +1,9 @@
-// What the parts of a torture say they were told: each appends lines of words to a ledger, which outlives it.
+// Ledgers: files to which the parts of a torture run append what they were told, and which outlive them.
 
 import Foundation
 import Glibc
 
-/// The ledgers of a torture's actors and learner.
+/// The ledgers of the actors and the learner.
 struct TortureLedgers {
   private let plan: TorturePlan
   private let actors: [String]
@@ -13,7 +13,7 @@ struct TortureLedgers {
     self.actors = actors
   }
 
-  /// Of the actors' ledgers together; it grows when groups are acknowledged.
+  /// Size of all ledgers of actors; it grows when groups are acknowledged.
   var byteCount: Int {
     actors.reduce(0) { sum, name in
       var status = stat()
@@ -21,19 +21,19 @@ struct TortureLedgers {
     }
   }
 
-  /// Groups that actors were told are on disk, so far; one that was acknowledged twice counts twice.
+  /// Acknowledgements of groups so far; a group that was acknowledged twice counts twice.
   var acknowledgedCount: Int {
     let space = UInt8(ascii: " "), newline = UInt8(ascii: "\n")
     var count = 0
     for name in actors {
-      // An actor that has not begun has none. In a line are the word, the incarnation, and then the groups' numbers.
+      // An actor that has not started has no ledger. A line holds a word, the incarnation, and numbers of groups.
       guard let bytes = try? Data(contentsOf: plan.ledger(name)) else { continue }
       for byte in bytes where byte == space || byte == newline { count += byte == space ? 1 : -1 }
     }
     return count
   }
 
-  /// Numbers of the groups that actors were told are on disk.
+  /// Numbers of the acknowledged groups.
   ///
   /// - Throws: when a ledger cannot be read.
   func acknowledged() throws -> Set<Int> {
@@ -44,7 +44,7 @@ struct TortureLedgers {
     }
   }
 
-  /// The words of each line of a part's ledger; none when it has not begun.
+  /// The words of each line of a ledger; empty when the part has not started.
   func lines(_ part: String) throws -> [[String]] {
     let file = plan.ledger(part)
     guard FileManager.default.fileExists(atPath: file.path) else { return [] }

@@ -1,4 +1,4 @@
-// One process of a torture. Router, reward server and actor are those of a run but for what they compute.
+// One process of a torture run. Router, reward server and actor run the code of the programs, with synthetic results.
 
 import Actor
 import ArgumentParser
@@ -11,7 +11,7 @@ import Roles
 import Threads
 import Transport
 
-/// Scores a picture by its first byte: nothing to compute, and never wrong by chance.
+/// Scores a picture by its first byte, so that every score can be checked.
 struct FirstByteScorer: Scorer {
   let name = SyntheticGroups.reward
   let version = "1"
@@ -32,8 +32,8 @@ struct TorturePart: ParsableCommand {
   @Option var seed: UInt64
   @Option var name: String
   @Option var incarnation = 0
-  @Option(help: "Which router to be.") var index = 0
-  @Option(help: "Actors in this process.") var count = 1
+  @Option(help: "Index of the router.") var index = 0
+  @Option(help: "Number of actors in this process.") var count = 1
   @Option(help: "Milliseconds that a batch takes.") var pace = 100
   @Option(name: .customLong("set")) var overrides: [String] = []
 

@@ -1,4 +1,4 @@
-// Where everything of a torture lies and what its parts are told: one folder, one configuration.
+// The folder and the configuration of a torture run.
 
 import Actor
 import Configuration
@@ -6,44 +6,41 @@ import Foundation
 import Supervision
 import Transport
 
-/// A torture's folder and names.
 struct TorturePlan {
-  /// Holds logs, ledgers and the configuration; `disk` within it holds the run.
+  /// Contains logs, ledgers and the configuration; the folder `disk` in it contains the run.
   let folder: URL
   let seed: UInt64
   /// Trajectories that the replay keeps.
   var kept = 1_000_000_000
 
   var runID: String { "torture-\(seed)" }
-  /// A disk of its own where one can be mounted, so that it can be filled.
+  /// A disk that can be filled (`TortureDisk`).
   var disk: URL { folder.appending(path: "disk") }
   var run: URL { disk.appending(path: "run") }
   var replay: URL { run.appending(path: "replay") }
   var configurationFile: URL { folder.appending(path: "torture.yaml") }
   var logs: URL { folder.appending(path: "logs") }
 
-  /// What a part has seen, in its own words.
   func ledger(_ name: String) -> URL { folder.appending(path: "ledger-\(name).txt") }
 
-  /// Time after which a silent peer counts as lost; faults that outlast it are told from those that do not.
+  /// The silence limit in seconds; there are faults that are shorter and faults that are longer.
   static let silence = 3.0
 
-  /// Actors beyond this share a few processes, and have no cables of their own to cut.
-  static let mostProcesses = 16
+  /// More actors than this share four processes, and their connections have no proxies.
+  static let maximumProcesses = 16
 
-  /// How many actors each process of actors has.
+  /// The number of actors of each actor process.
   static func shares(of actors: Int) -> [Int] {
-    guard actors > mostProcesses else { return [Int](repeating: 1, count: actors) }
+    guard actors > maximumProcesses else { return [Int](repeating: 1, count: actors) }
     return (0..<4).map { actors / 4 + ($0 < actors % 4 ? 1 : 0) }
   }
 
-  /// The configuration of all parts: real roles with short patience, so that minutes hold what days do otherwise.
+  /// The configuration of all parts, with short time limits, so that minutes cover what takes days otherwise.
   ///
   /// - Parameters:
-  ///   - routers: how many.
-  ///   - actors: how many; an epoch has work for all of them twice, and four times where there are many.
-  ///   - batch: groups that an actor makes at once.
-  /// - Throws: `CommandError` when no ports are free.
+  ///   - actors: an epoch has two batches of work for each, and four where there are many.
+  ///   - batch: groups per batch of an actor.
+  /// - Throws: `TransportError` when the system has no free ports.
   func configuration(routers: Int, actors: Int, batch: Int) throws -> Configuration {
     let ports = try FreePorts.endpoints(2 + 2 * routers)
     var configuration = Configuration()
@@ -51,9 +48,9 @@ struct TorturePlan {
     configuration.run.seed = seed
     configuration.run.threads = 1
     configuration.sampling.steps = 3
-    // An epoch's last groups are still being made when the next one's are handed out: two epochs are open, and hold
-    // more work than all actors have in hand.
-    configuration.sampling.groupsPerEpoch = max(16, (actors > Self.mostProcesses ? 4 : 2) * actors * batch)
+    // The last groups of an epoch are still being made when the next epoch starts: two epochs are open, and together
+    // they have more work than all actors can hold.
+    configuration.sampling.groupsPerEpoch = max(16, (actors > Self.maximumProcesses ? 4 : 2) * actors * batch)
     configuration.sampling.batchSize = batch
     configuration.sampling.prompts = ["cat", "dog", "frog"]
     configuration.reward.weights = [SyntheticGroups.reward: 1]
@@ -66,8 +63,8 @@ struct TorturePlan {
     configuration.network.notices = ports[1]
     configuration.network.routers = Array(ports[2..<2 + routers])
     configuration.network.routerBackends = Array(ports[(2 + routers)...])
-    // A thousand actors say that they live less often.
-    let many = actors > Self.mostProcesses
+    // A thousand actors send heartbeats less often.
+    let many = actors > Self.maximumProcesses
     configuration.network.heartbeatInterval = many ? 5 : 0.5
     configuration.network.silenceLimit = many ? 30 : Self.silence
     configuration.network.scoreDeadline = many ? 60 : 8

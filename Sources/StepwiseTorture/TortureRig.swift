@@ -1,5 +1,5 @@
-// A whole cluster on this machine and what befalls it. Faults come one after another from the seed; every part that
-// ends is started again; somebody looks all the time whether groups are still being acknowledged.
+// A local cluster under faults. Faults follow from the seed, one after another; every part that ends is started again;
+// a run in which no group is acknowledged for some time counts as hung.
 
 import Configuration
 import Engine
@@ -8,14 +8,13 @@ import Roles
 import Supervision
 import Glibc
 
-/// Runs one torture.
 final class TortureRig {
   struct Part {
     let role: Role
     let arguments: [String]
     var incarnation = 0
     var process: ChildProcess?
-    /// Ended by the rig, so that its end is no surprise.
+    /// Whether the rig has ended it.
     var isExpectedToEnd = false
     var isPaused = false
     var startAt: Date?
@@ -27,11 +26,10 @@ final class TortureRig {
   private let events = EventQueue<ChildEnd>()
   let proxies: [String: LoopbackProxy]
   var parts: [String: Part]
-  /// Older incarnations that live on, by their process's number, and until when they may.
-  var ghosts: [Int32: Date] = [:]
-  var ghostProcesses: [Int32: ChildProcess] = [:]
-  /// What is to be mended, and when.
-  var mending: [(at: Date, body: () -> Void)] = []
+  /// Older incarnations by process identifier, and the time by which they must have ended.
+  var replaced: [Int32: (process: ChildProcess, deadline: Date)] = [:]
+  /// Ends of faults that last, and their times.
+  var recoveries: [(at: Date, body: () -> Void)] = []
   var isDiskFull = false
   var random: RandomStream
   var report = TortureReport()
@@ -39,27 +37,27 @@ final class TortureRig {
   private var usage = ProcessUsage()
   private var lastSize = 0
   private var lastProgress = Date()
-  /// No fault of the rig's is in force after this.
-  var troubledUntil = Date()
+  /// The last time at which a fault has an effect.
+  var disturbedUntil = Date()
 
-  /// Time without a fault in which something must be acknowledged.
+  /// Seconds without a fault in which a group must be acknowledged.
   static let patience: TimeInterval = 30
 
-  /// Kinds of fault, or kinds with the part they befall, as the account names them; empty: all.
+  /// Names of faults, or of faults with a part, as in the account; empty for all.
   var only: [String] = []
-  /// Seconds that a part is stopped for; nil: at random around the silence after which it counts as lost.
+  /// Seconds of SIGSTOP; nil draws them around the silence limit.
   var longestPause: Double?
 
   private let ledgers: TortureLedgers
   private let actorCount: Int
 
   /// - Parameters:
-  ///   - count: of actors; beyond `TorturePlan.mostProcesses` they share processes.
-  ///   - batch: groups that an actor makes at once.
-  ///   - pace: milliseconds that a synthetic batch takes.
-  ///   - minutes: how long it will run, which the disk's size follows.
-  ///   - say: is told what happens.
-  /// - Throws: when the folder, the disk or the ports cannot be had.
+  ///   - count: number of actors; more than `TorturePlan.maximumProcesses` share processes.
+  ///   - batch: groups per batch of an actor.
+  ///   - pace: milliseconds per batch.
+  ///   - minutes: duration of the run, which determines the size of the disk.
+  ///   - say: receives one line per event.
+  /// - Throws: when the folder, the disk or the ports cannot be created.
   init(
     _ plan: TorturePlan, routers: Int, rewardServers: Int, actors count: Int, batch: Int, pace: Int, minutes: Double,
     say: @escaping (String) -> Void
@@ -71,7 +69,9 @@ final class TortureRig {
     try FileManager.default.createDirectory(at: plan.logs, withIntermediateDirectories: true)
     disk = try TortureDisk(plan.disk, mebibytes: 64 + Int(32 * minutes))
     report.seed = plan.seed
-    if !disk.isOwn { report.leftOut.append("the full disk: no disk of its own can be mounted here; run it as root") }
+    if !disk.isOwn {
+      report.leftOut.append("full disk: mounting a tmpfs is not permitted; run stepwise-torture as root")
+    }
     let configuration = try plan.configuration(routers: routers, actors: count, batch: batch)
     try configuration.encodeYAML().write(to: plan.configurationFile, atomically: true, encoding: .utf8)
     let network = configuration.network
@@ -91,12 +91,12 @@ final class TortureRig {
     }
     for index in 0..<rewardServers {
       let name = "reward-server-\(index)"
-      // Each part has cables of its own, so that its connections alone can break.
-      let cables = try network.routerBackends.map { try LoopbackProxy(to: $0) }
-      for (router, cable) in cables.enumerated() { proxies["\(name) \(router)"] = cable }
+      // Each part has proxies of its own, so that its connections can break alone.
+      let links = try network.routerBackends.map { try LoopbackProxy(to: $0) }
+      for (router, link) in links.enumerated() { proxies["\(name) \(router)"] = link }
       add(
         name, .rewardServer,
-        ["reward-server", "--name", name, "--set", "network.routerBackends=\(list(cables.map(\.endpoint)))"] + common)
+        ["reward-server", "--name", name, "--set", "network.routerBackends=\(list(links.map(\.endpoint)))"] + common)
     }
     add("learner", .learner, ["learner", "--name", "learner"] + common)
     for (name, share) in zip(actors, shares) where share > 1 {
@@ -107,7 +107,7 @@ final class TortureRig {
       let routers = try network.routers.map { try LoopbackProxy(to: $0) }
       proxies["\(name) learner"] = learner
       proxies["\(name) notices"] = notices
-      for (router, cable) in routers.enumerated() { proxies["\(name) \(router)"] = cable }
+      for (router, link) in routers.enumerated() { proxies["\(name) \(router)"] = link }
       add(
         name, .actor,
         [
@@ -119,14 +119,14 @@ final class TortureRig {
     parts = made
   }
 
-  /// Tortures, ends everything and accounts.
+  /// Injects faults until `end`, stops the cluster, and accounts for every group.
   ///
-  /// - Parameter pause: seconds between two faults, at most; nil: none comes.
-  /// - Throws: when the cluster does not begin to work, or cannot be accounted for.
+  /// - Parameter pause: maximum seconds between two faults; nil for no faults.
+  /// - Throws: when the cluster does not start to work, or its files cannot be read.
   func run(until end: Date, pause: Double?) throws -> TortureReport {
     defer {
       for part in parts.values { part.process?.send(SIGKILL) }
-      for process in ghostProcesses.values { process.send(SIGKILL) }
+      for (process, _) in replaced.values { process.send(SIGKILL) }
       for proxy in proxies.values { proxy.end() }
       disk.end()
     }
@@ -134,9 +134,9 @@ final class TortureRig {
     for name in parts.keys.sorted(by: >) { try start(name) }
     try watch(until: began.addingTimeInterval(120)) { self.ledgers.byteCount > 0 }
     guard ledgers.byteCount > 0 else {
-      throw CommandError("\(plan.logs.path): nothing was acknowledged within 120 s; see the logs there")
+      throw CommandError("no group was acknowledged within 120 s; see the logs in \(plan.logs.path)")
     }
-    // Whoever puts load on is measured when all of it is there: starting and joining are not counted.
+    // The rate under load is measured from the moment when all actors work.
     if pause == nil {
       try watch(until: began.addingTimeInterval(120)) { self.ledgers.acknowledgedCount >= self.actorCount }
     }
@@ -181,66 +181,65 @@ final class TortureRig {
     report.starts += 1
   }
 
-  /// Handles what happens until then, or until `done`.
+  /// Handles events until `end`, or until `done` returns true.
   private func watch(until end: Date, _ done: () -> Bool) throws {
     while Date() < end, !done() {
-      let starts = parts.values.compactMap(\.startAt) + mending.map(\.at)
+      let starts = parts.values.compactMap(\.startAt) + recoveries.map(\.at)
       let next = min(end, starts.min() ?? end, Date(timeIntervalSinceNow: 0.5))
       if let end = events.take(before: next) { ended(end) }
-      for item in mending where item.at <= Date() { item.body() }
-      mending.removeAll { $0.at <= Date() }
+      for item in recoveries where item.at <= Date() { item.body() }
+      recoveries.removeAll { $0.at <= Date() }
       for (name, part) in parts where part.startAt.map({ $0 <= Date() }) == true { try start(name) }
-      lookForGhosts()
-      lookAfterProgress()
+      checkReplaced()
+      checkProgress()
       usage.measure(parts.values.compactMap { part in part.process.map { (part.role.rawValue, $0.identifier) } })
     }
   }
 
   private func ended(_ end: ChildEnd) {
     guard var part = parts[end.name], let process = part.process, end.start == part.incarnation - 1 else {
-      // An older incarnation, which is to end.
-      for (number, process) in ghostProcesses where process.description.name == end.name && !process.isRunning {
-        ghosts[number] = nil
-        ghostProcesses[number] = nil
+      // An older incarnation ended, as it must.
+      for (number, older) in replaced where older.process.description.name == end.name && !older.process.isRunning {
+        replaced[number] = nil
       }
       return
     }
     if part.role == .learner, isDiskFull, !part.isExpectedToEnd {
-      // It says so and ends; it is started until there is room.
+      // It ends with an error, and is started again until the disk has room.
       report.faults["no start without room learner", default: 0] += 1
     } else if !part.isExpectedToEnd {
-      report.unexpectedEnds.append("\(end.name) (\(end.text)): \(ChildProcess.lastWords(in: process.log))")
-      say("\(end.name) ended by itself (\(end.text))")
+      report.unexpectedEnds.append("\(end.name) (\(end.text)): \(ChildProcess.lastLines(of: process.log))")
+      say("\(end.name) ended without a fault (\(end.text))")
     }
     part.process = nil
     part.startAt = Date(timeIntervalSinceNow: random.integer(below: 3) == 0 ? 2 * Double(random.uniform()) : 0)
     parts[end.name] = part
   }
 
-  private func lookAfterProgress() {
+  private func checkProgress() {
     let size = ledgers.byteCount
     if size != lastSize {
       lastSize = size
       lastProgress = Date()
-    } else if Date().timeIntervalSince(max(lastProgress, troubledUntil)) > Self.patience {
-      report.hangs.append("nothing was acknowledged for \(Int(Date().timeIntervalSince(lastProgress))) s")
+    } else if Date().timeIntervalSince(max(lastProgress, disturbedUntil)) > Self.patience {
+      report.hangs.append("no group was acknowledged for \(Int(Date().timeIntervalSince(lastProgress))) s")
       say(report.hangs.last ?? "")
       lastProgress = Date()
     }
   }
 
-  /// Mends everything, and requires that the run goes on.
+  /// Waits for the end of all faults, and requires that the run continues.
   private func recover() throws {
-    let last = mending.map(\.at).max() ?? Date()
+    let last = recoveries.map(\.at).max() ?? Date()
     try watch(until: max(last, Date()).addingTimeInterval(0.1)) { false }
     let size = ledgers.byteCount
     try watch(until: Date(timeIntervalSinceNow: Self.patience)) { self.ledgers.byteCount > size + 200 }
     if ledgers.byteCount <= size {
-      report.hangs.append("the run did not go on within \(Int(Self.patience)) s of the last fault")
+      report.hangs.append("the run did not continue within \(Int(Self.patience)) s of the last fault")
     }
   }
 
-  /// Ends the parts in order: who asks before who answers.
+  /// Ends the parts in order: clients before the servers that answer them.
   private func finish() throws {
     for role in [Role.actor, .learner, .rewardServer, .router] {
       let names = parts.filter { $0.value.role == role }.keys.sorted()
@@ -252,7 +251,7 @@ final class TortureRig {
       while Date() < deadline, names.contains(where: { parts[$0]?.process != nil }) {
         if let end = events.take(before: Date(timeIntervalSinceNow: 0.5)) {
           if end.status != 0 || end.wasSignalled, parts[end.name]?.incarnation == end.start + 1 {
-            report.unexpectedEnds.append("\(end.name) at its orderly end: \(end.text)")
+            report.unexpectedEnds.append("\(end.name) after SIGTERM: \(end.text)")
           }
           ended(end)
           parts[end.name]?.startAt = nil

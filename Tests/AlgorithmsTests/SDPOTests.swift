@@ -25,7 +25,7 @@ struct SDPOTests {
     // Advantages are limited to 5 before the difference: (1 + 1)² and (5 - 0)².
     #expect(loss.item == 14.5)
     #expect(metrics.clipFraction == 0)
-    #expect(metrics.logRatioMean == 0 && metrics.logRatioDeviation == 0 && metrics.logRatioLargest == 0)
+    #expect(metrics.logRatioMean == 0 && metrics.logRatioStd == 0 && metrics.logRatioMax == 0)
   }
 
   @Test("The gradient raises the probability of the better trajectory and lowers that of the worse")

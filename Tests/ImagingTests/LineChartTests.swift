@@ -1,4 +1,4 @@
-// Charts keep to their axes and draw what they are given.
+// Charts draw their lines, as pictures and as SVG.
 
 import Imaging
 import Testing
@@ -10,7 +10,7 @@ import Testing
       lines: [.init("mean", points, color: .init(200, 0, 0))])
   }
 
-  @Test func `a line leaves its colour from end to end`() throws {
+  @Test func `a line spans the chart in its colour`() throws {
     let page = try chart((0..<50).map { (Double($0), Double($0 * $0)) }).rendered()
     #expect(page.width == 720 && page.height == 420)
     let columns = Set(
@@ -19,12 +19,12 @@ import Testing
   }
 
   @Test(arguments: [[], [(x: 3.0, y: -2.0)], [(x: 0, y: 5), (x: 1, y: 5)], [(x: 0, y: .nan), (x: 1, y: 1e-7)]])
-  func `awkward data still makes a chart`(points: [(x: Double, y: Double)]) throws {
+  func `a chart can be drawn without points, with one point, and with values that are not finite`(points: [(x: Double, y: Double)]) throws {
     #expect(try chart(points).rendered().width == 720)
     #expect(chart(points).svg().hasSuffix("</svg>\n"))
   }
 
-  @Test func `SVG holds the points and escapes words`() {
+  @Test func `SVG contains the points and escapes text`() {
     var line = chart([(0, 0), (10, 1)])
     line.title = "a < b & c"
     let text = line.svg()

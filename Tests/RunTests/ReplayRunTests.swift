@@ -53,7 +53,7 @@ struct ReplayRunTests {
       Set(try files.contentsOfDirectory(atPath: checkpoints.path))
         == ["best", "latest", "step-00000\(best + 1)", "step-000003"])
     let metrics = try MetricsRecord.read(folder.appending(path: "metrics.jsonl"))[2].values
-    #expect(metrics["replay/inserts"] == 12 && metrics["policy/lag_limit"] == 0)
+    #expect(metrics["replay/inserts"] == 12 && metrics["policy/staleness_limit"] == 0)
 
     // The same groups give the same weights without actors. The evaluation does not change the weights.
     #expect(try trainOffline(offline, [replay(online)]).groups == 12)

@@ -113,7 +113,7 @@ struct RewardRunTests {
     #expect(try stopped.weights(2) == whole.weights(2))
     let metrics = try String(
       contentsOf: URL(filePath: whole.configuration.run.folder).appending(path: "metrics.jsonl"), encoding: .utf8)
-    #expect(metrics.contains("reward/colourfulness/mean") && metrics.contains("reward/jpeg-compressibility/deviation"))
+    #expect(metrics.contains("reward/colourfulness/mean") && metrics.contains("reward/jpeg-compressibility/std"))
     // A run cannot be resumed with another window.
     configure(&stopped, window: 30)
     stopped.configuration.training.epochs = 3

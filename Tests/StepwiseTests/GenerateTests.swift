@@ -1,4 +1,4 @@
-// `generate`, `evaluate` and `plot` do what they say, the same every time, and explain what they cannot do.
+// `generate`, `evaluate` and `plot` are reproducible, and explain what they cannot do.
 
 import Fixtures
 import Foundation
@@ -11,7 +11,7 @@ import Testing
     try withTemporaryFolder { folder in
       let model = try TinyModel.make(in: folder)
       let common = ["generate", "--model", model.path, "--prompt", "a cat", "dog", "--steps", "2", "--eta", "0"]
-      let first = try Program.built.run(
+      let first = try Program.stepwise.run(
         common + ["--seed", "7", "--out", "one", "--save-latents", "noise.safetensors"], in: folder)
       #expect(first.status == 0, "\(first.errors)")
       let one = folder.appending(path: "one")
@@ -22,7 +22,7 @@ import Testing
         (["--seed", "7"], "two", true), (["--seed", "8", "--latents", "noise.safetensors"], "three", true),
         (["--seed", "8"], "four", false),
       ] {
-        let again = try Program.built.run(common + options + ["--out", out], in: folder)
+        let again = try Program.stepwise.run(common + options + ["--out", out], in: folder)
         #expect(again.status == 0, "\(again.errors)")
         let files = [one, folder.appending(path: out)].map { $0.appending(path: "0001.png") }
         #expect(try (Data(contentsOf: files[0]) == Data(contentsOf: files[1])) == isSame, "\(out)")
@@ -31,10 +31,10 @@ import Testing
   }
 
   @Test(arguments: [["--scheduler", "lcm"], ["--guidance", "2"], ["--eta", "0.5", "--images", "3"]])
-  func `every way of sampling makes pictures`(options: [String]) throws {
+  func `every sampler makes pictures`(options: [String]) throws {
     try withTemporaryFolder { folder in
       let model = try TinyModel.make(in: folder)
-      let result = try Program.built.run(
+      let result = try Program.stepwise.run(
         ["generate", "--model", model.path, "--prompt", "a cat", "--steps", "2", "--out", "out"] + options, in: folder)
       #expect(result.status == 0, "\(result.errors)")
       let picture = try Image(contentsOf: folder.appending(path: "out/0000.png"))
@@ -52,21 +52,21 @@ import Testing
     (["--scheduler", "euler"], "euler"),
     (["--images", "0"], "--images"),
   ])
-  func `what cannot be done is explained, and nothing is written`(options: [String], text: String) throws {
+  func `an error is explained, and nothing is written`(options: [String], text: String) throws {
     try withTemporaryFolder { folder in
       let model = try TinyModel.make(in: folder)
       try Data("not safetensors".utf8).write(to: folder.appending(path: "short.safetensors"))
       var arguments = ["generate", "--out", "out"]
       for (name, value) in [("--model", model.path), ("--prompt", "a cat"), ("--steps", "2")]
       where !options.contains(name) { arguments += [name, value] }
-      let result = try Program.built.run(arguments + options, in: folder)
+      let result = try Program.stepwise.run(arguments + options, in: folder)
       #expect(result.status != 0)
       #expect(result.errors.contains(text), "\(result.errors)")
       #expect(!FileManager.default.fileExists(atPath: folder.appending(path: "out").path))
     }
   }
 
-  @Test func `an evaluation has means, standard errors and every prompt, and repeats itself`() throws {
+  @Test func `an evaluation reports means and standard errors of every prompt, and is reproducible`() throws {
     try withTemporaryFolder { folder in
       let model = try TinyModel.make(in: folder)
       try Data("# held out\ncat\n\ndog\n".utf8).write(to: folder.appending(path: "prompts.txt"))
@@ -75,7 +75,7 @@ import Testing
         "jpeg-incompressibility", "--seeds", "3", "--steps", "2", "--json",
       ]
       for name in ["a.json", "b.json"] {
-        let result = try Program.built.run(arguments + [name], in: folder)
+        let result = try Program.stepwise.run(arguments + [name], in: folder)
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.output.contains("cat") && result.output.contains("±"))
       }
@@ -95,7 +95,7 @@ import Testing
     }
   }
 
-  @Test func `an evaluation's divergence is none without an adapter, and of every step with one`() throws {
+  @Test func `the divergence is zero without an adapter, and has one value per step with one`() throws {
     try withTemporaryFolder { folder in
       let model = try TinyModel.make(in: folder)
       let lora = repository.appending(path: "Tests/Golden/sd2-lora/pytorch_lora_weights.safetensors")
@@ -104,7 +104,7 @@ import Testing
         let divergence: [Double]?
       }
       func divergence(_ options: [String]) throws -> [Double]? {
-        let result = try Program.built.run(
+        let result = try Program.stepwise.run(
           [
             "evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "jpeg-compressibility",
             "--seeds", "2", "--steps", "3", "--json", "report.json",
@@ -118,7 +118,7 @@ import Testing
       #expect(try divergence(["--divergence"]) == [0, 0, 0])
       let found = try #require(try divergence(["--divergence", "--lora", lora.path]))
       #expect(found.count == 3 && found.allSatisfy { $0 > 0 && $0.isFinite })
-      let deterministic = try Program.built.run(
+      let deterministic = try Program.stepwise.run(
         [
           "evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "jpeg-compressibility", "--steps",
           "2", "--eta", "0", "--divergence",
@@ -127,12 +127,12 @@ import Testing
     }
   }
 
-  @Test func `lines from a file are drawn with their names, and what is wrong with the file is said`() throws {
+  @Test func `lines from a file are drawn with their names, and errors in the file are explained`() throws {
     try withTemporaryFolder { folder in
       let file = folder.appending(path: "lines.json")
       func plot(_ text: String, out: String) throws -> Program.Result {
         try Data(text.utf8).write(to: file)
-        return try Program.built.run(["plot", "lines.json", "--out", out], in: folder)
+        return try Program.stepwise.run(["plot", "lines.json", "--out", out], in: folder)
       }
       let lines = """
         {"title": "t", "horizontalTitle": "queries", "lines": [{"name": "first", "points": [[0, 1], [2, 3]]},
@@ -152,26 +152,26 @@ import Testing
     }
   }
 
-  @Test func `a reward that does not exist is answered with those that do`() throws {
+  @Test func `the error for an unknown reward lists the known rewards`() throws {
     try withTemporaryFolder { folder in
       let model = try TinyModel.make(in: folder)
       try Data("cat\n".utf8).write(to: folder.appending(path: "prompts.txt"))
-      let result = try Program.built.run(
+      let result = try Program.stepwise.run(
         ["evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "beauty"], in: folder)
       #expect(result.status != 0 && result.errors.contains("jpeg-compressibility"))
     }
   }
 
-  @Test func `a curve is drawn as PNG and SVG, and an unknown metric is named`() throws {
+  @Test func `a curve is drawn as PNG and SVG, and the error for an unknown metric lists the known metrics`() throws {
     try withTemporaryFolder { folder in
       let lines = (0..<5).map { "{\"step\": \($0), \"time\": \($0), \"reward/mean\": \(0.1 * Double($0))}\n" }
       try Data(lines.joined().utf8).write(to: folder.appending(path: "metrics.jsonl"))
       for name in ["curve.png", "curve.svg"] {
-        let result = try Program.built.run(["plot", ".", "--out", name], in: folder)
+        let result = try Program.stepwise.run(["plot", ".", "--out", name], in: folder)
         #expect(result.status == 0, "\(result.errors)")
       }
       #expect(try Image(contentsOf: folder.appending(path: "curve.png")).width == 720)
-      let unknown = try Program.built.run(["plot", ".", "--metric", "loss", "--out", "x.png"], in: folder)
+      let unknown = try Program.stepwise.run(["plot", ".", "--metric", "loss", "--out", "x.png"], in: folder)
       #expect(unknown.status != 0 && unknown.errors.contains("reward/mean"))
     }
   }

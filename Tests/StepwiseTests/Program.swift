@@ -1,9 +1,8 @@
-// The built program, run as its user runs it, and a small model for it.
+// The built programs, run as their user runs them.
 
 import Fixtures
 import Foundation
 
-/// `stepwise`, or another program beside the tests.
 struct Program {
   struct Result {
     let status: Int32
@@ -12,8 +11,10 @@ struct Program {
 
   let url: URL
 
-  static let built = Program(
-    url: URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().appending(path: "stepwise"))
+  static let folder = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+  static let stepwise = Program(url: folder.appending(path: "stepwise"))
+  static let bench = Program(url: folder.appending(path: "stepwise-bench"))
+  static let torture = Program(url: folder.appending(path: "stepwise-torture"))
 
   func start(_ arguments: [String], in folder: URL) throws -> (process: Process, output: Pipe, errors: Pipe) {
     let process = Process(), output = Pipe(), errors = Pipe()
@@ -27,7 +28,7 @@ struct Program {
     return (process, output, errors)
   }
 
-  /// Runs to the end. What is printed stays small, so the pipes may be read one after the other.
+  /// Runs to the end. The output is small, so the pipes can be read one after the other.
   func run(_ arguments: [String], in folder: URL) throws -> Result {
     let (process, output, errors) = try start(arguments, in: folder)
     return Self.end(of: process, output, errors)

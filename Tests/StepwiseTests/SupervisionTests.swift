@@ -1,6 +1,7 @@
-// `run` starts, watches, restarts and stops its children. The children here are shell scripts beside a copy of the
-// program, so every way to live and die can be had in a second.
+// `run` starts, watches, restarts and stops its children. Most children here are shell scripts next to a copy of the
+// program, so that every way to end takes less than a second.
 
+import Fixtures
 import Foundation
 import Testing
 
@@ -10,27 +11,33 @@ private func script(_ name: String, _ body: String, in folder: URL) throws {
   try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
 }
 
-/// Waits for SIGTERM, then ends in peace.
-private let patient = "trap 'echo stopped; exit 0' TERM; while true; do sleep 0.05; done"
+/// Waits for SIGTERM, and ends with status 0. Nothing is ever written to the pipe `hold`.
+private let patient = "trap 'echo stopped; exit 0' TERM; exec 3<>hold; while true; do read -u 3; done"
 
-/// A folder with the program, scripts as its siblings, and a configuration.
+/// Reads this many lines from the pipe `ready`.
+private func awaiting(_ count: Int) -> String { "exec 4<>ready; for i in $(seq \(count)); do read -u 4; done" }
+
+/// A folder with the program, scripts next to it, a configuration, and the named pipes `ready` and `hold`.
 private func withPrograms(
   learner: String, actor: String = patient, server: String = patient, _ body: (URL, Program) throws -> Void
 ) throws {
   try withTemporaryFolder { folder in
     let program = Program(url: folder.appending(path: "stepwise"))
-    try FileManager.default.copyItem(at: Program.built.url, to: program.url)
+    try FileManager.default.copyItem(at: Program.stepwise.url, to: program.url)
     try script("stepwise-learner", learner, in: folder)
     try script("stepwise-actor", actor, in: folder)
     try script("stepwise-reward-server", server, in: folder)
+    for name in ["ready", "hold"] { try #require(mkfifo(folder.appending(path: name).path, 0o600) == 0) }
     try Data("run:\n  folder: work\nsampling:\n  prompts: [cat]\n".utf8).write(to: folder.appending(path: "run.yaml"))
     try body(folder, program)
   }
 }
 
 @Suite struct SupervisionTests {
-  @Test func `a learner that finishes ends the run, and everybody is asked to stop`() throws {
-    try withPrograms(learner: "echo learner \"$@\"; sleep 0.3") { folder, program in
+  @Test func `a run ends when its learner finishes, and all other programs are stopped`() throws {
+    let notifying = "trap 'echo stopped; exit 0' TERM; echo > ready; exec 3<>hold; while true; do read -u 3; done"
+    let learner = "echo learner \"$@\"; \(awaiting(4))"
+    try withPrograms(learner: learner, actor: notifying, server: notifying) { folder, program in
       let result = try program.run(["run", "--config", "run.yaml"], in: folder)
       #expect(result.status == 0, "\(result.errors)")
       #expect(result.output.contains("finished"))
@@ -46,7 +53,46 @@ private func withPrograms(
     }
   }
 
-  @Test func `a learner that fails ends the run with its own words, and the folder can be used again`() throws {
+  @Test func `endpoints that are written are used, and the others are sockets of the run`() throws {
+    try withPrograms(learner: "echo \"$@\"") { folder, program in
+      let result = try program.run(
+        [
+          "run", "--config", "run.yaml", "--set", "network.learner=tcp://127.0.0.1:5801", "--set",
+          "network.routerBackends=[tcp://127.0.0.1:9]",
+        ], in: folder)
+      #expect(result.status == 0, "\(result.errors)")
+      let said = try String(contentsOf: folder.appending(path: "work/logs/learner.log"), encoding: .utf8)
+      #expect(said.contains(#"network.learner="tcp://127.0.0.1:5801""#), "\(said)")
+      #expect(said.contains(#"network.routerBackends=["tcp://127.0.0.1:9"]"#), "\(said)")
+      #expect(said.contains(#"network.notices="ipc:///"#) && said.contains(#"network.routers=["ipc:///"#), "\(said)")
+    }
+  }
+
+  @Test func `two runs that start at the same time do not collide`() throws {
+    try withTemporaryFolder { folder in
+      _ = try TinyModel.make(in: folder)
+      let text = """
+        run: {model: model, threads: 1}
+        sampling: {steps: 2, groupsPerEpoch: 2, batchSize: 2, prompts: [cat]}
+        reward: {weights: {jpeg-compressibility: 1}}
+        training: {epochs: 2, minibatchSize: 2}
+        """
+      try Data(text.utf8).write(to: folder.appending(path: "run.yaml"))
+      let names = ["first", "second"]
+      let runs = try names.map { name in
+        try Program.stepwise.start(
+          ["run", "--config", "run.yaml", "--actors", "1", "--set", "run.folder=\(name)"], in: folder)
+      }
+      for (name, run) in zip(names, runs) {
+        let result = Program.end(of: run.process, run.output, run.errors)
+        #expect(result.status == 0 && result.output.contains("finished"), "\(result.output) \(result.errors)")
+        let metrics = try String(contentsOf: folder.appending(path: "\(name)/metrics.jsonl"), encoding: .utf8)
+        #expect(metrics.split(separator: "\n").count == 2)
+      }
+    }
+  }
+
+  @Test func `a run ends with the error of its learner, and the folder can be used again`() throws {
     let failing = "touch work/run-id; echo working; echo 'Error: the model has grown wings' >&2; exit 3"
     try withPrograms(learner: failing) { folder, program in
       let result = try program.run(["run", "--config", "run.yaml"], in: folder)
@@ -58,16 +104,15 @@ private func withPrograms(
   }
 
   @Test func `an actor that is killed is started again`() throws {
-    let mortal = "if [ ! -e died-$2 ]; then touch died-$2; kill -9 $$; fi; touch lived-$2; \(patient)"
-    let waiting = "for i in $(seq 200); do [ -e lived-actor-0 ] && [ -e lived-actor-1 ] && exit 0; sleep 0.05; done; exit 1"
-    try withPrograms(learner: waiting, actor: mortal) { folder, program in
+    let mortal = "if [ ! -e died-$2 ]; then touch died-$2; kill -9 $$; fi; echo > ready; \(patient)"
+    try withPrograms(learner: awaiting(2), actor: mortal) { folder, program in
       let result = try program.run(["run", "--config", "run.yaml"], in: folder)
       #expect(result.status == 0, "\(result.errors)")
       #expect(result.output.contains("actor-0 ended (killed by signal 9)"))
     }
   }
 
-  @Test func `a server that dies again and again ends the run with its own words`() throws {
+  @Test func `a run ends with the error of a server that keeps failing`() throws {
     let failing = "[ $1 = serve ] && { echo 'Error: no such reward' >&2; exit 1; }; \(patient)"
     try withPrograms(learner: patient, server: failing) { folder, program in
       let result = try program.run(["run", "--config", "run.yaml"], in: folder)
@@ -76,29 +121,29 @@ private func withPrograms(
     }
   }
 
-  @Test func `a signal stops actors first, then the learner, then those who answer`() throws {
+  @Test func `a signal stops the actors first, then the learner, the reward servers and the routers`() throws {
     let noting = { (name: String) in
-      "trap 'echo \(name) >> order; exit 0' TERM; touch ready-\(name); while true; do sleep 0.05; done"
+      "trap 'echo \(name) >> order; exit 0' TERM; echo > ready; exec 3<>hold; while true; do read -u 3; done"
     }
     try withPrograms(learner: noting("learner"), actor: noting("actor"), server: noting("$1")) { folder, program in
+      let ready = open(folder.appending(path: "ready").path, O_RDWR)
+      defer { close(ready) }
       let (process, output, errors) = try program.start(["run", "--config", "run.yaml", "--actors", "1"], in: folder)
-      let names = ["ready-learner", "ready-actor", "ready-serve", "ready-route"]
-      while process.isRunning, !names.allSatisfy({ FileManager.default.fileExists(atPath: folder.appending(path: $0).path) }) {
-        Thread.sleep(forTimeInterval: 0.02)
-      }
+      var events = pollfd(fd: ready, events: Int16(POLLIN), revents: 0), byte: UInt8 = 0
+      for _ in 0..<4 { try #require(poll(&events, 1, 60_000) == 1 && read(ready, &byte, 1) == 1) }
       process.interrupt()
       let result = Program.end(of: process, output, errors)
       #expect(result.status == 0, "\(result.errors)")
-      #expect(result.output.contains("--resume goes on"))
+      #expect(result.output.contains("continue with --resume"))
       let order = try String(contentsOf: folder.appending(path: "order"), encoding: .utf8).split(separator: "\n")
       #expect(order == ["actor", "learner", "serve", "route"])
     }
   }
 
-  @Test func `a folder that holds a run is not overwritten, and one without is not resumed`() throws {
+  @Test func `a run is not overwritten, and a folder without a run is not resumed`() throws {
     try withPrograms(learner: "exit 0") { folder, program in
       let empty = try program.run(["run", "--config", "run.yaml", "--resume"], in: folder)
-      #expect(empty.status != 0 && empty.errors.contains("found none"))
+      #expect(empty.status != 0 && empty.errors.contains("holds no run to resume"))
       try FileManager.default.createDirectory(at: folder.appending(path: "work"), withIntermediateDirectories: true)
       try Data("a-run\n".utf8).write(to: folder.appending(path: "work/run-id"))
       let taken = try program.run(["run", "--config", "run.yaml"], in: folder)
@@ -106,13 +151,27 @@ private func withPrograms(
     }
   }
 
-  @Test func `a missing program and an unknown key are named`() throws {
+  @Test func `errors name a missing program and an unknown key`() throws {
     try withPrograms(learner: "exit 0") { folder, program in
       let key = try program.run(["run", "--config", "run.yaml", "--set", "training.epoch=3"], in: folder)
       #expect(key.status != 0 && key.errors.contains("training.epochs"))
       try FileManager.default.removeItem(at: folder.appending(path: "stepwise-actor"))
       let missing = try program.run(["run", "--config", "run.yaml"], in: folder)
       #expect(missing.status != 0 && missing.errors.contains("stepwise-actor"))
+    }
+  }
+}
+
+@Suite struct QuickstartTests {
+  @Test(arguments: [
+    (["--reward", "aesthetic"], "reward.models: {aesthetic: PATH}"), (["--reward", "beauty"], "found beauty"),
+    (["--reward", "colourfulness", "--resume", "--name", "none"], "holds no run to resume"),
+  ])
+  func `an error says what a quickstart lacks, before it trains`(arguments: [String], text: String) throws {
+    try withTemporaryFolder { folder in
+      let result = try Program.stepwise.run(["quickstart"] + arguments, in: folder)
+      #expect(result.status != 0 && result.errors.contains(text), "\(result.errors)")
+      #expect(!FileManager.default.fileExists(atPath: folder.appending(path: "runs/quickstart-aesthetic").path))
     }
   }
 }

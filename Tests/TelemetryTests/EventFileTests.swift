@@ -1,11 +1,11 @@
-// Event files are read back by an obvious reader here, and by TensorBoard's own where Python has it.
+// Event files are read by a simple reader here, and by TensorBoard where Python has it.
 
 import Foundation
 import Imaging
 import Telemetry
 import Testing
 
-/// Bit by bit, as the polynomial says.
+/// CRC-32C bit by bit, with the mask of TFRecord.
 private func referenceChecksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
   var sum: UInt32 = 0xFFFF_FFFF
   for byte in bytes {
@@ -20,7 +20,7 @@ private func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {
   bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
 }
 
-/// The data of every record; checksums are looked at.
+/// The data of every record, after a check of its checksums.
 private func records(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] {
   var records: [ArraySlice<UInt8>] = [], rest = bytes[...]
   while !rest.isEmpty {
@@ -34,7 +34,7 @@ private func records(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] {
   return records
 }
 
-/// Field number to content, for messages whose fields come once.
+/// Content by field number, for messages in which each field occurs once.
 private func fields(_ message: ArraySlice<UInt8>) -> [UInt64: ArraySlice<UInt8>] {
   var fields: [UInt64: ArraySlice<UInt8>] = [:], rest = message
   func varint() -> UInt64 {
@@ -75,7 +75,7 @@ private func written(in folder: URL) throws -> EventFile {
 private let python = ["python3", ProcessInfo.processInfo.environment["STEPWISE_PYTHON"]].compactMap { $0 }
   .first { (try? run($0, "import tensorboard")) != nil }
 
-/// What a Python program prints; throws when it fails.
+/// The output of a Python program; throws when the program fails.
 private func run(_ python: String, _ program: String) throws -> String {
   struct Failed: Error {}
   let process = Process(), output = Pipe()
@@ -91,14 +91,14 @@ private func run(_ python: String, _ program: String) throws -> String {
 }
 
 @Suite struct EventFileTests {
-  @Test func `records carry good checksums, and say what was logged`() throws {
+  @Test func `records have correct checksums and the logged content`() throws {
     try withTemporaryFolder { folder in
       let file = try written(in: folder)
       #expect(file.url.lastPathComponent.hasPrefix("events.out.tfevents.1700000000."))
       let events = records([UInt8](try Data(contentsOf: file.url))).map(fields)
       #expect(events.count == 5)
       #expect(events[0][3].map { Array($0) } == Array("brain.Event:2".utf8))
-      // Scalars come by name: loss, then reward/mean.
+      // Scalars are sorted by name: loss, then reward/mean.
       let lossSummary = fields(try #require(events[1][5]))
       let loss = fields(try #require(lossSummary[1]))
       #expect(loss[1].map { Array($0) } == Array("loss".utf8))
@@ -113,14 +113,14 @@ private func run(_ python: String, _ program: String) throws -> String {
     }
   }
 
-  @Test func `a second file of the same second has a name of its own`() throws {
+  @Test func `files that are created in the same second have different names`() throws {
     try withTemporaryFolder { folder in
       let names = try (0..<3).map { _ in try EventFile(folder: folder, time: 5).url.lastPathComponent }
       #expect(Set(names).count == 3)
     }
   }
 
-  @Test func `a folder that is missing is named`() throws {
+  @Test func `the error for a missing folder names the folder`() throws {
     let error = #expect(throws: TelemetryError.self) {
       try EventFile(folder: URL(fileURLWithPath: "/nowhere/run"))
     }

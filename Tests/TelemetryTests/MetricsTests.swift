@@ -1,4 +1,4 @@
-// Logs come back as they were written, whatever happened in between.
+// metrics.jsonl is read as it was written.
 
 import Foundation
 import Telemetry
@@ -25,7 +25,7 @@ func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Resul
     }
   }
 
-  @Test func `a resumed run forgets what it will do again and a line cut short`() throws {
+  @Test func `a resumed log drops the steps that are repeated and a truncated line`() throws {
     try withTemporaryFolder { folder in
       let file = folder.appendingPathComponent("metrics.jsonl")
       let log = try MetricsLog(file: file)
@@ -40,53 +40,13 @@ func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Resul
     }
   }
 
-  @Test func `a broken line is named`() throws {
+  @Test func `the error for a broken line names the file and the line`() throws {
     try withTemporaryFolder { folder in
       let file = folder.appendingPathComponent("metrics.jsonl")
       try Data("{\"step\": 1}\nnonsense\n{\"step\": 2}\n".utf8).write(to: file)
       let error = #expect(throws: TelemetryError.self) { try MetricsRecord.read(file) }
       #expect(error?.description.contains("metrics.jsonl:2") == true)
       #expect(throws: TelemetryError.self) { try MetricsLog(file: folder.appendingPathComponent("none/metrics.jsonl")) }
-    }
-  }
-
-  @Test func `Prometheus' text has help, type, labels and odd numbers`() {
-    let text = PrometheusText.rendered([
-      PrometheusMetric("stepwise_groups_total", .counter, help: "Groups taken in.", value: 12),
-      PrometheusMetric(
-        "stepwise_lag", .gauge, help: "Policy lag\nin versions.",
-        samples: [.init(0.5, labels: ["actor": "a\"1\\", "run": "x"]), .init(.infinity)]),
-    ])
-    #expect(text == """
-      # HELP stepwise_groups_total Groups taken in.
-      # TYPE stepwise_groups_total counter
-      stepwise_groups_total 12
-      # HELP stepwise_lag Policy lag\\nin versions.
-      # TYPE stepwise_lag gauge
-      stepwise_lag{actor="a\\"1\\\\",run="x"} 0.5
-      stepwise_lag +Inf
-
-      """)
-  }
-
-  @Test func `a progress line tells part, speed and time left`() {
-    #expect(
-      ProgressLine.text("VAE", done: 120, of: 1000, seconds: 30, note: "loss 0.21")
-        == "VAE 120/1000 (12%), 4.0/s, 3:40 left, loss 0.21")
-    #expect(ProgressLine.text("VAE", done: 0, of: 10, seconds: 0) == "VAE 0/10 (0%)")
-    #expect(ProgressLine.text("VAE", done: 2, of: 2, seconds: 5) == "VAE 2/2 (100%), 2.5 s each, took 0:05")
-    #expect(ProgressLine.clock(3723) == "1:02:03")
-  }
-
-  @Test func `progress into a file is plain lines, the first and the last at least`() throws {
-    try withTemporaryFolder { folder in
-      let file = folder.appendingPathComponent("log")
-      try Data().write(to: file)
-      let progress = ProgressLine("work", total: 100, output: try FileHandle(forWritingTo: file))
-      for step in 1...100 { progress.update(step) }
-      let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
-      #expect(lines.first?.hasPrefix("work 1/100") == true && lines.last?.hasPrefix("work 100/100") == true)
-      #expect(lines.count < 50)
     }
   }
 }

@@ -39,7 +39,7 @@ struct TrainingTests {
       // Two slots of six groups, four to an optimiser step.
       #expect(record.values["epoch/updates"] == 4)
       #expect(try #require(record.values["policy/gradient_norm"]) > 0)
-      #expect(record.values["policy/lag"] == 0)
+      #expect(record.values["policy/staleness"] == 0)
     }
     #expect(try adapter(run) == intake.published[4].bytes)
     let names = try FileManager.default.contentsOfDirectory(
@@ -184,7 +184,7 @@ struct TrainingTests {
     let records = try metrics(run)
     #expect(try #require(records[0].values["policy/fresh_ratio_error"]) <= 1e-4)
     #expect(records[1].values["policy/fresh_ratio_error"] == nil)
-    #expect(records[1].values["policy/lag"] == 1)
+    #expect(records[1].values["policy/staleness"] == 1)
   }
 
   @Test("Groups sampled otherwise, and checkpoints of another run, are refused in words")

@@ -66,7 +66,7 @@ final class HeldOutEvaluation: HeldOutMeasure {
     }
     let count = Double(values.count), mean = values.reduce(0, +) / count
     let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / max(count - 1, 1)
-    return HeldOutScore(mean: mean, error: (variance / count).squareRoot(), pictures: values.count)
+    return HeldOutScore(mean: mean, standardError: (variance / count).squareRoot(), pictures: values.count)
   }
 
   /// One picture a prompt, as the policy's user would see it.

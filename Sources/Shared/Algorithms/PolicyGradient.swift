@@ -65,9 +65,9 @@ package struct LossMetrics: Sendable, Equatable {
   /// Mean of log π - log π_behaviour.
   package var logRatioMean: Float
   /// Its population standard deviation.
-  package var logRatioDeviation: Float
+  package var logRatioStd: Float
   /// Its largest absolute value.
-  package var logRatioLargest: Float
+  package var logRatioMax: Float
   /// Part of the terms in which the clipped loss was the larger one.
   package var clipFraction: Float
 
@@ -75,8 +75,8 @@ package struct LossMetrics: Sendable, Equatable {
     let moments = Moments(logRatios)
     self.loss = loss
     logRatioMean = Float(moments.mean)
-    logRatioDeviation = Float(moments.deviation)
-    logRatioLargest = logRatios.map(abs).max() ?? 0
+    logRatioStd = Float(moments.std)
+    logRatioMax = logRatios.map(abs).max() ?? 0
     self.clipFraction = clipFraction
   }
 }

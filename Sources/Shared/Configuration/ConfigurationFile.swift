@@ -13,10 +13,11 @@ extension Configuration {
   /// - Parameters:
   ///   - file: the YAML file; nil takes the defaults.
   ///   - overrides: as `training.epochs=3`; the value is YAML too.
+  ///   - defaults: the values of keys that neither the file nor an override has.
   /// - Throws: `ConfigurationError` naming the file, the line, the key, and the nearest known key.
-  package init(file: URL?, overrides: [String] = []) throws {
+  package init(file: URL?, overrides: [String] = [], defaults: Configuration = Configuration()) throws {
     let here = URL(filePath: FileManager.default.currentDirectoryPath, directoryHint: .isDirectory)
-    var tree = try Self.rebased(Self.tree(of: Configuration()), on: here)
+    var tree = try Self.rebased(Self.tree(of: defaults), on: here)
     if let file {
       let text: String
       do { text = try String(contentsOf: file, encoding: .utf8) } catch {

@@ -53,8 +53,8 @@ extension RewardSettings {
   func model(_ key: String, for reward: String) throws -> URL {
     guard let path = models[key], !path.isEmpty else {
       throw ScorerError(
-        "reward \(reward): no path is configured for its model \(key); set reward.models: {\(key): PATH}, or "
-          + "--reward-model \(key)=PATH")
+        "reward \(reward) needs the model \(key): set reward.models: {\(key): PATH} in the YAML file or with --set, or "
+          + "use --reward-model \(key)=PATH with stepwise evaluate and stepwise replay rescore")
     }
     return URL(filePath: path)
   }
@@ -64,7 +64,7 @@ extension RewardSettings {
   /// - Throws: `ScorerError` when it is not configured.
   func alignmentModel(for reward: String) throws -> URL {
     guard !alignmentModel.isEmpty else {
-      throw ScorerError("reward \(reward): no path is configured for its model; set reward.alignmentModel")
+      throw ScorerError("reward \(reward) needs a CLIP model: set reward.alignmentModel to its folder")
     }
     return URL(filePath: alignmentModel)
   }

@@ -1,6 +1,10 @@
 // The section `network`.
 
-/// How the roles connect. Endpoints are those of ZeroMQ: `tcp://ADDRESS:PORT`.
+/// How the roles connect. Endpoints are those of ZeroMQ: `tcp://ADDRESS:PORT` or `ipc://PATH`. `stepwise run` and
+/// `stepwise quickstart` replace endpoints that neither the file nor `--set` has with Unix domain sockets in a temporary
+/// folder that only the user can open, so any number of runs fit on one machine. An endpoint that is written is used as
+/// it is: write `network.routerBackends` where reward servers of your own, such as those of `python/stepwise_rewards`,
+/// join the run, and all four endpoints where programs on other machines do.
 package struct NetworkSettings: SettingsSection {
   /// Endpoint at which the learner accepts actors.
   package var learner = "tcp://127.0.0.1:5801"

@@ -1,12 +1,11 @@
-// One program of a run as a child of this one: its output goes to a log file, its end is an event.
+// A program of a run as a child process: its output goes to a log file, and its end is an event.
 
 package import Foundation
 package import Roles
 internal import Threads
 
-/// What to start.
 package struct ChildDescription: Sendable {
-  /// As "actor-0"; names the log file too.
+  /// Such as "actor-0"; the log file has this name too.
   package let name: String
   package let role: Role
   package let program: URL
@@ -17,10 +16,9 @@ package struct ChildDescription: Sendable {
   }
 }
 
-/// How a child ended.
 package struct ChildEnd: Sendable {
   package let name: String
-  /// Which start of this child it was, from 0.
+  /// Number of this start of the child, from 0.
   package let start: Int
   package let status: Int32
   package let wasSignalled: Bool
@@ -28,14 +26,14 @@ package struct ChildEnd: Sendable {
   package var text: String { wasSignalled ? "killed by signal \(status)" : "exit status \(status)" }
 }
 
-/// A running child. Make it on the main thread: the system takes the end of the thread for that of the process.
+/// A running child. Create it on the main thread: children end with the thread that started them.
 package final class ChildProcess {
   package let description: ChildDescription
   package let log: URL
   let began = Date()
   private let process = Process()
 
-  /// Starts the program; `ended` is called once, on another thread.
+  /// Starts the program. `ended` is called once, on another thread.
   ///
   /// - Throws: `CommandError` when the program or its log cannot be opened.
   package init(
@@ -45,7 +43,8 @@ package final class ChildProcess {
     log = logs.appending(path: "\(description.name).log")
     if !FileManager.default.fileExists(atPath: log.path) {
       guard FileManager.default.createFile(atPath: log.path, contents: nil) else {
-        throw CommandError("\(log.path): expected a log file that can be made; is the disk full, or the folder gone?")
+        throw CommandError(
+          "could not create the log file \(log.path); check that its folder exists and the disk has room")
       }
     }
     let name = description.name
@@ -69,8 +68,8 @@ package final class ChildProcess {
       try process.run()
     } catch {
       throw CommandError(
-        "\(description.program.path): cannot be started: \(error.localizedDescription) "
-          + "Build all programs with `swift build -c release`.")
+        "could not start \(description.program.path): \(error.localizedDescription) "
+          + "Build the programs with `swift build -c release`.")
     }
   }
 
@@ -82,8 +81,8 @@ package final class ChildProcess {
 
   package func send(_ signal: Int32) { if process.isRunning { kill(process.processIdentifier, signal) } }
 
-  /// What a program said last: from its last error on, or else its last lines.
-  package static func lastWords(in log: URL) -> String {
+  /// The log from its last error on, or its last lines where it has no error.
+  package static func lastLines(of log: URL) -> String {
     guard let handle = try? FileHandle(forReadingFrom: log), let end = try? handle.seekToEnd() else { return "" }
     let start = end > 8192 ? end - 8192 : 0
     guard (try? handle.seek(toOffset: start)) != nil, let data = try? handle.readToEnd() else { return "" }

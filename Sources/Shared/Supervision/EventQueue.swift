@@ -1,8 +1,8 @@
-// What the supervisor waits for, in the order it happened.
+// Events of child processes, in the order in which they happened.
 
 package import Foundation
 
-/// A queue between threads: many put, one takes.
+/// A queue between threads: any thread puts events in, one takes them out.
 package final class EventQueue<Event: Sendable>: @unchecked Sendable {  // its state is guarded by the condition
   private let condition = NSCondition()
   private var events: [Event] = []
@@ -16,7 +16,7 @@ package final class EventQueue<Event: Sendable>: @unchecked Sendable {  // its s
     condition.unlock()
   }
 
-  /// The oldest event; nil when none came before `deadline`.
+  /// The oldest event; nil when there is none before `deadline`.
   package func take(before deadline: Date) -> Event? {
     condition.lock()
     defer { condition.unlock() }

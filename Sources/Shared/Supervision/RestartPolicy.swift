@@ -1,28 +1,28 @@
-// When a child that died is started again: arithmetic on times, nothing else.
+// Decides when a child that died is started again; pure arithmetic on times.
 
 package import Foundation
 package import Roles
 
-/// Decides whether a child may live again. A child that dies young again and again would die for ever.
+/// Decides whether a child is started again. A child that keeps failing right after its start ends the run.
 package struct RestartPolicy {
-  /// A life shorter than this is a failure to start.
-  package var youngLife: TimeInterval = 20
-  /// So many failures to start in a row are too many.
-  var mostYoungDeaths = 3
+  /// Seconds; a child that lives shorter has failed to start.
+  package var shortestLife: TimeInterval = 20
+  /// Failures to start in a row that end the run.
+  var maximumFailures = 3
 
-  private var youngDeaths: [String: Int] = [:]
+  private var failures: [String: Int] = [:]
 
   package enum Decision: Equatable {
     case restart
-    /// The whole run ends with the child's error.
+    /// The run ends with the error of the child.
     case fail
   }
 
-  /// What to do about a death that nobody asked for.
+  /// The decision about a child that ended by itself after `lived` seconds.
   package mutating func decision(role: Role, name: String, lived: TimeInterval) -> Decision {
-    // The learner's state is what the run is about: its error is the run's.
+    // The learner saves its state and can be resumed; it fails for reasons that a new start would meet again.
     if role == .learner { return .fail }
-    youngDeaths[name] = lived < youngLife ? youngDeaths[name, default: 0] + 1 : 0
-    return youngDeaths[name, default: 0] >= mostYoungDeaths ? .fail : .restart
+    failures[name] = lived < shortestLife ? failures[name, default: 0] + 1 : 0
+    return failures[name, default: 0] >= maximumFailures ? .fail : .restart
   }
 }

@@ -1,10 +1,10 @@
-// Which programs a run on one machine consists of, and with what arguments.
+// The programs of a run on one machine, and their arguments.
 
 package import Configuration
 package import Foundation
 internal import Roles
 
-/// The children of a run, in the order to start them.
+/// The children of a run, in the order in which they start.
 package struct RunPlan {
   /// The run's configuration file.
   package let file: URL
@@ -13,7 +13,7 @@ package struct RunPlan {
   package let actors: Int
   package let rewardServers: Int
   package let resumes: Bool
-  /// Cores to share out.
+  /// Cores that the programs share.
   package let cores: Int
 
   package init(file: URL, overrides: [String], actors: Int, rewardServers: Int, resumes: Bool, cores: Int) {
@@ -26,13 +26,12 @@ package struct RunPlan {
   }
 
   /// - Parameters:
-  ///   - configuration: what file and overrides say together.
+  ///   - configuration: the file with the overrides; its endpoints are passed to every program.
   ///   - programs: folder of the built programs.
   /// - Throws: `CommandError` when a program has not been built.
   package func children(_ configuration: Configuration, programs: URL) throws -> [ChildDescription] {
-    let shared = ["--config", file.path] + overrides.flatMap { ["--set", $0] }
-    // The learner waits while actors sample and they wait while it trains, unless lag is allowed: each phase may have
-    // all cores.
+    let shared = ["--config", file.path] + (overrides + endpoints(configuration.network)).flatMap { ["--set", $0] }
+    // Without staleness the learner waits while actors sample, and they wait while it trains: both may use all cores.
     let alternates = configuration.training.maximumStaleness == 0
     let given = configuration.run.threads
     func threads(_ share: Int) -> [String] { ["--set", "run.threads=\(given > 0 ? given : max(1, share))"] }
@@ -41,7 +40,7 @@ package struct RunPlan {
     {
       let url = programs.appending(path: program)
       guard FileManager.default.isExecutableFile(atPath: url.path) else {
-        throw CommandError("\(url.path): expected this program, found none; build it with `swift build -c release`")
+        throw CommandError("\(url.path) does not exist; build it with `swift build -c release --product \(program)`")
       }
       return ChildDescription(name: name, role: role, program: url, arguments: arguments)
     }
@@ -51,7 +50,7 @@ package struct RunPlan {
         try child(
           "router-\(index)", .router, "stepwise-reward-server", ["route", "--index", "\(index)"] + shared))
     }
-    // Where others bring all rewards, a server of ours has nothing to score.
+    // No reward server is needed where `reward.external` names all rewards.
     for index in 0..<(configuration.reward.served.isEmpty ? 0 : rewardServers) {
       let name = "reward-server-\(index)"
       children.append(
@@ -72,7 +71,15 @@ package struct RunPlan {
     return children
   }
 
-  /// Folder of this very program, where its siblings are.
+  private func endpoints(_ network: NetworkSettings) -> [String] {
+    func list(_ endpoints: [String]) -> String { "[\(endpoints.map { "\"\($0)\"" }.joined(separator: ", "))]" }
+    return [
+      "network.learner=\"\(network.learner)\"", "network.notices=\"\(network.notices)\"",
+      "network.routers=\(list(network.routers))", "network.routerBackends=\(list(network.routerBackends))",
+    ]
+  }
+
+  /// Folder of this program, where the other programs are too.
   package static var programs: URL {
     URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
   }

@@ -1,5 +1,5 @@
-// All roles of a run on this machine: started in order, watched, started again when they die, stopped in order. The
-// learner's end is the run's end.
+// The programs of a run on one machine: started in order, watched, started again when they die, and stopped in order.
+// The run ends with the learner.
 
 package import Foundation
 internal import Roles
@@ -12,11 +12,11 @@ package final class Supervisor {
     case signal(String)
   }
 
-  /// Why a run ended without an error.
+  /// The reason for the end of a run without an error.
   package enum Outcome: Equatable {
     /// The learner finished its epochs.
     case finished
-    /// The time was up.
+    /// The deadline passed.
     case timeUp
     /// Ctrl-C, SIGTERM or SIGUSR1.
     case interrupted
@@ -27,27 +27,28 @@ package final class Supervisor {
   private let events = EventQueue<Event>()
   private var children: [String: ChildProcess] = [:]
   private var starts: [String: Int] = [:]
-  /// How children ended that were being stopped.
+  /// Ends of children that were being stopped.
   private var ends: [String: ChildEnd] = [:]
   private var restarts = RestartPolicy()
   private let report: (String) -> Void
 
   /// - Parameters:
-  ///   - descriptions: in the order to start them; one is the learner.
+  ///   - descriptions: in the order in which they start; one is the learner.
   ///   - logs: folder of the logs; it must exist.
-  ///   - report: is told what happens, in a line.
+  ///   - report: receives one line per event.
   package init(_ descriptions: [ChildDescription], logs: URL, report: @escaping (String) -> Void) {
     self.descriptions = descriptions
     self.logs = logs
     self.report = report
   }
 
-  /// Runs until the learner ends, a signal comes or the time is up; every child has ended when it returns or throws.
+  /// Runs until the learner ends, a signal arrives or the deadline passes. Every child has ended when it returns or
+  /// throws.
   ///
   /// - Parameters:
-  ///   - deadline: when the learner is asked to stop; nil for never.
+  ///   - deadline: when the learner is told to stop; nil for never.
   ///   - tick: called about once a second.
-  /// - Throws: `CommandError` with a child's own last words when one failed for good.
+  /// - Throws: `CommandError` with the last log lines of a child that failed.
   package func run(until deadline: Date? = nil, tick: () -> Void = {}) throws -> Outcome {
     let events = events
     let signals = try TerminationSignals { events.put(.signal($0)) }
@@ -89,44 +90,46 @@ package final class Supervisor {
     }
   }
 
-  /// A child that ended by itself is started again, or ends the run.
+  /// Starts a child that ended by itself again, or ends the run.
   private func replace(_ child: ChildProcess, _ end: ChildEnd) throws {
     let description = child.description
     let lived = Date().timeIntervalSince(child.began)
-    // An actor whose learner has finished ends in peace; the learner's own end follows.
+    // An actor ends with status 0 when the learner has finished; the end of the learner follows.
     if description.role == .actor && end.status == 0 && !end.wasSignalled {
       report("\(end.name) has finished")
       return
     }
     switch restarts.decision(role: description.role, name: end.name, lived: lived) {
     case .restart:
-      report("\(end.name) ended (\(end.text)) after \(Int(lived)) s; it is started again. See \(child.log.path)")
+      report("\(end.name) ended (\(end.text)) after \(Int(lived)) s and is started again; see \(child.log.path)")
       try start(description)
     case .fail:
       throw CommandError(
-        "\(end.name) failed (\(end.text)); it said:\n\(ChildProcess.lastWords(in: child.log))\nSee \(child.log.path)")
+        "\(end.name) failed (\(end.text)); the end of its log \(child.log.path):\n"
+          + ChildProcess.lastLines(of: child.log))
     }
   }
 
-  /// Time for the learner to end its epoch and write its checkpoint.
+  /// Seconds for the learner to leave its epoch and write its checkpoint.
   private static let learnerPatience: TimeInterval = 120
-  /// Time for the others to finish what they do.
+  /// Seconds for the other programs to end.
   private static let patience: TimeInterval = 15
 
-  /// Actors first: what they have made is delivered and stored while the learner still listens.
+  /// Stops actors first, so that the learner still stores the groups that they deliver.
   private func stopLearner(_ reason: String) throws {
-    report("\(reason); the actors finish, the learner writes a checkpoint")
+    report("\(reason): stopping the actors, then the learner with a checkpoint")
     stop(.actor)
     stop(.learner)
     for description in descriptions where description.role == .learner {
       guard let end = ends[description.name], end.status != 0 || end.wasSignalled else { continue }
       let log = logs.appending(path: "\(end.name).log")
       throw CommandError(
-        "\(end.name) failed while stopping (\(end.text)); it said:\n\(ChildProcess.lastWords(in: log))\nSee \(log.path)")
+        "\(end.name) failed while stopping (\(end.text)); the end of its log \(log.path):\n"
+          + ChildProcess.lastLines(of: log))
     }
   }
 
-  /// Those who ask before those who answer.
+  /// Stops clients before the servers that answer them.
   private func stopAll() {
     for role in [Role.actor, .learner, .rewardServer, .router] { stop(role) }
   }
@@ -137,7 +140,7 @@ package final class Supervisor {
     waitForEnd(of: Set(names), patience: role == .learner ? Self.learnerPatience : Self.patience)
   }
 
-  /// Waits for children that were asked to end; those that do not are killed.
+  /// Waits for children that were told to end, and kills those that do not.
   private func waitForEnd(of names: Set<String>, patience: TimeInterval) {
     var deadline = Date(timeIntervalSinceNow: patience)
     var killed = false

@@ -1,5 +1,5 @@
-// TensorBoard event files. Every record is handed to the operating system at once, so `tensorboard --logdir` follows a
-// run as it goes; a crash costs at most the record being written.
+// TensorBoard event files. Every record is passed to the operating system at once, so `tensorboard --logdir` can follow
+// a run; a crash loses at most the record that is being written.
 
 package import Foundation
 package import Imaging
@@ -7,14 +7,14 @@ internal import Synchronization
 
 /// A TensorBoard event file, open for appending.
 package final class EventFile: Sendable {
-  /// Where it is: `events.out.tfevents.SECONDS.HOST.PROCESS` in the run's folder.
+  /// `events.out.tfevents.SECONDS.HOST.PROCESS` in the folder of the run.
   package let url: URL
   private let file: Mutex<FileHandle>
 
-  /// Makes a new file in a folder that exists; TensorBoard reads all files of a folder as one run, later ones over
-  /// earlier ones.
+  /// Creates a new file in an existing folder. TensorBoard reads all files of a folder as one run; where steps repeat,
+  /// later files win.
   ///
-  /// - Throws: `TelemetryError` when it cannot be made.
+  /// - Throws: `TelemetryError` when the file cannot be created.
   package init(folder: URL, time: Double = Date().timeIntervalSince1970) throws {
     let process = ProcessInfo.processInfo
     let name = "events.out.tfevents.\(Int(time)).\(process.hostName).\(process.processIdentifier)"
@@ -31,13 +31,13 @@ package final class EventFile: Sendable {
       try handle.seekToEnd()
       file = Mutex(handle)
     } catch {
-      throw TelemetryError(url.path, "the event file cannot be made: \(error.localizedDescription)")
+      throw TelemetryError(url.path, "could not create the event file: \(error.localizedDescription)")
     }
   }
 
-  /// Appends numbers of one step; a tag with a slash goes to the group before it.
+  /// Appends the scalars of one step; TensorBoard groups tags by the part before their slash.
   ///
-  /// - Throws: `TelemetryError` when the disk is full or gone.
+  /// - Throws: `TelemetryError` when the file cannot be written.
   package func append(step: Int, scalars: [String: Double], time: Double = Date().timeIntervalSince1970) throws {
     let records = scalars.sorted { $0.key < $1.key }.map { tag, value in
       EventRecord.encoded(.scalar(tag: tag, value: Float(value)), step: step, time: time)
@@ -47,7 +47,7 @@ package final class EventFile: Sendable {
 
   /// Appends a picture.
   ///
-  /// - Throws: `TelemetryError` when the disk is full or gone, `ImagingError` when the PNG cannot be made.
+  /// - Throws: `TelemetryError` when the file cannot be written, `ImagingError` when the PNG cannot be encoded.
   package func append(step: Int, tag: String, image: Image, time: Double = Date().timeIntervalSince1970) throws {
     let png = try image.pngBytes()
     let content = EventContent.image(tag: tag, width: image.width, height: image.height, png: png)
@@ -58,7 +58,7 @@ package final class EventFile: Sendable {
     do {
       try file.withLock { try $0.appendWhole(Data(bytes)) }
     } catch {
-      throw TelemetryError(url.path, "the event file cannot be written: \(error.localizedDescription)")
+      throw TelemetryError(url.path, "could not write the event file: \(error.localizedDescription)")
     }
   }
 }

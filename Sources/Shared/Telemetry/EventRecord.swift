@@ -1,7 +1,6 @@
-// TensorBoard's Event message (tensorflow/core/util/event.proto) as protobuf bytes, in a TFRecord: length, masked
+// The Event message of TensorBoard (tensorflow/core/util/event.proto) as protobuf bytes in a TFRecord: length, masked
 // CRC-32C of the length, data, masked CRC-32C of the data.
 
-/// What one event of a TensorBoard file says.
 enum EventContent {
   case version
   case scalar(tag: String, value: Float)
@@ -51,7 +50,7 @@ func littleEndian<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] {
   withUnsafeBytes(of: value.littleEndian) { Array($0) }
 }
 
-/// Fields of a protobuf message, in the order they are added.
+/// Encodes the fields of a protobuf message in the order in which they are added.
 struct ProtobufWriter {
   private(set) var written: [UInt8] = []
 

@@ -1,18 +1,18 @@
-// metrics.jsonl: one JSON object a step, appended. A run that resumes at a step goes on as if what it will do again
-// had never been logged.
+// metrics.jsonl: one JSON object per step, appended. When a run resumes, the records of the steps that it repeats are
+// removed.
 
 package import Foundation
 internal import Synchronization
 
-/// A run's metrics.jsonl, open for appending.
+/// The metrics.jsonl of a run, open for appending.
 package final class MetricsLog: Sendable {
   private let path: String
   private let file: Mutex<FileHandle>
 
-  /// Opens or makes the file.
+  /// Opens or creates the file.
   ///
-  /// - Parameter step: where the run resumes; records of this step and later ones, and a line cut short, are removed.
-  ///   Nil keeps all whole lines.
+  /// - Parameter step: the step at which the run resumes; records from this step on, and a truncated last line, are
+  ///   removed. nil keeps all complete lines.
   /// - Throws: `TelemetryError` when the file cannot be written, or is not a metrics.jsonl.
   package init(file url: URL, resumingAt step: Int? = nil) throws {
     path = url.path
@@ -26,25 +26,25 @@ package final class MetricsLog: Sendable {
       try handle.seekToEnd()
       file = Mutex(handle)
     } catch {
-      throw TelemetryError(url.path, "the metrics cannot be written: \(error.localizedDescription)")
+      throw TelemetryError(url.path, "could not write the metrics: \(error.localizedDescription)")
     }
   }
 
-  /// Appends one record, whole or not at all.
+  /// Appends one record; a record that does not fit on the disk leaves nothing behind.
   ///
-  /// - Throws: `TelemetryError` when the disk is full or gone.
+  /// - Throws: `TelemetryError` when the file cannot be written.
   package func append(step: Int, _ values: [String: Double], time: Double = Date().timeIntervalSince1970) throws {
     let line = MetricsRecord(step: step, time: time, values: values).line
     do {
       try file.withLock { try $0.appendWhole(Data(line.utf8)) }
     } catch {
-      throw TelemetryError(path, "the metrics of step \(step) cannot be written: \(error.localizedDescription)")
+      throw TelemetryError(path, "could not write the metrics of step \(step): \(error.localizedDescription)")
     }
   }
 }
 
 extension FileHandle {
-  /// Writes at the end; of what did not fit whole nothing is left, so that the next record does not begin within it.
+  /// Writes at the end. Removes a part that was written before an error, so that the next record starts on a new line.
   func appendWhole(_ data: Data) throws {
     let end = try seekToEnd()
     do { try write(contentsOf: data) } catch {

@@ -1,20 +1,20 @@
-// One line of metrics.jsonl: a step's numbers, the same on disk and in memory.
+// One line of metrics.jsonl.
 
 package import Foundation
 
-/// The numbers of one step of a run.
+/// The metrics of one step of a run.
 package struct MetricsRecord: Sendable, Equatable {
   package var step: Int
   /// Seconds since 1970.
   package var time: Double
-  /// By name; a value that is not finite is written as null and read back as NaN.
+  /// By name. A value that is not finite is written as null and read as NaN.
   package var values: [String: Double]
 
   package init(step: Int, time: Double, values: [String: Double]) {
     (self.step, self.time, self.values) = (step, time, values)
   }
 
-  /// Reads one line; nil when it is no JSON object with a whole number `step`.
+  /// nil when the line is not a JSON object with an integer `step`.
   init?(line: some StringProtocol) {
     guard
       let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
@@ -27,7 +27,7 @@ package struct MetricsRecord: Sendable, Equatable {
     self.init(step: step, time: object["time"] as? Double ?? 0, values: values)
   }
 
-  /// A JSON object in one line: step, time, then the values by name.
+  /// A JSON object with step, time, and the values sorted by name.
   var line: String {
     let numbers = values.sorted { $0.key < $1.key }.map { name, value in
       "\(MetricsRecord.quoted(name)): \(value.isFinite ? "\(value)" : "null")"
@@ -50,15 +50,15 @@ package struct MetricsRecord: Sendable, Equatable {
     return quoted + "\""
   }
 
-  /// All records of a metrics.jsonl, in the order of the file; a last line that a crash cut short is left out.
+  /// All records of a metrics.jsonl, in the order of the file. A last line that a crash truncated is left out.
   ///
-  /// - Throws: `TelemetryError` when the file cannot be read, or a line that is not the last is broken.
+  /// - Throws: `TelemetryError` when the file cannot be read, or a complete line is not a record.
   package static func read(_ file: URL) throws -> [MetricsRecord] {
     let text: String
     do {
       text = String(decoding: try Data(contentsOf: file), as: UTF8.self)
     } catch {
-      throw TelemetryError(file.path, "expected a readable metrics.jsonl: \(error.localizedDescription)")
+      throw TelemetryError(file.path, "could not read the metrics: \(error.localizedDescription)")
     }
     let lines = text.split(separator: "\n")
     var records: [MetricsRecord] = []

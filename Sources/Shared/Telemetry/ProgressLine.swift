@@ -1,54 +1,45 @@
-// How far a long work is: one line that renews itself on a terminal, now and then a plain line elsewhere.
+// Progress of long work: one line that replaces itself on a terminal, a plain line every ten seconds elsewhere.
 
 package import Foundation
 internal import Synchronization
 
-/// The progress of a work of known length, shown on standard error.
+/// Progress of work with a known number of steps.
 package final class ProgressLine: Sendable {
   private struct State {
     var shown = ContinuousClock.Instant.now
     var hasShown = false
-    var width = 0
+    var line: TerminalLine
   }
 
   private let title: String
   private let total: Int
   private let start = ContinuousClock.now
-  private let output: FileHandle
-  private let isTerminal: Bool
-  private let state = Mutex(State())
+  private let interval: Duration
+  private let state: Mutex<State>
 
-  /// - Parameters:
-  ///   - total: number of steps, at least 1.
-  ///   - output: a terminal gets one line that renews itself, anything else a line every ten seconds.
+  /// - Parameter total: number of steps, at least 1.
   package init(_ title: String, total: Int, output: FileHandle = .standardError) {
-    (self.title, self.total, self.output) = (title, max(1, total), output)
-    isTerminal = isatty(output.fileDescriptor) == 1
+    (self.title, self.total) = (title, max(1, total))
+    let line = TerminalLine(output)
+    interval = .seconds(line.columns == nil ? 10 : 0.1)
+    state = Mutex(State(line: line))
   }
 
-  /// Shows that `done` steps are done, if it is time to; the last step is always shown.
+  /// Shows that `done` steps are done, at most once per interval; the first and the last step are always shown.
   ///
-  /// - Parameter note: what else to say, as a loss.
+  /// - Parameter note: a text for the end of the line, such as a loss.
   package func update(_ done: Int, note: String = "") {
     let now = ContinuousClock.now
-    let interval = Duration.seconds(isTerminal ? 0.1 : 10)
     state.withLock { state in
       guard done >= total || !state.hasShown || now - state.shown >= interval else { return }
       let seconds = (now - start) / .seconds(1)
-      let line = ProgressLine.text(title, done: done, of: total, seconds: seconds, note: note)
-      var shown = line
-      if isTerminal {
-        shown = "\r" + line + String(repeating: " ", count: max(0, state.width - line.count))
-        if done >= total { shown += "\n" }
-      } else {
-        shown += "\n"
-      }
-      output.write(Data(shown.utf8))
-      (state.shown, state.hasShown, state.width) = (now, true, line.count)
+      state.line.show(ProgressLine.text(title, done: done, of: total, seconds: seconds, note: note))
+      if done >= total { state.line.finish() }
+      (state.shown, state.hasShown) = (now, true)
     }
   }
 
-  /// What a line says: part, speed and time left, as "VAE 120/1000 (12%), 4.0/s, 3:40 left, loss 0.21".
+  /// The line: part, speed and time left, as "VAE 120/1000 (12%), 4.0/s, 3:40 left, loss 0.21".
   package static func text(_ title: String, done: Int, of total: Int, seconds: Double, note: String = "") -> String {
     var parts = ["\(title) \(done)/\(total) (\(100 * done / max(1, total))%)"]
     if done > 0 && seconds > 0 {

@@ -1,10 +1,10 @@
-// What can go wrong with a run's logs: the file system.
+// Errors of reading and writing the logs of a run.
 
-/// A log that cannot be read or written; the text says where and why.
+/// A log that cannot be read or written, with its path and the reason.
 package struct TelemetryError: Error, CustomStringConvertible {
   package let description: String
 
-  init(_ place: String, _ problem: String) {
-    description = "\(place): \(problem)"
+  init(_ path: String, _ problem: String) {
+    description = "\(path): \(problem)"
   }
 }

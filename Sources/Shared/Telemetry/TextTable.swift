@@ -1,8 +1,8 @@
-// Results in aligned columns of text.
+// Tables of text with aligned columns.
 
 internal import Foundation
 
-/// Columns of words in line, a rule under the first row.
+/// Aligned columns, with a rule under the first row.
 package enum TextTable {
   package static func text(_ rows: [[String]]) -> String {
     let columns = rows.map(\.count).max() ?? 0

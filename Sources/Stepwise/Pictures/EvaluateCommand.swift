@@ -1,4 +1,4 @@
-// `stepwise evaluate`: how good a policy is, in numbers.
+// `stepwise evaluate`: scores a model, with or without an adapter.
 
 import ArgumentParser
 import Configuration
@@ -9,23 +9,26 @@ import Telemetry
 
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "evaluate", abstract: "Score a model on prompts: means, standard errors, diversity.",
-    discussion: "The same prompts, seeds and settings give the same pictures, with or without an adapter.")
+    commandName: "evaluate", abstract: "Score the pictures of a model: means, standard errors and diversity.",
+    discussion: """
+      The initial noise depends on prompts and seeds only, so a model can be compared with and without an adapter.
+      """)
 
   @OptionGroup var model: ModelOptions
-  @Option(help: "File with one prompt a line.") var prompts: String
+  @Option(help: "File with one prompt per line.") var prompts: String
   @Option(
-    parsing: .upToNextOption, help: "Rewards: \(ScorerRegistry.names.joined(separator: ", ")).") var reward: [String]
+    parsing: .upToNextOption, help: "Rewards to score with: \(ScorerRegistry.names.joined(separator: ", ")).")
+  var reward: [String]
   @OptionGroup var scorerOptions: ScorerModelOptions
-  @Option(help: "Pictures a prompt.") var seeds = 4
-  @Option(help: "The first of the seeds.") var firstSeed: UInt64 = 1000
-  @Flag(help: "Measure the divergence from the model without the adapter too, which takes the denoiser twice.")
+  @Option(help: "Pictures per prompt.") var seeds = 4
+  @Option(help: "First seed; the others follow it.") var firstSeed: UInt64 = 1000
+  @Flag(help: "Also measure the divergence from the model without the adapter; the denoiser then runs twice per step.")
   var divergence = false
-  @Option(help: "Write the result to this file as JSON.") var json: String?
+  @Option(help: "JSON file to write the result to.") var json: String?
 
   func validate() throws {
     guard seeds > 0 else { throw ValidationError("--seeds: expected a positive number, found \(seeds)") }
-    guard !reward.isEmpty else { throw ValidationError("--reward: expected at least one name, found none") }
+    guard !reward.isEmpty else { throw ValidationError("--reward: name at least one reward") }
   }
 
   func run() throws {
@@ -42,21 +45,21 @@ struct EvaluateCommand: ParsableCommand {
       do {
         try result.report.json().write(to: URL(filePath: json), options: .atomic)
       } catch {
-        throw CommandError("\(json): the result cannot be written: \(error.localizedDescription)")
+        throw CommandError("could not write \(json): \(error.localizedDescription)")
       }
     }
     print(result.report.table(prompts: texts), terminator: "")
   }
 }
 
-/// The models of rewards.
+/// Paths of the models of rewards.
 struct ScorerModelOptions: ParsableArguments {
-  @Option(help: "CLIP folder (transformers format) of the reward alignment, and of diversity.")
+  @Option(help: "CLIP folder (transformers format) for the rewards alignment and diversity.")
   var alignmentModel = RewardSettings().alignmentModel
   @Option(
     name: .customLong("reward-model"),
     help: ArgumentHelp(
-      "A model of another reward, of \(ScorerRegistry.models.joined(separator: ", ")); may be repeated.",
+      "Model of another reward: \(ScorerRegistry.models.joined(separator: ", ")). May be repeated.",
       valueName: "name=path"))
   var rewardModels: [String] = []
 
@@ -73,7 +76,7 @@ struct ScorerModelOptions: ParsableArguments {
     return settings
   }
 
-  /// The CLIP that measures diversity; nil when its folder is not there.
+  /// The CLIP model that measures diversity; nil when its folder does not exist.
   func clip() throws -> Alignment? {
     FileManager.default.fileExists(atPath: alignmentModel) ? try Alignment(folder: URL(filePath: alignmentModel)) : nil
   }

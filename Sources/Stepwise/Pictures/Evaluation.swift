@@ -1,4 +1,4 @@
-// Measures a policy: the same prompts, seeds and scorers give the same numbers.
+// Samples and scores pictures of a policy. The same prompts, seeds and scorers give the same numbers.
 
 import Engine
 import Foundation
@@ -6,29 +6,28 @@ import Imaging
 import Models
 import Rewards
 
-/// Prompts, seeds and scorers to measure with.
 struct Evaluation {
   let prompts: [String]
   let firstSeed: UInt64
   let seeds: Int
   let scorers: [any Scorer]
-  /// Tells how different pictures are; nil leaves diversity out.
+  /// Measures diversity; nil leaves it out.
   let clip: Alignment?
-  /// Whether each step is held against the model without the adapter.
+  /// Whether the divergence from the model without the adapter is measured.
   var measuresDivergence = false
 
-  /// Pictures and scores of one policy, prompt by prompt, seed by seed.
+  /// Pictures and scores of one policy, in the order of prompts, then seeds.
   struct Result {
     let report: EvaluationReport
     let pictures: [Image]
-    /// By reward, a score a picture.
+    /// One score per picture, by reward.
     let scores: [String: [Double?]]
   }
 
-  /// Samples and scores `prompts.count * seeds` pictures, decoded by the model's own autoencoder; where the model has
-  /// another decoder, its pictures are scored too.
+  /// Samples and scores `prompts.count * seeds` pictures, decoded by the autoencoder of the model. Where the model has
+  /// a second decoder, its pictures are scored too.
   ///
-  /// - Parameter done: is told how many pictures are ready, as it goes.
+  /// - Parameter done: receives the number of pictures that are ready.
   func measure(_ generator: PictureGenerator, lora: String?, done: (Int) -> Void) throws -> Result {
     let texts = prompts.flatMap { [String](repeating: $0, count: seeds) }
     let noise = prompts.indices.flatMap { prompt in
@@ -81,7 +80,7 @@ struct Evaluation {
       let part = pictures[prompt * seeds..<(prompt + 1) * seeds]
       let embeddings = try clip.imageEmbeddings(
         images: part.flatMap(\.pixels), height: pictures[0].height, width: pictures[0].width, count: seeds)
-      // The cosines of unit vectors: all pairs, less each with itself.
+      // The sum of all cosines, minus those of each picture with itself.
       let cosines = Double(embeddings.matmul(embeddings.permuted([1, 0])).sum().item)
       total += 1 - (cosines - Double(seeds)) / Double(seeds * (seeds - 1))
     }

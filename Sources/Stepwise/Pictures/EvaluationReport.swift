@@ -1,16 +1,14 @@
-// Scores of many pictures as numbers to compare: means with standard errors, by prompt and over all; diversity.
+// The result of an evaluation: means with standard errors, per prompt and over all prompts, and diversity.
 
 import Foundation
 import Telemetry
 
-/// Mean and standard error of some scores.
+/// Mean and standard error of scores.
 struct ScoreSummary: Codable, Equatable {
   let mean: Double
-  /// Sample standard deviation over the root of the count; nil for one score.
+  /// Sample standard deviation divided by √count; nil for one score.
   let standardError: Double?
-  /// Scores that exist.
   let count: Int
-  /// Scores that could not be had.
   let missing: Int
 
   /// Nil when no score exists.
@@ -31,7 +29,7 @@ struct ScoreSummary: Codable, Equatable {
   }
 }
 
-/// What `stepwise evaluate` finds, and writes as JSON.
+/// The numbers that `stepwise evaluate` prints, and writes as JSON.
 struct EvaluationReport: Codable {
   struct Reward: Codable {
     let all: ScoreSummary?
@@ -45,13 +43,13 @@ struct EvaluationReport: Codable {
   let seeds: Int
   let prompts: Int
   let rewards: [String: Reward]
-  /// The same latents' scores as the tiny decoder shows them; nil without one.
+  /// Scores of the same latents decoded by the tiny decoder; nil without one.
   let tinyRewards: [String: Reward]?
-  /// Mean over prompts of the mean pairwise 1 - cosine of CLIP embeddings between pictures of one prompt, 0 to 2; nil
-  /// with one seed or without a CLIP.
+  /// Mean over prompts of the mean pairwise distance, 1 - cosine of CLIP embeddings, of the pictures of a prompt: 0 to
+  /// 2; nil with one seed or without a CLIP model.
   let diversity: Double?
-  /// Mean divergence from the model without the adapter, a latent element, one a step (`PolicyDivergence`); nil where
-  /// it was not asked for.
+  /// Mean divergence from the model without the adapter per latent element, for each step (`PolicyDivergence`); nil
+  /// where it was not measured.
   let divergence: [Double]?
 
   func json() throws -> Data {
@@ -60,7 +58,7 @@ struct EvaluationReport: Codable {
     return try encoder.encode(self) + Data("\n".utf8)
   }
 
-  /// A table for people: a line a prompt, a column a reward.
+  /// A table with one row per prompt and one column per reward.
   func table(prompts order: [String]) -> String {
     let columns = rewards.keys.sorted().flatMap { name in
       [(name, rewards[name])] + (tinyRewards.map { [("\(name), tiny decoder", $0[name])] } ?? [])
@@ -74,7 +72,8 @@ struct EvaluationReport: Codable {
     }
     if let divergence {
       let sum = divergence.reduce(0, +), steps = divergence.map { String(format: "%.5f", $0) }.joined(separator: " + ")
-      text += "divergence from the model without the adapter, a latent element: \(String(format: "%.5f", sum)) = \(steps)\n"
+      text += "divergence from the model without the adapter, per latent element: "
+        + "\(String(format: "%.5f", sum)) = \(steps)\n"
     }
     return text
   }

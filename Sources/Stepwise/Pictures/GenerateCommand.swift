@@ -1,4 +1,4 @@
-// `stepwise generate`: pictures from prompts, and the noise they began with.
+// `stepwise generate`: pictures from prompts.
 
 import ArgumentParser
 import Engine
@@ -11,24 +11,24 @@ import Telemetry
 
 struct GenerateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "generate", abstract: "Make pictures from prompts: PNG files and a sheet.",
+    commandName: "generate", abstract: "Generate pictures from prompts, as PNG files and a sheet.",
     discussion: """
-      With --eta 0 --scheduler ddim the pictures are those of diffusers' DDIMScheduler from the same latents; see \
-      --save-latents.
+      With --eta 0 --scheduler ddim the pictures equal those of DDIMScheduler in diffusers for the same latents, which \
+      --save-latents writes.
       """)
 
   @OptionGroup var model: ModelOptions
-  @Option(parsing: .upToNextOption, help: "Prompts, each one argument.") var prompt: [String]
-  @Option(help: "Pictures a prompt.") var images = 1
+  @Option(parsing: .upToNextOption, help: "One or more prompts; quote a prompt of several words.") var prompt: [String]
+  @Option(help: "Pictures per prompt.") var images = 1
   @Option(help: "Seed of all random numbers.") var seed: UInt64 = 0
-  @Option(help: "Begin with these latents: a safetensors file with `latents` [n, C, H, W], a picture each.")
+  @Option(help: "Start from these latents: a safetensors file with `latents` [n, C, H, W], one per picture.")
   var latents: String?
-  @Option(help: "Write the latents that were begun with to this safetensors file.") var saveLatents: String?
-  @Option(help: "Folder to write 0000.png, 0001.png, ... and sheet.png to; made when it is not there.")
+  @Option(help: "Safetensors file to write the initial latents to.") var saveLatents: String?
+  @Option(help: "Folder to write 0000.png, 0001.png, ... and sheet.png to.")
   var out: String
 
   func validate() throws {
-    guard !prompt.isEmpty else { throw ValidationError("--prompt: expected at least one prompt, found none") }
+    guard !prompt.isEmpty else { throw ValidationError("--prompt: give at least one prompt") }
     guard images > 0 else { throw ValidationError("--images: expected a positive number, found \(images)") }
   }
 
@@ -49,7 +49,7 @@ struct GenerateCommand: ParsableCommand {
     let latents = try SafetensorsFile(URL(filePath: path)).tensor("latents")
     guard latents.shape == [count] + shape else {
       throw CommandError(
-        "\(path): expected latents of shape \([count] + shape), one for each of \(count) pictures, found "
+        "\(path): expected latents of the shape \([count] + shape) for \(count) pictures, found "
           + "\(latents.shape)")
     }
     return latents
@@ -60,7 +60,7 @@ struct GenerateCommand: ParsableCommand {
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     } catch {
-      throw CommandError("\(out): expected a folder that can be made: \(error.localizedDescription)")
+      throw CommandError("could not create \(out): \(error.localizedDescription)")
     }
     for (number, picture) in pictures.enumerated() {
       try picture.writePNG(to: folder.appending(path: String(format: "%04d.png", number)))

@@ -1,4 +1,4 @@
-// What `generate` and `evaluate` have in common: a model, an adapter, a way to sample; prompts from a file.
+// Options that `generate` and `evaluate` share: a model, an adapter and a sampler; prompts from a file.
 
 import ArgumentParser
 import Diffusion
@@ -9,19 +9,20 @@ import Models
 
 struct ModelOptions: ParsableArguments {
   @Option(help: "Model folder in diffusers' format.") var model: String
-  @Option(help: "LoRA file in diffusers' format (pytorch_lora_weights.safetensors).") var lora: String?
+  @Option(help: "LoRA file in diffusers' format, such as pytorch_lora_weights.safetensors.") var lora: String?
   @Option(help: "Denoising steps.") var steps = 4
-  @Option(help: "Classifier-free guidance scale; used above 1.") var guidance: Float = 1
-  @Option(help: "DDIM's noise, 0 (deterministic) to 1.") var eta: Float = 1
+  @Option(help: "Classifier-free guidance scale; guidance is used above 1.") var guidance: Float = 1
+  @Option(help: "Noise of DDIM, from 0 (deterministic) to 1.") var eta: Float = 1
   @Option(help: "Sampler: ddim or lcm.") var scheduler = SamplingSettings.Scheduler.ddim
-  @Option(help: "Timesteps that ddim visits: leading, trailing or linspace; the model's own when absent.")
+  @Option(help: "Timestep spacing of ddim: leading, trailing or linspace. (default: that of the model)")
   var spacing: String?
-  @Option(help: "AutoencoderTiny folder in diffusers' format, much faster than the model's own autoencoder.")
+  @Option(help: "AutoencoderTiny folder in diffusers' format; decodes much faster than the autoencoder of the model.")
   var tinyDecoder: String?
-  @Option(help: "Random weights of this seed, to measure: the model folder needs its configurations alone.")
+  @Option(help: "Use random weights with this seed; the model folder needs its config.json files only.")
   var randomWeights: UInt64?
-  @Option(help: "CLIP tokenizer folder (vocab.json, merges.txt), in place of the model's own.") var tokenizer: String?
-  @Option(help: "Worker threads; all cores when absent.") var threads: Int?
+  @Option(help: "CLIP tokenizer folder (vocab.json, merges.txt) to use instead of that of the model.")
+  var tokenizer: String?
+  @Option(help: "Worker threads. (default: all cores)") var threads: Int?
 
   func validate() throws {
     if let spacing, NoiseSchedule.Spacing(rawValue: spacing) == nil {
@@ -35,7 +36,7 @@ struct ModelOptions: ParsableArguments {
       spacing: spacing.flatMap { .init(rawValue: $0) })
   }
 
-  /// Starts the arithmetic and loads the model.
+  /// Starts the compute threads and loads the model.
   ///
   /// - Throws: an error naming the file or setting that does not fit.
   func load() throws -> PictureGenerator {
@@ -48,7 +49,7 @@ struct ModelOptions: ParsableArguments {
     let folder = URL(filePath: model), own = folder.appending(path: "tokenizer")
     if tokenizer == nil, randomWeights != nil, !FileManager.default.fileExists(atPath: own.path) {
       throw CommandError(
-        "\(own.path): expected the model's tokenizer, found none; give a CLIP tokenizer folder with --tokenizer")
+        "\(own.path) does not exist; give a CLIP tokenizer folder with --tokenizer")
     }
     let replacement = try tokenizer.map { path in
       let configured = try CLIPTextConfiguration(
@@ -63,7 +64,7 @@ struct ModelOptions: ParsableArguments {
   }
 }
 
-/// A file with one prompt a line; lines that begin with # are comments.
+/// Reads a file with one prompt per line; lines that begin with # are comments.
 ///
 /// - Throws: when the file cannot be read or holds no prompt.
 func readPrompts(_ path: String) throws -> [String] {
@@ -71,11 +72,10 @@ func readPrompts(_ path: String) throws -> [String] {
   do {
     text = try String(contentsOf: URL(filePath: path), encoding: .utf8)
   } catch {
-    throw CommandError(
-      "\(path): expected a readable text file with one prompt a line: \(error.localizedDescription)")
+    throw CommandError("could not read the prompts in \(path): \(error.localizedDescription)")
   }
   let prompts = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
     .filter { !$0.isEmpty && !$0.hasPrefix("#") }
-  guard !prompts.isEmpty else { throw CommandError("\(path): expected at least one prompt, found none") }
+  guard !prompts.isEmpty else { throw CommandError("\(path) holds no prompt; write one per line") }
   return prompts
 }

@@ -1,4 +1,4 @@
-// Pictures of a policy as its user sees them: the last state of the sampler, decoded, as diffusers' pipelines do.
+// Pictures of a policy: the last state of the sampler, decoded, as in the pipelines of diffusers.
 
 import ArgumentParser
 import Diffusion
@@ -9,29 +9,27 @@ import Imaging
 import Layers
 import Models
 
-/// How pictures are sampled.
 struct SamplingSettings: Codable, Equatable {
   enum Scheduler: String, Codable, CaseIterable, ExpressibleByArgument {
     case ddim, lcm
   }
 
   var steps = 4
-  /// Used above 1.
+  /// Guidance is used above 1.
   var guidance: Float = 1
-  /// DDIM's noise, 0...1.
+  /// Noise of DDIM, 0...1.
   var eta: Float = 1
   var scheduler = Scheduler.ddim
-  /// Which timesteps DDIM visits; nil for what the model's scheduler says.
+  /// Timestep spacing of DDIM; nil for that of the model.
   var spacing: NoiseSchedule.Spacing?
 }
 
-/// The random numbers of one picture. No training run uses these streams.
+/// The random numbers of one picture, from streams that no training run uses.
 struct PictureNoise {
   private let stream: RandomStream
 
   /// - Parameters:
-  ///   - seed: the user's.
-  ///   - number: the picture's, or its prompt's, under that seed.
+  ///   - number: tells pictures, or prompts, with the same seed apart.
   init(seed: UInt64, number: Int) {
     stream = RandomStream(seed: seed).fork("picture", number)
   }
@@ -47,7 +45,7 @@ struct PictureNoise {
   }
 }
 
-/// A model and a way to sample from it.
+/// A model and a sampler.
 final class PictureGenerator {
   let model: TextToImageModel
   let settings: SamplingSettings
@@ -59,8 +57,6 @@ final class PictureGenerator {
     case lcm(LCM)
   }
 
-  /// Takes a model and, when there is one, a LoRA file.
-  ///
   /// - Throws: an error naming the file or setting that does not fit.
   init(_ model: TextToImageModel, lora: URL?, settings: SamplingSettings) throws {
     self.model = model
@@ -74,7 +70,7 @@ final class PictureGenerator {
     try load(lora: lora)
   }
 
-  /// Puts an adapter in place of the one before; nil removes it.
+  /// Replaces the adapter; nil removes it.
   ///
   /// - Throws: an error naming the file when it does not fit the model.
   func load(lora: URL?) throws {
@@ -84,14 +80,14 @@ final class PictureGenerator {
   /// At most 16 samples at a time and, beyond one, 4 of 64 x 64 positions, so that memory stays bounded.
   private var batchSize: Int { max(1, min(16, 16384 / (model.latentShape[1] * model.latentShape[2]))) }
 
-  /// One picture a prompt, by each decoder; the decoders see the same final states.
+  /// One picture per prompt and decoder; all decoders decode the same final states.
   ///
   /// - Parameters:
   ///   - initial: the noisiest states, `[n, C, h, w]`; nil takes them from `noise`.
-  ///   - divergence: is told every step that is taken; from `divergence()`.
-  ///   - done: is told how many pictures are ready, as it goes.
+  ///   - divergence: receives every step; from `divergence()`.
+  ///   - done: receives the number of pictures that are ready.
   /// - Returns: a list of pictures for each of `decoders`.
-  /// - Throws: when a prompt is too long, before anything is sampled.
+  /// - Throws: when a prompt has too many tokens; nothing has been sampled then.
   func pictures(
     _ prompts: [String], noise: [PictureNoise], initial: Tensor? = nil, by decoders: [any LatentDecoder],
     divergence: PolicyDivergence? = nil, done: (Int) -> Void = { _ in }
@@ -116,13 +112,13 @@ final class PictureGenerator {
     return pictures
   }
 
-  /// Measures the steps of this generator's pictures against those of the model without the adapter.
+  /// Compares the steps of this generator with those of the model without the adapter.
   ///
-  /// - Throws: `CommandError` where the steps have no noise, and so no density.
+  /// - Throws: `CommandError` where the steps have no noise, and therefore no density.
   func divergence() throws -> PolicyDivergence {
     guard case .ddim(let ddim) = process, ddim.eta > 0 else {
-      throw CommandError("divergence: expected the sampler ddim with eta above 0, found \(settings.scheduler) with "
-        + "\(settings.eta); leave --divergence out")
+      throw CommandError(
+        "--divergence needs the sampler ddim with eta above 0, found \(settings.scheduler) with eta \(settings.eta)")
     }
     return try PolicyDivergence(model, ddim)
   }

@@ -1,22 +1,22 @@
-// How far a policy is from the model that it was trained from, along its own trajectories.
+// The distance of a policy from the model that it was trained from, along its own trajectories.
 
 import Diffusion
 import Engine
 import Models
 
-/// Adds up, step by step, the divergence of a policy from the model without its adapter.
+/// The divergence of a policy from the model without its adapter, for each step.
 ///
 ///     KL_i = mean((μ_ref - μ)²) / (2σ²)
 ///
-/// of the Gaussians of step i, a latent element; both means are predicted from the state that the policy's own steps
-/// led to. The sum over the steps is the divergence of the trajectories' distributions, a latent element.
+/// of the Gaussians of step i, per latent element. Both means are predicted from the state that the policy reached. The
+/// sum over the steps is the divergence of the distributions of trajectories, per latent element.
 final class PolicyDivergence {
   private let reference: UNet2DCondition
   private let process: DDIM
   private var sums: [Double]
   private var counts: [Int]
 
-  /// - Throws: when the network cannot be made a second time over the same weights.
+  /// - Throws: when a second network with the same weights cannot be created.
   init(_ model: TextToImageModel, _ process: DDIM) throws {
     reference = try UNet2DCondition(sharingWeightsOf: model.unet)
     self.process = process
@@ -24,11 +24,11 @@ final class PolicyDivergence {
     counts = process.timesteps.map { _ in 0 }
   }
 
-  /// Takes one step of some samples.
+  /// Adds one step of some samples.
   ///
   /// - Parameters:
-  ///   - state: where it began, `[B, C, H, W]`.
-  ///   - mean: the policy's μ, `[B, C, H, W]`.
+  ///   - state: the state before the step, `[B, C, H, W]`.
+  ///   - mean: μ of the policy, `[B, C, H, W]`.
   func add(step: Int, from state: Tensor, mean: Tensor, _ conditioning: Conditioning) {
     let count = state.shape[0], timestep = process.timesteps[step]
     let all = [Int](repeating: timestep, count: count)
@@ -40,6 +40,6 @@ final class PolicyDivergence {
     counts[step] += count
   }
 
-  /// Means over all samples so far, one a step; 0 for a step that nobody took.
+  /// Mean over all samples for each step; 0 for a step without samples.
   var means: [Double] { zip(sums, counts).map { $0 / Double(max($1, 1)) } }
 }

@@ -1,4 +1,4 @@
-// `stepwise distill`: a model of many guided steps becomes one of one to four.
+// `stepwise distill`: consistency distillation to one to four steps without guidance.
 
 import ArgumentParser
 import Engine
@@ -10,19 +10,19 @@ import Pretraining
 struct DistillCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "distill",
-    abstract: "Distil a model for sampling in one to four steps without guidance (consistency distillation).")
+    abstract: "Distil a model so that it samples in one to four steps without guidance.")
 
-  @Option(help: "The teacher, a model folder in diffusers' format.") var model: String
+  @Option(help: "Model folder of the teacher, in diffusers' format.") var model: String
   @OptionGroup var data: PictureOptions
   @Option(help: "Model folder to write.") var output: String
   @Option(help: "Folder for the checkpoint.") var work = "runs/distill"
-  @Option(help: "Guidance scale of the teacher's steps.") var guidance: Float = 2
-  @Option(help: "Optimiser steps.") var steps = 600
-  @Option(help: "Pictures a step.") var batch = 16
-  @Option(help: "Highest learning rate.") var learningRate: Float = 3e-4
-  @Option(help: "A CLIP folder; with it, the model is judged at 1, 2, 4 and 8 steps and a sheet is written.")
+  @Option(help: "Guidance scale of the teacher.") var guidance: Float = 2
+  @Option(help: "Optimizer steps.") var steps = 600
+  @Option(help: "Pictures per step.") var batch = 16
+  @Option(help: "Maximum learning rate.") var learningRate: Float = 3e-4
+  @Option(help: "CLIP folder; with it, the model is measured at 1, 2, 4 and 8 steps, and a sheet is written.")
   var clip: String?
-  @Option(help: "Worker threads; all cores when absent.") var threads: Int?
+  @Option(help: "Worker threads. (default: all cores)") var threads: Int?
 
   func run() throws {
     try Compute.start(threads: threads)
@@ -43,7 +43,7 @@ struct DistillCommand: ParsableCommand {
       model: TextToImageModel(folder: folder), clip: clip, captions: captions, steps: [1, 2, 4, 8], guidance: 1,
       shown: shown)
     for (steps, share) in report.accuracy {
-      print("\(steps) steps: the CLIP names \(String(format: "%.1f", 100 * share))% of \(captions.count) prompts right")
+      print("\(steps) steps: CLIP recognizes \(String(format: "%.1f", 100 * share))% of \(captions.count) prompts")
     }
     let sheet = folder.appending(path: "samples.png")
     try report.contactSheet(titles: shown).writePNG(to: sheet)

@@ -1,4 +1,4 @@
-// `stepwise pretrain`: a text-to-image model and a CLIP from captioned pictures.
+// `stepwise pretrain`: trains a text-to-image model and a CLIP model on captioned pictures.
 
 import ArgumentParser
 import Engine
@@ -9,30 +9,32 @@ import Pretraining
 struct PretrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pretrain",
-    abstract: "Train a small text-to-image model and its CLIP from captioned pictures.",
+    abstract: "Train a small text-to-image model and a CLIP model on captioned pictures.",
     discussion: """
-      Four stages: autoencoder, CLIP, then denoiser and text encoder together. Each writes a checkpoint a minute into \
-      the work folder and goes on from there when the command is given again.
+      Three stages: the autoencoder, the CLIP model, then the denoiser together with the text encoder. Each stage \
+      writes a checkpoint to the work folder once per minute, and continues from it when the command runs again.
       """)
 
   @OptionGroup var data: PictureOptions
-  @Option(help: "Let the denoiser learn only this subset of the glyphs; few good subjects beat many.")
+  @Option(help: "Train the denoiser on this subset of the glyphs only; it learns a few subjects better than many.")
   var subjects: String?
   @Option(help: "Model folder to write, in diffusers' format.") var output: String
   @Option(help: "CLIP folder to write, in transformers' format.") var clipOutput: String
   @Option(help: "Folder for checkpoints.") var work = "runs/pretrain"
-  @Option(help: "Side of the pictures in pixels; a multiple of 8.") var side = 64
-  @Option(help: "Optimiser steps of the autoencoder.") var vaeSteps = 2600
-  @Option(help: "Optimiser steps of the CLIP.") var clipSteps = 800
-  @Option(help: "Optimiser steps of denoiser and text encoder.") var unetSteps = 5600
-  @Option(help: "Worker threads; all cores when absent.") var threads: Int?
+  @Option(help: "Side of the pictures in pixels, a multiple of 8.") var side = 64
+  @Option(help: "Optimizer steps of the autoencoder.") var vaeSteps = 2600
+  @Option(help: "Optimizer steps of the CLIP model.") var clipSteps = 800
+  @Option(help: "Optimizer steps of the denoiser and the text encoder.") var unetSteps = 5600
+  @Option(help: "Worker threads. (default: all cores)") var threads: Int?
 
   func validate() throws {
     guard side > 0, side % 8 == 0 else {
       throw ValidationError("--side: expected a positive multiple of 8, found \(side)")
     }
     guard min(vaeSteps, clipSteps, unetSteps) > 0 else {
-      throw ValidationError("--vae-steps, --clip-steps, --unet-steps: expected positive numbers")
+      throw ValidationError(
+        "--vae-steps, --clip-steps, --unet-steps: expected positive numbers, found \(vaeSteps), \(clipSteps), "
+          + "\(unetSteps)")
     }
   }
 
@@ -54,30 +56,28 @@ struct PretrainCommand: ParsableCommand {
   }
 }
 
-/// Which pictures to learn from.
+/// The pictures to train on.
 struct PictureOptions: ParsableArguments {
-  @Option(help: "A folder with pictures and metadata.jsonl (file_name, text); the emoji font's glyphs when absent.")
+  @Option(help: "Folder with pictures and metadata.jsonl (file_name, text). (default: glyphs of the emoji font)")
   var pictures: String?
-  @Option(
-    help: "Without --pictures, which glyphs: \(GlyphDataset.Subset.allCases.map(\.rawValue).joined(separator: ", ")).")
-  var glyphs = "living"
+  @Option(help: "Glyphs to use without --pictures: \(names).") var glyphs = "living"
+
+  private static let names = GlyphDataset.Subset.allCases.map(\.rawValue).joined(separator: ", ")
 
   func load() throws -> any CaptionedPictures {
     if let pictures { return try ImageFolderDataset(folder: URL(fileURLWithPath: pictures)) }
     return try Self.glyphs(glyphs)
   }
 
-  /// The glyphs of a subset's name.
   static func glyphs(_ name: String) throws -> GlyphDataset {
     guard let subset = GlyphDataset.Subset(rawValue: name) else {
-      throw ValidationError(
-        "glyphs: expected one of \(GlyphDataset.Subset.allCases.map(\.rawValue).joined(separator: ", ")), found \(name)")
+      throw ValidationError("glyphs: expected one of \(Self.names), found \(name)")
     }
     return try GlyphDataset(subset)
   }
 }
 
-/// Prints where a stage stands, a line every few seconds.
+/// Prints the progress of a stage, one line every few seconds.
 struct StageReporter {
   func report(_ progress: TrainingProgress) {
     let minutes = Int(progress.secondsLeft / 60), seconds = Int(progress.secondsLeft) % 60

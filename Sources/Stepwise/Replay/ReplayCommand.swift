@@ -1,5 +1,5 @@
-// `stepwise replay`: look into a run's stored trajectories, check them, see them. These change nothing, so they may be
-// used beside a running learner; so may `export` and `rescore`, which write elsewhere. `compact` may not.
+// `stepwise replay`: shows, checks and draws stored groups. All subcommands but `compact` leave the replay as it is, so
+// they can be used while a learner writes to it.
 
 import ArgumentParser
 import Configuration
@@ -17,9 +17,8 @@ struct ReplayCommand: ParsableCommand {
     commandName: "replay", abstract: "Inspect, verify, render, export, rescore and compact stored trajectories.",
     subcommands: [Info.self, Verify.self, Render.self, Export.self, Rescore.self, Compact.self])
 
-  /// Where the replay is.
   struct Place: ParsableArguments {
-    @Argument(help: "A run's folder, or the replay folder in it.") var folder: String
+    @Argument(help: "Folder of a run, or the replay folder in it.") var folder: String
 
     private var replay: URL {
       let given = URL(filePath: folder), within = given.appending(path: "replay")
@@ -28,20 +27,20 @@ struct ReplayCommand: ParsableCommand {
 
     func open() throws -> ReplayStore { try ReplayStore(reading: replay) }
 
-    /// The same replay, with nobody else writing to it.
+      /// Opens the replay for writing; no other process may write to it.
     func openForWriting(_ settings: ReplaySettings) throws -> ReplayStore {
       let origin = try open().storedOrigin
       guard !origin.modelHash.isEmpty else {
         throw CommandError(
-          "\(replay.path): expected at least one sealed segment, which says what model the groups are of, found only a "
-            + "journal; there is nothing to compact yet")
+          "\(replay.path) holds a journal but no sealed segment yet, so there is nothing to compact; let the learner "
+            + "seal a segment first")
       }
       return try ReplayStore(folder: replay, origin: origin, settings: settings)
     }
   }
 
   struct Info: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "What is stored: groups, epochs, rewards, sizes.")
+    static let configuration = CommandConfiguration(abstract: "Show the stored groups, epochs, rewards and sizes.")
     @OptionGroup var place: Place
 
     func run() throws {
@@ -67,7 +66,7 @@ struct ReplayCommand: ParsableCommand {
   }
 
   struct Verify: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Read every stored group and check it.")
+    static let configuration = CommandConfiguration(abstract: "Read and check every stored group.")
     @OptionGroup var place: Place
 
     func run() throws {
@@ -75,21 +74,21 @@ struct ReplayCommand: ParsableCommand {
       let damage = store.damage.filter { !$0.isTornTail } + store.verify()
       for found in damage { print("damaged: \(found)") }
       guard damage.isEmpty else {
-        throw CommandError("\(store.folder.path): \(damage.count) damaged of \(store.count) groups")
+        throw CommandError("\(store.folder.path): \(damage.count) places are damaged, \(store.count) groups are stored")
       }
-      print("\(store.folder.path): \(store.count) groups, \(store.trajectoryCount) trajectories, all good")
+      print("\(store.folder.path): \(store.count) groups, \(store.trajectoryCount) trajectories, no damage")
     }
   }
 
   struct Render: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Draw stored trajectories: a line a group, its trajectories' last clean states with their scores.")
+      abstract: "Draw the last clean state of each trajectory with its scores, one row per group.")
     @OptionGroup var place: Place
-    @Option(help: "The model folder whose autoencoder decodes the states.") var model: String
-    @Option(help: "Only this epoch; the last one when absent.") var epoch: Int?
-    @Option(help: "Only the group of this number.") var group: Int?
-    @Option(help: "At most so many groups.") var limit = 12
-    @Flag(help: "Every step's clean state of each trajectory, instead of the last one.") var steps = false
+    @Option(help: "Model folder with the autoencoder that decodes the states.") var model: String
+    @Option(help: "Epoch to draw. (default: the last one)") var epoch: Int?
+    @Option(help: "Number of the one group to draw.") var group: Int?
+    @Option(help: "Maximum number of groups.") var limit = 12
+    @Flag(help: "Draw the clean states of all steps instead of the last one.") var steps = false
     @Option(help: "PNG file to write.") var out: String
 
     func run() throws {
@@ -109,12 +108,12 @@ struct ReplayCommand: ParsableCommand {
     private func chosen(from store: ReplayStore) throws -> [TrajectoryGroup] {
       if let group { return [try store.group(group)] }
       guard let last = store.entries.map(\.epoch).max() else {
-        throw CommandError("\(store.folder.path): expected stored groups, found none")
+        throw CommandError("\(store.folder.path) holds no groups")
       }
       let groups = store.entries.filter { $0.epoch == epoch ?? last }.prefix(max(1, limit))
       guard !groups.isEmpty else {
         throw CommandError(
-          "\(store.folder.path): expected groups of epoch \(epoch ?? last), found epochs up to \(last)")
+          "\(store.folder.path) holds no groups of epoch \(epoch ?? last); the last epoch is \(last)")
       }
       return try groups.map { try store.group($0.number) }
     }
@@ -124,8 +123,8 @@ struct ReplayCommand: ParsableCommand {
       let shown = steps ? 0...last : last...last
       guard trajectory.cleanStates.shape[1] == vae.configuration.latentChannels else {
         throw CommandError(
-          "\(model): its autoencoder has \(vae.configuration.latentChannels) latent channels, the stored states "
-            + "\(trajectory.cleanStates.shape[1]); give the model that made them")
+          "\(model): the autoencoder has \(vae.configuration.latentChannels) latent channels, but the stored states "
+            + "have \(trajectory.cleanStates.shape[1]); give the model that the states were sampled from")
       }
       let latents = trajectory.cleanStates.slice(axis: 0, shown.lowerBound..<shown.upperBound + 1)
       let pictures = Image.batch(

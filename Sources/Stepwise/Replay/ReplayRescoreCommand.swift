@@ -1,5 +1,5 @@
-// `stepwise replay rescore`: the stored clean states scored with other rewards, into a replay of its own, which
-// `stepwise-learner --offline` trains on. The old one stays as it is.
+// `stepwise replay rescore`: scores the stored clean states with other rewards and writes a new replay, which
+// `stepwise-learner --offline` trains on. The old replay stays as it is.
 
 import ArgumentParser
 import Configuration
@@ -14,33 +14,32 @@ import Replay
 import Rewards
 
 extension ReplayCommand {
-  /// A replay with other scores.
   struct Rescore: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Score stored clean states with other rewards, into a new replay folder.",
+      abstract: "Score the stored clean states with other rewards, and write a new replay.",
       discussion: """
-        Scored are the steps that were scored before. Dense rewards follow from the new scores as they did from the \
-        old: by similarity of the clean states, or the last one's alone where nothing else was scored.
+        The same steps are scored as before. Dense rewards are computed from the new scores as they were from the old \
+        ones: by similarity of the clean states, or for the last step only where no other step was scored.
         """)
 
     @OptionGroup var place: Place
-    @Option(help: "The model folder whose autoencoder decodes the states.") var model: String
+    @Option(help: "Model folder with the autoencoder that decodes the states.") var model: String
     @Option(
       parsing: .upToNextOption,
-      help: "Rewards and their weights, as aesthetic=1; of \(ScorerRegistry.names.joined(separator: ", ")).")
+      help: "Rewards with weights, as aesthetic=1. Rewards: \(ScorerRegistry.names.joined(separator: ", ")).")
     var reward: [String]
     @OptionGroup var scorerOptions: ScorerModelOptions
-    @Option(help: "Worker threads; all cores when absent.") var threads: Int?
-    @Option(help: "Folder for the new replay; must not hold one.") var out: String
+    @Option(help: "Worker threads. (default: all cores)") var threads: Int?
+    @Option(help: "Folder of the new replay; it must not exist.") var out: String
 
     func run() throws {
       let weights = try reward.map { try weight($0) }
-      guard !weights.isEmpty else { throw CommandError("--reward: expected at least one NAME=WEIGHT, found none") }
+      guard !weights.isEmpty else { throw CommandError("--reward: give at least one NAME=WEIGHT") }
       try Compute.start(threads: threads)
       let store = try place.open()
       let target = URL(filePath: out)
       guard !FileManager.default.fileExists(atPath: target.path) else {
-        throw CommandError("\(out): expected a folder that does not exist yet, found one; choose another")
+        throw CommandError("\(out) exists already; choose a new folder")
       }
       let scorer = try StateScorer(
         model: URL(filePath: model), weights: weights, settings: scorerOptions.settings())
@@ -59,7 +58,7 @@ extension ReplayCommand {
         try written.maintain()
       }
       try written.seal()
-      print("wrote \(out): \(written.count) groups, \(unscored) of them miss a score")
+      print("wrote \(out): \(written.count) groups, \(unscored) of them without all scores")
     }
 
     private func weight(_ text: String) throws -> (name: String, weight: Float) {
@@ -72,24 +71,24 @@ extension ReplayCommand {
   }
 }
 
-/// Scores clean states again.
+/// Scores stored clean states.
 struct StateScorer {
   private let vae: AutoencoderKL
   private let scorers: [(scorer: any Scorer, weight: Float)]
   private let folder: URL
 
-  /// - Parameter weights: of the sum that is learned.
+  /// - Parameter weights: of the rewards in their sum.
   /// - Throws: when the model or a reward's model cannot be loaded.
   init(model folder: URL, weights: [(name: String, weight: Float)], settings: RewardSettings) throws {
     self.folder = folder
     vae = try AutoencoderKL(folder: folder.appending(path: "vae"))
-    // In the order of the names, as the actors add them.
+    // Actors add rewards in the order of the names too.
     scorers = try weights.sorted { $0.name < $1.name }.map { (try ScorerRegistry.make($0.name, settings), $0.weight) }
   }
 
-  /// The group with the new scores alone, and the dense rewards that follow.
+  /// The group with the new scores only, and dense rewards computed from them.
   ///
-  /// - Throws: when the states do not fit the model.
+  /// - Throws: `CommandError` when the states do not fit the model.
   func rescored(_ group: TrajectoryGroup) throws -> TrajectoryGroup {
     var group = group
     for index in group.trajectories.indices {
@@ -129,8 +128,8 @@ struct StateScorer {
   private func pictures(_ cleanStates: Tensor, _ steps: [Int]) throws -> [Image] {
     guard cleanStates.shape[1] == vae.configuration.latentChannels else {
       throw CommandError(
-        "\(folder.path): its autoencoder has \(vae.configuration.latentChannels) latent channels, the stored states "
-          + "\(cleanStates.shape[1]); give the model that made them")
+        "\(folder.path): the autoencoder has \(vae.configuration.latentChannels) latent channels, but the stored "
+          + "states have \(cleanStates.shape[1]); give the model that the states were sampled from")
     }
     let latents = Tensor.concatenated(steps.map { cleanStates.slice(axis: 0, $0..<$0 + 1) }, axis: 0)
     return Image.batch(Tape.withoutGradients { vae.decode(latents / vae.scalingFactor) }, range: .signed)

@@ -1,4 +1,4 @@
-// `stepwise replay export` and `compact`: stored groups written anew, to one file or into fewer segments.
+// `stepwise replay export` and `compact`: write stored groups to one file, or to fewer segments.
 
 import ArgumentParser
 import Configuration
@@ -7,13 +7,12 @@ import Supervision
 import Replay
 
 extension ReplayCommand {
-  /// Chosen groups as one HDF5 file.
   struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Write stored groups to one HDF5 file, laid out as a sealed segment is.")
+      abstract: "Write stored groups to one HDF5 file with the layout of a sealed segment.")
     @OptionGroup var place: Place
-    @Option(parsing: .upToNextOption, help: "Only these epochs.") var epoch: [Int] = []
-    @Flag(help: "Leave out groups that miss a score.") var scored = false
+    @Option(parsing: .upToNextOption, help: "Epochs to export. (default: all)") var epoch: [Int] = []
+    @Flag(help: "Leave out groups without all scores.") var scored = false
     @Option(help: "HDF5 file to write.") var out: String
 
     func run() throws {
@@ -21,7 +20,7 @@ extension ReplayCommand {
       let chosen = store.entries.filter { (epoch.isEmpty || epoch.contains($0.epoch)) && (!scored || $0.isScored) }
       guard !chosen.isEmpty else {
         throw CommandError(
-          "\(store.folder.path): expected groups to export, found \(store.count) stored and none that was asked for")
+          "\(store.folder.path): none of the \(store.count) stored groups matches --epoch and --scored")
       }
       try store.export(chosen.map(\.number), to: URL(filePath: out))
       let size = try FileManager.default.attributesOfItem(atPath: out)[.size] as? Int ?? 0
@@ -31,13 +30,12 @@ extension ReplayCommand {
     }
   }
 
-  /// All groups in as few segments as possible.
   struct Compact: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Write all groups into as few segments as possible. No learner may be working on the run.")
     @OptionGroup var place: Place
-    @Option(help: "Groups to a segment.") var segmentGroups = 4096
-    @Option(help: "Bytes to a segment.") var segmentBytes = 1 << 30
+    @Option(help: "Maximum groups per segment.") var segmentGroups = 4096
+    @Option(help: "Maximum bytes per segment.") var segmentBytes = 1 << 30
 
     func validate() throws {
       guard segmentGroups > 0, segmentBytes > 0 else {

@@ -1,4 +1,4 @@
-// `stepwise keys`: key pairs and the list of who may take part in a run, as files.
+// `stepwise keys`: key pairs of the processes of a run, and the list of allowed keys.
 
 import ArgumentParser
 import Foundation
@@ -8,17 +8,18 @@ import Transport
 
 struct KeysCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "keys", abstract: "Make and revoke the keys by which the parts of a run know each other.",
+    commandName: "keys",
+    abstract: "Create and revoke the keys with which the processes of a run authenticate each other.",
     discussion: """
-      A run whose network.keys names a folder of keys encrypts every connection between its processes and admits only \
-      keys on the folder's list, each for its role. docs/security.md says what that protects, and which file belongs \
-      on which machine.
+      When network.keys names a folder of keys, a run encrypts every connection between its processes and accepts only \
+      keys on the list in the folder, each for its role. docs/security.md explains what this protects, and which file \
+      belongs on which machine.
       """,
     subcommands: [Make.self, Add.self, Revoke.self, List.self])
 
   static func list(_ folder: String) -> String { "\(folder)/\(Keyring.allowListName)" }
 
-  /// Makes a pair, and puts its public key on the list.
+  /// Creates a key pair, and adds its public key to the list.
   static func make(_ role: Role, _ name: String, in folder: String, _ list: inout AllowList) throws {
     let pair = try KeyPair()
     try list.add(AllowedKey(role: role, publicKey: pair.publicKey, name: name))
@@ -30,35 +31,34 @@ struct KeysCommand: ParsableCommand {
 extension KeysCommand {
   struct Make: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Make a new folder with one pair for each role, and the list of them.")
+      abstract: "Create a folder with one key pair per role and the list of allowed keys.")
 
-    @Argument(help: "The folder to make.") var folder: String
+    @Argument(help: "Folder to create.") var folder: String
 
     func run() throws {
       guard !FileManager.default.fileExists(atPath: KeysCommand.list(folder)) else {
         throw CommandError(
-          "\(folder): expected a folder without keys, found a list of them; add to it with `stepwise keys add`, or give "
-            + "another folder")
+          "\(folder) holds a list of keys already; add a key with `stepwise keys add`, or choose another folder")
       }
       try FileManager.default.createDirectory(
         atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
       var list = AllowList()
       for role in Role.allCases { try KeysCommand.make(role, role.rawValue, in: folder, &list) }
       try list.write(to: KeysCommand.list(folder))
-      print("\(KeysCommand.list(folder))  \(list.keys.count) keys; set network.keys: \(folder)")
+      print("\(KeysCommand.list(folder))  \(list.keys.count) keys; set network.keys to \(folder)")
     }
   }
 
   struct Add: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Make one more pair, and put it on the list.")
+    static let configuration = CommandConfiguration(abstract: "Create another key pair, and add it to the list.")
 
-    @Argument(help: "The folder of keys.") var folder: String
-    @Argument(help: "actor, reward-server, router, learner or tool.") var role: String
-    @Argument(help: "Names the holder, such as a machine; the file is NAME.key.") var name: String
+    @Argument(help: "Folder of keys.") var folder: String
+    @Argument(help: "Role: actor, reward-server, router, learner or tool.") var role: String
+    @Argument(help: "Name of the holder, such as a machine; the file is NAME.key.") var name: String
 
     func run() throws {
       guard let role = Role(rawValue: role) else {
-        throw CommandError("\(role): expected one of the roles \(Role.names)")
+        throw CommandError("role: expected one of \(Role.names), found \(role)")
       }
       var list = try AllowList(file: KeysCommand.list(folder))
       try KeysCommand.make(role, name, in: folder, &list)
@@ -68,23 +68,23 @@ extension KeysCommand {
 
   struct Revoke: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Take a key off the list; running processes see it within a second, on open connections too.")
+      abstract: "Remove a key from the list; running processes notice within a second and close its connections.")
 
-    @Argument(help: "The folder of keys.") var folder: String
-    @Argument(help: "The holder's name on the list.") var name: String
+    @Argument(help: "Folder of keys.") var folder: String
+    @Argument(help: "Name of the holder on the list.") var name: String
 
     func run() throws {
       var list = try AllowList(file: KeysCommand.list(folder))
       try list.revoke(name)
       try list.write(to: KeysCommand.list(folder))
-      print("\(name) is off \(KeysCommand.list(folder)); copy the list to every machine that others connect to")
+      print("removed \(name) from \(KeysCommand.list(folder)); copy the list to every machine that others connect to")
     }
   }
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show who may take part.")
+    static let configuration = CommandConfiguration(abstract: "Show the list of allowed keys.")
 
-    @Argument(help: "The folder of keys.") var folder: String
+    @Argument(help: "Folder of keys.") var folder: String
 
     func run() throws {
       for key in try AllowList(file: KeysCommand.list(folder)).keys {

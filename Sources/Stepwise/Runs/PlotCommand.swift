@@ -1,4 +1,4 @@
-// `stepwise plot`: a run's curve from its metrics.jsonl, or any lines that a JSON file describes.
+// `stepwise plot`: curves from the metrics.jsonl of a run, or lines from a JSON file.
 
 import ArgumentParser
 import Foundation
@@ -8,15 +8,16 @@ import Telemetry
 
 struct PlotCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plot", abstract: "Draw a run's metrics over its steps, or lines from a file, as PNG or SVG.",
+    commandName: "plot", abstract: "Draw metrics of a run over its epochs, or lines from a file, as PNG or SVG.",
     discussion: """
       A source that ends in .json describes lines: {"title": "...", "horizontalTitle": "...", "lines": [{"name": \
       "...", "points": [[x, y], ...]}, ...]}.
       """)
 
-  @Argument(help: "The run's folder, its metrics.jsonl, or a .json file of lines.") var source: String
-  @Option(parsing: .upToNextOption, help: "Names of metrics; without any, the rewards' means.") var metric: [String] = []
-  @Option(help: "File to write, ending in .png or .svg.") var out: String
+  @Argument(help: "Folder of a run, a metrics.jsonl, or a .json file with lines.") var source: String
+  @Option(parsing: .upToNextOption, help: "Names of metrics. (default: the means of the rewards)")
+  var metric: [String] = []
+  @Option(help: "File to write; its name ends in .png or .svg.") var out: String
 
   func validate() throws {
     guard out.hasSuffix(".png") || out.hasSuffix(".svg") else {
@@ -35,40 +36,42 @@ struct PlotCommand: ParsableCommand {
   }
 
   private func drawMetrics(to out: URL) throws {
-    let file = source.hasSuffix(".jsonl") ? URL(filePath: source) : URL(filePath: source).appending(path: "metrics.jsonl")
+    let given = URL(filePath: source), file = source.hasSuffix(".jsonl") ? given : RunFiles(folder: given).metrics
     let records = try MetricsRecord.read(file)
     let known = Set(records.flatMap(\.values.keys)).sorted()
     let names = metric.isEmpty ? known.filter(MetricsCurve.isReward) : metric
     for name in names where !known.contains(name) {
-      throw CommandError("\(file.path): expected one of \(known.joined(separator: ", ")), found the metric \(name)")
+      throw CommandError("\(file.path) has no metric \(name); it has \(known.joined(separator: ", "))")
     }
     guard !names.isEmpty else {
       throw CommandError(
-        "\(file.path): expected a metric of a reward, "
-          + "found \(known.isEmpty ? "none at all" : known.joined(separator: ", "))")
+        "\(file.path) has no metric of a reward; "
+          + (known.isEmpty ? "it holds no metrics" : "choose from \(known.joined(separator: ", "))"))
     }
-    try MetricsCurve.write(records, names: names, title: file.deletingLastPathComponent().lastPathComponent, to: out)
+    let run = file.deletingLastPathComponent().lastPathComponent
+    try MetricsCurve.write(records, names: names, title: names.count == 1 ? "\(run): \(names[0])" : run, to: out)
   }
 }
 
-/// Lines as a JSON file gives them.
+/// A chart as a JSON file describes it.
 struct ChartDescription: Decodable {
   struct Line: Decodable {
     let name: String
-    /// x and y of each.
+    /// [x, y] each.
     let points: [[Double]]
   }
 
   let title, horizontalTitle: String
   let lines: [Line]
 
-  /// - Throws: `CommandError` naming the file and what it lacks.
+  /// - Throws: `CommandError` that names the file and the part that is wrong.
   init(file: URL) throws {
     do {
       self = try JSONDecoder().decode(ChartDescription.self, from: try Data(contentsOf: file))
     } catch {
       throw CommandError(
-        "\(file.path): expected a JSON object with title, horizontalTitle and lines, each with name and points: \(error)")
+        "\(file.path): expected a JSON object with title, horizontalTitle and lines, each with name and points: "
+          + "\(error)")
     }
     for line in lines {
       if let point = line.points.first(where: { $0.count != 2 }) {
@@ -92,10 +95,9 @@ extension LineChart {
     .init(140, 86, 75), .init(23, 190, 207), .init(227, 119, 194), .init(90, 90, 90),
   ]
 
-  /// The colour of the line of this index.
   static func color(_ index: Int) -> Image.Color { colors[index % colors.count] }
 
-  /// As the file's name ends: .svg, or PNG.
+  /// Writes SVG where the name of the file ends in .svg, and PNG elsewhere.
   func write(to file: URL) throws {
     if file.pathExtension == "svg" {
       try Data(svg().utf8).write(to: file, options: .atomic)
@@ -105,11 +107,11 @@ extension LineChart {
   }
 }
 
-/// Metrics drawn over steps.
+/// Metrics drawn over epochs.
 enum MetricsCurve {
-  /// Whether a metric is a reward's mean.
+  /// Whether a metric is the mean of a reward.
   static func isReward(_ name: String) -> Bool {
-    name == "reward/mean" || name == "rewardMean" || name.hasPrefix("reward/") && name.hasSuffix("/mean")
+    name.hasPrefix("reward/") && name.hasSuffix("/mean")
   }
 
   static func write(_ records: [MetricsRecord], names: [String], title: String, to file: URL) throws {
@@ -118,8 +120,6 @@ enum MetricsCurve {
         name, records.compactMap { record in record.values[name].map { (Double(record.step), $0) } },
         color: LineChart.color(index))
     }
-    try LineChart(
-      title: names.count == 1 ? "\(title): \(names[0])" : title, horizontalTitle: "epoch", lines: lines
-    ).write(to: file)
+    try LineChart(title: title, horizontalTitle: "epoch", lines: lines).write(to: file)
   }
 }

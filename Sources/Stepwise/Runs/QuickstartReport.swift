@@ -1,4 +1,4 @@
-// What a quickstart leaves behind: a table on the terminal, a sheet, a curve, the adapter, the numbers as JSON.
+// The results of a quickstart: a table on the terminal, a sheet, a curve, the adapter, and the numbers as JSON.
 
 import Foundation
 import Supervision
@@ -6,8 +6,9 @@ import Imaging
 import Telemetry
 
 struct QuickstartReport {
+  /// The reward that was trained with.
   let reward: String
-  let folder: URL
+  let files: RunFiles
   /// The adapter of the newest checkpoint.
   let adapter: URL
   let prompts: [String]
@@ -16,13 +17,13 @@ struct QuickstartReport {
 
   /// Writes the files and prints the table.
   func write() throws {
-    let lora = folder.appending(path: "pytorch_lora_weights.safetensors")
+    let folder = files.folder, lora = folder.appending(path: "pytorch_lora_weights.safetensors")
     let sheet = folder.appending(path: "before-after.png"), curve = folder.appending(path: "reward.png")
     try write(try Data(contentsOf: adapter), to: lora)
     try contactSheet().writePNG(to: sheet)
-    let records = try MetricsRecord.read(RunFolder.metrics(folder))
-    let names = Set(records.flatMap(\.values.keys)).filter(MetricsCurve.isReward).sorted()
-    try MetricsCurve.write(records, names: Array(names.prefix(1)), title: folder.lastPathComponent, to: curve)
+    try MetricsCurve.write(
+      MetricsRecord.read(files.metrics), names: ["reward/\(reward)/mean"], title: "\(reward) of each epoch's pictures",
+      to: curve)
     try write(try before.report.json(), to: folder.appending(path: "evaluation-before.json"))
     try write(try after.report.json(), to: folder.appending(path: "evaluation-after.json"))
     print("\n" + table())
@@ -32,13 +33,13 @@ struct QuickstartReport {
                \(curve.path)
       LoRA     \(lora.path)
       Replay   \(folder.appending(path: "replay").path)
-      Curves   tensorboard --logdir \(folder.path)
+      Metrics  tensorboard --logdir \(folder.path)
       """)
   }
 
   private func table() -> String {
     var rows = [["held-out", "before", "after", "change"]]
-    for name in before.scores.keys.sorted() {
+    for name in before.scores.keys.sorted(by: { ($0 == reward ? 0 : 1, $0) < ($1 == reward ? 0 : 1, $1) }) {
       guard let old = before.report.rewards[name]?.all, let new = after.report.rewards[name]?.all else { continue }
       rows.append([name, old.text, new.text, change(name, old, new)])
     }
@@ -48,7 +49,7 @@ struct QuickstartReport {
     return TextTable.text(rows)
   }
 
-  /// The difference in standard errors of the two means, and in percent for sizes.
+  /// The difference, in standard errors of the difference too, and in percent for JPEG sizes.
   private func change(_ name: String, _ old: ScoreSummary, _ new: ScoreSummary) -> String {
     var text = String(format: "%+.4f", new.mean - old.mean)
     if let a = old.standardError, let b = new.standardError, a + b > 0 {
@@ -63,7 +64,7 @@ struct QuickstartReport {
   private static let shownPrompts = 10
   private static let shownSeeds = 4
 
-  /// A line a prompt: the same seeds before and after.
+  /// One row per prompt: the same seeds before and after.
   private func contactSheet() throws -> Image {
     let seeds = min(seeds, Self.shownSeeds)
     let rows = prompts.prefix(Self.shownPrompts).enumerated().map { number, prompt in
@@ -73,7 +74,7 @@ struct QuickstartReport {
     }
     let blank = [String](repeating: "", count: seeds - 1)
     return try ContactSheet(
-      title: "\(reward): held-out prompts, the same noise before and after",
+      title: "\(reward): held-out prompts, the same noise before and after training",
       columnTitles: ["before"] + blank + ["after"] + blank, rows: rows, cellSide: 96
     ).rendered()
   }
@@ -82,7 +83,7 @@ struct QuickstartReport {
     do {
       try data.write(to: file, options: .atomic)
     } catch {
-      throw CommandError("\(file.path): cannot be written: \(error.localizedDescription)")
+      throw CommandError("could not write \(file.path): \(error.localizedDescription)")
     }
   }
 }

@@ -1,4 +1,4 @@
-// What a run is doing, from its metrics.jsonl: one line that renews itself on a terminal, a line an epoch elsewhere.
+// Progress of a run, from its metrics.jsonl: one line that replaces itself on a terminal, one line per epoch elsewhere.
 
 import Configuration
 import Foundation
@@ -11,85 +11,67 @@ final class RunDisplay {
   private let trajectoriesPerEpoch: Int
   private let minutes: Double?
   private let began = Date()
-  private let isTerminal = isatty(STDOUT_FILENO) == 1
+  private var line = TerminalLine(.standardOutput)
   private var shownEpoch = -1
-  private var width = 0
   private var firstRecord: MetricsRecord?
 
-  init(folder: URL, configuration: Configuration, minutes: Double?) {
-    metrics = RunFolder.metrics(folder)
+  init(_ files: RunFiles, _ configuration: Configuration, minutes: Double?) {
+    metrics = files.metrics
     epochs = configuration.training.epochs
     trajectoriesPerEpoch = configuration.sampling.groupsPerEpoch * configuration.sampling.groupSize
     self.minutes = minutes
   }
 
-  /// Prints a line of its own.
-  func say(_ text: String) {
-    clear()
-    print(text)
-    fflush(nil)
-  }
+  private var isTerminal: Bool { line.columns != nil }
 
-  /// Looks at the metrics, and shows them if there is something new.
+  /// Prints a line that stays.
+  func say(_ text: String) { line.say(text) }
+
+  /// Reads the metrics, and shows the newest epoch.
   func update() {
-    // The learner makes the file; until then it is starting, and a broken line is one being written.
+    // The learner creates the file when it is ready. A broken last line is one that is being written.
     let records = (try? MetricsRecord.read(metrics)) ?? []
     guard let last = records.last else {
-      if isTerminal { renew("starting, \(ProgressLine.clock(Date().timeIntervalSince(began)))") }
+      if isTerminal { line.show("starting, \(ProgressLine.clock(Date().timeIntervalSince(began)))") }
       return
     }
     if firstRecord == nil { firstRecord = records.first { $0.time >= began.timeIntervalSince1970 } }
     guard isTerminal || last.step != shownEpoch else { return }
     shownEpoch = last.step
-    let line = text(last, updates: records.reduce(0) { $0 + ($1.values["epoch/updates"] ?? 0) })
-    if isTerminal { renew(line) } else { say(line) }
+    line.show(text(last, updates: records.reduce(0) { $0 + ($1.values["epoch/updates"] ?? 0) }))
   }
 
-  /// Leaves the terminal's line as it is and begins a new one.
+  /// Shows the newest epoch, and leaves the line as it is.
   func finish() {
     update()
-    if isTerminal { print() }
-    fflush(nil)
+    line.finish()
   }
 
+  /// The parts that matter most come first, as a narrow terminal cuts the last ones off.
   private func text(_ last: MetricsRecord, updates: Double) -> String {
-    var parts = ["epoch \(last.step + 1)"]
     let elapsed = Date().timeIntervalSince(began)
-    if let first = firstRecord, last.step > first.step, last.time > first.time {
-      let epochSeconds = (last.time - first.time) / Double(last.step - first.step)
-      parts.append(String(format: "%.1f trajectories/s", Double(trajectoriesPerEpoch) / epochSeconds))
+    var parts = ["epoch \(last.step + 1)", timeLeft(last, elapsed)]
+    if let mean = last.values["reward/mean"], let error = last.values["reward/standard_error"] {
+      parts.append(String(format: "reward %.4f ± %.4f", mean, error))
+    }
+    if let seconds = epochSeconds(last) {
+      parts.append(String(format: "%.1f trajectories/s", Double(trajectoriesPerEpoch) / seconds))
     }
     parts.append("\(Int(updates)) updates")
-    func add(_ name: String, _ format: (Double) -> String) {
-      if let value = last.values[name], value.isFinite { parts.append(format(value)) }
+    if let staleness = last.values["policy/staleness"], staleness > 0 {
+      parts.append(String(format: "staleness %.1f", staleness))
     }
-    add("reward/mean") { mean in
-      let spread = last.values["reward/deviation"].map { String(format: " ± %.4f", $0) } ?? ""
-      return String(format: "reward %.4f", mean) + spread
-    }
-    add("policy/lag") { String(format: "lag %.1f", $0) }
-    parts.append(timeLeft(last, elapsed))
     return parts.joined(separator: ", ")
   }
 
   private func timeLeft(_ last: MetricsRecord, _ elapsed: Double) -> String {
-    var left: [Double] = minutes.map { [60 * $0 - elapsed] } ?? []
-    if let first = firstRecord, last.step > first.step {
-      left.append(Double(epochs - 1 - last.step) * (last.time - first.time) / Double(last.step - first.step))
-    }
-    return left.min().map { "\(ProgressLine.clock($0)) left" } ?? "\(ProgressLine.clock(elapsed)) so far"
+    let left = [minutes.map { 60 * $0 - elapsed }, epochSeconds(last).map { Double(epochs - 1 - last.step) * $0 }]
+    return left.compactMap(\.self).min().map { "\(ProgressLine.clock($0)) left" }
+      ?? "\(ProgressLine.clock(elapsed)) so far"
   }
 
-  private func renew(_ line: String) {
-    print("\r" + line + String(repeating: " ", count: max(0, width - line.count)), terminator: "")
-    fflush(nil)
-    width = line.count
-  }
-
-  private func clear() {
-    guard isTerminal, width > 0 else { return }
-    renew("")
-    print("\r", terminator: "")
-    width = 0
+  private func epochSeconds(_ last: MetricsRecord) -> Double? {
+    guard let first = firstRecord, last.step > first.step, last.time > first.time else { return nil }
+    return (last.time - first.time) / Double(last.step - first.step)
   }
 }

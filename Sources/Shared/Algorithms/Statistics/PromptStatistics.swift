@@ -81,27 +81,27 @@ package func batchAdvantages(returns: [[Float]]) -> [[Float]] {
 }
 
 /// Mean and population standard deviation, computed in double precision.
-struct Moments {
-  let mean: Double
-  let deviation: Double
+package struct Moments {
+  package let mean: Double
+  package let std: Double
   private let count: Int
 
-  init(_ values: [Float]) {
+  package init(_ values: [Float]) {
     self.count = values.count
     let count = Double(max(values.count, 1))
     let mean = values.reduce(0) { $0 + Double($1) } / count
     self.mean = mean
-    deviation = (values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count).squareRoot()
+    std = (values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count).squareRoot()
   }
 
   func normalized(_ value: Float, epsilon: Double) -> Float {
-    Float((Double(value) - mean) / (deviation + epsilon))
+    Float((Double(value) - mean) / (std + epsilon))
   }
 
   /// By the sample standard deviation (n - 1); 0 for a value that is alone.
   func sampleNormalized(_ value: Float, epsilon: Double) -> Float {
     guard count > 1 else { return 0 }
-    let ofSample = deviation * (Double(count) / Double(count - 1)).squareRoot()
+    let ofSample = std * (Double(count) / Double(count - 1)).squareRoot()
     return Float((Double(value) - mean) / (ofSample + epsilon))
   }
 }

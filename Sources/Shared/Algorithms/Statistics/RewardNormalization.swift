@@ -32,9 +32,7 @@ package struct RewardNormalization: Codable, Sendable, Equatable {
   }
 
   /// Mean and population standard deviation of a reward's window; nil before its first score.
-  package func moments(of reward: String) -> (mean: Double, deviation: Double)? {
-    guard let values = scores[reward], !values.isEmpty else { return nil }
-    let moments = Moments(values)
-    return (moments.mean, moments.deviation)
+  package func moments(of reward: String) -> Moments? {
+    scores[reward].flatMap { $0.isEmpty ? nil : Moments($0) }
   }
 }

@@ -1,31 +1,30 @@
-// What an epoch of training tells: the numbers that show its health (the loss is dominated by the advantages and does
-// not), as metrics.jsonl and TensorBoard name them.
+// The metrics of one epoch of training under the names that metrics.jsonl and TensorBoard use. The loss is dominated by
+// the advantages and says little; ratios, clip fraction, gradient norm and staleness show whether training is healthy.
 
 internal import Algorithms
 internal import Messages
 
-/// One epoch's numbers.
 package struct EpochReport {
   var epoch = 0
-  /// Groups trained on.
+  /// Groups that were trained on.
   var groups = 0
   /// Groups left out because a score is missing.
   var unscored = 0
-  /// What the method chose of them to train on: pairs, trajectories or draws from the replay.
+  /// Units that the method chose: pairs, trajectories or draws from the replay.
   var units = 0
-  /// Optimiser steps.
+  /// Optimizer steps.
   var updates = 0
-  /// What reward servers were asked of the rewards that are learned: scores of pictures, and gradients at pictures.
+  /// Pictures for which reward servers computed a score or a gradient of a reward with a weight.
   var queries = 0
   /// Reward of the last clean states.
-  var rewardMean = 0.0, rewardDeviation = 0.0, rewardError = 0.0
+  var rewardMean = 0.0, rewardStd = 0.0, rewardStandardError = 0.0
   /// Mean of the dense rewards.
   var denseRewardMean = 0.0
-  var advantageDeviation = 0.0
-  /// What every single reward is, by name.
+  var advantageStd = 0.0
+  /// Metrics of each reward (`EpochBatch.rewardMetrics`).
   var ofRewards: [String: Double] = [:]
-  /// How many policies old the groups are.
-  var lagMean = 0.0, lagLargest = 0.0
+  /// How many policy versions old the groups are.
+  var stalenessMean = 0.0, stalenessMax = 0.0
   /// Largest |ratio - 1| of fresh data before the first update; nil when none of the data is fresh.
   var freshRatioError: Double?
   var losses: [LossMetrics] = []
@@ -33,47 +32,41 @@ package struct EpochReport {
   /// Seconds waited for groups, and spent on training.
   var waitSeconds = 0.0, trainSeconds = 0.0
 
-  /// How many policies old groups may be.
-  var lagLimit = 0
-  /// What the intake tells beside, by name.
+  /// `training.maximumStaleness`.
+  var stalenessLimit = 0
+  /// Metrics of the intake.
   var ofIntake: [String: Double] = [:]
-  /// What a method tells beside, by name.
+  /// Metrics that only some methods have.
   var ofMethod: [String: Double] = [:]
 
-  /// What the groups say before any update.
+  /// Takes what is known before the first update.
   init(_ batch: EpochBatch, epoch: Int) {
     self.epoch = epoch
     groups = batch.groups.count
     unscored = batch.unscored
-    let last = batch.trajectories.compactMap(\.denseRewards.last), lags = batch.groups.map { epoch - $0.policyVersion }
-    (rewardMean, rewardDeviation) = Self.moments(last)
-    rewardError = rewardDeviation / Double(max(last.count, 1)).squareRoot()
-    denseRewardMean = Self.moments(batch.trajectories.flatMap(\.denseRewards)).mean
-    lagMean = Self.moments(lags.map(Float.init)).mean
-    lagLargest = Double(lags.max() ?? 0)
+    let last = batch.trajectories.compactMap(\.denseRewards.last), rewards = Moments(last)
+    let staleness = batch.groups.map { epoch - $0.policyVersion }
+    (rewardMean, rewardStd) = (rewards.mean, rewards.std)
+    rewardStandardError = rewardStd / Double(max(last.count, 1)).squareRoot()
+    denseRewardMean = Moments(batch.trajectories.flatMap(\.denseRewards)).mean
+    stalenessMean = Moments(staleness.map(Float.init)).mean
+    stalenessMax = Double(staleness.max() ?? 0)
   }
 
-  /// Mean and population standard deviation.
-  static func moments(_ values: [Float]) -> (mean: Double, deviation: Double) {
-    let count = Double(max(values.count, 1)), mean = values.reduce(0) { $0 + Double($1) } / count
-    return (mean, (values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count).squareRoot())
-  }
-
-  /// By name.
   var metrics: [String: Double] {
     func mean(_ values: [Float]) -> Double { values.reduce(0) { $0 + Double($1) } / Double(max(values.count, 1)) }
     var values: [String: Double] = [
       "epoch/groups": Double(groups), "epoch/missing": Double(unscored), "epoch/updates": Double(updates),
       "epoch/units": Double(units), "reward/queries": Double(queries),
-      "time/wait": waitSeconds, "time/train": trainSeconds, "policy/lag_limit": Double(lagLimit),
+      "time/wait": waitSeconds, "time/train": trainSeconds, "policy/staleness_limit": Double(stalenessLimit),
     ].merging(ofIntake) { _, new in new }
     guard groups > 0 else { return values }
     values.merge(
       [
-        "reward/mean": rewardMean, "reward/deviation": rewardDeviation, "reward/error": rewardError,
-        "reward/dense": denseRewardMean, "policy/lag": lagMean, "policy/lag_largest": lagLargest,
+        "reward/mean": rewardMean, "reward/std": rewardStd, "reward/standard_error": rewardStandardError,
+        "reward/dense": denseRewardMean, "policy/staleness": stalenessMean, "policy/staleness_max": stalenessMax,
         "policy/gradient_norm": mean(gradientNorms),
-        "policy/gradient_norm_largest": Double(gradientNorms.max() ?? 0),
+        "policy/gradient_norm_max": Double(gradientNorms.max() ?? 0),
       ]) { $1 }
     values.merge(ofRewards) { $1 }
     values.merge(ofMethod) { $1 }
@@ -81,27 +74,27 @@ package struct EpochReport {
     guard !losses.isEmpty else { return values }
     values.merge(
       [
-        "advantage/deviation": advantageDeviation, "policy/loss": mean(losses.map(\.loss)),
+        "advantage/std": advantageStd, "policy/loss": mean(losses.map(\.loss)),
         "policy/log_ratio_mean": mean(losses.map(\.logRatioMean)),
-        "policy/log_ratio_deviation": mean(losses.map(\.logRatioDeviation)),
-        "policy/log_ratio_largest": Double(losses.map(\.logRatioLargest).max() ?? 0),
+        "policy/log_ratio_std": mean(losses.map(\.logRatioStd)),
+        "policy/log_ratio_max": Double(losses.map(\.logRatioMax).max() ?? 0),
         "policy/clip_fraction": mean(losses.map(\.clipFraction)),
       ]) { $1 }
     return values
   }
 
-  /// One line for a person.
+  /// One line for the log.
   var summary: String {
     func short(_ value: Double) -> String { String((value * 10000).rounded() / 10000) }
-    guard groups > 0 else { return "epoch \(epoch): no group has all its scores, \(unscored) were left out" }
+    guard groups > 0 else { return "epoch \(epoch): no group has all scores; \(unscored) groups were left out" }
     let values = metrics
-    return "epoch \(epoch): reward \(short(rewardMean)) ± \(short(rewardError)), \(groups) groups"
-      + (unscored > 0 ? " (\(unscored) left out, scores missing)" : "")
+    return "epoch \(epoch): reward \(short(rewardMean)) ± \(short(rewardStandardError)), \(groups) groups"
+      + (unscored > 0 ? " (\(unscored) left out because scores are missing)" : "")
       + ", \(updates) updates"
       + (values["policy/clip_fraction"].map { ", clip fraction \(short($0))" } ?? "") + ", gradient norm "
       + "\(short(values["policy/gradient_norm"] ?? 0))"
       + (ofMethod["surrogate/accuracy"].map { ", surrogate ranks \(short($0))" } ?? "")
-      + (ofMethod["surrogate/followed"] == 0 ? ", policy not moved" : "")
+      + (ofMethod["surrogate/followed"] == 0 ? ", policy unchanged" : "")
       + (freshRatioError.map { ", fresh ratio 1 ± \(String($0))" } ?? "") + ", waited \(short(waitSeconds)) s, trained "
       + "\(short(trainSeconds)) s"
   }

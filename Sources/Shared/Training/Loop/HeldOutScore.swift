@@ -5,11 +5,11 @@ package struct HeldOutScore: Codable, Equatable, Sendable {
   /// Mean weighted sum of the rewards.
   package let mean: Double
   /// Standard error of the mean.
-  package let error: Double
+  package let standardError: Double
   package let pictures: Int
 
-  package init(mean: Double, error: Double, pictures: Int) {
-    (self.mean, self.error, self.pictures) = (mean, error, pictures)
+  package init(mean: Double, standardError: Double, pictures: Int) {
+    (self.mean, self.standardError, self.pictures) = (mean, standardError, pictures)
   }
 }
 

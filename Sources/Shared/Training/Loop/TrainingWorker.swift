@@ -92,8 +92,10 @@ package final class TrainingWorker {
       let saves = trainer.version % configuration.checkpoint.every == 0
       let score = saves ? try measured(heldOut) : nil
       report.ofIntake = intake.metrics
-      report.lagLimit = configuration.training.maximumStaleness
-      if let score { report.ofIntake.merge(["held_out/mean": score.mean, "held_out/error": score.error]) { $1 } }
+      report.stalenessLimit = configuration.training.maximumStaleness
+      if let score {
+        report.ofIntake.merge(["held_out/mean": score.mean, "held_out/standard_error": score.standardError]) { $1 }
+      }
       try tellWhileTraining(report, groups)
       if saves { try saveWhileTraining(intake, score) }
     }
@@ -108,7 +110,7 @@ package final class TrainingWorker {
   private func measured(_ heldOut: (any HeldOutMeasure)?) throws -> HeldOutScore? {
     do {
       let score = try heldOut?.measure(trainer.policy)
-      if let score { log.info("held-out prompts: \(score.mean) +- \(score.error) over \(score.pictures) pictures") }
+      if let score { log.info("held-out prompts: \(score.mean) ± \(score.standardError) over \(score.pictures) pictures") }
       return score
     } catch is Interruption { return nil }
   }

@@ -168,9 +168,9 @@ extension EpochReport {
   /// What the objectives of an epoch say.
   fileprivate mutating func describe(_ metrics: [ObjectiveMetrics]) {
     let rewards = metrics.flatMap(\.rewards), divergences = metrics.flatMap(\.divergences)
-    ofMethod["gradient/loss"] = Self.moments(metrics.map(\.loss)).mean
-    if !rewards.isEmpty { ofMethod["gradient/reward"] = Self.moments(rewards).mean }
-    if !divergences.isEmpty { ofMethod["gradient/divergence"] = Self.moments(divergences).mean }
+    ofMethod["gradient/loss"] = Moments(metrics.map(\.loss)).mean
+    if !rewards.isEmpty { ofMethod["gradient/reward"] = Moments(rewards).mean }
+    if !divergences.isEmpty { ofMethod["gradient/divergence"] = Moments(divergences).mean }
     ofMethod["gradient/missing"] = Double(metrics.reduce(0) { $0 + $1.missing })
     ofMethod["gradient/masked"] = Double(metrics.reduce(0) { $0 + $1.masked })
   }

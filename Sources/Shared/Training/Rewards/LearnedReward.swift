@@ -64,19 +64,18 @@ struct LearnedReward {
 }
 
 extension EpochBatch {
-  /// Of every reward, also those that are only watched: mean and deviation over the last clean states as they were
-  /// scored, and how many of them are missing.
+  /// Mean and population standard deviation of each reward's scores of the last clean states, and how many of these
+  /// scores are missing; shadow rewards are included.
   var rewardMetrics: [String: Double] {
     var metrics: [String: Double] = [:]
     let last = trajectories.flatMap { trajectory in trajectory.scores.filter { $0.step == trajectory.stepCount - 1 } }
     for (reward, scores) in Dictionary(grouping: last, by: \.reward) {
-      let values = scores.compactMap { $0.value.map(Double.init) }
+      let values = scores.compactMap(\.value)
       metrics["reward/\(reward)/missing"] = Double(scores.count - values.count)
       guard !values.isEmpty else { continue }
-      let mean = values.reduce(0, +) / Double(values.count)
-      metrics["reward/\(reward)/mean"] = mean
-      metrics["reward/\(reward)/deviation"] =
-        (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)).squareRoot()
+      let moments = Moments(values)
+      metrics["reward/\(reward)/mean"] = moments.mean
+      metrics["reward/\(reward)/std"] = moments.std
     }
     return metrics
   }

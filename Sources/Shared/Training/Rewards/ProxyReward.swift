@@ -59,7 +59,7 @@ final class ProxyReward: DifferentiableReward {
     if !labels.isEmpty {
       let foreseen = Tape.withoutGradients { heads[0](new) }.values
       let errors = zip(foreseen, rewards).map { abs($0 - $1) }
-      report.ofMethod["proxy/error"] = EpochReport.moments(errors).mean
+      report.ofMethod["proxy/error"] = Moments(errors).mean
     }
     let first = max(0, labels.count + found.count - settings.capacity)
     labels = Array((labels + found)[first...])
@@ -96,7 +96,7 @@ final class ProxyReward: DifferentiableReward {
         optimizer.update(result.parameters)
         losses.append(result.loss.item)
       }
-      last = EpochReport.moments(losses).mean
+      last = Moments(losses).mean
       guard last.isFinite else {
         throw TrainingError(
           "epoch \(report.epoch): the proxy's squared error is \(last); expected a finite number. Lower "

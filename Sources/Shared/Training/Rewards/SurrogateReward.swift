@@ -128,7 +128,7 @@ final class SurrogateReward: DifferentiableReward {
       optimizer.update(result.parameters.clipped(toNorm: 1, over: optimizer.parameters).0)
       losses.append(result.loss.item)
     }
-    if !losses.isEmpty { report.ofMethod["surrogate/loss"] = EpochReport.moments(losses).mean }
+    if !losses.isEmpty { report.ofMethod["surrogate/loss"] = Moments(losses).mean }
   }
 
   /// The part of held-out pairs that are ranked right: those of the newest epoch, and of older ones where it has few.
