@@ -2,6 +2,7 @@
 
 internal import Actor
 internal import ArgumentParser
+internal import Configuration
 internal import Foundation
 internal import Programs
 
