@@ -1,6 +1,6 @@
 // The handle of a running actor: a thread with the sockets (ActorLoop) and a thread that computes (ActorWorker).
 
-package import Configuration
+internal import Configuration
 package import Logging
 internal import Threads
 package import Transport

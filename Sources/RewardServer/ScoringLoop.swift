@@ -30,7 +30,8 @@ struct ScoringLoop {
   }
 
   mutating func run(_ context: Context, waker: Waker, stop: StopFlag) throws {
-    let sockets = try DealerSet(context, options.network.routerBackends, to: .router, options: options.network.socketOptions)
+    let network = options.network
+    let sockets = try DealerSet(context, network.routerBackends, to: .router, options: network.socketOptions)
     let poller = Poller(waker: waker)
     let interval = Duration.seconds(options.network.heartbeatInterval)
     var nextOffer = ContinuousClock.now

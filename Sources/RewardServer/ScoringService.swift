@@ -6,7 +6,7 @@ package import Logging
 internal import Messages
 package import Rewards
 package import Settings
-package import Threads
+internal import Threads
 package import Transport
 
 /// The settings of a reward server.

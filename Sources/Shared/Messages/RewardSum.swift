@@ -1,7 +1,6 @@
 // The weighted sum of rewards that a method learns from. A sum is missing if any of its parts is missing.
 
 package import Engine
-package import Messages
 
 /// The weighted sum of rewards.
 package struct RewardSum: Sendable {

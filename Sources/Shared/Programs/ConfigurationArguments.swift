@@ -1,6 +1,6 @@
 // The command-line arguments that all programs of the roles share.
 
-package import ArgumentParser
+internal import ArgumentParser
 package import Configuration
 internal import Foundation
 

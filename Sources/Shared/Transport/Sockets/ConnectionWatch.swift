@@ -2,7 +2,7 @@
 // Without it a refused peer would only appear to be silent. The refusal is logged once per peer, and the refused
 // process gets an error.
 
-package import Threads
+internal import Threads
 internal import CZeroMQ
 internal import Glibc
 internal import Synchronization

@@ -1,6 +1,6 @@
 // Detects absent and silent peers: warnings at intervals, and finally an error that says what to do.
 
-package import Threads
+internal import Threads
 
 /// A peer did not answer in time.
 package struct AbsentPeer: Error, Sendable, CustomStringConvertible {

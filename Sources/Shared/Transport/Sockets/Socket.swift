@@ -3,7 +3,7 @@
 
 package import Roles
 
-package import Threads
+internal import Threads
 internal import CZeroMQ
 internal import Glibc
 
