@@ -76,8 +76,8 @@ final class ActorTests {
     let groupBytes = 2 * 9 * 4 * 8 * 8 * 4
     let seen = try run(wanted: 40, faults: .init(silentDuplicates: 60)) {
       $0.redelivery = .milliseconds(50)
-      $0.batchSize = 2
-      $0.undeliveredBytes = 6 * groupBytes
+      $0.configuration.sampling.batchSize = 2
+      $0.configuration.network.undeliveredBytes = 6 * groupBytes
     }
     // Two batches may have been under way when the limit was met.
     #expect((6...10).contains(seen.groupsInSilence), "\(seen.groupsInSilence)")
@@ -111,7 +111,7 @@ final class ActorTests {
 
   @Test("A router that is not there is passed over")
   func absentRouter() throws {
-    let seen = try run(wanted: 8) { $0.routers.insert("tcp://127.0.0.1:1", at: 0) }
+    let seen = try run(wanted: 8) { $0.configuration.network.routers.insert("tcp://127.0.0.1:1", at: 0) }
     for group in seen.groups { #expect(group.isScored) }
   }
 

@@ -79,7 +79,7 @@ struct RewardGradientTests {
 
   @Test("A missing score takes part neither in the mean nor in the gradient, and what is masked adds nothing")
   func missingAndMasked() throws {
-    let method = try SQDF(options { $0.gradient.masksNonPositive = true })
+    let method = SQDF(options { $0.gradient.masksNonPositive = true })
     let whole = try objective(method, weight: 0.4, step: 1) { clean in
       (clean * 0).mean(axes: [1, 2, 3]) + Tensor([1, 2, 3], shape: [3])
     }
@@ -97,7 +97,7 @@ struct RewardGradientTests {
 
   @Test("Before training the divergence is zero for the reference's own weight, and grows away from it")
   func divergence() throws {
-    let method = try SQDF(options())
+    let method = SQDF(options())
     #expect(try objective(method, weight: 0.3, step: 0, reward: reward).metrics.divergences == [0, 0, 0])
     let near = try objective(method, weight: 0.4, step: 0, reward: reward).metrics.divergences[0]
     let far = try objective(method, weight: 0.5, step: 0, reward: reward).metrics.divergences[0]

@@ -37,7 +37,7 @@ struct ConfigurationPage {
     }
     let whole = try String(contentsOf: shared.appending(path: "Configuration/Configuration.swift"), encoding: .utf8)
     for line in whole.split(separator: "\n") {
-      if let found = line.wholeMatch(of: /  package var (\w+) = (\w+)\(\)/) {
+      if let found = line.wholeMatch(of: /\ \ package var (\w+) = (\w+)\(\)/) {
         order.append((String(found.1), String(found.2)))
       }
     }
@@ -58,12 +58,12 @@ struct ConfigurationPage {
       } else if let found = line.wholeMatch(of: /package enum (\w+): String, SettingChoice \{/) {
         type = String(found.1)
         cases[type] = []
-      } else if let found = line.wholeMatch(of: /  package var (\w+)(?:: [^=]+)? = (.+)/) {
+      } else if let found = line.wholeMatch(of: /\ \ package var (\w+)(?:: [^=]+)? = (.+)/) {
         sections[type]?.settings.append(
           Setting(name: String(found.1), text: comment, value: String(found.2)))
-      } else if let found = line.wholeMatch(of: /  case (\w+) = "(.+)"/) {
+      } else if let found = line.wholeMatch(of: /\ \ case (\w+) = "(.+)"/) {
         cases[type]?.append(Case(name: String(found.1), value: String(found.2), text: comment))
-      } else if let found = line.wholeMatch(of: /  case ([\w, ]+)/) {
+      } else if let found = line.wholeMatch(of: /\ \ case ([\w, ]+)/) {
         for name in found.1.split(separator: ", ") {
           cases[type]?.append(Case(name: String(name), value: String(name), text: comment))
         }
@@ -92,7 +92,7 @@ struct ConfigurationPage {
     }
     var text = value.replacing("\"", with: "")
     if value.hasPrefix("["), value.contains("\":") { text = "{\(text.dropFirst().dropLast())}" }
-    if let found = text.wholeMatch(of: /([\d_]+)(\.0)?/) { text = found.1.replacing("_", with: "") }
+    if let found = text.wholeMatch(of: /([\d_]+)(\.0)?/) { text = String(found.1).replacing("_", with: "") }
     return "`\(text)`"
   }
 

@@ -123,7 +123,7 @@ import Models
     process: process, policy: policy, reference: { frozen($0, timesteps: $1, encoderHiddenStates: $2) },
     consistency: consistency, reward: { clean, _, _ in reward(picture(clean)) })
   let steps = try tensors.integers("in.step_index"), states = try tensors.tensor("in.latents")
-  let noise = try tensors.tensor("in.noise"), sqdf = try SQDF(options)
+  let noise = try tensors.tensor("in.noise"), sqdf = SQDF(options)
   let rollout = Rollout(
     states: states, cleanStates: states, steps: steps, prompts: steps.map { _ in "" }, conditioning: conditioning)
   var agreement = Agreement()
