@@ -45,7 +45,8 @@ struct ActorLoop {
     self.compute = compute
     machine = ActorStateMachine(options, modelHash: modelHash)
     exchange = ScoreExchange(
-      routers: network.routers.count, silence: .seconds(network.silenceLimit), deadline: .seconds(network.scoreDeadline))
+      routers: network.routers.count, silence: .seconds(network.silenceLimit),
+      deadline: .seconds(network.scoreDeadline))
     watch = PeerWatch(
       who: "actor \(options.name)", peers: [network.learner], what: "the learner",
       hint: "Start `stepwise-learner` with the same configuration, or correct network.learner (or --learner).",

@@ -10,6 +10,7 @@ internal import Transport
 /// The network side of a server: a socket a router.
 struct ScoringLoop {
   private let options: ScoringOptions
+  private let network: NetworkSettings
   private let rewards: [RewardVersion]
   private let worker: ScoringWorker
   private let logger: Logger
@@ -19,24 +20,25 @@ struct ScoringLoop {
 
   init(options: ScoringOptions, rewards: [RewardVersion], worker: ScoringWorker, logger: Logger) {
     self.options = options
+    network = options.network
     self.rewards = rewards
     self.worker = worker
     self.logger = logger
     watch = PeerWatch(
-      who: "reward server \(options.name)", peers: options.network.routerBackends, what: "a router",
+      who: "reward server \(options.name)", peers: network.routerBackends, what: "a router",
       hint: "Start `stepwise-reward-server route` with the same configuration, or correct network.routerBackends.",
-      timeout: .seconds(options.network.connectTimeout))
+      timeout: .seconds(network.connectTimeout))
   }
 
   mutating func run(_ context: Context, waker: Waker, stop: StopFlag) throws {
-    let sockets = try DealerSet(context, options.network.routerBackends, to: .router, options: options.network.socketOptions)
+    let sockets = try DealerSet(context, network.routerBackends, to: .router, options: network.socketOptions)
     let poller = Poller(waker: waker)
-    let interval = Duration.seconds(options.network.heartbeatInterval)
+    let interval = Duration.seconds(network.heartbeatInterval)
     var nextBeat = ContinuousClock.now
     logger.info(
       """
       reward server \(options.name): \(rewards.map(\.name).joined(separator: ", ")) for \
-      \(options.network.routerBackends.joined(separator: ", "))
+      \(network.routerBackends.joined(separator: ", "))
       """)
     while !stop.isSet {
       if ContinuousClock.now >= nextBeat {
@@ -60,14 +62,16 @@ struct ScoringLoop {
       return
     }
     let ready = Message.serverReady(
-      ServerReady(name: options.name, rewards: rewards, batchSize: options.reward.batchSize, credits: options.reward.requestsAtOnce)
+      ServerReady(
+        name: options.name, rewards: rewards, batchSize: options.reward.batchSize,
+        credits: options.reward.requestsAtOnce)
     ).encode()
     // A router that is not there yet takes nothing; the next offer comes in a moment.
     for router in 0..<sockets.count { _ = try sockets.send(router, ready) }
   }
 
   private mutating func take(_ frame: Frame, _ router: Int) throws {
-    let name = options.network.routerBackends[router]
+    let name = network.routerBackends[router]
     watch.heard(router, now: .now)
     let message: Message
     do { message = try frame.withUnsafeBytes { try Message(decoding: $0, from: name) } } catch {
@@ -78,7 +82,7 @@ struct ScoringLoop {
     case .scoreRequest(let request):
       open += 1
       // A router that lost count, as after a silence, is borne with; one without measure is not.
-      guard open <= 4 * options.reward.requestsAtOnce * options.network.routerBackends.count else {
+      guard open <= 4 * options.reward.requestsAtOnce * network.routerBackends.count else {
         let reason = "expected at most \(options.reward.requestsAtOnce) requests at once, found \(open)"
         unsent.append(ScoringWorker.Answer(router: router, reply: request.missing(reason)))
         return

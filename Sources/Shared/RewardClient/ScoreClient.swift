@@ -41,7 +41,8 @@ package final class ScoreClient {
     self.stop = stop
     sockets = try DealerSet(context, network.routers, to: .router, options: network.socketOptions)
     exchange = ScoreExchange(
-      routers: network.routers.count, silence: .seconds(network.silenceLimit), deadline: .seconds(network.scoreDeadline))
+      routers: network.routers.count, silence: .seconds(network.silenceLimit),
+      deadline: .seconds(network.scoreDeadline))
   }
 
   private var now: Duration { ContinuousClock.now - start }
