@@ -112,7 +112,7 @@ let package = Package(
     + role(
       "RewardServer", program: "stepwise-reward-server",
       [
-        "Configuration", "Settings", "Rewards", "Models", "Layers", "Engine", "Imaging", "Messages", "Transport",
+        "Configuration", "Rewards", "Models", "Layers", "Engine", "Imaging", "Messages", "Transport",
         "Threads", logging,
       ])
     + role(

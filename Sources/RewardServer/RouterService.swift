@@ -1,8 +1,8 @@
 // The dispatcher between two ROUTER sockets: actors in front, reward servers behind. One thread owns both. It promises
 // what the dispatcher promises, on real connections: a server that cannot be reached is a lost one.
 
+package import Configuration
 package import Logging
-package import Settings
 package import Transport
 
 /// A running router.

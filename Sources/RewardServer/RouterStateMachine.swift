@@ -2,8 +2,8 @@
 // request is answered exactly once, by its deadline, with scores or with the reason why they are missing; that no
 // server gets more than it offered to take; and that a request which loses three servers is given up, not passed on.
 
+internal import Configuration
 package import Messages
-internal import Settings
 
 /// Balances score requests over reward servers.
 package struct RouterStateMachine: Sendable {

@@ -1,9 +1,9 @@
 // The network side of a reward server: a socket a router, offers at regular times, answers as they come.
 
+internal import Configuration
 internal import Logging
 internal import Messages
 internal import Rewards
-internal import Settings
 internal import Threads
 internal import Transport
 

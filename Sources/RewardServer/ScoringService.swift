@@ -1,10 +1,10 @@
 // A reward server: one thread for the network, one for the scorers. It offers as many requests as it has credits,
 // answers each once, and beats as long as its scorers get on: one that is stuck falls silent, and is taken for lost.
 
+package import Configuration
 package import Logging
 internal import Messages
 package import Rewards
-package import Settings
 package import Threads
 package import Transport
 
