@@ -3,8 +3,8 @@
 // missing; that no server gets more requests than its credits; and that a request is abandoned after three servers were
 // lost or failed on it.
 
+internal import Configuration
 package import Messages
-internal import Settings
 
 /// Spreads score requests over reward servers.
 package struct RouterStateMachine: Sendable {

@@ -117,10 +117,14 @@ struct ConfigurationPage {
 
     <!-- Generated from Sources/Shared/Settings by scripts/generate-configuration-docs.sh. Do not edit. -->
 
-    One YAML file configures all roles of a run: `stepwise-learner`, `stepwise-actor`, `stepwise-reward-server` and `stepwise` read the same file. A key that is not in the file has the default below. An unknown key is an error that names the nearest known key. `configs/` holds presets.
+    One YAML file configures all roles of a run: `stepwise-learner`, `stepwise-actor`, `stepwise-reward-server` and
+    `stepwise` read the same file. A key that is not in the file has the default below. An unknown key is an error that
+    names the nearest known key. `configs/` holds presets.
 
-    - `--set SECTION.KEY=VALUE` overrides one key, for example `--set training.epochs=3` or `--set 'reward.weights={jpeg-compressibility: 1}'`. The value is YAML. The option can be repeated.
-    - A relative path in the file is relative to the folder of the file. A relative path in `--set`, or in a default, is relative to the working directory.
+    - `--set SECTION.KEY=VALUE` overrides one key, for example `--set training.epochs=3` or
+      `--set 'reward.weights={jpeg-compressibility: 1}'`. The value is YAML. The option can be repeated.
+    - A relative path in the file is relative to the folder of the file. A relative path in `--set`, or in a default, is
+      relative to the working directory.
     - The learner writes the complete configuration, with absolute paths, to `config.yaml` in the folder of the run.
 
     """

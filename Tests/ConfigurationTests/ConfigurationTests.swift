@@ -67,7 +67,10 @@ struct ConfigurationTests {
     "A known key in the wrong place is told where it belongs",
     arguments: [
       ("training.epochs: 3\n", "x.yaml:1: expected epochs: inside the section training:"),
-      ("sampling:\n  training:\n    epochs: 3\n", "expected the section training at the top level, found it inside sampling"),
+      (
+        "sampling:\n  training:\n    epochs: 3\n",
+        "expected the section training at the top level, found it inside sampling"
+      ),
       ("training:\n  training.epochs: 3\n", "expected epochs: inside the section training:"),
       ("training:\n  epochs: 3\ntraining:\n  lambda: 1\n", "training: the key occurs more than once"),
     ])
@@ -79,7 +82,10 @@ struct ConfigurationTests {
   @Test(
     "A value outside a closed set names the key, the value, the allowed values and the nearest one",
     arguments: [
-      ("gradient: {sampling: on_policy}", ["gradient.sampling", "\"on_policy\"", "reward+gamma", "nearest is on-policy)"]),
+      (
+        "gradient: {sampling: on_policy}",
+        ["gradient.sampling", "\"on_policy\"", "reward+gamma", "nearest is on-policy)"]
+      ),
       ("gradient: {source: serve}", ["gradient.source", "server, proxy", "nearest is server)"]),
       ("gradient: {estimate: onestep}", ["gradient.estimate", "nearest is one-step)"]),
       ("proxy: {optimism: ucbs}", ["proxy.optimism", "nearest is ucb)"]),

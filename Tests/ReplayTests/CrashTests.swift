@@ -111,7 +111,8 @@ struct CrashTests {
 
   /// A store that was to seal groups 0 and 1 when there was no room for a file, and which took 2 and 3 after that.
   private func overfull(_ folder: URL, _ file: String) throws -> ReplayStore {
-    let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 2 })
+    let store = try ReplayStore(
+      folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 2 })
     for number in 0..<2 { try store.add(number) }
     try store.commit()
     let full = DiskFaults { _, path in path.hasSuffix(file) ? ENOSPC : nil }
@@ -173,7 +174,8 @@ struct CrashTests {
       let count = Counter()
       let ended = try withFastFolder { folder -> Bool in
         do {
-          let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 2 })
+          let store = try ReplayStore(
+            folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 2 })
           for number in 0..<7 {
             try store.add(number)
             try store.maintain()

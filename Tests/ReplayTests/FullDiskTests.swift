@@ -16,7 +16,8 @@ struct FullDiskTests {
       let replay = disk.appendingPathComponent("replay")
       var stored: [Int] = []
       do {
-        let store = try ReplayStore(folder: replay, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 8 })
+        let store = try ReplayStore(
+          folder: replay, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 8 })
         var failure: ReplayError?
         for number in 0..<1_000 {
           failure = replayError { try store.add(number) }

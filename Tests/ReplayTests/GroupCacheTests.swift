@@ -13,7 +13,11 @@ struct GroupCacheTests {
       let size = exampleGroup(0).stateByteCount
       let store = try ReplayStore(
         folder: folder, origin: exampleOrigin,
-        settings: ReplaySettings { $0.segmentGroups = 7; $0.maximumTrajectories = 60; $0.cacheBytes = 10 * size + size / 2 })
+        settings: ReplaySettings {
+          $0.segmentGroups = 7
+          $0.maximumTrajectories = 60
+          $0.cacheBytes = 10 * size + size / 2
+        })
       var random = RandomStream(seed: 4).fork("cache")
       var largest = 0
       for number in 0..<60 {

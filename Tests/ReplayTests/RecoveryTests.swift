@@ -128,7 +128,8 @@ struct RecoveryTests {
   func damagedSegment() throws {
     try withFolder { folder in
       do {
-        let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 2 })
+        let store = try ReplayStore(
+          folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 2 })
         for number in 0..<4 {
           try store.add(number)
           try store.commit()

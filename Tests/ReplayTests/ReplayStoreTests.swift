@@ -11,7 +11,8 @@ struct ReplayStoreTests {
   @Test("groups come back to the bit, from the journal and from sealed segments, in order of their numbers")
   func order() throws {
     try withFolder { folder in
-      let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 4 })
+      let store = try ReplayStore(
+        folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 4 })
       for number in [3, 1, 0, 2, 7, 5, 4] {
         #expect(try store.add(number, epoch: number / 4) == .stored)
         try store.commit()
@@ -145,7 +146,8 @@ struct ReplayStoreTests {
   @Test("drawing at random gives different groups, the same from the same stream")
   func sampling() throws {
     try withFolder { folder in
-      let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 5 })
+      let store = try ReplayStore(
+        folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 5 })
       for number in 0..<12 {
         try store.add(number)
         try store.commit()

@@ -79,6 +79,10 @@ import Testing
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.output.contains("cat") && result.output.contains("±"))
       }
+      for (option, text) in [("hpsv3=x", "the nearest known key is hpsv2"), ("hpsv2", "expected NAME=PATH")] {
+        let refused = try Program.built.run(arguments + ["c.json", "--reward-model", option], in: folder)
+        #expect(refused.status != 0 && refused.errors.contains(text), "\(refused.errors)")
+      }
       let data = try Data(contentsOf: folder.appending(path: "a.json"))
       #expect(try data == Data(contentsOf: folder.appending(path: "b.json")))
       struct Report: Decodable {

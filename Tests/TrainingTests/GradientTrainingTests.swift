@@ -198,7 +198,6 @@ struct GradientTrainingTests {
     run.configuration.lasro.offlineReplay = folder.path
     run.configuration.lasro.warmupSteps = 40
     run.configuration.lasro.learningRate = 3e-3
-    run.configuration.training.epochs = 1
     try run.train()
     #expect(try #require(try metrics(run).first?.values["surrogate/accuracy_before"]) > 0.5)
   }

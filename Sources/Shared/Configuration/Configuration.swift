@@ -1,5 +1,5 @@
-// One YAML file configures all roles. Its sections are the structs of `Settings`. A key that the file does not set keeps
-// its default; an unknown key is an error (ConfigurationFile.swift).
+// One YAML file configures all roles. Its sections are the structs of `Settings`. A key that the file does not set
+// keeps its default; an unknown key is an error (ConfigurationFile.swift).
 
 @_exported public import Settings
 

@@ -109,9 +109,10 @@ extension Configuration {
     guard path.count < 2, var result = lower.mapping else { return upper }
     if upper.null != nil { return lower }
     guard let changes = upper.mapping else {
+      let expected = here.isEmpty ? "expected sections such as run: and training:" : "\(here): expected keys"
       throw ConfigurationError(
-        "\(source):\(line(of: upper)) \(here.isEmpty ? "expected sections such as run: and training:" : "\(here): expected keys"), "
-          + "found \(upper.string.map { "\"\($0)\"" } ?? "a list"). See docs/configuration.md.")
+        "\(source):\(line(of: upper)) \(expected), found \(upper.string.map { "\"\($0)\"" } ?? "a list"). "
+          + "See docs/configuration.md.")
     }
     for (key, value) in changes {
       let name = key.string ?? "?"
