@@ -75,31 +75,33 @@ let package = Package(
         .headerSearchPath("products"), .unsafeFlags(["-O3", "-fno-math-errno"]),
       ],
       linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+    // What the standard library lacks
+    shared("Basics", []),
     shared("Settings", []),
     // Computation, from tensors to methods
     shared("Engine", ["CKernels", "COpenBLAS"], optimised),
-    shared("Layers", ["Engine"], optimised),
-    shared("Imaging", ["CImaging", "Engine"], optimised),
+    shared("Layers", ["Engine", "Durable", "Basics"], optimised),
+    shared("Imaging", ["CImaging", "Engine", "Durable", "Basics"], optimised),
     shared("Models", ["Layers"], optimised),
     shared("Diffusion", ["Models", "Layers", "Engine", "Settings"], optimised),
-    shared("Algorithms", ["Diffusion", "Layers", "Engine", "Settings"], optimised),
+    shared("Algorithms", ["Diffusion", "Layers", "Engine", "Settings", "Basics"], optimised),
     shared("Rewards", ["Models", "Layers", "Engine", "Imaging", "Settings"], optimised),
-    shared("Pretraining", ["Diffusion", "Models", "Layers", "Engine", "Imaging"], optimised),
+    shared("Pretraining", ["Diffusion", "Models", "Layers", "Engine", "Imaging", "Basics"], optimised),
     // Files, messages, settings and processes
     shared("Roles", []),
-    shared("Durable", []),
-    shared("Threads", ["CSystem", "Durable", logging]),
-    shared("Messages", ["Roles", "Engine", "CMessages"], optimised),
-    shared("Transport", ["Roles", "CZeroMQ", "Threads", "Settings", logging]),
-    shared("Replay", ["Messages", "Engine", "Settings", "CHDF5", "CChecksum"], optimised),
-    shared("Telemetry", ["Engine", "Imaging"], optimised),
-    shared("Configuration", ["Settings", yaml]),
-    shared("RewardClient", ["Messages", "Transport", "Roles", "Threads", "Engine", "Settings"], optimised),
+    shared("Durable", ["CChecksum"]),
+    shared("Threads", ["CSystem", "Durable", "Basics", logging]),
+    shared("Messages", ["Roles", "Engine", "CMessages", "Basics"], optimised),
+    shared("Transport", ["Roles", "CZeroMQ", "Threads", "Settings", "Durable", "Basics", logging]),
+    shared("Replay", ["Messages", "Engine", "Settings", "CHDF5", "Durable", "Threads", "Basics"], optimised),
+    shared("Telemetry", ["Engine", "Imaging", "Durable", "Basics"], optimised),
+    shared("Configuration", ["Settings", "Basics", yaml]),
+    shared("RewardClient", ["Messages", "Transport", "Roles", "Threads", "Engine", "Settings", "Basics"], optimised),
     shared(
       "Training",
       [
         "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Telemetry", "Imaging",
-        "Durable", logging,
+        "Durable", "Basics", logging,
       ], optimised),
     shared("Supervision", ["Configuration", "Roles", "Threads"]),
     shared("Programs", ["Configuration", arguments]),
@@ -120,8 +122,8 @@ let package = Package(
     + role(
       "Learner", program: "stepwise-learner",
       [
-        "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Roles", "Threads",
-        "RewardClient", "Replay", "Telemetry", "Imaging", "Training", "Durable", logging,
+        "Configuration", "Algorithms", "Diffusion", "Models", "Layers", "Engine", "Messages", "Transport", "Roles",
+        "Threads", "RewardClient", "Replay", "Telemetry", "Imaging", "Training", "Durable", "Basics", logging,
       ])
     + [
       .executableTarget(
@@ -136,8 +138,8 @@ let package = Package(
         name: "stepwise-bench",
         dependencies: [
           "Actor", "RewardServer", "Learner", "Configuration", "Pretraining", "Rewards", "Diffusion", "Models",
-          "Layers", "Engine", "Imaging", "Messages", "Transport", "Roles", "Threads", "RewardClient", "Replay", "Telemetry",
-          "Training", "Algorithms", "Supervision", arguments, logging,
+          "Layers", "Engine", "Imaging", "Messages", "Transport", "Roles", "Threads", "RewardClient", "Replay",
+          "Telemetry", "Training", "Algorithms", "Supervision", "Basics", arguments, logging,
         ],
         path: "Sources/StepwiseBench", swiftSettings: modern),
       .executableTarget(
@@ -153,7 +155,7 @@ let package = Package(
       .target(name: "Fixtures", path: "Tests/Fixtures", swiftSettings: modern),
       tests("EngineTests", ["Engine"]),
       tests("MessagesTests", ["Messages", "Roles", "Engine"]),
-      tests("ReplayTests", ["Fixtures", "Replay", "CChecksum", "Messages", "Engine", "Settings"]),
+      tests("ReplayTests", ["Fixtures", "Replay", "Durable", "CChecksum", "Messages", "Engine", "Settings"]),
       tests(
         "LearnerTests",
         [
@@ -163,8 +165,8 @@ let package = Package(
       tests(
         "RunTests",
         [
-          "Learner", "Training", "Actor", "RewardServer", "Rewards", "RewardClient", "Configuration", "Replay", "Messages", "Transport", "Roles", "Threads",
-          "Telemetry", "Engine", logging,
+          "Learner", "Training", "Actor", "RewardServer", "Rewards", "RewardClient", "Configuration", "Replay",
+          "Messages", "Transport", "Roles", "Threads", "Telemetry", "Engine", logging,
         ]),
       tests(
         "FaultTests",
@@ -202,7 +204,8 @@ let package = Package(
       tests(
         "GoldenTests",
         ["Algorithms", "Diffusion", "Rewards", "Models", "Layers", "Imaging", "Engine", "Settings"]),
-      tests("TelemetryTests", ["Telemetry", "Imaging"]),
+      tests("TelemetryTests", ["Telemetry", "Durable", "Imaging"]),
+      tests("DurableTests", ["Durable", "Basics", "Fixtures"]),
       tests("LayeringTests", []),
       tests("StepwiseTests", ["Fixtures", "stepwise", "stepwise-torture", "stepwise-bench", "Supervision", "Imaging", "Models", "Layers", "Engine"]),
     ],

@@ -1,5 +1,6 @@
 // Time and memory of repeated work.
 
+import Basics
 import Engine
 import Foundation
 import Glibc
@@ -26,8 +27,7 @@ struct BenchMeasurement {
 
   /// Seconds that some work takes.
   static func seconds(_ work: () throws -> Void) rethrows -> Double {
-    let duration = try ContinuousClock().measure(work)
-    return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+    try ContinuousClock().measure(work).seconds
   }
 
   /// Seconds that the processor has worked for this process, in all threads.

@@ -2,6 +2,7 @@
 // of one process here, and share its cores.
 
 import ArgumentParser
+import Basics
 import Engine
 import Foundation
 import Roles

@@ -1,6 +1,7 @@
 // The two measurements of `stepwise bench replay`: groups into a learner's service, and groups out of a replay.
 
 import ArgumentParser
+import Basics
 import Configuration
 import Engine
 import Foundation

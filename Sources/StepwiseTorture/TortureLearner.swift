@@ -3,6 +3,7 @@
 
 import Actor
 import Configuration
+import Durable
 import Foundation
 import Supervision
 import Glibc
@@ -51,9 +52,9 @@ struct TortureLearner {
       // Said before it is kept: a life that ends between the two trains the epoch again, and must come to the same.
       ledger.write("trained \(state.version) \(state.chain)")
       state.version += 1
-      do { try keep(state, file) } catch where Self.isFull(error) {
+      do { try keep(state, file) } catch where isOutOfSpace(error) {
         // As a checkpoint that cannot be written: the older one stays, and epochs are trained again after a restart.
-        logger.warning("\(file.path): no room; the state stays at an older epoch")
+        logger.warning("\(error); the state stays at an older epoch")
       }
       try publish(state, service)
     }
@@ -77,13 +78,7 @@ struct TortureLearner {
   }
 
   private func keep(_ state: State, _ file: URL) throws {
-    let partial = file.appendingPathExtension("partial")
-    try JSONEncoder().encode(state).write(to: partial)
-    guard rename(partial.path, file.path) == 0 else { throw CommandError("\(file.path): could not be renamed") }
-  }
-
-  private static func isFull(_ error: any Error) -> Bool {
-    (error as? CocoaError)?.code == .fileWriteOutOfSpace
+    try Disk.writeWhole(JSONEncoder().encode(state), to: file.path)
   }
 }
 

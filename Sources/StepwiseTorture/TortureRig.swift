@@ -7,6 +7,7 @@ import Foundation
 import Roles
 import Supervision
 import Glibc
+import Threads
 
 /// Runs one torture.
 final class TortureRig {
@@ -24,7 +25,7 @@ final class TortureRig {
   let plan: TorturePlan
   private let program: URL
   let disk: TortureDisk
-  private let events = EventQueue<ChildEnd>()
+  private let events = Mailbox<ChildEnd>()
   let proxies: [String: LoopbackProxy]
   var parts: [String: Part]
   /// Older incarnations that live on, by their process's number, and until when they may.

@@ -1,6 +1,7 @@
 // Rewards brought to one scale by their own latest scores.
 
 import Algorithms
+import Engine
 import Foundation
 import Testing
 
@@ -14,7 +15,7 @@ struct RewardNormalizationTests {
     rewards.append([-1, 1], of: "b")
     // The window holds 1, 2, 3, 4.
     let moments = try #require(rewards.moments(of: "a"))
-    #expect(abs(moments.mean - 2.5) < 1e-12 && abs(moments.deviation - 1.25.squareRoot()) < 1e-12)
+    #expect(abs(moments.mean - 2.5) < 1e-12 && abs(moments.std - 1.25.squareRoot()) < 1e-12)
     let found = rewards.normalized([2.5, 4, 100], of: "a")
     for (value, wanted) in zip(found, [0, 1.3416, 87.2067] as [Float]) { #expect(abs(value - wanted) < 1e-3) }
     #expect(rewards.normalized([1], of: "b")[0] > 0.999)

@@ -75,7 +75,7 @@ package struct LossMetrics: Sendable, Equatable {
     let moments = Moments(logRatios)
     self.loss = loss
     logRatioMean = Float(moments.mean)
-    logRatioDeviation = Float(moments.deviation)
+    logRatioDeviation = Float(moments.std)
     logRatioLargest = logRatios.map(abs).max() ?? 0
     self.clipFraction = clipFraction
   }

@@ -109,7 +109,7 @@ extension LineChart {
 enum MetricsCurve {
   /// Whether a metric is a reward's mean.
   static func isReward(_ name: String) -> Bool {
-    name == "reward/mean" || name == "rewardMean" || name.hasPrefix("reward/") && name.hasSuffix("/mean")
+    name == "reward/mean" || name.hasPrefix("reward/") && name.hasSuffix("/mean")
   }
 
   static func write(_ records: [MetricsRecord], names: [String], title: String, to file: URL) throws {

@@ -1,6 +1,8 @@
 // Rewards of different scales can be added only when each has been brought to the same one: by the mean and deviation
 // of its own latest scores. The windows belong to the run's exact state: they are saved with every checkpoint.
 
+package import Engine
+
 /// The latest scores of every reward.
 package struct RewardNormalization: Codable, Sendable, Equatable {
   /// Scores kept of each reward.
@@ -32,9 +34,7 @@ package struct RewardNormalization: Codable, Sendable, Equatable {
   }
 
   /// Mean and population standard deviation of a reward's window; nil before its first score.
-  package func moments(of reward: String) -> (mean: Double, deviation: Double)? {
-    guard let values = scores[reward], !values.isEmpty else { return nil }
-    let moments = Moments(values)
-    return (moments.mean, moments.deviation)
+  package func moments(of reward: String) -> Moments? {
+    scores[reward].flatMap { $0.isEmpty ? nil : Moments($0) }
   }
 }

@@ -2,6 +2,7 @@
 // not), as metrics.jsonl and TensorBoard name them.
 
 internal import Algorithms
+internal import Engine
 internal import Messages
 
 /// One epoch's numbers.
@@ -46,22 +47,17 @@ package struct EpochReport {
     groups = batch.groups.count
     unscored = batch.unscored
     let last = batch.trajectories.compactMap(\.denseRewards.last), lags = batch.groups.map { epoch - $0.policyVersion }
-    (rewardMean, rewardDeviation) = Self.moments(last)
+    let moments = Moments(last)
+    (rewardMean, rewardDeviation) = (moments.mean, moments.std)
     rewardError = rewardDeviation / Double(max(last.count, 1)).squareRoot()
-    denseRewardMean = Self.moments(batch.trajectories.flatMap(\.denseRewards)).mean
-    lagMean = Self.moments(lags.map(Float.init)).mean
+    denseRewardMean = Moments(batch.trajectories.flatMap(\.denseRewards)).mean
+    lagMean = Moments(lags.map(Float.init)).mean
     lagLargest = Double(lags.max() ?? 0)
-  }
-
-  /// Mean and population standard deviation.
-  static func moments(_ values: [Float]) -> (mean: Double, deviation: Double) {
-    let count = Double(max(values.count, 1)), mean = values.reduce(0) { $0 + Double($1) } / count
-    return (mean, (values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count).squareRoot())
   }
 
   /// By name.
   var metrics: [String: Double] {
-    func mean(_ values: [Float]) -> Double { values.reduce(0) { $0 + Double($1) } / Double(max(values.count, 1)) }
+    func mean(_ values: [Float]) -> Double { Moments(values).mean }
     var values: [String: Double] = [
       "epoch/groups": Double(groups), "epoch/missing": Double(unscored), "epoch/updates": Double(updates),
       "epoch/units": Double(units), "reward/queries": Double(queries),

@@ -27,7 +27,7 @@ final class PolicyGradientTraining: TrainingMethod {
     report.freshRatioError = try policy.freshRatioError(batch, version: report.epoch)
     let chosen = algorithm.units(batch.rewards, epoch: report.epoch)
     report.units = chosen.count
-    report.advantageDeviation = EpochReport.moments(chosen.flatMap { $0.advantages.flatMap { $0 } }).deviation
+    report.advantageDeviation = Moments(chosen.flatMap { $0.advantages.flatMap { $0 } }).std
     guard !chosen.isEmpty else { return }
     let units = UnitBatch(batch.groups, chosen)
     var random = policy.seed.fork("updates", report.epoch)

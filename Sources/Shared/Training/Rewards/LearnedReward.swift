@@ -5,6 +5,7 @@
 internal import Algorithms
 internal import Configuration
 internal import Diffusion
+internal import Engine
 internal import Messages
 
 /// Dense rewards from the scores that groups carry.
@@ -73,10 +74,9 @@ extension EpochBatch {
       let values = scores.compactMap { $0.value.map(Double.init) }
       metrics["reward/\(reward)/missing"] = Double(scores.count - values.count)
       guard !values.isEmpty else { continue }
-      let mean = values.reduce(0, +) / Double(values.count)
-      metrics["reward/\(reward)/mean"] = mean
-      metrics["reward/\(reward)/deviation"] =
-        (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)).squareRoot()
+      let moments = Moments(values)
+      metrics["reward/\(reward)/mean"] = moments.mean
+      metrics["reward/\(reward)/deviation"] = moments.std
     }
     return metrics
   }

@@ -21,7 +21,7 @@ struct PreferencePairs {
   init(_ rows: [ReplayTable.Row], threshold: Float) {
     self.rows = rows
     byPrompt = Dictionary(grouping: rows.indices, by: { rows[$0].prompt })
-    self.threshold = threshold * Float(EpochReport.moments(rows.map(\.reward)).deviation)
+    self.threshold = threshold * Float(Moments(rows.map(\.reward)).std)
   }
 
   private func pair(_ a: Int, _ b: Int) -> Pair? {

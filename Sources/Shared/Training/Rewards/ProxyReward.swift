@@ -3,6 +3,7 @@
 // follows it.
 
 internal import Algorithms
+internal import Basics
 internal import Configuration
 internal import Diffusion
 internal import Engine
@@ -59,7 +60,7 @@ final class ProxyReward: DifferentiableReward {
     if !labels.isEmpty {
       let foreseen = Tape.withoutGradients { heads[0](new) }.values
       let errors = zip(foreseen, rewards).map { abs($0 - $1) }
-      report.ofMethod["proxy/error"] = EpochReport.moments(errors).mean
+      report.ofMethod["proxy/error"] = Moments(errors).mean
     }
     let first = max(0, labels.count + found.count - settings.capacity)
     labels = Array((labels + found)[first...])
@@ -81,10 +82,8 @@ final class ProxyReward: DifferentiableReward {
     }
     var last = 0.0
     for _ in 0..<settings.passes {
-      let order = random.permutation(labels.count)
       var losses: [Float] = []
-      for start in stride(from: 0, to: order.count, by: settings.batchSize) {
-        let places = order[start..<min(start + settings.batchSize, order.count)]
+      for places in random.permutation(labels.count).chunks(of: settings.batchSize) {
         let result = Tape.gradients { _ in
           let parts = zip(heads, samples).map { head, sample -> Tensor in
             let rows = places.map { sample[$0] }
@@ -96,7 +95,7 @@ final class ProxyReward: DifferentiableReward {
         optimizer.update(result.parameters)
         losses.append(result.loss.item)
       }
-      last = EpochReport.moments(losses).mean
+      last = Moments(losses).mean
       guard last.isFinite else {
         throw TrainingError(
           "epoch \(report.epoch): the proxy's squared error is \(last); expected a finite number. Lower "

@@ -1,5 +1,6 @@
 // Detects absent and silent peers: warnings at intervals, and finally an error that says what to do.
 
+internal import Basics
 package import Threads
 
 /// A peer did not answer in time.
