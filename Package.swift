@@ -27,7 +27,7 @@ func role(_ name: String, program: String, _ dependencies: [Target.Dependency]) 
       name: name, dependencies: dependencies, path: "Sources/\(name)", exclude: ["Program"], swiftSettings: modern),
     .executableTarget(
       name: program,
-      dependencies: [.byName(name: name), "Programs", "Configuration", arguments], path: "Sources/\(name)/Program",
+      dependencies: [.byName(name: name), "Programs", "Configuration", "Settings", arguments], path: "Sources/\(name)/Program",
       swiftSettings: modern),
   ]
 }

@@ -2,8 +2,10 @@
 
 internal import Actor
 internal import ArgumentParser
+internal import Configuration
 internal import Foundation
 internal import Programs
+internal import Settings
 
 @main
 struct Program: AsyncParsableCommand {
