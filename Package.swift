@@ -76,28 +76,29 @@ let package = Package(
       links: ["m", "pthread"]),
     // Libraries
     shared("Settings", []),
+    shared("Basics", [], optimized),
     shared("Engine", ["CKernels", "COpenBLAS"], optimized),
-    shared("Layers", ["Engine"], optimized),
-    shared("Imaging", ["CImaging", "Engine"], optimized),
+    shared("Layers", ["Basics", "Durable", "Engine"], optimized),
+    shared("Imaging", ["Basics", "CImaging", "Durable", "Engine"], optimized),
     shared("Models", ["Engine", "Layers"], optimized),
     shared("Diffusion", ["Engine", "Settings"], optimized),
-    shared("Algorithms", ["Diffusion", "Engine", "Settings"], optimized),
+    shared("Algorithms", ["Basics", "Diffusion", "Engine", "Settings"], optimized),
     shared("Rewards", ["Engine", "Imaging", "Layers", "Models", "Settings"], optimized),
-    shared("Pretraining", ["Diffusion", "Engine", "Imaging", "Layers", "Models"], optimized),
+    shared("Pretraining", ["Basics", "Diffusion", "Engine", "Imaging", "Layers", "Models"], optimized),
     shared("Roles", []),
-    shared("Durable", []),
-    shared("Threads", ["CSystem", "Durable", logging]),
-    shared("Messages", ["CMessages", "Engine", "Roles"], optimized),
-    shared("Transport", ["CZeroMQ", "Roles", "Settings", "Threads", logging]),
-    shared("Replay", ["CChecksum", "CHDF5", "Engine", "Messages", "Settings"], optimized),
-    shared("Telemetry", ["Imaging"], optimized),
-    shared("Configuration", ["Settings", yaml]),
-    shared("RewardClient", ["Engine", "Messages", "Roles", "Settings", "Threads", "Transport"], optimized),
+    shared("Durable", ["CChecksum"]),
+    shared("Threads", ["Basics", "CSystem", "Durable", logging]),
+    shared("Messages", ["Basics", "CMessages", "Engine", "Roles"], optimized),
+    shared("Transport", ["Basics", "CZeroMQ", "Durable", "Roles", "Settings", "Threads", logging]),
+    shared("Replay", ["Basics", "CHDF5", "Durable", "Engine", "Messages", "Settings", "Threads"], optimized),
+    shared("Telemetry", ["Basics", "Durable", "Imaging"], optimized),
+    shared("Configuration", ["Basics", "Settings", yaml]),
+    shared("RewardClient", ["Basics", "Engine", "Messages", "Roles", "Settings", "Threads", "Transport"], optimized),
     shared(
       "Training",
       [
-        "Algorithms", "Configuration", "Diffusion", "Durable", "Engine", "Imaging", "Layers", "Messages", "Models",
-        "Telemetry", logging,
+        "Algorithms", "Basics", "Configuration", "Diffusion", "Durable", "Engine", "Imaging", "Layers", "Messages",
+        "Models", "Telemetry", logging,
       ], optimized),
     shared("Supervision", ["Configuration", "Roles", "Threads"]),
     shared("Programs", ["Configuration", arguments]),
@@ -105,21 +106,26 @@ let package = Package(
     library(
       "RewardServer",
       [
-        "Configuration", "Engine", "Messages", "Rewards", "Roles", "Settings", "Threads", "Transport", logging,
+        "Basics", "Configuration", "Engine", "Messages", "Rewards", "Roles", "Settings", "Threads", "Transport",
+        logging,
       ], path: "Sources/RewardServer"),
     program("stepwise-reward-server", ["Programs", "RewardServer", arguments], path: "Sources/RewardServer/Program"),
     library(
       "Actor",
       [
-        "Configuration", "Diffusion", "Engine", "Layers", "Messages", "Models", "RewardClient", "Roles", "Settings",
-        "Threads", "Transport", logging,
+        "Basics", "Configuration", "Diffusion", "Engine", "Layers", "Messages", "Models", "RewardClient", "Roles",
+        "Settings", "Threads", "Transport", logging,
       ], path: "Sources/Actor"),
-    program("stepwise-actor", ["Actor", "Configuration", "Programs", arguments], path: "Sources/Actor/Program"),
+    program(
+      "stepwise-actor",
+      [
+        "Actor", "Configuration", "Programs", "Settings", arguments,
+      ], path: "Sources/Actor/Program"),
     library(
       "Learner",
       [
-        "Algorithms", "Configuration", "Diffusion", "Durable", "Engine", "Imaging", "Messages", "Models", "Replay",
-        "RewardClient", "Roles", "Threads", "Training", "Transport", logging,
+        "Algorithms", "Basics", "Configuration", "Diffusion", "Durable", "Engine", "Imaging", "Messages", "Models",
+        "Replay", "RewardClient", "Roles", "Threads", "Training", "Transport", logging,
       ], path: "Sources/Learner"),
     program("stepwise-learner", ["Learner", "Programs", arguments], path: "Sources/Learner/Program"),
     program(
@@ -131,14 +137,15 @@ let package = Package(
     program(
       "stepwise-bench",
       [
-        "Actor", "Configuration", "Engine", "Layers", "Learner", "Messages", "Models", "Replay", "RewardClient",
-        "RewardServer", "Roles", "Supervision", "Telemetry", "Threads", "Training", "Transport", arguments, logging,
+        "Actor", "Basics", "Configuration", "Engine", "Layers", "Learner", "Messages", "Models", "Replay",
+        "RewardClient", "RewardServer", "Roles", "Supervision", "Telemetry", "Threads", "Training", "Transport",
+        arguments, logging,
       ], path: "Sources/StepwiseBench"),
     program(
       "stepwise-torture",
       [
-        "Actor", "Configuration", "Engine", "Learner", "Messages", "Replay", "RewardServer", "Rewards", "Roles",
-        "Supervision", "Threads", "Transport", arguments, logging,
+        "Actor", "Configuration", "Durable", "Engine", "Learner", "Messages", "Replay", "RewardServer", "Rewards",
+        "Roles", "Supervision", "Threads", "Transport", arguments, logging,
       ], path: "Sources/StepwiseTorture"),
     // Tests
     library("Fixtures", [], path: "Tests/Fixtures"),
@@ -150,6 +157,7 @@ let package = Package(
       ]),
     tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine", "Settings"]),
     tests("ConfigurationTests", ["Configuration"]),
+    tests("DurableTests", ["Basics", "Durable", "Fixtures"]),
     tests("EngineTests", ["Engine"]),
     tests(
       "FaultTests",
@@ -169,7 +177,7 @@ let package = Package(
     tests("MessagesTests", ["Engine", "Messages", "Roles"]),
     tests("ModelsTests", ["Engine", "Layers", "Models"]),
     tests("PretrainingTests", ["Engine", "Imaging", "Models", "Pretraining"]),
-    tests("ReplayTests", ["CChecksum", "Engine", "Fixtures", "Messages", "Replay", "Settings"]),
+    tests("ReplayTests", ["CChecksum", "Durable", "Engine", "Fixtures", "Messages", "Replay", "Settings"]),
     tests(
       "RewardClientTests",
       [
@@ -189,7 +197,7 @@ let package = Package(
       ]),
     tests("SafetensorsTests", ["Engine", "Layers"]),
     tests("StepwiseTests", ["Engine", "Fixtures", "Imaging", "Layers", "Models"]),
-    tests("TelemetryTests", ["Imaging", "Telemetry"]),
+    tests("TelemetryTests", ["Durable", "Imaging", "Telemetry"]),
     tests("TokenizerTests", ["Models"]),
     tests(
       "TrainingTests",

@@ -1,6 +1,7 @@
 // The network thread of an actor. It polls the learner, its announcements, the routers and the compute thread, and
 // drives two pure values: ActorStateMachine and ScoreExchange.
 
+internal import Basics
 internal import Configuration
 internal import Logging
 internal import Messages

@@ -1,6 +1,7 @@
 // Scores requests with a set of scorers. A score is missing if the scorer throws, returns no finite number, or does not
 // have the requested gradient. Repeated pictures are scored once.
 
+internal import Basics
 internal import Engine
 internal import Foundation
 internal import Messages
@@ -99,10 +100,6 @@ struct ScorerSet {
     }
   }
 
-  private func batches(_ count: Int) -> [Range<Int>] {
-    stride(from: 0, to: count, by: batchSize).map { $0..<min($0 + batchSize, count) }
-  }
-
   private func scores(_ scorer: any Scorer, _ images: ImageBatch, _ request: ScoreRequest) throws -> [Float?] {
     let prompts = request.prompts
     if let scorer = scorer as? any GroupScorer, !request.positions.isEmpty {
@@ -113,7 +110,7 @@ struct ScorerSet {
       return found.map { $0.flatMap { $0.isFinite ? $0 : nil } }
     }
     let distinct = DistinctPictures(images, prompts: prompts), bytes = images.height * images.width * 3
-    let found = try batches(distinct.kept.count).flatMap { range in
+    let found = try (0..<distinct.kept.count).chunks(of: batchSize).flatMap { range in
       let kept = distinct.kept[range]
       let found = try scorer.scores(
         images: kept.flatMap { images.pixels[$0 * bytes..<($0 + 1) * bytes] }, height: images.height,
@@ -129,7 +126,7 @@ struct ScorerSet {
   private func gradient(
     _ scorer: any DifferentiableScorer, _ pixels: Tensor, _ prompts: [String]
   ) throws -> ScoreResult {
-    let parts = try batches(pixels.shape[0]).map { range in
+    let parts = try (0..<pixels.shape[0]).chunks(of: batchSize).map { range in
       let part = try scorer.scoresAndGradient(
         pixels: pixels.slice(axis: 0, range), prompts: Array(prompts[range]))
       try requireOnePerImage(scorer, part.scores.count, range)

@@ -1,5 +1,6 @@
 // The network thread of a reward server: one socket per router, regular offers, and answers as soon as they are ready.
 
+internal import Basics
 internal import Logging
 internal import Messages
 internal import Rewards

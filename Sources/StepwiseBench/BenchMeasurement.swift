@@ -1,5 +1,6 @@
 // Time and memory of repeated work.
 
+import Basics
 import Engine
 import Foundation
 import Glibc

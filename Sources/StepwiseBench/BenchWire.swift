@@ -2,6 +2,7 @@
 // process, and share its cores.
 
 import ArgumentParser
+import Basics
 import Engine
 import Foundation
 import Roles

@@ -3,6 +3,7 @@
 
 import Actor
 import Configuration
+import Durable
 import Foundation
 import Supervision
 import Glibc
@@ -51,9 +52,9 @@ struct TortureLearner {
       // Written before the state: a process that ends in between trains the epoch again, and must get the same chain.
       ledger.write("trained \(state.version) \(state.chain)")
       state.version += 1
-      do { try keep(state, file) } catch where Self.isFull(error) {
-        // As with a checkpoint that cannot be written: the older one stays, and a restart repeats epochs.
-        logger.warning("\(file.path): the disk is full; the state stays at an older epoch")
+      do { try keep(state, file) } catch where isOutOfSpace(error) {
+        // As a checkpoint that cannot be written: the older one stays, and epochs are trained again after a restart.
+        logger.warning("\(error); the state stays at an older epoch")
       }
       try publish(state, service)
     }
@@ -77,15 +78,7 @@ struct TortureLearner {
   }
 
   private func keep(_ state: State, _ file: URL) throws {
-    let partial = file.appendingPathExtension("partial")
-    try JSONEncoder().encode(state).write(to: partial)
-    guard rename(partial.path, file.path) == 0 else {
-      throw CommandError("could not rename \(partial.path) to \(file.path): \(String(cString: strerror(errno)))")
-    }
-  }
-
-  private static func isFull(_ error: any Error) -> Bool {
-    (error as? CocoaError)?.code == .fileWriteOutOfSpace
+    try Disk.writeWhole(JSONEncoder().encode(state), to: file.path)
   }
 }
 

@@ -7,6 +7,7 @@ import Foundation
 import Roles
 import Supervision
 import Glibc
+import Threads
 
 final class TortureRig {
   struct Part {
@@ -23,7 +24,7 @@ final class TortureRig {
   let plan: TorturePlan
   private let program: URL
   let disk: TortureDisk
-  private let events = EventQueue<ChildEnd>()
+  private let events = Mailbox<ChildEnd>()
   let proxies: [String: LoopbackProxy]
   var parts: [String: Part]
   /// Older incarnations by process identifier, and the time by which they must have ended.

@@ -1,6 +1,7 @@
 // Rewards brought to one scale by their own latest scores.
 
 import Algorithms
+import Engine
 import Foundation
 import Testing
 

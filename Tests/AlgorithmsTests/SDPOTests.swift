@@ -87,7 +87,6 @@ struct SDPOTests {
     let second = statistics.advantages(returns: [[5], [9]], prompts: ["a", "a"])
     #expect(second[0][0] == 0)
     #expect(abs(second[1][0] - 1.2247448) < 1e-5)
-    #expect(statistics.promptCount == 2)
   }
 
   @Test("Without prompts' statistics one mean and deviation serves all steps")

@@ -61,18 +61,16 @@ struct SelectionTreeTests {
     holds(largest) { $0 == 4 ? 0.5 : 0 }
   }
 
-  @Test("is the same after a checkpoint, draws and all, however it came to be")
-  func codable() throws {
+  @Test("does not depend on the order in which it was filled")
+  func order() {
     var tree = SelectionTree()
     for item in 0..<100 { tree[item] = Double(item) / 7 }
     for item in stride(from: 0, to: 100, by: 3) { tree[item] = nil }
     var other = SelectionTree()
     for item in (0..<100).reversed() where item % 3 != 0 { other[item] = Double(item) / 7 }
     #expect(tree == other)
-    let restored = try JSONDecoder().decode(SelectionTree.self, from: JSONEncoder().encode(tree))
-    #expect(restored == tree)
     var one = RandomStream(seed: 3), same = RandomStream(seed: 3)
-    for _ in 0..<100 { #expect(tree.proportional(&one) == restored.proportional(&same)) }
+    for _ in 0..<100 { #expect(tree.proportional(&one) == other.proportional(&same)) }
   }
 
   @Test("holds a single item, and none")

@@ -24,7 +24,6 @@ func worstError(_ a: [Float], _ b: [Float]) -> Float {
       #expect(worst < tolerance)
     }
     expect(x.exp(), { exp($0) })
-    expect(x.sigmoid(), { 1 / (1 + exp(-$0)) })
     expect(x.tanh(), { tanh($0) })
     expect(x.silu(), { $0 / (1 + exp(-$0)) })
     expect(x.gelu(), { $0 * 0.5 * (1 + erf($0 / 2.0.squareRoot())) })

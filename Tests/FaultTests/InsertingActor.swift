@@ -1,5 +1,5 @@
-// An actor that makes its groups of random numbers at once, and keeps account of every one as Jepsen does: attempted,
-// acknowledged, or unknown.
+// An actor that fills its groups with random numbers, and records for each one whether it was attempted or
+// acknowledged, as Jepsen does.
 
 import Configuration
 import Diffusion
@@ -12,7 +12,7 @@ import Synchronization
 import Threads
 import Transport
 
-/// What groups have to look like to be taken.
+/// The properties of groups that the learner accepts.
 struct GroupTerms: Sendable {
   let timesteps: [Int]
   let shape: [Int]
@@ -28,15 +28,16 @@ struct GroupTerms: Sendable {
     shape = try TextToImageModel(folder: folder).latentShape
   }
 
-  /// A group whose numbers follow from its own number.
+  /// A group whose content follows from its number.
   func group(_ assignment: Assignment, runID: String, actor: String, incarnation: Int) -> TrajectoryGroup {
     var random = RandomStream(seed: UInt64(assignment.number)).fork("group")
     let steps = timesteps.count
-    // Trajectories of a group begin alike.
+    // The trajectories of a group share their initial noise.
     let initial = random.normal([1] + shape)
     let trajectories = (0..<assignment.groupSize).map { _ in
       Trajectory(
-        states: Tensor.concatenated([initial, random.normal([steps] + shape)], axis: 0), cleanStates: random.normal([steps] + shape),
+        states: Tensor.concatenated([initial, random.normal([steps] + shape)], axis: 0),
+        cleanStates: random.normal([steps] + shape),
         logProbabilities: random.normal([steps]).values,
         scores: [Score(step: steps - 1, reward: "jpeg-compressibility", version: "1", value: 0.5)],
         denseRewards: random.normal([steps]).values, anchorStep: 0)
@@ -48,13 +49,13 @@ struct GroupTerms: Sendable {
   }
 }
 
-/// What became of every group, over all actors.
+/// The state of every group, over all actors.
 final class Account: Sendable {
   struct State {
-    /// Groups that were sent at least once, and how they were encoded last.
+    /// Digests of the groups that were sent at least once, by number.
     var attempted: [Int: String] = [:]
     var acknowledged: Set<Int> = []
-    /// What an actor did not expect.
+    /// Refusals that an actor did not expect.
     var surprises: [String] = []
   }
   private let state = Mutex(State())
@@ -63,7 +64,7 @@ final class Account: Sendable {
   var now: State { state.withLock { $0 } }
 }
 
-/// Inserts until it is stopped, through any number of learners' lives.
+/// Inserts groups until it is stopped, over any number of restarts of the learner.
 struct InsertingActor: Sendable {
   let name: String
   let endpoint: String
@@ -83,7 +84,7 @@ struct InsertingActor: Sendable {
         try send(.workRequest(WorkRequest(capacity: 8, held: [])))
       }
       guard let frames = try socket.receive(timeout: .milliseconds(250)), let frame = frames.last else {
-        // Nothing came: perhaps another life of the learner. What has no answer is delivered again.
+        // Perhaps the learner has started again. Groups without an answer are delivered again.
         try send(.hello(Hello(role: .actor, name: name, incarnation: 1)))
         for bytes in unacknowledged.values where welcome != nil { _ = try socket.send([bytes]) }
         continue

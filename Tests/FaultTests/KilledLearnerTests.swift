@@ -14,13 +14,11 @@ import Transport
 
 private let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-@Suite("A learner that is killed", .serialized)
-struct KilledLearnerTests {
-  @Test("20 times while four actors insert, every other time in order: what was acknowledged is stored, once")
-  func inserting() throws {
+@Suite(.serialized) struct KilledLearnerTests {
+  @Test func `20 kills while four actors insert lose no acknowledged group and store none twice`() throws {
     var bench = try FaultBench()
     defer { bench.remove() }
-    // Nothing is ever trained: the epoch is never complete.
+    // The epoch never becomes complete, so nothing is trained.
     bench.configuration.sampling.groupsPerEpoch = 100_000
     bench.configuration.replay.segmentGroups = 64
     let account = Account(), stop = StopFlag(), terms = try GroupTerms(bench)
@@ -34,7 +32,7 @@ struct KilledLearnerTests {
     var random = RandomStream(seed: faultSeed).fork("kills")
     var statuses: [Int32] = []
     for round in 0..<20 * faultScale {
-      // A life in which nothing was inserted would test nothing.
+      // Each learner must insert some groups before it is killed.
       let before = account.now.acknowledged.count, needed = 1 + random.integer(below: 40)
       try wait("more acknowledgements", learner) { account.now.acknowledged.count >= before + needed }
       usleep(UInt32(random.integer(below: 20_000)))
@@ -42,7 +40,7 @@ struct KilledLearnerTests {
       learner = try bench.start()
     }
     let before = account.now.acknowledged.count
-    try wait("the last life to insert", learner) { account.now.acknowledged.count > before }
+    try wait("inserts of the last learner", learner) { account.now.acknowledged.count > before }
     stop.set()
     for actor in actors { try actor.join() }
     #expect(learner.end(by: SIGTERM) == 0)
@@ -59,14 +57,14 @@ struct KilledLearnerTests {
     #expect(Set(stored).count == stored.count)
     #expect(Set(stored).isSubset(of: state.attempted.keys))
     #expect(store.damage.filter { !$0.isTornTail }.isEmpty)
-    // A number that two actors made has two right contents.
+    // A number that two actors sampled has two valid contents.
     let kept = try stored.filter { number in
       SHA256.digest(of: Message.group(try store.group(number)).encode()) == state.attempted[number]
     }
     #expect(kept.count >= stored.count - 8 * statuses.count)
   }
 
-  /// Waits for a condition, asking often; fails when the learner ends by itself or nothing happens for a minute.
+  /// Waits for a condition; fails when the learner ends, or after a minute.
   private func wait(_ what: String, _ learner: LearnerProcess, _ condition: () -> Bool) throws {
     let end = ContinuousClock.now + .seconds(60)
     while !condition() {
@@ -76,8 +74,7 @@ struct KilledLearnerTests {
     }
   }
 
-  @Test("at 10 random instants and resumed: the weights are those of a run that was never killed, bit for bit")
-  func resume() throws {
+  @Test func `10 kills at random instants do not change a bit of the weights`() throws {
     let expected = try whole(kills: 0, seed: 0).weights
     var killed = 0, runs: UInt64 = 0
     while killed < 10 * faultScale {
@@ -89,9 +86,9 @@ struct KilledLearnerTests {
     print("killed \(killed) times in \(runs) runs: the weights of every run are equal")
   }
 
-  /// A run of six epochs with one actor and no lag.
+  /// A run of six epochs with one actor and no staleness.
   ///
-  /// - Returns: the last checkpoint's files, and how often the learner was killed.
+  /// - Returns: the files of the last checkpoint, and how often the learner was killed.
   private func whole(kills: Int, seed: UInt64) throws -> (weights: [Data], kills: Int) {
     var bench = try FaultBench()
     defer { bench.remove() }
@@ -111,7 +108,7 @@ struct KilledLearnerTests {
     var random = RandomStream(seed: seed).fork("kills")
     var done = 0
     while done < kills {
-      // Anywhere between its start and the end of the run.
+      // At any time between the start of the learner and the end of the run.
       usleep(UInt32(50_000 + random.integer(below: 700_000)))
       guard learner.isRunning else { break }
       learner.end(by: SIGKILL)

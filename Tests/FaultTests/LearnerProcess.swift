@@ -1,4 +1,4 @@
-// The learner as a process that can be killed, with a model so small that it starts in a moment.
+// The learner as a process that can be killed, with a small model that loads quickly.
 
 import Configuration
 import Engine
@@ -9,12 +9,12 @@ import Models
 import Testing
 import Transport
 
-/// Ten times as many faults, and so on, where the environment asks for a longer run.
+/// Multiplies the number of faults, for a longer run.
 let faultScale = ProcessInfo.processInfo.environment["STEPWISE_FAULT_SCALE"].flatMap { Int($0) } ?? 1
-/// Another seed gives other instants.
+/// Seed of the instants at which the learner is killed.
 let faultSeed = ProcessInfo.processInfo.environment["STEPWISE_FAULT_SEED"].flatMap { UInt64($0) } ?? 1
 
-/// A folder with a model, a configuration, and the runs made in it.
+/// A folder with a model, a configuration and a run.
 struct FaultBench {
   let folder: URL
   var configuration = Configuration()
@@ -45,7 +45,7 @@ struct FaultBench {
 
   var runFolder: URL { URL(filePath: configuration.run.folder) }
 
-  /// Starts the learner; it goes on with what the run's folder holds.
+  /// Starts the learner, which resumes the run of the folder if there is one.
   func start() throws -> LearnerProcess {
     let file = folder.appending(path: "run.yaml")
     try Data(configuration.encodeYAML().utf8).write(to: file)
@@ -56,7 +56,7 @@ struct FaultBench {
 
 /// A running `stepwise-learner`.
 final class LearnerProcess {
-  /// Beside the program that runs these tests.
+  /// Next to the program that runs these tests.
   static let program = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
     .appending(path: "stepwise-learner")
 
@@ -93,7 +93,7 @@ final class LearnerProcess {
     return process.terminationReason == .uncaughtSignal ? -process.terminationStatus : process.terminationStatus
   }
 
-  /// What it said last.
+  /// The last lines of its log.
   var lastWords: String {
     let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
     return text.split(separator: "\n").suffix(8).joined(separator: "\n")

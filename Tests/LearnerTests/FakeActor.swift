@@ -1,4 +1,4 @@
-// An actor that speaks the protocol and makes its groups of nothing, and a learner for it to speak to.
+// An actor that speaks the protocol with invented groups, and a learner for it.
 
 import Engine
 import Foundation
@@ -18,10 +18,10 @@ func policyBytes(_ version: Int, count: Int = 1000) -> [UInt8] {
   (0..<count).map { UInt8(truncatingIfNeeded: $0 + version) }
 }
 
-/// A folder for a replay, and the settings of a learner that uses it.
+/// A folder for a replay, and the settings of a learner.
 struct Bench {
   let folder: URL
-  /// Sockets are closed in the background, so a second learner at the same address needs a context of its own.
+  /// Sockets close in the background, so a second learner at the same address needs a context of its own.
   var context: Context
   var settings: LearnerSettings
 
@@ -40,16 +40,16 @@ struct Bench {
 
   func remove() { try? FileManager.default.removeItem(at: folder) }
 
-  /// A learner with a first policy.
+  /// A learner with a policy.
   func learner(
-    version: Int = 0, isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String? = { _ in nil }
+    version: Int = 0, objection: @escaping @Sendable (TrajectoryGroup) -> String? = { _ in nil }
   ) throws -> LearnerService {
-    let learner = try LearnerService(context, settings, logger: quiet, isAcceptable: isAcceptable)
+    let learner = try LearnerService(context, settings, logger: quiet, objection: objection)
     try learner.publish(version: version, bytes: policyBytes(version), tensorCount: 3)
     return learner
   }
 
-  /// The group that an assignment asks for.
+  /// A group for an assignment.
   func group(_ assignment: Assignment, actor: String = "ada", incarnation: Int = 1) -> TrajectoryGroup {
     let trajectories = (0..<assignment.groupSize).map { index in
       Trajectory(
@@ -65,19 +65,19 @@ struct Bench {
   }
 }
 
-/// What a training thread would get, fetched in a thread of its own.
+/// Waits for the groups of an epoch on a thread of its own.
 func groups(_ learner: LearnerService, ofEpoch epoch: Int) -> Mailbox<Result<[TrajectoryGroup]?, any Error>> {
   let answer = Mailbox<Result<[TrajectoryGroup]?, any Error>>()
   _ = ServiceThread(name: "training") { answer.put(Result { try learner.groups(ofEpoch: epoch) }) }
   return answer
 }
 
-/// One connection to the learner. Used on the thread that made it.
+/// One connection to the learner. Only the thread that made it may use it.
 final class FakeActor {
   let name: String
   let incarnation: Int
   private let socket: Socket
-  /// Work that came while something else was waited for.
+  /// Work that arrived while the test waited for another message.
   private var unread: [[Assignment]] = []
 
   init(_ bench: Bench, _ name: String = "ada", incarnation: Int = 1) throws {
@@ -95,28 +95,28 @@ final class FakeActor {
   func send(_ message: Message) throws { try send(bytes: message.encode()) }
 
   func send(bytes: [UInt8]) throws {
-    // Over tcp a connection takes a moment.
+    // A TCP connection is not ready at once.
     let end = ContinuousClock.now + .seconds(20)
     while try socket.send([bytes]) != .sent {
-      try #require(ContinuousClock.now < end, "\(name): nobody takes its messages")
+      try #require(ContinuousClock.now < end, "\(name): its messages are not taken")
       _ = try Poller().wait(for: [socket.writable], timeout: .milliseconds(100))
     }
   }
 
-  /// The next message of the learner.
+  /// Waits for the next message of the learner.
   func receive() throws -> Message {
-    let frames = try #require(try socket.receive(timeout: .seconds(20)), "\(name): nothing came")
+    let frames = try #require(try socket.receive(timeout: .seconds(20)), "\(name): no message arrived")
     return try Message(decoding: try #require(frames.last), from: "the learner")
   }
 
-  /// Nothing has come, and nothing comes in a little while.
+  /// Whether no message arrives within 100 ms.
   func receivesNothing() throws -> Bool { try socket.receive(timeout: .milliseconds(100)) == nil }
 
   func hello(runID: String = "", modelHash: String = "model-1", role: Role = .actor) -> Message {
     .hello(Hello(role: role, runID: runID, modelHash: modelHash, name: name, incarnation: incarnation))
   }
 
-  /// Joins, asking again until the learner has a policy to welcome it with.
+  /// Sends hellos until the learner has a policy and answers with a welcome.
   @discardableResult
   func join() throws -> Welcome {
     for _ in 0..<100 {
@@ -142,14 +142,14 @@ final class FakeActor {
     return work.assignments
   }
 
-  /// Delivers, and waits until all of it is acknowledged.
+  /// Delivers groups, and waits until all of them are acknowledged.
   func deliver(_ groups: [TrajectoryGroup]) throws {
     for group in groups { try send(.group(group)) }
     var missing = Set(groups.map(\.number))
     while !missing.isEmpty {
       switch try receive() {
       case .acknowledgement(let acknowledgement): missing.subtract(acknowledgement.numbers)
-      // The answer to a request that had to wait may come at any time.
+      // The answer to a work request that had to wait may arrive at any time.
       case .work(let work): if !work.assignments.isEmpty { unread.append(work.assignments) }
       case let message: throw Unexpected(message)
       }
@@ -163,7 +163,7 @@ final class FakeActor {
   }
 }
 
-/// The learner said something else.
+/// An unexpected answer of the learner.
 struct Unexpected: Error, CustomStringConvertible {
   let description: String
   init(_ message: Message?) { description = message.map { "the learner sent \($0)" } ?? "the learner sent nothing" }

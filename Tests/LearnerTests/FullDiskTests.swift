@@ -6,12 +6,9 @@ import Replay
 import Testing
 import Transport
 
-@Suite("A learner whose disk is full")
-struct LearnerFullDiskTests {
-  @Test(
-    "acknowledges nothing, goes on serving, and takes groups again when there is room",
-    .enabled(if: SmallDisk.isAllowed, "a small disk of its own cannot be mounted here; run as root to include this test"))
-  func full() throws {
+@Suite struct LearnerFullDiskTests {
+  @Test(.enabled(if: SmallDisk.isAllowed, "mounting a small disk needs root"))
+  func `on a full disk the learner acknowledges nothing, and stores groups when there is space`() throws {
     var bench = try Bench(groupsPerEpoch: 5_000)
     defer { bench.remove() }
     _ = try SmallDisk.with(mebibytes: 8) { disk in
@@ -29,7 +26,7 @@ struct LearnerFullDiskTests {
         acknowledged += 1
       }
       #expect(acknowledged > 10 && acknowledged < work.count)
-      // It serves on.
+      // It still answers.
       #expect(try ada.work(capacity: 1, held: work.map(\.number)).isEmpty)
       #expect(learner.metrics["replay/insert_wait"] != nil)
       try FileManager.default.removeItem(at: ballast)

@@ -9,10 +9,8 @@ import Testing
 import Threads
 import Transport
 
-@Suite("The learner's service")
-struct LearnerServiceTests {
-  @Test("hands out an epoch, stores and acknowledges what comes, and gives training the groups in order")
-  func epoch() throws {
+@Suite struct LearnerServiceTests {
+  @Test func `an epoch is assigned, stored, acknowledged, and given to training in order`() throws {
     let bench = try Bench()
     defer { bench.remove() }
     let learner = try bench.learner()
@@ -30,13 +28,13 @@ struct LearnerServiceTests {
     #expect(try ben.work(capacity: 2, held: [3]).isEmpty)
     try ben.deliver(second.map { bench.group($0, actor: "ben") })
     try ada.deliver(first.reversed().map { bench.group($0) })
-    // Delivered again, as after a lost acknowledgement.
+    // A second delivery, as after a lost acknowledgement.
     try ada.deliver([bench.group(first[1])])
     let received = try #require(try wanted.take(timeout: .seconds(20))?.get())
     #expect(received.map(\.number) == [0, 1, 2, 3])
     #expect(received.map(\.actor) == ["ada", "ada", "ada", "ben"])
 
-    // The next policy brings work to the one who waits, by itself.
+    // After the next policy an actor that waits receives work without asking again.
     try learner.publish(version: 1, bytes: policyBytes(1), tensorCount: 3)
     let next = try ben.receiveWork()
     #expect(next.map(\.number) == [4, 5])
@@ -51,8 +49,7 @@ struct LearnerServiceTests {
     #expect(store.verify().isEmpty)
   }
 
-  @Test("refuses who does not belong, saying why, and serves on")
-  func refusals() throws {
+  @Test func `a foreign peer or group is refused with the reason, and the learner keeps serving`() throws {
     let bench = try Bench()
     defer { bench.remove() }
     let learner = try bench.learner()
@@ -83,8 +80,7 @@ struct LearnerServiceTests {
     #expect(try ReplayStore(reading: bench.settings.replayFolder).count == 1)
   }
 
-  @Test("a group that cannot be trained on sends its actor away for good, and its work to others")
-  func objections() throws {
+  @Test func `a group that cannot be trained on ends its actor, and its work goes to another actor`() throws {
     let bench = try Bench()
     defer { bench.remove() }
     let learner = try bench.learner { $0.actor == "ada" ? "other timesteps" : nil }
@@ -103,8 +99,7 @@ struct LearnerServiceTests {
     try learner.end()
   }
 
-  @Test("the work of an actor that leaves, falls silent or starts again goes to others")
-  func lostActors() throws {
+  @Test func `the work of an actor that leaves, falls silent or starts again goes to another actor`() throws {
     var bench = try Bench()
     bench.settings.network.silenceLimit = 0.7
     defer { bench.remove() }
@@ -115,10 +110,10 @@ struct LearnerServiceTests {
     try ben.join()
     let assignments = try ada.work(capacity: 4)
     #expect(try ben.work(capacity: 4).isEmpty)
-    // Ada leaves on purpose.
+    // Ada leaves with a goodbye.
     try ada.send(.goodbye(Goodbye(reason: "SIGTERM")))
     #expect(try ben.receiveWork() == assignments)
-    // Ben says nothing any more; who goes on asking gets the work.
+    // Ben falls silent; Cy, who asks again, gets his work.
     let cy = try FakeActor(bench, "cy")
     try cy.join()
     var work = try cy.work(capacity: 4)
@@ -128,7 +123,7 @@ struct LearnerServiceTests {
     }
     if work.isEmpty { work = try cy.work(capacity: 4) }
     #expect(work == assignments)
-    // Cy starts again: the new incarnation gets the work, the old one is refused.
+    // Cy starts again: the new incarnation gets the work, and the old one is refused.
     let again = try FakeActor(bench, "cy", incarnation: 2)
     try again.join()
     #expect(try again.work(capacity: 4) == assignments)
@@ -137,8 +132,7 @@ struct LearnerServiceTests {
     try learner.end()
   }
 
-  @Test("policies travel in chunks that add up to the policy; one that is gone settles its work")
-  func policies() throws {
+  @Test func `policies arrive in chunks as announced, and a request for an old policy settles its work`() throws {
     var bench = try Bench()
     bench.settings.network.policyChunkBytes = 300
     defer { bench.remove() }
@@ -167,7 +161,7 @@ struct LearnerServiceTests {
       version += 1
     }
     guard case .policyNotice(let announced) = try Message(decoding: try #require(heard?.last), from: "notices") else {
-      Issue.record("something else was announced")
+      Issue.record("expected a policy notice")
       return
     }
     #expect(
@@ -175,13 +169,12 @@ struct LearnerServiceTests {
     try learner.publish(version: 200, bytes: policyBytes(1), tensorCount: 3)
     try ada.send(.policyRequest(PolicyRequest(version: 0, offset: 0, byteCount: 10)))
     let refusal = try ada.receiveRefusal()
-    #expect(refusal.reason.contains("policy 0 from byte 0 is not kept any more"))
+    #expect(refusal.reason.contains("policy 0 from byte 0 is no longer kept"))
     #expect(refusal.numbers == [0, 1, 2, 3])
     try learner.end()
   }
 
-  @Test("after a restart stored groups are there, their numbers are not made again, and other settings are refused")
-  func restart() throws {
+  @Test func `after a restart stored groups are not sampled again, and another configuration is refused`() throws {
     var bench = try Bench()
     defer { bench.remove() }
     var kept: [Assignment] = []
@@ -200,7 +193,7 @@ struct LearnerServiceTests {
       let ada = try FakeActor(bench, incarnation: 2)
       try ada.join()
       #expect(try ada.work(capacity: 4) == [kept[3]])
-      // Its acknowledgement was lost with the first learner.
+      // The acknowledgement of group 2 was lost with the first learner.
       try ada.deliver([bench.group(kept[2]), bench.group(kept[3], incarnation: 2)])
       let received = try #require(try wanted.take(timeout: .seconds(20))?.get())
       #expect(received.map(\.number) == [0, 1, 2, 3])
@@ -209,16 +202,17 @@ struct LearnerServiceTests {
     }
     bench.context = try Context()
     bench.settings.work.prompts = ["cow"]
-    #expect { _ = try bench.learner() } throws: { "\($0)".contains("was made with other prompts") }
+    #expect { _ = try bench.learner() } throws: {
+      "\($0)".contains("was sampled with another configuration: expected prompt")
+    }
   }
 
-  @Test("stop ends the waiting for groups; a service that cannot start says why")
-  func stopping() throws {
+  @Test func `a stop ends the waiting for groups, and a service that cannot start says why`() throws {
     let bench = try Bench()
     defer { bench.remove() }
     let learner = try bench.learner()
     let waiting = groups(learner, ofEpoch: 0)
-    // The folder is in use, and so is the endpoint.
+    // The folder and the endpoint are in use.
     #expect { _ = try bench.learner() } throws: { ($0 as? ReplayError)?.kind == .locked }
     var other = bench
     other.settings.replayFolder = bench.folder.appending(path: "other")

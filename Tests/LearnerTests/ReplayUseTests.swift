@@ -8,10 +8,8 @@ import Testing
 @testable import Training
 import Transport
 
-@Suite("The learner's replay")
-struct ReplayUseTests {
-  @Test("holds actors back while groups are trained on too seldom, goes on when they were, and shows it")
-  func limited() throws {
+@Suite struct ReplayUseTests {
+  @Test func `actors wait while groups are trained on too seldom, and the metrics show it`() throws {
     var bench = try Bench(groupsPerEpoch: 2, epochs: 8)
     defer { bench.remove() }
     bench.settings.work.maximumStaleness = 5
@@ -19,10 +17,10 @@ struct ReplayUseTests {
     let learner = try bench.learner()
     let ada = try FakeActor(bench)
     try ada.join()
-    // Twelve groups may be sampled ahead, four may be inserted.
+    // The staleness allows twelve groups, the limiter four.
     let first = try ada.work(capacity: 12)
     #expect(first.map(\.number) == [0, 1, 2, 3])
-    // What was lost on the way is given again, and no more.
+    // Lost assignments are sent again, and no others.
     #expect(try ada.work(capacity: 12).map(\.number) == [0, 1, 2, 3])
     try ada.deliver(first.map { bench.group($0) })
     #expect(try ada.work(capacity: 12).isEmpty)
@@ -40,11 +38,10 @@ struct ReplayUseTests {
     try learner.end()
   }
 
-  @Test("ends a run whose limits do not fit what training uses, and says which bound it is")
-  func standstill() throws {
+  @Test func `a run whose limits do not match its training ends with the bound that it waits for`() throws {
     var bench = try Bench(groupsPerEpoch: 2, epochs: 8)
     defer { bench.remove() }
-    // Every group is trained on once, and twice are asked for: inserts run ahead until none may come.
+    // Every group is trained on once instead of twice, so inserts run ahead until no more are allowed.
     bench.settings.rateLimits = try RateLimits(samplesPerInsert: 2, errorBuffer: 4, minimumSize: 1, batch: 2)
     let learner = try bench.learner()
     let ada = try FakeActor(bench)
@@ -60,12 +57,13 @@ struct ReplayUseTests {
         try learner.publish(version: epoch + 1, bytes: policyBytes(epoch + 1), tensorCount: 3)
       }
     }
-    #expect(failure?.description.contains("the run stands still: inserting waits (tooFewSamples)") == true)
+    #expect(
+      failure?.description.contains("stands still: inserting waits: the stored groups were not yet trained on as often")
+        == true)
     #expect(failure?.description.contains("replay.samplesPerInsert") == true)
   }
 
-  @Test("remembers the lives of its actors: an old one is refused after the newest is gone, and after a restart")
-  func fencing() throws {
+  @Test func `an old incarnation is refused, also when the newest is gone and after a restart`() throws {
     var bench = try Bench()
     defer { bench.remove() }
     do {
@@ -91,16 +89,16 @@ struct ReplayUseTests {
   }
 }
 
-@Suite("Offline")
-struct OfflineIntakeTests {
-  /// A replay of two epochs of three groups.
+@Suite struct OfflineIntakeTests {
+  /// Fills a replay with two epochs of three groups.
   private func fill(_ folder: URL, runID: String, value: Float) throws {
     let store = try ReplayStore(
       folder: folder, origin: ReplayOrigin(runID: runID, modelHash: "m", configuration: ""),
       settings: ReplaySettings { $0.segmentGroups = 4 })
     for number in 0..<6 {
       let trajectory = Trajectory(
-        states: Tensor(repeating: value, shape: [2, 1, 2, 2]), cleanStates: Tensor(repeating: Float(number), shape: [1, 1, 2, 2]),
+        states: Tensor(repeating: value, shape: [2, 1, 2, 2]),
+        cleanStates: Tensor(repeating: Float(number), shape: [1, 1, 2, 2]),
         logProbabilities: [-1], scores: [], denseRewards: [1], anchorStep: 0)
       let group = TrajectoryGroup(
         runID: runID, number: number, epoch: number / 3, actor: "a", incarnation: 1, policyVersion: 0, prompt: "p",
@@ -111,8 +109,7 @@ struct OfflineIntakeTests {
     try store.commit()
   }
 
-  @Test("several replays give the same groups in the same order and one digest, as often as they are read")
-  func twice() throws {
+  @Test func `several replays give the same groups, order and digest each time`() throws {
     let root = FileManager.default.temporaryDirectory.appending(path: "stepwise-offline-" + UUID().uuidString)
     try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: root) }
@@ -133,15 +130,15 @@ struct OfflineIntakeTests {
     }
     let first = try read([one, two]), again = try read([one, two])
     #expect(first == again)
-    // Numbers of one run are those of the other; together they are unique.
+    // The replays have the same numbers; together they are renumbered.
     #expect(first.numbers == [[0, 2, 4, 1, 3, 5], [6, 8, 10, 7, 9, 11]])
     #expect(first.runs.prefix(6) == ["run-1", "run-1", "run-1", "run-2", "run-2", "run-2"])
     #expect(try read([two, one]).digest != first.digest)
     #expect(try read([one]).numbers == [[0, 1, 2], [3, 4, 5]])
 
     #expect { _ = try OfflineIntake([one, root.appending(path: "none")], logger: quiet) } throws: {
-      "\($0)".contains("/none: expected a replay folder")
+      "\($0)".contains("/none: there is no such folder")
     }
-    #expect { _ = try OfflineIntake([one, one], logger: quiet) } throws: { "\($0)".contains("found this one twice") }
+    #expect { _ = try OfflineIntake([one, one], logger: quiet) } throws: { "\($0)".contains("is named twice") }
   }
 }

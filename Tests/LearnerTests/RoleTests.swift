@@ -1,4 +1,4 @@
-// What a key entitles to, at the learner: only an actor's inserts trajectories and reads policies.
+// Which roles the learner accepts: only the key of an actor may insert trajectories and read policies.
 
 import Foundation
 import Learner
@@ -9,9 +9,8 @@ import Settings
 import Testing
 import Transport
 
-@Suite("Roles at the learner") struct RoleTests {
-  @Test("A reward server's key inserts nothing and reads no policy, and is told why; an actor's does both")
-  func wrongRole() throws {
+@Suite struct RoleTests {
+  @Test func `only the key of an actor can insert groups and read policies`() throws {
     var bench = try Bench()
     defer { bench.remove() }
     let keys = bench.folder.appending(path: "keys").path
@@ -35,7 +34,7 @@ import Transport
     bench.context = try context(.rewardServer)
     let intruder = try FakeActor(bench, "eve")
     let assignment = Assignment(number: 0, epoch: 0, prompt: "cat", groupSize: 2, policyVersion: 0)
-    // It may say what it likes: it is its key that counts.
+    // The messages claim to come from an actor, but the key decides.
     let attempts: [Message] = [
       intruder.hello(), .group(bench.group(assignment, actor: "ada")), .workRequest(WorkRequest(capacity: 4)),
       .policyRequest(PolicyRequest(version: 0, offset: 0, byteCount: 100)),

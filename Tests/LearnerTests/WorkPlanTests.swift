@@ -3,8 +3,7 @@ import Learner
 import Messages
 import Testing
 
-@Suite("The work plan")
-struct WorkPlanTests {
+@Suite struct WorkPlanTests {
   private func settings(lag: Int = 0, epochs: Int = 5, groups: Int = 6) -> WorkPlan.Settings {
     var settings = WorkPlan.Settings(
       seed: 1, prompts: ["a", "b", "c", "d"], groupsPerEpoch: groups, groupSize: 2, epochs: epochs)
@@ -15,8 +14,7 @@ struct WorkPlanTests {
 
   private let ada: [UInt8] = [1], ben: [UInt8] = [2]
 
-  @Test("nothing is assigned before there is a policy, nor beyond the last epoch")
-  func bounds() {
+  @Test func `no group is assigned before there is a policy, nor beyond the last epoch`() {
     var plan = WorkPlan(settings(lag: 3, epochs: 2))
     #expect(plan.assign(to: ada, capacity: 100, held: [], now: .zero).isEmpty)
     plan.published(0)
@@ -28,8 +26,7 @@ struct WorkPlanTests {
     #expect(!plan.hasWork(now: .seconds(1000)))
   }
 
-  @Test("an assignment says where its epoch's groups branch, and what is scored")
-  func form() {
+  @Test func `an assignment has the branch step of its epoch and the scored states`() {
     var settings = settings()
     settings.branchSteps = [2, 1]
     settings.finalScoreOnly = true
@@ -41,8 +38,7 @@ struct WorkPlanTests {
     }
   }
 
-  @Test("without lag an epoch waits for its own policy; with lag the next is sampled ahead from the newest")
-  func lag() {
+  @Test func `without staleness an epoch waits for its own policy; with staleness the next one is sampled ahead`() {
     var strict = WorkPlan(settings())
     strict.published(0)
     #expect(strict.assign(to: ada, capacity: 100, held: [], now: .zero).count == 6)
@@ -57,8 +53,7 @@ struct WorkPlanTests {
     #expect(Set(ahead.map(\.policyVersion)) == [2])
   }
 
-  @Test("prompts follow from the number alone, and come equally often")
-  func prompts() {
+  @Test func `prompts follow from the number alone and are used equally often`() {
     let plan = WorkPlan(settings())
     let other = WorkPlan(settings(lag: 2, groups: 3))
     let prompts = (0..<400).map { plan.prompt(of: $0) }
@@ -67,16 +62,15 @@ struct WorkPlanTests {
     #expect(Array(prompts[0..<40]) != Array(prompts[40..<80]))
   }
 
-  @Test("leases: renewed by asking, lent again when they run out, when the holder goes, or lost the assignment")
-  func leases() {
+  @Test func `leases are renewed by requests, and end by time, by loss or with their holder`() {
     var plan = WorkPlan(settings())
     plan.published(0)
     #expect(plan.assign(to: ada, capacity: 4, held: [], now: .zero).map(\.number) == [0, 1, 2, 3])
     #expect(plan.assign(to: ben, capacity: 9, held: [], now: .seconds(5)).map(\.number) == [4, 5])
-    // Ada still has 1 and 2; the message with 0 and 3 was lost.
+    // Ada holds 1 and 2; the assignments 0 and 3 were lost.
     #expect(plan.assign(to: ada, capacity: 4, held: [1, 2], now: .seconds(9)).map(\.number) == [0, 3])
     #expect(!plan.hasWork(now: .seconds(14)))
-    // Ben's have run out; Ada's were renewed.
+    // Ben's leases have ended; Ada's were renewed.
     #expect(plan.hasWork(now: .seconds(15)))
     #expect(plan.assign(to: ada, capacity: 9, held: [0, 1, 2, 3], now: .seconds(16)).map(\.number) == [4, 5])
     plan.store(1)
@@ -87,36 +81,7 @@ struct WorkPlanTests {
     #expect(plan.isComplete(0))
   }
 
-  @Test("what is delivered is judged by what was assigned")
-  func judging() throws {
-    let bench = try Bench(groupsPerEpoch: 6, epochs: 2)
-    defer { bench.remove() }
-    var plan = WorkPlan(bench.settings.work)
-    plan.published(0)
-    let assignment = plan.assign(to: ada, capacity: 1, held: [], now: .zero)[0]
-    let group = bench.group(assignment)
-    #expect(plan.judge(group) == .wanted)
-    func reason(_ change: (inout TrajectoryGroup) -> Void) -> String {
-      var changed = group
-      change(&changed)
-      guard case .unwanted(let reason) = plan.judge(changed) else { return "none" }
-      return reason
-    }
-    #expect(reason { $0.number = 6 } == "group 6 was not assigned")
-    #expect(reason { $0.prompt = "cow" }.contains("found \"cow\""))
-    #expect(reason { $0.epoch = 1 }.contains("expected epoch 0, found 1"))
-    #expect(reason { $0.trajectories.removeLast() }.contains("expected 2 trajectories, found 1"))
-    #expect(reason { $0.seed = 8 }.contains("expected run seed 7, found 8"))
-    #expect(reason { $0.policyVersion = 1 }.contains("expected policy 0...0, found 1"))
-    plan.store(0)
-    #expect(plan.judge(group) == .duplicate)
-    plan.published(1)
-    #expect(plan.judge(group) == .duplicate)
-    #expect(plan.settled(policyVersion: 0) == Array(0..<6))
-  }
-
-  @Test("with actors that die at random every number is made, and an epoch is complete exactly when all are stored")
-  func randomDeaths() {
+  @Test func `when actors die at random, every number is still sampled, and each epoch becomes complete`() {
     var random = RandomStream(seed: 9).fork("deaths")
     let settings = settings(lag: 1, epochs: 6, groups: 5)
     var plan = WorkPlan(settings)
@@ -130,7 +95,7 @@ struct WorkPlanTests {
       let actor: [UInt8] = [UInt8(random.integer(below: 3))]
       switch random.integer(below: 10) {
       case 0:
-        // Dies without a word.
+        // The actor dies without a goodbye.
         held[actor] = []
       case 1:
         held[actor] = []

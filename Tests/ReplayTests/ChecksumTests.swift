@@ -2,12 +2,10 @@ import CChecksum
 import Engine
 import Testing
 
-@Suite("CRC-32C")
-struct ChecksumTests {
+@Suite struct ChecksumTests {
   private func checksum(_ bytes: [UInt8]) -> UInt32 { bytes.withUnsafeBytes { sw_crc32c($0.baseAddress, $0.count) } }
 
-  @Test("gives the values of RFC 3720, appendix B.4")
-  func published() {
+  @Test func `matches the values of RFC 3720, appendix B.4`() {
     #expect(checksum([]) == 0)
     #expect(checksum([UInt8](repeating: 0, count: 32)) == 0x8A91_36AA)
     #expect(checksum([UInt8](repeating: 0xFF, count: 32)) == 0x62A8_AB43)
@@ -15,8 +13,7 @@ struct ChecksumTests {
     #expect(checksum(Array("123456789".utf8)) == 0xE306_9283)
   }
 
-  @Test("is the same by the processor's instruction and by tables, at every size and alignment")
-  func agreement() {
+  @Test func `the instruction and the tables agree at every size and alignment`() {
     var random = RandomStream(seed: 3).fork("checksum")
     let bytes = (0..<40_000).map { _ in UInt8(random.integer(below: 256)) }
     bytes.withUnsafeBytes { all in

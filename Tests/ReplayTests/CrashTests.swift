@@ -1,3 +1,4 @@
+import Durable
 import Engine
 import Foundation
 import Glibc
@@ -7,7 +8,7 @@ import Settings
 import Synchronization
 import Testing
 
-/// Faults from a system call on: everything after it fails too, as if the program had ended there.
+/// Makes a system call and all later ones fail, as if the program had ended there.
 private func crash(at index: Int, count: Counter) -> DiskFaults {
   DiskFaults { _, _ in count.next() >= index ? EIO : nil }
 }
@@ -24,16 +25,15 @@ private final class Counter: Sendable {
   var total: Int { value.withLock { $0 } }
 }
 
-@Suite("A crash at any system call")
-struct CrashTests {
-  /// What the caller was told.
+@Suite struct CrashTests {
+  /// The groups that were appended and committed.
   private final class Account {
     var acknowledged: Set<Int> = [], attempted: Set<Int> = []
   }
 
   private let settings = ReplaySettings { $0.segmentGroups = 2; $0.maximumTrajectories = 8 }
 
-  /// Groups appended, committed two at a time, sealed by twos, and dropped when there are more than four.
+  /// Appends groups, commits and seals two at a time, and drops the oldest beyond four.
   private func work(_ folder: URL, _ account: Account, _ order: [Int]) throws {
     let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: settings)
     store.oldestNeededEpoch = 1
@@ -49,7 +49,7 @@ struct CrashTests {
     }
   }
 
-  /// Acknowledged groups are there, or were dropped by the limits and remembered; all others are there once or not.
+  /// Checks that committed groups are stored or were dropped because of the limits, and that no group is stored twice.
   private func verify(_ folder: URL, _ account: Account, _ comment: Comment) throws {
     let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: settings)
     try #require(account.acknowledged.allSatisfy { store.contains($0) }, comment)
@@ -57,24 +57,23 @@ struct CrashTests {
     try #require(Set(store.numbers).count == store.numbers.count, comment)
     try #require(store.damage.filter { !$0.isTornTail }.isEmpty, "\(comment) \(store.damage)")
     for number in store.numbers { try #require(try store.holdsExample(number), comment) }
-    // At most what the limits allow to drop is gone.
-    try #require(account.acknowledged.subtracting(store.numbers).count <= max(0, account.acknowledged.count - 4), comment)
+    // No more groups are gone than the limits allow to drop.
+    let gone = account.acknowledged.subtracting(store.numbers).count
+    try #require(gone <= max(0, account.acknowledged.count - 4), comment)
     for number in account.acknowledged { try #require(try store.add(number) == .duplicate, comment) }
-    // It goes on.
+    // The store can be written to.
     try #require(try store.add(1_000) == .stored, comment)
     try store.commit()
   }
 
-  @Test(
-    "of commit, seal, rename and dropping loses nothing that was committed and keeps nothing twice",
-    arguments: [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 0, 5, 2, 4, 3, 9, 6, 7, 8]])
-  func everyCall(order: [Int]) throws {
+  @Test(arguments: [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 0, 5, 2, 4, 3, 9, 6, 7, 8]])
+  func `a crash at any system call loses no committed group and stores none twice`(order: [Int]) throws {
     var index = 0
     while true {
       let count = Counter()
       let ended = try withFastFolder { folder -> Bool in
         let account = Account()
-        let failure = replayError {
+        let failure = failure {
           try DiskFaults.$current.withValue(crash(at: index, count: count)) { try work(folder, account, order) }
         }
         try verify(folder, account, "crash at call \(index)")
@@ -83,22 +82,21 @@ struct CrashTests {
       if ended { break }
       index += 1
     }
-    // Otherwise the test has not seen what it is about.
+    // With fewer calls the test would not have covered sealing and dropping.
     #expect(index > 100)
   }
 
-  @Test("of the recovery after a crash is survived as well")
-  func recovery() throws {
+  @Test func `a crash during the recovery after a crash loses nothing`() throws {
     for first in stride(from: 20, to: 200, by: 9) {
       for second in stride(from: 0, to: 40, by: 3) {
         try withFastFolder { folder in
           let account = Account()
-          _ = replayError {
+          _ = failure {
             try DiskFaults.$current.withValue(crash(at: first, count: Counter())) {
               try work(folder, account, Array(0..<10))
             }
           }
-          _ = replayError {
+          _ = failure {
             try DiskFaults.$current.withValue(crash(at: second, count: Counter())) {
               _ = try ReplayStore(folder: folder, origin: exampleOrigin, settings: settings)
             }
@@ -109,35 +107,33 @@ struct CrashTests {
     }
   }
 
-  /// A store that was to seal groups 0 and 1 when there was no room for a file, and which took 2 and 3 after that.
+  /// A store that could not seal groups 0 and 1 because a file did not fit on the disk, and stored groups 2 and 3 then.
   private func overfull(_ folder: URL, _ file: String) throws -> ReplayStore {
     let store = try ReplayStore(
       folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 2 })
     for number in 0..<2 { try store.add(number) }
     try store.commit()
-    let full = DiskFaults { _, path in path.hasSuffix(file) ? ENOSPC : nil }
-    let failure = replayError { try DiskFaults.$current.withValue(full) { try store.maintain() } }
-    try #require(failure?.kind == .full && store.segmentCount == 0)
+    let full = DiskFaults { _, path in path == Disk.partial("\(folder.path)/\(file)") ? ENOSPC : nil }
+    let failure = failure { try DiskFaults.$current.withValue(full) { try store.maintain() } }
+    try #require(failure.map(isOutOfSpace) == true && store.segmentCount == 0)
     for number in 2..<4 { try store.add(number) }
     try store.commit()
     return store
   }
 
-  @Test(
-    "after a sealing that had no room, and of the recovery and sealing after it, loses no group",
-    arguments: ["journal-000002.partial", "segment-000001.h5.partial"])
-  func sealedWithoutRoom(file: String) throws {
+  @Test(arguments: ["journal-000002", "segment-000001.h5"])
+  func `a crash after a sealing that found the disk full loses no group`(file: String) throws {
     for readsFirst in [false, true] {
       var index = 0
       while true {
-        let failure = try withFastFolder { folder -> ReplayError? in
+        let last = try withFastFolder { folder -> (any Error)? in
           do { _ = try overfull(folder, file) }
           if readsFirst {
             let reader = try ReplayStore(reading: folder)
             #expect(reader.numbers == Array(0..<4))
             for number in 0..<4 { #expect(try reader.holdsExample(number)) }
           }
-          let failure = replayError {
+          let failure = failure {
             try DiskFaults.$current.withValue(crash(at: index, count: Counter())) {
               try ReplayStore(folder: folder, origin: exampleOrigin).seal()
             }
@@ -150,12 +146,12 @@ struct CrashTests {
           }
           return failure
         }
-        if failure == nil { break }
+        if last == nil { break }
         index += 1
       }
       #expect(index > 10)
     }
-    // The same without a crash: when there is room all of them are sealed, and nothing before that is dropped.
+    // Without a crash all groups are sealed as soon as there is space, and none is dropped before.
     try withFastFolder { folder in
       let store = try overfull(folder, file)
       store.oldestNeededEpoch = .max
@@ -167,8 +163,7 @@ struct CrashTests {
     }
   }
 
-  @Test("of a compaction loses nothing, and a later one ends with full segments")
-  func compaction() throws {
+  @Test func `a crash during a compaction loses nothing, and the next compaction fills the segments`() throws {
     var index = 0
     while true {
       let count = Counter()
@@ -183,7 +178,7 @@ struct CrashTests {
           try store.commit()
         }
         let whole = ReplaySettings { $0.segmentGroups = 100 }
-        let failure = replayError {
+        let failure = failure {
           let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: whole)
           try DiskFaults.$current.withValue(crash(at: index, count: count)) { _ = try store.compact() }
         }
@@ -203,8 +198,7 @@ struct CrashTests {
     #expect(index > 20)
   }
 
-  @Test("a disk that fails to synchronise ends the store: nothing more is committed before it was opened again")
-  func brokenDisk() throws {
+  @Test func `after a failed sync the store commits nothing until it is opened again`() throws {
     try withFolder { folder in
       do {
         let store = try ReplayStore(folder: folder, origin: exampleOrigin)
@@ -212,15 +206,15 @@ struct CrashTests {
         try store.commit()
         try store.add(1)
         for code in [EIO, ENOSPC] {
-          let failure = replayError {
-            try DiskFaults.$current.withValue(DiskFaults { call, _ in call == "fdatasync" ? code : nil }) {
+          let failure = failure {
+            try DiskFaults.$current.withValue(DiskFaults { call, _ in call == .synchronizeData ? code : nil }) {
               try store.commit()
             }
           }
           #expect(failure != nil)
         }
-        #expect(replayError { try store.commit() }?.problem.contains("start again") == true)
-        #expect(replayError { try store.add(2) }?.kind == .system)
+        #expect(replayError { try store.commit() }?.problem.contains("start the program again") == true)
+        #expect(replayError { try store.add(2) }?.kind == .broken)
       }
       let store = try ReplayStore(folder: folder, origin: exampleOrigin)
       #expect(try store.holdsExample(0))
@@ -228,16 +222,25 @@ struct CrashTests {
     }
   }
 
-  @Test("a folder that cannot be written is named with what the system says of it")
-  func readOnly() throws {
+  @Test func `an error names the file and the reason of the system`() throws {
     try withFolder { folder in
-      let failure = replayError {
-        try DiskFaults.$current.withValue(DiskFaults { call, path in call == "open" && path.hasSuffix("lock") ? EROFS : nil }) {
+      let readOnly = DiskFaults { call, path in call == .open && path.hasSuffix("lock") ? EROFS : nil }
+      let failure = failure {
+        try DiskFaults.$current.withValue(readOnly) { _ = try ReplayStore(folder: folder, origin: exampleOrigin) }
+      }
+      let expected = "could not be opened: Read-only file system; choose a folder on a writable file system"
+      #expect(failure.map { "\($0)" } == "\(folder.path)/lock: \(expected)")
+    }
+  }
+
+  @Test func `a file system without locks is not taken for another process`() throws {
+    try withFolder { folder in
+      let failure = failure {
+        try DiskFaults.$current.withValue(DiskFaults { call, _ in call == .lock ? ENOLCK : nil }) {
           _ = try ReplayStore(folder: folder, origin: exampleOrigin)
         }
       }
-      #expect(failure?.path == folder.path + "/lock")
-      #expect(failure?.problem.contains("Read-only file system") == true)
+      #expect((failure as? SystemError)?.code == ENOLCK)
     }
   }
 }

@@ -1,4 +1,4 @@
-// Groups to store, and folders to store them in.
+// Groups for tests, and folders to store them in.
 
 import Engine
 import Foundation
@@ -7,7 +7,7 @@ import Replay
 
 let exampleOrigin = ReplayOrigin(runID: "run-1", modelHash: "abc", configuration: "run:\n  seed: 1\n")
 
-/// A group whose numbers all follow from its own number; sizes differ on request.
+/// A group whose content follows from its number.
 func exampleGroup(_ number: Int, epoch: Int = 0, steps: Int = 3, runID: String = "run-1") -> TrajectoryGroup {
   var random = RandomStream(seed: UInt64(number)).fork("example")
   let scored = number % 5 != 4
@@ -30,14 +30,14 @@ func exampleGroup(_ number: Int, epoch: Int = 0, steps: Int = 3, runID: String =
 func encoded(_ group: TrajectoryGroup) -> [UInt8] { Message.group(group).encode() }
 
 extension ReplayStore {
-  /// Appends an example and gives what it is read back as.
+  /// Appends an example group.
   @discardableResult
   func add(_ number: Int, epoch: Int = 0, steps: Int = 3) throws -> Insertion {
     let group = exampleGroup(number, epoch: epoch, steps: steps)
     return try append(group, bytes: encoded(group))
   }
 
-  /// Whether the group of a number is, to the bit, the example of that number.
+  /// Whether the stored group of a number equals the example group bit for bit.
   func holdsExample(_ number: Int, epoch: Int = 0, steps: Int = 3) throws -> Bool {
     encoded(try group(number)) == encoded(exampleGroup(number, epoch: epoch, steps: steps))
   }
@@ -45,7 +45,7 @@ extension ReplayStore {
   var numbers: [Int] { entries.map(\.number) }
 }
 
-/// A new folder that goes away with `body`.
+/// Calls `body` with a new folder, and removes it.
 func withFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
   let folder = FileManager.default.temporaryDirectory.appendingPathComponent("replay-\(UUID().uuidString)")
   try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -57,23 +57,29 @@ func names(_ folder: URL) throws -> [String] {
   try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0 != "lock" }.sorted()
 }
 
+/// The paths of a replay's sealed segments, oldest first.
+func segmentPaths(_ folder: URL) throws -> [String] {
+  try names(folder).filter { $0.hasSuffix(".h5") }.map { folder.appending(path: $0).path }
+}
+
 /// The error that `body` throws.
-func replayError(_ body: () throws -> Void) -> ReplayError? {
+func failure(_ body: () throws -> Void) -> (any Error)? {
   do {
     try body()
     return nil
   } catch {
-    return error as? ReplayError
+    return error
   }
 }
 
-/// A new folder that goes away with `body`; in memory where there is such a place, for tests that write thousands of
-/// files and are not about a disk's speed.
+func replayError(_ body: () throws -> Void) -> ReplayError? { failure(body) as? ReplayError }
+
+/// Calls `body` with a new folder, in memory if possible, for tests that write thousands of files; and removes it.
 func withFastFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
   let memory = URL(filePath: "/dev/shm")
-  let isThere = FileManager.default.isWritableFile(atPath: memory.path)
-  let place = isThere ? memory : FileManager.default.temporaryDirectory
-  let folder = place.appendingPathComponent("replay-\(UUID().uuidString)")
+  let isWritable = FileManager.default.isWritableFile(atPath: memory.path)
+  let parent = isWritable ? memory : FileManager.default.temporaryDirectory
+  let folder = parent.appendingPathComponent("replay-\(UUID().uuidString)")
   try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
   defer { try? FileManager.default.removeItem(at: folder) }
   return try body(folder)

@@ -4,7 +4,7 @@ import Messages
 import Replay
 import Testing
 
-/// What a Python prints, or nil when it fails.
+/// The output of a Python script; nil when it fails.
 private func run(_ python: String, _ script: String, _ arguments: String...) -> String? {
   let process = Process()
   process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
@@ -18,13 +18,12 @@ private func run(_ python: String, _ script: String, _ arguments: String...) -> 
   return process.terminationStatus == 0 ? String(decoding: data, as: UTF8.self) : nil
 }
 
-/// The first Python that has h5py: the one of the path, or the system's.
+/// The first Python with h5py: that of the path, or that of the system.
 private let python = ["python3", "/usr/bin/python3"].first { run($0, "import h5py") != nil }
 
-@Suite("Other tools read a sealed segment")
-struct ForeignReaderTests {
-  @Test("h5py", .enabled(if: python != nil, "no python3 here has h5py (Debian: python3-h5py)"))
-  func h5py() throws {
+@Suite struct ForeignReaderTests {
+  @Test(.enabled(if: python != nil, "no python3 has h5py; install it (Debian: python3-h5py)"))
+  func `h5py reads a sealed segment`() throws {
     let script = """
       import h5py, sys
 
@@ -52,7 +51,7 @@ struct ForeignReaderTests {
       for number in 0..<3 { try store.add(number) }
       try store.seal()
       let python = try #require(python)
-      let output = try #require(run(python, script, store.segmentPaths[0]))
+      let output = try #require(run(python, script, segmentPaths(folder)[0]))
       let printed = output.split(separator: "\n").map { String($0) }
       try #require(printed.count == 7)
       #expect(printed[0] == "2 run-1 abc")

@@ -4,31 +4,31 @@ import Messages
 import Replay
 import Testing
 
-/// Ten times as many inputs, and so on, where the environment asks for a longer run.
+/// Multiplies the number of inputs, for a longer run.
 private let scale = ProcessInfo.processInfo.environment["STEPWISE_FUZZ_SCALE"].flatMap { Int($0) } ?? 1
-/// Another seed gives other inputs.
+/// Seed of the inputs.
 private let seed = ProcessInfo.processInfo.environment["STEPWISE_FUZZ_SEED"].flatMap { UInt64($0) } ?? 1
 
-/// Some random damage: flipped bits, other bytes, parts removed, doubled or moved, a cut.
+/// Adds random damage: flipped bits, other bytes, removed, doubled or moved parts, a cut.
 private func mutated(_ bytes: [UInt8], _ random: inout RandomStream) -> [UInt8] {
   var bytes = bytes
   for _ in 0...random.integer(below: 3) where !bytes.isEmpty {
-    let place = random.integer(below: bytes.count)
-    let length = min(1 + random.integer(below: 1 << random.integer(below: 9)), bytes.count - place)
+    let start = random.integer(below: bytes.count)
+    let length = min(1 + random.integer(below: 1 << random.integer(below: 9)), bytes.count - start)
     switch random.integer(below: 7) {
-    case 0: bytes[place] ^= 1 << UInt8(random.integer(below: 8))
-    case 1: bytes[place] = UInt8(random.integer(below: 256))
-    case 2: bytes[place] = [0, 1, 127, 128, 255][random.integer(below: 5)]
-    case 3: bytes.removeSubrange(place..<place + length)
-    case 4: bytes.insert(contentsOf: Array(bytes[place..<place + length]), at: random.integer(below: bytes.count))
-    case 5: for index in place..<place + length { bytes[index] = UInt8(random.integer(below: 256)) }
+    case 0: bytes[start] ^= 1 << UInt8(random.integer(below: 8))
+    case 1: bytes[start] = UInt8(random.integer(below: 256))
+    case 2: bytes[start] = [0, 1, 127, 128, 255][random.integer(below: 5)]
+    case 3: bytes.removeSubrange(start..<start + length)
+    case 4: bytes.insert(contentsOf: Array(bytes[start..<start + length]), at: random.integer(below: bytes.count))
+    case 5: for index in start..<start + length { bytes[index] = UInt8(random.integer(below: 256)) }
     default: bytes.removeLast(length)
     }
   }
   return bytes
 }
 
-/// CRC-32C, bit by bit.
+/// CRC-32C, one bit at a time.
 private func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
   var crc: UInt32 = 0xFFFF_FFFF
   for byte in bytes {
@@ -42,15 +42,14 @@ private func littleEndian<Number: FixedWidthInteger>(_ value: Number) -> [UInt8]
   withUnsafeBytes(of: value.littleEndian) { Array($0) }
 }
 
-/// A journal's record with checksums that are right.
+/// A journal's record with valid checksums.
 private func record(_ type: UInt32, _ number: UInt64, _ payload: [UInt8]) -> [UInt8] {
   let header = Array("SWJ1".utf8) + littleEndian(type) + littleEndian(UInt64(payload.count)) + littleEndian(number)
   return header + littleEndian(checksum(header[...])) + payload + littleEndian(checksum(payload[...]))
 }
 
-@Suite("Damaged input of a replay never crashes it and never comes back as data")
-struct FuzzTests {
-  /// Small groups, so that time goes into reading, not into disk.
+@Suite struct FuzzTests {
+  /// A small group, so that the tests spend their time on reading, not on the disk.
   private func group(_ number: Int) -> TrajectoryGroup {
     let trajectory = Trajectory(
       states: Tensor(repeating: Float(number), shape: [2, 1, 2, 2]),
@@ -61,7 +60,7 @@ struct FuzzTests {
       timesteps: [9], eta: 1, guidanceScale: 1, trajectories: [trajectory])
   }
 
-  /// Reads a folder: it opens, or it says why not; what it gives out is what was put in.
+  /// Reads a folder. It may fail with an error; a group that it returns must be the one that was stored.
   private func read(_ folder: URL, _ expected: [Int: [UInt8]], _ comment: @autoclosure () -> Comment) throws {
     do {
       let store = try ReplayStore(reading: folder)
@@ -77,8 +76,7 @@ struct FuzzTests {
     }
   }
 
-  @Test("journals, 60,000 damaged anywhere")
-  func journals() throws {
+  @Test func `60,000 journals with damage anywhere never crash the replay or give wrong groups`() throws {
     try withFastFolder { folder in
       let expected = Dictionary(uniqueKeysWithValues: (0..<3).map { ($0, encoded(group($0))) })
       let whole = record(2, 0, littleEndian(UInt64(90)) + littleEndian(UInt64(95)))
@@ -92,8 +90,7 @@ struct FuzzTests {
     }
   }
 
-  @Test("journals, 30,000 whose payloads are damaged and whose checksums are right")
-  func payloads() throws {
+  @Test func `30,000 journals with damaged payloads and valid checksums never crash the replay`() throws {
     try withFastFolder { folder in
       let marks = littleEndian(UInt64(90)) + littleEndian(UInt64(95))
       let path = folder.appendingPathComponent("journal-000001")
@@ -103,20 +100,19 @@ struct FuzzTests {
           + record(UInt32(1 + random.integer(below: 3)), 0, mutated(encoded(group(0)), &random))
           + record(1, 1, encoded(group(1)))
         try Data(journal).write(to: path)
-        // With a right checksum there is no telling damage from data: it must only be no crash.
+        // With a valid checksum damage cannot be told from data; only a crash is an error.
         try read(folder, [:], "")
       }
     }
   }
 
-  @Test("segments, 10,000 damaged anywhere")
-  func segments() throws {
+  @Test func `10,000 segments with damage anywhere never crash the replay or give wrong groups`() throws {
     try withFastFolder { folder in
       let made = folder.appendingPathComponent("made"), read = folder.appendingPathComponent("read")
       let store = try ReplayStore(folder: made, origin: exampleOrigin)
       for number in 0..<3 { try store.append(group(number), bytes: encoded(group(number))) }
       try store.seal()
-      let whole = Array(try Data(contentsOf: URL(filePath: store.segmentPaths[0])))
+      let whole = Array(try Data(contentsOf: URL(filePath: segmentPaths(made)[0])))
       let expected = Dictionary(uniqueKeysWithValues: (0..<3).map { ($0, encoded(group($0))) })
       try FileManager.default.createDirectory(at: read, withIntermediateDirectories: true)
       try Data(record(2, 0, [])).write(to: read.appendingPathComponent("journal-000002"))

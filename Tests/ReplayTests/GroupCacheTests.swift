@@ -5,10 +5,8 @@ import Replay
 import Settings
 import Testing
 
-@Suite("The replay's memory")
-struct GroupCacheTests {
-  @Test("gives back what is stored, within its bytes, and reads the rest from the disk")
-  func bounded() throws {
+@Suite struct GroupCacheTests {
+  @Test func `the cache returns stored groups and stays within its limit`() throws {
     try withFolder { folder in
       let size = exampleGroup(0).stateByteCount
       let store = try ReplayStore(
@@ -35,7 +33,7 @@ struct GroupCacheTests {
         #expect(store.cachedByteCount <= 10 * size + size / 2)
       }
       #expect(largest == 10 * size)
-      // What was dropped is gone from memory too.
+      // Dropped groups are gone from the cache too.
       #expect(store.droppedCount > 0)
       for number in 0..<60 where !store.entries.contains(where: { $0.number == number }) {
         #expect(throws: ReplayError.self) { try store.group(number) }

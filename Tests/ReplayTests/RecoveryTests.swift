@@ -5,12 +5,11 @@ import Replay
 import Settings
 import Testing
 
-/// Ten times as many flips, and so on, where the environment asks for a longer run.
+/// Multiplies the number of flipped bits, for a longer run.
 private let scale = ProcessInfo.processInfo.environment["STEPWISE_FUZZ_SCALE"].flatMap { Int($0) } ?? 1
 
-@Suite("A replay survives")
-struct RecoveryTests {
-  /// A folder with `count` committed groups in its journal.
+@Suite struct RecoveryTests {
+  /// Commits `count` groups to a folder's journal.
   private func fill(_ folder: URL, _ count: Int) throws {
     let store = try ReplayStore(folder: folder, origin: exampleOrigin)
     for number in 0..<count { try store.add(number) }
@@ -19,8 +18,7 @@ struct RecoveryTests {
 
   private func open(_ folder: URL) throws -> ReplayStore { try ReplayStore(folder: folder, origin: exampleOrigin) }
 
-  @Test("a journal cut at every byte of its last record: the others stay, the cut one never comes back as data")
-  func cut() throws {
+  @Test func `a journal that is cut in its last record keeps the other groups`() throws {
     try withFolder { folder in
       try fill(folder, 3)
       let path = folder.appendingPathComponent("journal-000001")
@@ -28,7 +26,7 @@ struct RecoveryTests {
       let last = encoded(exampleGroup(2)).count + 32
       for length in whole.count - last..<whole.count {
         try whole.prefix(length).write(to: path)
-        // Repairing waits for the disk, so most rounds only read.
+        // A repair waits for the disk, so most rounds only read.
         let repairs = length % 97 == 0
         let store = try repairs ? open(folder) : ReplayStore(reading: folder)
         try #require(store.numbers == [0, 1], "cut to \(length)")
@@ -43,8 +41,7 @@ struct RecoveryTests {
     }
   }
 
-  @Test("2,000 flipped bits are found, and every other group stays")
-  func flips() throws {
+  @Test func `2,000 flipped bits are found, and every other group stays`() throws {
     try withFolder { folder in
       try fill(folder, 4)
       let path = folder.appendingPathComponent("journal-000001")
@@ -52,18 +49,18 @@ struct RecoveryTests {
       let first = whole.count - (0..<4).map { encoded(exampleGroup($0)).count + 32 }.reduce(0, +)
       var random = RandomStream(seed: 3).fork("flips")
       for round in 0..<2_000 * scale {
-        let place = first + random.integer(below: whole.count - first)
+        let flipped = first + random.integer(below: whole.count - first)
         var bytes = whole
-        bytes[place] ^= 1 << UInt8(random.integer(below: 8))
+        bytes[flipped] ^= 1 << UInt8(random.integer(below: 8))
         try bytes.write(to: path)
-        // Repairing waits for the disk, so most rounds only read.
+        // A repair waits for the disk, so most rounds only read.
         let store = try round % 50 == 0 ? open(folder) : ReplayStore(reading: folder)
-        try #require(store.count == 3, "bit flipped in byte \(place)")
+        try #require(store.count == 3, "bit flipped in byte \(flipped)")
         try #require(store.damage.count == 1)
         let lost = try #require(Set(0..<4).subtracting(store.numbers).first)
         try #require(store.damage[0].isTornTail == (lost == 3))
       }
-      // Once more, in the middle: what was damaged is set aside, and the next opening is clean.
+      // Damage in the middle is moved to quarantine, and the next opening finds none.
       var bytes = whole
       bytes[first + 100] ^= 4
       try bytes.write(to: path)
@@ -82,8 +79,7 @@ struct RecoveryTests {
     }
   }
 
-  @Test("a crash between any two steps of sealing loses nothing and keeps nothing twice")
-  func sealing() throws {
+  @Test func `a crash between two steps of sealing loses nothing and stores nothing twice`() throws {
     try withFolder { folder in
       try fill(folder, 3)
       let files = FileManager.default
@@ -96,7 +92,7 @@ struct RecoveryTests {
       let sealed = try Data(contentsOf: segment)
       let begun = try Data(contentsOf: next)
 
-      // Which files a crash left; the last name is a half-written segment.
+      // The files that a crash leaves, with an unfinished segment in all cases.
       for (hasSegment, hasNext) in [(false, false), (true, false), (true, true), (false, true)] {
         try before.write(to: journal)
         try? files.removeItem(at: segment)
@@ -115,8 +111,8 @@ struct RecoveryTests {
         try store.add(3)
         try store.seal()
         #expect(store.numbers == [0, 1, 2, 3])
-        for name in try names(folder) where name.contains("partial") { Issue.record("\(name) was left") }
-        for path in store.segmentPaths where path != segment.path { try files.removeItem(atPath: path) }
+        for name in try names(folder) where name.contains("partial") { Issue.record("\(name) was not removed") }
+        for path in try segmentPaths(folder) where path != segment.path { try files.removeItem(atPath: path) }
         for name in try names(folder) where name.hasPrefix("journal") {
           try files.removeItem(at: folder.appendingPathComponent(name))
         }
@@ -124,8 +120,7 @@ struct RecoveryTests {
     }
   }
 
-  @Test("a damaged segment is found, named and set aside, and the rest works on")
-  func damagedSegment() throws {
+  @Test func `a damaged segment is moved to quarantine, and the rest stays usable`() throws {
     try withFolder { folder in
       do {
         let store = try ReplayStore(
@@ -139,7 +134,7 @@ struct RecoveryTests {
       let path = folder.appendingPathComponent("segment-000001.h5")
       let whole = try Data(contentsOf: path)
       var random = RandomStream(seed: 5).fork("flips")
-      // Any bit: the group is right, or it is an error; never other numbers.
+      // Whichever bit is flipped, a group is correct or cannot be read.
       for _ in 0..<300 {
         var bytes = whole
         bytes[random.integer(below: whole.count)] ^= 1 << UInt8(random.integer(below: 8))

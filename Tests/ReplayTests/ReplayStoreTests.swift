@@ -6,10 +6,8 @@ import Replay
 import Settings
 import Testing
 
-@Suite("A replay keeps what it was given")
-struct ReplayStoreTests {
-  @Test("groups come back to the bit, from the journal and from sealed segments, in order of their numbers")
-  func order() throws {
+@Suite struct ReplayStoreTests {
+  @Test func `groups are read back bit by bit and in the order of their numbers`() throws {
     try withFolder { folder in
       let store = try ReplayStore(
         folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 4 })
@@ -29,8 +27,7 @@ struct ReplayStoreTests {
     }
   }
 
-  @Test("the index tells prompts, rewards and missing scores, the same before and after sealing")
-  func index() throws {
+  @Test func `the index is the same before and after sealing`() throws {
     try withFolder { folder in
       let store = try ReplayStore(folder: folder, origin: exampleOrigin)
       for number in 0..<6 { try store.add(number) }
@@ -40,7 +37,7 @@ struct ReplayStoreTests {
       #expect(before[2].prompt == "prompt 2 🐸")
       #expect(before[2].rewards == ["alignment": 2.5])
       #expect(before[2].isScored)
-      // The second trajectory's last score is missing, and is not counted as zero.
+      // The mean leaves out the missing last score of the second trajectory.
       #expect(!before[4].isScored)
       #expect(before[4].rewards == ["alignment": 4])
       let again = try ReplayStore(reading: folder)
@@ -49,8 +46,7 @@ struct ReplayStoreTests {
     }
   }
 
-  @Test("a number is stored once, also after opening again, sealing and dropping")
-  func duplicates() throws {
+  @Test func `a number is stored once, also after a restart, sealing and dropping`() throws {
     try withFolder { folder in
       let settings = ReplaySettings { $0.segmentGroups = 2; $0.maximumTrajectories = 8 }
       func open() throws -> ReplayStore { try ReplayStore(folder: folder, origin: exampleOrigin, settings: settings) }
@@ -82,8 +78,7 @@ struct ReplayStoreTests {
     }
   }
 
-  @Test("limits drop the oldest segments first, but none that is still needed")
-  func limits() throws {
+  @Test func `limits drop the oldest segments that are not needed`() throws {
     try withFolder { folder in
       let size = encoded(exampleGroup(0)).count
       let settings = ReplaySettings { $0.segmentGroups = 2; $0.maximumBytes = 8 * size }
@@ -103,8 +98,7 @@ struct ReplayStoreTests {
     }
   }
 
-  @Test("groups of another shape begin another segment")
-  func shapes() throws {
+  @Test func `groups of another shape start another segment`() throws {
     try withFolder { folder in
       let store = try ReplayStore(folder: folder, origin: exampleOrigin)
       try store.add(0, steps: 3)
@@ -116,8 +110,7 @@ struct ReplayStoreTests {
     }
   }
 
-  @Test("sealing beside the store loses nothing, and every group can be read all the while")
-  func sealingBeside() throws {
+  @Test func `sealing in the background loses nothing, and every group stays readable`() throws {
     try withFolder { folder in
       let settings = ReplaySettings { $0.segmentGroups = 4 }
       do {
@@ -129,10 +122,10 @@ struct ReplayStoreTests {
           for stored in 0...number { #expect(try store.holdsExample(stored)) }
           #expect(try store.add(number / 2) == .duplicate)
         }
-        // What comes faster than it is sealed waits: the open journal never holds more than twice a segment's groups.
+        // Groups that arrive faster than they are sealed wait: a journal holds at most twice the groups of a segment.
         #expect(store.segmentCount >= 2)
       }
-      // Whatever was under way when the store went has ended: the folder is free, and whole.
+      // The store has waited for the sealing in the background.
       let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: settings)
       #expect(store.numbers == Array(0..<30) && store.damage.isEmpty)
       #expect(try names(folder).allSatisfy { !$0.hasSuffix(".partial") })
@@ -143,8 +136,7 @@ struct ReplayStoreTests {
     }
   }
 
-  @Test("drawing at random gives different groups, the same from the same stream")
-  func sampling() throws {
+  @Test func `random draws are different groups and follow from the stream`() throws {
     try withFolder { folder in
       let store = try ReplayStore(
         folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 5 })
@@ -162,21 +154,19 @@ struct ReplayStoreTests {
     }
   }
 
-  @Test("a lock that somebody else holds on a segment keeps nobody from reading it")
-  func foreignLock() throws {
+  @Test func `a lock of another process on a segment does not prevent reading`() throws {
     try withFolder { folder in
       let store = try ReplayStore(folder: folder, origin: exampleOrigin)
       try store.add(0)
       try store.seal()
-      let descriptor = open(store.segmentPaths[0], O_RDONLY)
+      let descriptor = try open(segmentPaths(folder)[0], O_RDONLY)
       defer { close(descriptor) }
       try #require(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
       #expect(try ReplayStore(reading: folder).group(0).number == 0)
     }
   }
 
-  @Test("another writer, another run and another model are refused")
-  func refusals() throws {
+  @Test func `another writer, another run and another model are refused`() throws {
     try withFolder { folder in
       do {
         let store = try ReplayStore(folder: folder, origin: exampleOrigin)
@@ -187,10 +177,10 @@ struct ReplayStoreTests {
         #expect(error?.path == folder.path)
         let foreign = exampleGroup(9, runID: "run-2")
         #expect(replayError { try store.append(foreign, bytes: encoded(foreign)) }?.kind == .foreign)
-        // Reading beside the writer is allowed, writing through a reader is not.
+        // A reader may open the folder, and cannot write.
         let reader = try ReplayStore(reading: folder)
         #expect(reader.numbers == [0])
-        #expect(replayError { try reader.add(1) }?.problem == "it was opened for reading only")
+        #expect(replayError { try reader.add(1) }?.problem == "the replay was opened for reading only")
       }
       for origin in [
         ReplayOrigin(runID: "run-2", modelHash: "abc", configuration: ""),
@@ -201,7 +191,7 @@ struct ReplayStoreTests {
         #expect(error?.problem.contains("choose another run folder") == true)
       }
       let nowhere = folder.appendingPathComponent("nowhere")
-      #expect(replayError { _ = try ReplayStore(reading: nowhere) } != nil)
+      #expect(failure { _ = try ReplayStore(reading: nowhere) } != nil)
     }
   }
 }

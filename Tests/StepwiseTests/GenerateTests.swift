@@ -80,7 +80,7 @@ import Testing
         #expect(result.output.contains("cat") && result.output.contains("±"))
       }
       for (option, text) in [("hpsv3=x", "the nearest known key is hpsv2"), ("hpsv2", "expected NAME=PATH")] {
-        let refused = try Program.built.run(arguments + ["c.json", "--reward-model", option], in: folder)
+        let refused = try Program.stepwise.run(arguments + ["c.json", "--reward-model", option], in: folder)
         #expect(refused.status != 0 && refused.errors.contains(text), "\(refused.errors)")
       }
       let data = try Data(contentsOf: folder.appending(path: "a.json"))

@@ -1,5 +1,6 @@
 // metrics.jsonl is read as it was written.
 
+import Durable
 import Foundation
 import Telemetry
 import Testing
@@ -46,7 +47,7 @@ func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Resul
       try Data("{\"step\": 1}\nnonsense\n{\"step\": 2}\n".utf8).write(to: file)
       let error = #expect(throws: TelemetryError.self) { try MetricsRecord.read(file) }
       #expect(error?.description.contains("metrics.jsonl:2") == true)
-      #expect(throws: TelemetryError.self) { try MetricsLog(file: folder.appendingPathComponent("none/metrics.jsonl")) }
+      #expect(throws: SystemError.self) { try MetricsLog(file: folder.appendingPathComponent("none/metrics.jsonl")) }
     }
   }
 }

@@ -5,6 +5,7 @@ internal import ArgumentParser
 internal import Configuration
 internal import Foundation
 internal import Programs
+internal import Settings
 
 @main
 struct Program: AsyncParsableCommand {

@@ -1,7 +1,8 @@
-// How good a policy is on prompts it is not trained on: pictures from noise that depends on the run's seed, prompt and
-// picture alone, so that all policies are measured alike, scored by the run's reward servers. A missing score leaves
-// the measurement out: missing is not zero.
+// Measures policies on prompts that they are not trained on. The noise of the pictures depends only on the run's seed,
+// the prompt and the picture, so that all policies are measured in the same way. The run's reward servers score the
+// pictures. If a score is missing, there is no measurement.
 
+internal import Basics
 internal import Configuration
 internal import Diffusion
 internal import Engine
@@ -15,7 +16,7 @@ internal import Training
 internal import Threads
 internal import Transport
 
-/// Measures policies. Belongs to the training thread.
+/// Measures policies. Only the training thread may use it.
 final class HeldOutEvaluation: HeldOutMeasure {
   private static let batchSize = 16
 
@@ -27,9 +28,9 @@ final class HeldOutEvaluation: HeldOutMeasure {
   private let stop: StopFlag
   private let logger: Logger
 
-  /// Prepares to measure; nil where the configuration names no held-out prompts, or wants no pictures of them.
+  /// Nil when the configuration has no held-out prompts or no pictures per prompt.
   ///
-  /// - Parameter stop: gives measuring up.
+  /// - Parameter stop: ends a measurement.
   /// - Throws: `ConfigurationError` when the prompts cannot be read, `TransportError` for a malformed endpoint.
   init?(_ context: Context, _ configuration: Configuration, stop: StopFlag, logger: Logger) throws {
     pictures = configuration.checkpoint.heldOutPictures
@@ -43,33 +44,32 @@ final class HeldOutEvaluation: HeldOutMeasure {
     self.logger = logger
   }
 
-  /// Measures the policy as it is; nil when a score is missing, or the run is being stopped.
+  /// Measures the current policy; nil when a score is missing or the run is being stopped.
   ///
   /// - Throws: when a prompt is too long for the model, or a router refuses the learner.
   func measure(_ policy: TrainableModel) throws -> HeldOutScore? {
     let jobs = prompts.indices.flatMap { prompt in (0..<pictures).map { (prompt, $0) } }
     var values: [Double] = []
-    for start in stride(from: 0, to: jobs.count, by: Self.batchSize) {
+    for part in jobs.chunks(of: Self.batchSize) {
       if stop.isSet { return nil }
-      let part = Array(jobs[start..<min(start + Self.batchSize, jobs.count)])
       let texts = part.map { prompts[$0.0] }
-      let images = try Tape.withoutGradients { try sampled(policy, texts, part.map { seed.fork("picture", $0.0, $0.1) }) }
+      let streams = part.map { seed.fork("picture", $0.0, $0.1) }
+      let images = try Tape.withoutGradients { try sampled(policy, texts, streams) }
       let results = try client.scores(of: .bytes(images), prompts: texts, rewards: sum.names)
       let sums = sum(results, count: texts.count).values.compactMap { $0.map(Double.init) }
       guard sums.count == texts.count else {
         let reason = results.map(\.error).first { !$0.isEmpty } ?? "a score is not finite"
         logger.warning(
-          "held-out prompts: \(texts.count - sums.count) scores are missing, so this policy is not measured: \(reason)")
+          "held-out prompts: no measurement, because \(texts.count - sums.count) scores are missing: \(reason)")
         return nil
       }
       values += sums
     }
-    let count = Double(values.count), mean = values.reduce(0, +) / count
-    let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / max(count - 1, 1)
-    return HeldOutScore(mean: mean, standardError: (variance / count).squareRoot(), pictures: values.count)
+    let moments = Moments(values)
+    return HeldOutScore(mean: moments.mean, standardError: moments.standardError, pictures: values.count)
   }
 
-  /// One picture a prompt, as the policy's user would see it.
+  /// Samples one picture per prompt.
   private func sampled(_ policy: TrainableModel, _ texts: [String], _ streams: [RandomStream]) throws -> ImageBatch {
     let shape = policy.model.latentShape
     func noise(_ label: String, _ number: Int) -> Tensor {
@@ -83,7 +83,9 @@ final class HeldOutEvaluation: HeldOutMeasure {
     for (index, timestep) in policy.process.timesteps.enumerated() {
       let timesteps = [Int](repeating: timestep, count: texts.count)
       let output = conditioning.output(of: policy.denoise, sample: state, timesteps: timesteps)
-      state = policy.process.step(output: output, sample: state, timesteps: timesteps, noise: noise("step", index)).previous
+      state = policy.process.step(
+        output: output, sample: state, timesteps: timesteps, noise: noise("step", index)
+      ).previous
     }
     let images = Image.batch(policy.model.decode(state), range: .signed)
     return ImageBatch(

@@ -1,5 +1,5 @@
-// A learner, from a configuration to its end: the training thread and the network thread around one run folder. The
-// program, `stepwise` and tests call the same.
+// A learner from its configuration to its end: the training thread, the network thread and the replay thread around one
+// run folder. The program, `stepwise` and the tests call the same code.
 
 package import Configuration
 internal import Engine
@@ -17,9 +17,9 @@ package final class LearnerRun: Sendable {
   private let control = Control()
   private let bound = Mailbox<LearnerService.Addresses>()
 
-  /// Starts loading the model, in a thread of its own.
+  /// Starts a thread, which begins by loading the model.
   ///
-  /// - Parameter resumes: goes on with what the run's folder holds; else it must hold no run.
+  /// - Parameter resumes: whether to resume the run of the folder; otherwise the folder must hold no run.
   package init(_ context: Context, _ configuration: Configuration, resumes: Bool, logger: Logger) {
     training = ServiceThread(name: "training") { [control, bound] in
       defer { bound.close() }
@@ -27,24 +27,23 @@ package final class LearnerRun: Sendable {
     }
   }
 
-  /// Where it is bound; waits until it is. nil when it ended before.
+  /// Waits until the endpoints are bound; nil when the learner ended before.
   package func addresses() -> LearnerService.Addresses? { bound.take() }
 
-  /// Asks it to end: the epoch in training is given up at the next minibatch, a checkpoint of its beginning written,
-  /// and actors are left waiting for a learner that goes on.
+  /// Requests the end: training abandons its epoch at the next minibatch and writes a checkpoint of the epoch's start.
+  /// The actors wait for a learner that resumes the run.
   package func stop() { control.stop() }
 
-  /// Whether it has ended.
   package var hasEnded: Bool { training.hasEnded }
 
-  /// Blocks until it has ended.
+  /// Blocks until the learner has ended.
   ///
-  /// - Throws: what ended it.
+  /// - Throws: the error that ended it.
   package func join() throws { try training.join() }
 
-  /// Suspends until it has ended.
+  /// Suspends until the learner has ended.
   ///
-  /// - Throws: what ended it.
+  /// - Throws: the error that ended it.
   package func ended() async throws { try await training.ended() }
 
   private static func run(
@@ -59,7 +58,7 @@ package final class LearnerRun: Sendable {
       let settings = try LearnerSettings(
         configuration, runID: folder.runID, modelHash: loop.modelFingerprint, firstEpoch: loop.version,
         groupsSampled: loop.groupsSampled)
-      let service = try LearnerService(context, settings, logger: logger, isAcceptable: loop.objection)
+      let service = try LearnerService(context, settings, logger: logger, objection: loop.objection)
       return (lock, loop, folder, service)
     }
     defer { withExtendedLifetime(lock) {} }
@@ -75,7 +74,7 @@ package final class LearnerRun: Sendable {
     }
     if loop.version < configuration.training.epochs {
       try service.end()
-      logger.info("learner: stopped at policy \(loop.version); --resume goes on")
+      logger.info("learner: stopped at policy \(loop.version); --resume continues the run")
     } else {
       try service.finish("all \(loop.version) epochs are trained")
       logger.info("learner: all \(loop.version) epochs are trained")
@@ -88,21 +87,21 @@ package final class LearnerRun: Sendable {
     TrainingSources(gradients: try gradients(context, configuration, logger)) { try StoredGroupArchive($0) }
   }
 
-  /// The reward servers, for a method that follows their gradients; nil for the others.
+  /// The reward servers, for a method that uses their gradients; nil for other methods.
   ///
-  /// - Throws: `ScoreClientError` naming the reward that is not offered with a gradient.
+  /// - Throws: `ScoreClientError` naming a reward that is not offered with a gradient.
   private static func gradients(
     _ context: Context, _ configuration: Configuration, _ logger: Logger
   ) throws -> (any PixelGradients)? {
     guard try configuration.asksServersForGradients else { return nil }
     let rewards = configuration.reward.weights.keys.sorted().joined(separator: ", ")
-    logger.info("learner: \(configuration.training.algorithm) asks the routers for gradients of \(rewards)")
+    logger.info("learner: \(configuration.training.algorithm) requests gradients of \(rewards) from the routers")
     return try ServedGradients(context, configuration)
   }
 
-  /// Runs a learner until its run is finished, or SIGINT, SIGTERM or SIGUSR1 comes.
+  /// Runs a learner until its run is finished, or until SIGINT, SIGTERM or SIGUSR1.
   ///
-  /// - Throws: what ended it.
+  /// - Throws: the error that ended it.
   package static func run(
     _ configuration: Configuration, resumes: Bool, logger: Logger = serviceLogger("learner")
   ) async throws {
@@ -112,25 +111,25 @@ package final class LearnerRun: Sendable {
     let context = try Context(ioThreads: security.isEncrypted ? 2 : 1, security: security)
     let learner = LearnerRun(context, configuration, resumes: resumes, logger: logger)
     let signals = try TerminationSignals { signal in
-      logger.info("learner: ends on \(signal)")
+      logger.info("learner: stopping after \(signal)")
       learner.stop()
     }
     defer { withExtendedLifetime(signals) {} }
     try await learner.ended()
   }
 
-  /// Trains on stored trajectories, epoch after epoch, without actors or a network.
+  /// Trains on stored trajectories, epoch by epoch, without actors or a network.
   ///
-  /// - Parameter replays: folders of journals and segments, of this run or others; they are only read. Groups of one
-  ///   epoch are trained on together, those of the first folder first.
-  /// - Throws: when training cannot go on, or a replay cannot be read.
+  /// - Parameter replays: replay folders of this run or others. They are only read. The groups of one epoch are trained
+  ///   on together, those of the first folder first.
+  /// - Throws: when training cannot continue, or a replay cannot be read.
   package static func runOffline(
     _ configuration: Configuration, replays: [URL], resumes: Bool, logger: Logger = serviceLogger("learner")
   ) async throws {
     try Compute.start(threads: configuration.run.threads == 0 ? nil : configuration.run.threads)
     let intake = try OfflineIntake(replays, logger: logger)
     let signals = try TerminationSignals { signal in
-      logger.info("learner: ends on \(signal)")
+      logger.info("learner: stopping after \(signal)")
       intake.stop()
     }
     defer { withExtendedLifetime(signals) {} }
@@ -142,13 +141,14 @@ package final class LearnerRun: Sendable {
         try RunFolder(configuration).keep(configuration)
         return (lock, loop)
       }
+      intake.objection = loop.objection
       try loop.run(intake, heldOut: nil, beforeSaving: lock.verify)
       logger.info(
-        "learner: policy \(loop.version) is trained from \(intake.groupCount) groups, digest \(intake.digest)")
+        "learner: policy \(loop.version) is trained on \(intake.groupCount) groups, digest \(intake.digest)")
     }.ended()
   }
 
-  /// Carries a stop to the service, whichever comes first.
+  /// Passes a stop on to the service; either may come first.
   private final class Control: Sendable {
     private struct State {
       var service: LearnerService?

@@ -1,4 +1,4 @@
-// What the learner's network side needs to know, taken from the configuration that all roles share.
+// The settings of the learner's network side, taken from the configuration that all roles share.
 
 internal import Algorithms
 package import Configuration
@@ -9,32 +9,27 @@ package import Transport
 
 /// Settings of a learner's service.
 package struct LearnerSettings: Sendable {
-  /// The run, as all its groups name it.
   package var runID: String
-  /// Fingerprint of the model that actors must have too.
+  /// Fingerprint of the model that the actors must use.
   package var modelHash: String
   /// Seed of the run's random numbers.
   package var seed: UInt64
-  /// The complete configuration, kept in every sealed segment.
+  /// The complete configuration as YAML, stored in every sealed segment.
   package var configurationText = ""
-  /// Which groups there are to make.
   package var work: WorkPlan.Settings
-  /// Epochs that were trained before; the first groups wanted are those of this epoch.
+  /// The first epoch to train.
   package var firstEpoch = 0
-  /// Epochs before the current one whose groups the replay keeps, whatever its limits say: what a resume from the last
-  /// checkpoint trains on again.
+  /// Number of epochs before the current one whose groups the replay keeps, regardless of its limits. After a resume
+  /// from the last checkpoint they are trained on again.
   package var keptEpochs = 6
-  /// Where the replay lies.
   package var replayFolder: URL
   package var replay = ReplaySettings()
   package var network = NetworkSettings()
-  /// How fast groups may come in relation to how often they are trained on; nil: as fast as there is work.
+  /// Limits on the ratio of samples to inserts; nil means none.
   package var rateLimits: RateLimits?
-  /// Groups that training had taken before this life of the run, one as often as it was taken.
+  /// Number of groups that training took before a resume, each counted as often as it was taken.
   package var groupsSampled = 0
-  /// - Parameters:
-  ///   - runID: not empty.
-  ///   - work: which groups there are to make.
+
   package init(runID: String, modelHash: String, seed: UInt64, work: WorkPlan.Settings, replayFolder: URL) {
     self.runID = runID
     self.modelHash = modelHash
@@ -43,10 +38,10 @@ package struct LearnerSettings: Sendable {
     self.replayFolder = replayFolder
   }
 
-  /// What the configuration says.
+  /// The settings of a configuration.
   ///
-  /// - Throws: `ConfigurationError` when the prompts cannot be read, or the configuration not be written as YAML;
-  ///   `TrainingError` when the method cannot work with it; `RateLimitError` for limits that could stand still.
+  /// - Throws: `ConfigurationError` when the prompts cannot be read or the configuration cannot be encoded as YAML;
+  ///   `TrainingError` when the method does not support it; `RateLimitError` for limits that could stand still.
   package init(
     _ configuration: Configuration, runID: String, modelHash: String, firstEpoch: Int, groupsSampled: Int = 0
   ) throws {
@@ -55,7 +50,7 @@ package struct LearnerSettings: Sendable {
       groupsPerEpoch: configuration.sampling.groupsPerEpoch, groupSize: configuration.sampling.groupSize,
       epochs: configuration.training.epochs)
     let algorithm = try configuration.algorithm()
-    // Steps no longer change after the last stage; a list of all epochs would take eight bytes for each.
+    // The branch step no longer changes after the last stage.
     work.branchSteps = (0..<min(work.epochs, configuration.branches.stages)).map { algorithm.branchStep(ofEpoch: $0) }
     work.finalScoreOnly = algorithm.scoring == .final
     work.maximumStaleness = configuration.training.maximumStaleness
@@ -65,7 +60,7 @@ package struct LearnerSettings: Sendable {
       replayFolder: RunFolder.replay(configuration))
     configurationText = try configuration.encodeYAML()
     self.firstEpoch = firstEpoch
-    // What a method draws from again is kept as well.
+    // The groups that a method draws again are kept as well.
     keptEpochs =
       configuration.checkpoint.every + 1
       + (algorithm is any RewardGradientAlgorithm ? configuration.gradient.replayEpochs : 0)

@@ -1,24 +1,27 @@
-// One learner to a run folder. On one machine the kernel keeps the others out, for as long as the process lives. Where
-// several machines share the folder it may not, so the holder also renews a lease in the same file; who comes from
-// another machine watches it, and takes the folder only when nothing has changed for a whole lease. No two machines'
-// clocks are compared. Who was taken for dead and lives on finds another's name in the file before it saves, and ends.
+// One learner per run folder. On one machine the kernel's lock keeps other learners out as long as the process lives.
+// If several machines share the folder, the lock may not reach them, so the holder also renews a lease in the same
+// file. A learner on another machine watches the lease, and takes the folder only if nothing changes for the whole
+// lease. No clocks of two machines are compared. A process wrongly presumed dead finds a new owner in the lock file
+// before its next save, and exits.
 
+internal import Basics
 internal import Dispatch
+internal import Durable
 internal import Foundation
 internal import Glibc
 internal import Logging
 internal import Synchronization
 internal import Training
 
-/// The right to write to a run's folder, until it goes.
+/// The right to write to a run's folder, as long as the object exists.
 final class RunLock: @unchecked Sendable {  // the timer is only held, never used after init but to cancel it
-  /// What the file says of its holder.
+  /// The holder as the file describes it.
   private struct Holder: Codable, Sendable, Equatable {
     let host: String
     let process: Int32
-    /// When it took the folder, for people.
+    /// When it took the folder, for the log.
     let since: String
-    /// Tells lives apart.
+    /// Differs between processes with the same number.
     let token: String
     /// Grows with every renewal.
     var renewals: Int
@@ -30,47 +33,36 @@ final class RunLock: @unchecked Sendable {  // the timer is only held, never use
   static let lease: Duration = .seconds(15)
   private static let renewalMilliseconds = 3000
 
-  private let file: URL
-  private let descriptor: Int32
+  private let file: OpenFile
   private let holder: Mutex<Holder>
   private let timer: any DispatchSourceTimer
 
-  /// Takes a folder, which is made where it is missing.
+  /// Takes a folder, which is created if it is missing.
   ///
   /// - Parameters:
   ///   - host: this machine's name.
-  ///   - lease: time to watch the lease of a holder on another machine.
-  /// - Throws: `TrainingError` naming the holder when there is one, or when the folder cannot be written.
+  ///   - lease: how long to watch the lease of a holder on another machine.
+  /// - Throws: `TrainingError` naming the holder when there is one; `SystemError` when the folder cannot be written or
+  ///   locked.
   init(_ folder: URL, host: String = ProcessInfo.processInfo.hostName, lease: Duration = lease, logger: Logger) throws {
-    file = folder.appending(path: "lock")
-    do { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) } catch {
-      throw TrainingError("\(folder.path): it could not be made: \(error.localizedDescription); choose another run folder")
-    }
-    descriptor = open(file.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
-      throw TrainingError(
-        "\(file.path): could not be opened: \(String(cString: strerror(errno))); choose another run folder")
-    }
-    do {
-      let isFree = flock(descriptor, LOCK_EX | LOCK_NB) == 0
-      let found = Self.read(descriptor)
-      if !isFree { throw Self.taken(folder, found) }
-      if let found, found.host != host { try Self.watch(descriptor, found, lease, folder, logger) }
-      var generator = SystemRandomNumberGenerator()
-      let mine = Holder(
-        host: host, process: getpid(), since: Date().formatted(.iso8601), token: String(generator.next(), radix: 36),
-        renewals: 0)
-      holder = Mutex(mine)
-      try Self.write(mine, descriptor, file)
-    } catch {
-      close(descriptor)
-      throw error
-    }
+    try Disk.createFolder(folder.path)
+    var file = try OpenFile(folder.appending(path: "lock").path, .creating)
+    let isFree = try file.lock()
+    let found = try Self.read(file)
+    if !isFree { throw Self.taken(folder, found) }
+    if let found, found.host != host { try Self.watch(file, found, lease, folder, logger) }
+    var generator = SystemRandomNumberGenerator()
+    let mine = Holder(
+      host: host, process: getpid(), since: Date().formatted(.iso8601), token: String(generator.next(), radix: 36),
+      renewals: 0)
+    try Self.write(mine, file)
+    holder = Mutex(mine)
+    self.file = consume file
     timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "run lock"))
     timer.schedule(
       deadline: .now() + .milliseconds(Self.renewalMilliseconds), repeating: .milliseconds(Self.renewalMilliseconds))
     timer.setEventHandler { [weak self] in
-      // What cannot be renewed now is found by `verify`, before anything is saved.
+      // A lost folder is reported again by `verify`, before anything is saved.
       do { try self?.renew() } catch { logger.error("\(error)") }
     }
     timer.activate()
@@ -78,26 +70,25 @@ final class RunLock: @unchecked Sendable {  // the timer is only held, never use
 
   deinit {
     timer.cancel()
-    // The lease ends with it: nobody has to wait for it to run out.
-    if Self.read(descriptor)?.token == holder.withLock({ $0.token }) { ftruncate(descriptor, 0) }
-    flock(descriptor, LOCK_UN) // a process that is being started may hold a copy of the descriptor for a moment
-    close(descriptor)
+    // An empty file ends the lease, so that the next learner need not wait. If this fails, it waits.
+    if (try? Self.read(file))??.token == holder.withLock({ $0.token }) { try? file.truncate(to: 0) }
   }
 
-  /// Makes sure that the folder is still this learner's.
+  /// Makes sure that the folder still belongs to this learner.
   ///
-  /// - Throws: `TrainingError` naming who has taken it.
+  /// - Throws: `TrainingError` naming the new holder; `SystemError`.
   func verify() throws {
     let mine = holder.withLock { $0 }
-    // By its name: the file may have been replaced.
-    let now = open(file.path, O_RDONLY | O_CLOEXEC)
-    defer { if now >= 0 { close(now) } }
-    let found = now >= 0 ? Self.read(now) : nil
+    // Opened by its name, because the file may have been replaced.
+    let found: Holder?
+    do { found = try Self.read(OpenFile(file.path, .reading)) } catch let error as SystemError where error.code == ENOENT {
+      found = nil
+    }
     guard found?.token == mine.token else {
       throw TrainingError(
-        "\(file.deletingLastPathComponent().path): expected to hold this run folder, found "
-          + (found?.text ?? "nobody's name in \(file.lastPathComponent)")
-          + "; this learner ends without saving. Only one learner may work on a run.")
+        "\(file.path): this learner no longer holds the run folder; "
+          + (found.map { "\($0.text) has taken it" } ?? "the file names no holder")
+          + ". This learner ends without saving. Only one learner may work on a run.")
     }
   }
 
@@ -107,49 +98,46 @@ final class RunLock: @unchecked Sendable {  // the timer is only held, never use
       holder.renewals += 1
       return holder
     }
-    try Self.write(renewed, descriptor, file)
+    try Self.write(renewed, file)
   }
 
   private static func taken(_ folder: URL, _ holder: Holder?) -> TrainingError {
     TrainingError(
-      "\(folder.path): expected a run folder that no learner works on, found one at work"
-        + (holder.map { " (\($0.text))" } ?? "") + "; end it, or choose another run folder")
+      "\(folder.path): another learner works on this run" + (holder.map { " (\($0.text))" } ?? "")
+        + "; end it, or choose another run folder")
   }
 
-  /// Waits a lease long for a sign of life of a holder on another machine.
+  /// Watches the lease of a holder on another machine.
+  ///
+  /// - Throws: `TrainingError` when it is renewed.
   private static func watch(
-    _ descriptor: Int32, _ found: Holder, _ lease: Duration, _ folder: URL, _ logger: Logger
+    _ file: borrowing OpenFile, _ found: Holder, _ lease: Duration, _ folder: URL, _ logger: Logger
   ) throws {
     logger.warning(
-      """
-      \(folder.path): \(found.text) has not given this folder back; \
-      waiting \(lease.components.seconds) s for a sign of life
-      """)
+      "\(folder.path): \(found.text) has not released this folder; watching for \(lease.seconds) s whether it is alive")
     let end = ContinuousClock.now + lease
     while ContinuousClock.now < end {
-      // A shared file system tells no events of other machines: it has to be read again.
+      // A shared file system reports no events of other machines, so the file has to be read again and again.
       usleep(100_000)
-      if let now = read(descriptor), now != found { throw taken(folder, now) }
+      if let now = try read(file), now != found { throw taken(folder, now) }
     }
-    logger.warning("\(folder.path): \(found.text) is taken for dead")
+    logger.warning("\(folder.path): \(found.text) counts as dead; this learner takes the folder")
   }
 
-  private static func read(_ descriptor: Int32) -> Holder? {
-    var bytes = [UInt8](repeating: 0, count: 4096)
-    let count = pread(descriptor, &bytes, bytes.count, 0)
-    guard count > 0 else { return nil }
-    return try? JSONDecoder().decode(Holder.self, from: Data(bytes.prefix(count)))
+  /// Nil when the file names no holder.
+  private static func read(_ file: borrowing OpenFile) throws -> Holder? {
+    let bytes = try file.read(0..<4096)
+    return try? JSONDecoder().decode(Holder.self, from: Data(bytes))
   }
 
-  /// In place, because the kernel's lock is the file's, not its name's; padded, so that no write leaves part of
-  /// another.
-  private static func write(_ holder: Holder, _ descriptor: Int32, _ file: URL) throws {
+  /// Writes in place, because the kernel's lock belongs to the file, not to its name. The text is padded, so that a
+  /// shorter one leaves no part of the text before it.
+  private static func write(_ holder: Holder, _ file: borrowing OpenFile) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     var bytes = Array(try encoder.encode(holder))
     bytes += [UInt8](repeating: 0x20, count: max(0, 511 - bytes.count)) + [0x0A]
-    guard pwrite(descriptor, bytes, bytes.count, 0) == bytes.count, fsync(descriptor) == 0 else {
-      throw TrainingError("\(file.path): could not be written: \(String(cString: strerror(errno))); free space")
-    }
+    try file.write(bytes, at: 0)
+    try file.synchronize()
   }
 }

@@ -1,4 +1,4 @@
-// Rewards with their gradients, from reward servers.
+// The weighted sum of rewards with its gradient, from reward servers.
 
 internal import Configuration
 internal import Engine
@@ -7,14 +7,13 @@ internal import RewardClient
 internal import Training
 internal import Transport
 
-/// The weighted sum of rewards, from reward servers.
 final class ServedGradients: PixelGradients {
   private let client: ScoreClient
   private let sum: RewardSum
 
   /// Connects, and waits until all rewards are offered with a gradient.
   ///
-  /// - Throws: `ScoreClientError` naming the reward that is not.
+  /// - Throws: `ScoreClientError` naming a reward that is not.
   init(_ context: Context, _ configuration: Configuration) throws {
     sum = RewardSum(configuration.reward.weights)
     client = try ScoreClient(context, configuration.network, name: "learner")

@@ -1,16 +1,13 @@
-// Another run's replay, as training reads it.
+// The replay of another run, for training that reads it.
 
 internal import Foundation
 internal import Messages
 internal import Replay
 internal import Training
 
-/// The groups of a replay that is only read.
 struct StoredGroupArchive: GroupArchive {
   private let store: ReplayStore
 
-  /// Opens a replay for reading.
-  ///
   /// - Throws: `ReplayError` when the folder holds no replay.
   init(_ folder: URL) throws { store = try ReplayStore(reading: folder) }
 

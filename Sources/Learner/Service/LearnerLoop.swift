@@ -1,6 +1,15 @@
-// The learner's network thread: it owns the sockets, and does what the machine says. Deliveries go to the replay's thread
-// and are acknowledged when that says they are on disk; as many bytes wait for it as `intakeBytes` allows, then the
-// actors do.
+// The learner's network thread: it owns the sockets and carries out the effects of the state machine.
+//
+//     actors ──groups──▶ network thread ──insert──▶ replay thread ──▶ disk
+//        ◀─work, policy,─┘   ▲    │  ◀──stored────┘        ▲  │
+//          acknowledgement   │    │                 numbers│  │groups
+//                    policy, │    │ "epoch is complete"    │  │
+//                     epoch? │    ▼                        │  ▼
+//                           training thread ───────────────┘◀─┘
+//
+// A group is acknowledged when the replay thread reports it as stored. At most `intakeBytes` of groups wait for the
+// replay; then no more messages are received. Training asks the network thread for permission to take an epoch, and
+// reads the groups from the replay thread itself.
 
 internal import Foundation
 internal import Logging
@@ -11,31 +20,31 @@ internal import Threads
 internal import Training
 internal import Transport
 
-/// What the training thread asks of the network thread.
+/// A request of the training thread.
 enum LearnerCommand: Sendable {
-  case groups(epoch: Int)
-  case stored([Int])
+  /// Training waits for this epoch.
+  case epoch(Int)
+  /// Training takes so many stored groups again.
+  case sampled(Int)
   case publish(version: Int, bytes: [UInt8], tensorCount: Int)
-  /// Tell all actors, and end.
+  /// Tell all actors that the run is finished, and end.
   case finish(String)
 }
 
-/// One thread's loop; made and run on that thread.
+/// The loop of the network thread; created and run on that thread.
 struct LearnerLoop {
   private let settings: LearnerSettings
   private let logger: Logger
   private let commands: Mailbox<LearnerCommand>
-  private let answers: Mailbox<[TrajectoryGroup]>
-  private let storedGroups: Mailbox<[TrajectoryGroup]>
+  /// The numbers of a complete epoch, for training.
+  private let epochs: Mailbox<[Int]>
   private let use: SharedReplayUse
   private let replay: ReplayWorker
   private let events: Mailbox<ReplayEvent>
   private let start = ContinuousClock.now
   private var machine: LearnerStateMachine
-  /// Bytes of groups that the replay was given and has not told of.
+  /// Bytes of groups that the replay has received and not reported yet.
   private var unsettledBytes = 0
-  /// What the groups are for that the replay was asked for, in the order of asking.
-  private var readings: [Mailbox<[TrajectoryGroup]>] = []
   /// The epoch that training waits for.
   private var wanted: Int?
   private var isFinished = false
@@ -43,37 +52,32 @@ struct LearnerLoop {
   private var size: ReplaySize
   private var peers = RoleGuard(Self.actors)
 
-  /// Whose keys have business here: nobody else may insert trajectories or read policies.
+  /// Only the keys of actors may insert trajectories and read policies.
   static let actors: Set<Role> = [.actor]
 
-  /// Bytes of groups that wait for the replay before no more are received.
+  /// Bytes of groups that wait for the replay before no more messages are received.
   private static let intakeBytes = 16 << 20
-  /// Messages after which the replay's news and training's wishes are looked at.
+  /// Messages that are received before events and commands are handled.
   private static let receivedAtOnce = 64
 
-  /// Opens the replay.
-  ///
-  /// - Throws: `ReplayError`, or `TrainingError` when the replay holds groups of other settings.
+  /// Takes over an open replay.
   init(
-    _ settings: LearnerSettings, commands: Mailbox<LearnerCommand>, answers: Mailbox<[TrajectoryGroup]>,
-    storedGroups: Mailbox<[TrajectoryGroup]>, use: SharedReplayUse, waker: Waker,
-    isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String?, logger: Logger
-  ) throws {
+    _ settings: LearnerSettings, _ judge: GroupJudge, replay: ReplayWorker, events: Mailbox<ReplayEvent>,
+    commands: Mailbox<LearnerCommand>, epochs: Mailbox<[Int]>, use: SharedReplayUse, logger: Logger
+  ) {
     self.settings = settings
+    self.replay = replay
+    self.events = events
     self.commands = commands
-    self.answers = answers
-    self.storedGroups = storedGroups
+    self.epochs = epochs
     self.use = use
     self.logger = logger
-    events = Mailbox(waker: waker)
-    replay = try ReplayWorker(settings, events: events, logger: logger)
     let contents = replay.contents
     size = contents.size
     let limiter = RateLimiter(
       settings.rateLimits, inserts: contents.inserted, deletions: contents.dropped, samples: settings.groupsSampled)
     machine = LearnerStateMachine(
-      settings, stored: contents.waiting, limiter: limiter, incarnations: contents.incarnations,
-      isAcceptable: isAcceptable)
+      settings, judge, stored: contents.waiting, limiter: limiter, incarnations: contents.incarnations)
     if !contents.waiting.isEmpty {
       logger.info("replay: \(size.groups) groups, \(contents.waiting.count) of them not trained on yet")
     }
@@ -81,38 +85,35 @@ struct LearnerLoop {
 
   private var now: Duration { ContinuousClock.now - start }
 
-  /// Runs until the run is finished, or a stop. What was received by then is stored and acknowledged.
+  /// Runs until the run is finished, or until a stop. Groups that were received by then are stored and acknowledged.
   ///
-  /// - Throws: `ReplayError` when the disk fails; nothing is acknowledged then that is not on it. `TransportError`.
+  /// - Throws: `SystemError` or `ReplayError` when the disk fails; no group is acknowledged then that is not on disk.
+  ///   `TransportError`; `TrainingError` when the run stands still.
   mutating func run(
     _ router: borrowing Socket, _ notices: borrowing Socket, waker: Waker, stop: StopFlag
   ) throws {
     let poller = Poller(waker: waker)
     var nextTick = Duration.zero
     while !isFinished, !stop.isSet {
-      // An event or a command rings the bell.
+      // An event or a command wakes the poller.
       _ = try poller.wait(for: isHeldBack ? [] : [router.readable], timeout: .milliseconds(500))
       try takeEvents(router)
       for command in commands.takeAll() { try carryOut(command, router, notices) }
       try receive(router)
-      // It looks at every actor and all open work: not after each message. Nobody counts as silent who is not heard.
+      // A tick looks at every actor and all open work, so it does not follow every message. While no messages are
+      // received, no actor counts as silent.
       if now >= nextTick, !isHeldBack {
         nextTick = now + .milliseconds(20)
         try carryOut(machine.tick(now: now), router)
       }
-      try answer()
+      try grantEpoch(router)
       observe()
     }
     try replay.finish()
     try takeEvents(router)
   }
 
-  /// Waits until the replay's thread has ended, after an error too, so that its folder is free.
-  ///
-  /// - Throws: what ended it.
-  func end() throws { try replay.finish() }
-
-  /// More waits for the disk than is good.
+  /// Whether too many bytes wait for the disk.
   private var isHeldBack: Bool { unsettledBytes >= Self.intakeBytes }
 
   private mutating func takeEvents(_ router: borrowing Socket) throws {
@@ -122,13 +123,9 @@ struct LearnerLoop {
       unsettledBytes -= event.settledBytes
       machine.dropped(event.dropped)
       (isFull, size) = (event.isFull, event.size)
-      if let groups = event.read {
-        try sampled(groups.count, router)
-        readings.removeFirst().put(groups)
-      }
     }
     for (peer, numbers) in stored { try carryOut(machine.stored(numbers.sorted(), from: peer), router) }
-    // It ends before it was asked to only when the disk fails.
+    // The thread ends before `finish` only if the disk or a read fails.
     if events.hasClosed { try replay.finish() }
   }
 
@@ -137,7 +134,7 @@ struct LearnerLoop {
     while !isHeldBack, count < Self.receivedAtOnce, let received = try router.receiveFromPeer() {
       count += 1
       guard received.parts.count == 2 else {
-        logger.warning("ignored a message of \(received.parts.count) frames, expected 2")
+        logger.warning("ignored a message: expected 2 frames, found \(received.parts.count)")
         continue
       }
       let (peer, frame) = (received.parts[0].bytes, received.parts[1])
@@ -166,7 +163,7 @@ struct LearnerLoop {
       case .note(let text): logger.info("\(text)")
       case .warn(let text): logger.warning("\(text)")
       case .send(let message, let peer):
-        // Not taken: the actor is gone or slow. It asks again, and delivers again what it has no answer for.
+        // If the message is not taken, the actor is gone or slow. It asks again, and delivers unanswered groups again.
         _ = try router.send(message.withEncoding(Frame.init), to: [peer])
       case .store(let group, let frame, let peer):
         unsettledBytes += frame.count
@@ -180,14 +177,12 @@ struct LearnerLoop {
     _ command: LearnerCommand, _ router: borrowing Socket, _ notices: borrowing Socket
   ) throws {
     switch command {
-    case .groups(let epoch): wanted = epoch
-    case .stored(let numbers):
-      readings.append(storedGroups)
-      replay.put(.read(numbers))
+    case .epoch(let epoch): wanted = epoch
+    case .sampled(let count): try carryOut(machine.sampled(count, now: now), router)
     case .publish(let version, let bytes, let tensorCount):
       let (notice, effects) = machine.publish(version: version, bytes: bytes, tensorCount: tensorCount, now: now)
       replay.put(.keep(epoch: max(0, version - settings.keptEpochs)))
-      // Lost notices cost nothing: every assignment names its policy.
+      // A notice may get lost, because every assignment names its policy.
       _ = try notices.send([Message.policyNotice(notice).encode()])
       try carryOut(effects, router)
     case .finish(let reason):
@@ -196,10 +191,10 @@ struct LearnerLoop {
     }
   }
 
-  /// Gives training the epoch that it waits for, when it is complete and the limiter allows it.
+  /// Lets training take the epoch that it waits for, if the epoch is complete and the limiter allows it.
   ///
-  /// - Throws: `TrainingError` when it can never come: a wait without an end is worse than an end.
-  private mutating func answer() throws {
+  /// - Throws: `TrainingError` when the epoch can never be taken: an error is better than a wait without an end.
+  private mutating func grantEpoch(_ router: borrowing Socket) throws {
     guard let epoch = wanted else { return }
     let numbers = machine.plan.numbers(ofEpoch: epoch)
     guard machine.plan.isComplete(epoch), machine.limiter.sampleBlock(numbers.count) == nil else {
@@ -207,17 +202,13 @@ struct LearnerLoop {
       return
     }
     wanted = nil
-    readings.append(answers)
-    replay.put(.read(Array(numbers)))
-  }
-
-  /// Counts what training takes, before it has it.
-  private mutating func sampled(_ count: Int, _ router: borrowing Socket) throws {
-    try carryOut(machine.sampled(count, now: now), router)
+    try carryOut(machine.sampled(numbers.count, now: now), router)
+    // Training must find the count that includes its groups.
     use.withLock { $0.limiter = machine.limiter }
+    epochs.put(Array(numbers))
   }
 
-  /// Tells what the replay does, and who waits for whom.
+  /// Updates the metrics, and logs which side waits.
   private mutating func observe() {
     let insertBlock: ReplayUse.Block? =
       isFull ? .fullDisk : machine.limiter.insertBlock(pending: machine.plan.leasedCount).map { .limiter($0) }

@@ -1,131 +1,132 @@
-// The learner's network side, as training sees it: it waits here for groups, and publishes policies here. The service
-// goes on serving actors while training computes.
+// The learner's network side, as training sees it: training waits here for groups and publishes policies here. The
+// service continues to serve actors while training computes.
 
 internal import Configuration
 package import Logging
 package import Messages
+internal import Synchronization
 package import Threads
 internal import Training
 package import Transport
 
 /// A running learner service, bound to its endpoints.
 package final class LearnerService: TrainingIntake, Sendable {
-  /// Where it can be reached.
   package struct Addresses: Sendable, Equatable {
-    /// For actors.
+    /// Endpoint for actors.
     package let learner: String
-    /// Announcements of policies.
+    /// Endpoint of the announcements of policies.
     package let notices: String
   }
 
-  /// What the thread tells when it is ready.
+  /// What the network thread announces when it is ready.
   private struct Started: Sendable {
     let addresses: Addresses
     let commands: Mailbox<LearnerCommand>
+    let replay: ReplayWorker
   }
 
   private let service: Service<Started>
-  private let answers = Mailbox<[TrajectoryGroup]>()
-  /// Open until the thread ends: an epoch that has begun is finished after a stop too.
-  private let storedGroups = Mailbox<[TrajectoryGroup]>()
+  private let epochs = Mailbox<[Int]>()
   private let stopping = StopFlag()
   private let use = SharedReplayUse()
+  private let sampled: Atomic<Int>
 
   /// Opens the replay, binds the endpoints and starts.
   ///
-  /// - Parameters:
-  ///   - isAcceptable: says why a group cannot be trained on, nil when it can; its actor is sent away with the reason.
-  /// - Throws: `ReplayError`, `TransportError` when an endpoint is in use, or `TrainingError` when the replay holds
-  ///   groups of other settings.
+  /// - Parameter objection: why training cannot use a group; nil when it can. The reason is sent to the actor, which is
+  ///   refused from then on.
+  /// - Throws: `ReplayError`; `SystemError`; `TransportError` when an endpoint is in use; `TrainingError` when the replay
+  ///   holds groups of another configuration.
   package init(
     _ context: Context, _ settings: LearnerSettings, logger: Logger,
-    isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String? = { _ in nil }
+    objection: @escaping @Sendable (TrajectoryGroup) -> String? = { _ in nil }
   ) throws {
-    let (answers, storedGroups, use) = (answers, storedGroups, use)
+    sampled = Atomic(settings.groupsSampled)
+    let (epochs, use, judge) = (epochs, use, GroupJudge(runID: settings.runID, objection: objection))
     service = try Service(name: "learner") { waker, stop, announce in
-      // However this ends, training must not wait for ever.
-      defer {
-        answers.close()
-        storedGroups.close()
-      }
-      let commands = Mailbox<LearnerCommand>(waker: waker)
-      var loop = try LearnerLoop(
-        settings, commands: commands, answers: answers, storedGroups: storedGroups, use: use, waker: waker,
-        isAcceptable: isAcceptable, logger: logger)
+      // Training must not wait for a thread that has ended.
+      defer { epochs.close() }
+      let commands = Mailbox<LearnerCommand>(waker: waker), events = Mailbox<ReplayEvent>(waker: waker)
+      let replay = try ReplayWorker(settings, judge, events: events, logger: logger)
       do {
+        var loop = LearnerLoop(
+          settings, judge, replay: replay, events: events, commands: commands, epochs: epochs, use: use, logger: logger)
         let router = try Socket(context, .router, options: settings.network.socketOptions)
         let notices = try Socket(context, .publisher, options: settings.network.socketOptions)
         let addresses = Addresses(
           learner: try router.bind(settings.network.learner, roles: LearnerLoop.actors),
           notices: try notices.bind(settings.network.notices, roles: LearnerLoop.actors))
         logger.info("learner: run \(settings.runID), actors at \(addresses.learner), notices at \(addresses.notices)")
-        announce(Started(addresses: addresses, commands: commands))
+        announce(Started(addresses: addresses, commands: commands, replay: replay))
         try loop.run(router, notices, waker: waker, stop: stop)
       } catch {
-        // The folder is free when this has ended. What the replay's thread says is this error, or comes of it.
-        try? loop.end()
+        // The folder is free when this returns. The replay thread reports this error or one caused by it.
+        try? replay.finish()
         throw error
       }
     }
   }
 
-  /// Where it is bound.
   package var addresses: Addresses { service.address.addresses }
 
-  /// Waits until every group of an epoch is on disk.
+  /// Waits until all groups of an epoch are on disk and may be sampled.
   ///
   /// - Returns: the groups in the order of their numbers; nil after `stop`.
-  /// - Throws: what ended the service.
+  /// - Throws: the error that ended the service.
   package func groups(ofEpoch epoch: Int) throws -> [TrajectoryGroup]? {
     if stopping.isSet { return nil }
-    service.address.commands.put(.groups(epoch: epoch))
-    if let groups = answers.take() { return groups }
+    service.address.commands.put(.epoch(epoch))
+    if let numbers = epochs.take() { return try read(numbers) }
     if stopping.isSet { return nil }
     try service.join()
     return nil
   }
 
-  /// Groups from the replay, in the order of the numbers.
+  /// Stored groups, in the order of the numbers. It is served after `stop` too, because an epoch that has begun may need
+  /// it to end.
   ///
-  /// - Throws: what ended the service: a group that is not kept, or the disk.
+  /// - Throws: the error that ended the service: a group that is not kept, or the disk.
   package func stored(_ numbers: [Int]) throws -> [TrajectoryGroup] {
-    service.address.commands.put(.stored(numbers))
-    if let groups = storedGroups.take() { return groups }
-    try service.join()
-    throw TrainingError("the learner's network thread ended while the replay was read; resume the run")
+    service.address.commands.put(.sampled(numbers.count))
+    return try read(numbers)
   }
 
-  /// Groups that training has taken since the beginning of the run.
-  package var groupsSampled: Int { use.samples }
-  /// Goes up when training is to end.
+  private func read(_ numbers: [Int]) throws -> [TrajectoryGroup] {
+    sampled.add(numbers.count, ordering: .relaxed)
+    return try service.address.replay.groups(numbers)
+  }
+
+  /// Groups that training has taken since the start of the run.
+  package var groupsSampled: Int { sampled.load(ordering: .relaxed) }
+  /// Set when training is to end.
   var stopFlag: StopFlag { stopping }
-  /// What the replay holds, and how it is used.
+  /// Size and use of the replay.
   package var metrics: [String: Double] { use.metrics }
-  /// Training is to end: between two minibatches if need be.
+  /// Whether training is to end, between two minibatches if need be.
   package var isStopping: Bool { stopping.isSet }
 
-  /// Makes a policy the one in force.
+  /// Puts a policy in force.
   package func publish(version: Int, bytes: [UInt8], tensorCount: Int) throws {
     service.address.commands.put(.publish(version: version, bytes: bytes, tensorCount: tensorCount))
   }
 
-  /// Ends the waiting for groups, now and later; actors are served on until `finish` or `end`.
+  /// Ends the waiting for groups, now and later. Actors are served until `finish` or `end`.
   package func stop() {
     stopping.set()
-    answers.close()
+    epochs.close()
   }
 
-  /// Tells all actors that the run is over, and ends.
+  /// Tells all actors that the run is finished, and ends.
   ///
-  /// - Throws: what ended the service before.
+  /// - Throws: the error that ended the service before.
   package func finish(_ reason: String) throws {
     service.address.commands.put(.finish(reason))
     try service.join()
   }
 
-  /// Ends without a word: actors wait for the learner to come back.
+  /// Ends without telling the actors, which wait for the learner to return.
   ///
-  /// - Throws: what ended the service before.
+  /// - Throws: the error that ended the service before.
   package func end() throws {
     service.stop()
     try service.join()

@@ -1,7 +1,8 @@
-// The learner's dealings with actors: hello, work, policies, deliveries. A pure value: no sockets, no disk, no clock.
-// It promises that nothing is acknowledged before the caller says it is on disk, that a lost actor's work goes to
-// others, and that an actor that has started again is not joined by an earlier life of itself.
+// The learner's protocol with actors: hello, work, policies, deliveries. A pure value: no sockets, no disk, no clock. It
+// guarantees that no group is acknowledged before the caller reports it as stored, that a lost actor's work goes to other
+// actors, and that an older incarnation of an actor is refused.
 
+internal import Basics
 internal import Configuration
 internal import Messages
 internal import Replay
@@ -14,10 +15,10 @@ struct LearnerStateMachine {
   /// A connection's routing identity.
   typealias Peer = [UInt8]
 
-  /// What the caller is to do.
+  /// An action for the caller.
   enum Effect {
     case send(Message, to: Peer)
-    /// Store this; then, once it is on disk, call `stored`.
+    /// Store this group, and call `stored` when it is on disk.
     case store(TrajectoryGroup, frame: Frame, from: Peer)
     case note(String)
     case warn(String)
@@ -27,46 +28,45 @@ struct LearnerStateMachine {
     let name: String
     let incarnation: Int
     var lastHeard: Duration
-    /// Groups it would take on, when it was told to wait.
+    /// The capacity of a work request that could not be met yet.
     var waiting = 0
-    /// What it had then.
+    /// The groups that the actor held then.
     var held: [Int] = []
   }
 
   private let settings: LearnerSettings
-  private let isAcceptable: @Sendable (TrajectoryGroup) -> String?
+  private let judge: GroupJudge
   private(set) var plan: WorkPlan
-  /// Inserts and samples, and what they allow.
+  /// Counts inserts and samples, and limits them.
   private(set) var limiter: RateLimiter
-  /// Newest life of every actor that was ever heard of, by name.
+  /// Newest incarnation of every known actor, by name.
   private var incarnations: [String: Int]
   private var policies: PolicyStore
   private var actors: [Peer: Actor] = [:]
-  /// Why actors of this name and incarnation are refused.
+  /// The reason why an actor is refused, by name and incarnation.
   private var refused: [String: String] = [:]
   private var finished: String?
 
   /// - Parameters:
-  ///   - stored: numbers of groups that are on disk from before and not trained on.
-  ///   - limiter: what was inserted and sampled before.
-  ///   - incarnations: newest life of each actor whose groups are stored, by name.
-  ///   - isAcceptable: why a group cannot be trained on; nil: it can.
+  ///   - stored: numbers of groups that are stored and not trained on.
+  ///   - limiter: with the inserts and samples so far.
+  ///   - incarnations: newest incarnation of each actor whose groups are stored, by name.
   init(
-    _ settings: LearnerSettings, stored: Set<Int>, limiter: RateLimiter, incarnations: [String: Int],
-    isAcceptable: @escaping @Sendable (TrajectoryGroup) -> String?
+    _ settings: LearnerSettings, _ judge: GroupJudge, stored: Set<Int>, limiter: RateLimiter,
+    incarnations: [String: Int]
   ) {
     self.settings = settings
-    self.isAcceptable = isAcceptable
+    self.judge = judge
     self.limiter = limiter
     self.incarnations = incarnations
     plan = WorkPlan(settings.work, stored: stored)
     policies = PolicyStore(kept: settings.work.maximumStaleness + 2)
   }
 
-  /// Actors that were heard lately.
+  /// Number of connected actors.
   var actorCount: Int { actors.count }
 
-  /// A peer sent something.
+  /// Handles a message of a peer.
   mutating func receive(_ message: Message, frame: Frame, from peer: Peer, now: Duration) -> [Effect] {
     if case .hello(let hello) = message { return greet(hello, peer, now: now) }
     guard actors[peer] != nil else {
@@ -80,11 +80,11 @@ struct LearnerStateMachine {
     case .goodbye(let goodbye): return remove(peer, "says goodbye: \(goodbye.reason)") + offerWork(now: now)
     case .heartbeat: return []
     default:
-      return [.send(.refusal(Refusal(reason: "the learner does not take \(message.name)")), to: peer)]
+      return [.send(.refusal(Refusal(reason: "the learner does not accept \(message.name)")), to: peer)]
     }
   }
 
-  /// A peer sent bytes that are no message.
+  /// Handles bytes of a peer that are not a message.
   func refuse(_ error: MessageError, from peer: Peer) -> [Effect] {
     [.warn("\(error)"), .send(.refusal(Refusal(reason: "\(error)")), to: peer)]
   }
@@ -96,18 +96,18 @@ struct LearnerStateMachine {
     reason = reason ?? refused[who]
     if let newest, newest > hello.incarnation {
       reason =
-        reason ?? "\(hello.name) has started again as incarnation \(newest); this one, \(hello.incarnation), ends"
+        reason ?? "\(hello.name) has started again as incarnation \(newest); incarnation \(hello.incarnation) must end"
     }
     if let reason { return [.warn("refused \(who): \(reason)"), .send(.refusal(Refusal(reason: reason)), to: peer)] }
     if let finished { return [.send(.runFinished(RunFinished(reason: finished)), to: peer)] }
-    // An answer before there is a policy would be half an answer; the actor greets again.
+    // There is nothing to welcome the actor with before the first policy; it greets again.
     guard let policy = policies.current else { return [] }
     var effects: [Effect] = []
     for (old, actor) in actors where actor.name == hello.name && old != peer {
       effects += remove(old, "was replaced by incarnation \(hello.incarnation)")
     }
     if actors[peer] == nil {
-      effects.append(.note("actor \(who) joins, \(actors.count + 1) in all"))
+      effects.append(.note("actor \(who) has joined; \(actors.count + 1) actors"))
       actors[peer] = Actor(name: hello.name, incarnation: hello.incarnation, lastHeard: now)
       incarnations[hello.name] = hello.incarnation
     }
@@ -123,16 +123,16 @@ struct LearnerStateMachine {
     return [.send(.work(Work(assignments: assignments)), to: peer)]
   }
 
-  /// Lends out work, as much as the limiter allows.
+  /// Assigns as much work as the limiter allows.
   private mutating func assign(to peer: Peer, capacity: Int, held: [Int], now: Duration) -> [Assignment] {
     let fresh = limiter.insertable(pending: plan.leasedCount, limit: capacity)
     return plan.assign(to: peer, capacity: capacity, held: held, fresh: fresh, now: now)
   }
 
-  /// Gives work to actors that were told to wait.
+  /// Assigns work to actors that wait for it.
   private mutating func offerWork(now: Duration) -> [Effect] {
     var effects: [Effect] = []
-    // In the order of names, so that the same events lead to the same offers.
+    // In the order of names, so that the same events lead to the same assignments.
     for (peer, actor) in actors.filter({ $0.value.waiting > 0 }).sorted(by: { $0.value.name < $1.value.name }) {
       let assignments = assign(to: peer, capacity: actor.waiting, held: actor.held, now: now)
       if assignments.isEmpty { break }
@@ -146,91 +146,95 @@ struct LearnerStateMachine {
     func refusal(_ reason: String) -> Effect {
       .send(.refusal(Refusal(reason: reason, numbers: [group.number])), to: peer)
     }
-    guard group.runID == settings.runID else {
-      return [refusal("group \(group.number): expected run \(settings.runID), found \(group.runID)")]
-    }
-    switch plan.judge(group) {
+    switch judge.verdict(on: group, plan) {
+    case .accepted: return [.store(group, frame: frame, from: peer)]
     case .duplicate: return [.send(.acknowledgement(Acknowledgement(numbers: [group.number])), to: peer)]
-    case .unwanted(let reason): return [.warn("actor \(group.actor): \(reason)"), refusal(reason)]
-    case .wanted: break
+    case .refused(let reason): return [.warn("refused a group of actor \(group.actor): \(reason)"), refusal(reason)]
+    case .incompatible(let reason):
+      // The actor is refused as well; otherwise it would receive the same work again.
+      plan.release(number: group.number)
+      if let actor = actors[peer] { refused["\(actor.name) incarnation \(actor.incarnation)"] = reason }
+      return [refusal(reason)] + remove(peer, "is refused: \(reason)")
+        + [.send(.refusal(Refusal(reason: reason)), to: peer)]
     }
-    guard let reason = isAcceptable(group) else { return [.store(group, frame: frame, from: peer)] }
-    // It would make every group this way: it is sent away, or it would be given the same work for ever.
-    plan.release(number: group.number)
-    if let actor = actors[peer] { refused["\(actor.name) incarnation \(actor.incarnation)"] = reason }
-    return [refusal(reason)] + remove(peer, "is sent away: \(reason)")
-      + [.send(.refusal(Refusal(reason: reason)), to: peer)]
   }
 
   private func answer(_ request: PolicyRequest) -> Message {
     if let chunk = policies.chunk(request, limit: settings.network.policyChunkBytes) { return .policyChunk(chunk) }
-    // Work for a policy that is gone is done; what is left of it in the actor's queue need not be made.
+    // The work for a policy that is gone is done; the actor need not sample what is left of it in its queue.
     let newest = policies.current?.version ?? 0
     return .refusal(
       Refusal(
-        reason: "policy \(request.version) from byte \(request.offset) is not kept any more, the newest is \(newest)",
+        reason: "policy \(request.version) from byte \(request.offset) is no longer kept; the newest is \(newest)",
         numbers: plan.settled(policyVersion: request.version)))
   }
 
   private mutating func remove(_ peer: Peer, _ reason: String) -> [Effect] {
     guard let actor = actors.removeValue(forKey: peer) else { return [] }
     plan.release(peer)
-    return [.note("actor \(actor.name) \(reason), \(actors.count) left")]
+    return [.note("actor \(actor.name) \(reason); \(actors.count) actors left")]
   }
 
-  // MARK: What the caller tells
+  // MARK: Reports of the caller
 
-  /// These groups of a peer are on disk.
+  /// Handles groups of a peer that are on disk now.
   mutating func stored(_ numbers: [Int], from peer: Peer) -> [Effect] {
     for number in numbers where plan.store(number) { limiter.insert() }
     return [.send(.acknowledgement(Acknowledgement(numbers: numbers)), to: peer)]
   }
 
-  /// Training has taken groups, each counted as often as it was taken.
+  /// Counts groups that training takes, each as often as it is taken.
   mutating func sampled(_ count: Int, now: Duration) -> [Effect] {
     limiter.sample(count)
     return offerWork(now: now)
   }
 
-  /// Groups are no longer kept.
+  /// Counts groups that are no longer kept.
   mutating func dropped(_ count: Int) { limiter.delete(count) }
 
-  /// Training waits for an epoch that cannot become complete, since nothing is being made and nothing may be.
+  /// Why training waits for an epoch in vain; nil when it need not be in vain.
+  ///
+  /// Training waits in vain if no event can come that ends the waiting. There are four conditions, all necessary:
+  /// 1. There are rate limits, and a policy is in force. Without limits actors can always insert; without a policy none
+  ///    has started.
+  /// 2. Training cannot take the epoch: it is incomplete, or the limiter allows no sample.
+  /// 3. No group is being sampled by an actor, so no insert is under way.
+  /// 4. No group can be assigned: the limiter allows no insert, or, with a complete epoch, there is no open work.
   func standstill(_ epoch: Int) -> String? {
-    guard let limits = limiter.limits, plan.policyVersion != nil else { return nil }
+    guard let limits = limiter.limits, plan.policyVersion != nil, plan.leasedCount == 0 else { return nil }
+    let insertBlock = limiter.insertBlock()
+    let state: String
     if plan.isComplete(epoch) {
-      guard let block = limiter.sampleBlock(plan.numbers(ofEpoch: epoch).count), plan.leasedCount == 0,
-        limiter.insertBlock() != nil || !plan.hasOpenWork
+      guard let block = limiter.sampleBlock(plan.numbers(ofEpoch: epoch).count), insertBlock != nil || !plan.hasOpenWork
       else { return nil }
-      return "training waits (\(block.rawValue)), and there is nothing left that may be inserted: \(limiter.summary). "
-        + "replay.samplesPerInsert is \(limits.samplesPerInsert); set it to what training uses, or raise "
-        + "replay.errorBuffer"
+      state = "training waits: \(block.text); and no more groups may be inserted"
+    } else {
+      guard let block = insertBlock else { return nil }
+      state = "inserting waits: \(block.text); and training waits for epoch \(epoch)"
     }
-    guard plan.leasedCount == 0, let block = limiter.insertBlock() else { return nil }
-    return "inserting waits (\(block.rawValue)), and training waits for epoch \(epoch): \(limiter.summary). "
-      + "replay.samplesPerInsert is \(limits.samplesPerInsert); set it to what training uses, or raise "
-      + "replay.errorBuffer"
+    return "\(state) (\(limiter.summary)). replay.samplesPerInsert is \(limits.samplesPerInsert); set it to the number of "
+      + "times that training uses a group, or raise replay.errorBuffer"
   }
 
-  /// A policy is in force.
+  /// Puts a policy in force.
   mutating func publish(version: Int, bytes: [UInt8], tensorCount: Int, now: Duration) -> (PolicyNotice, [Effect]) {
     let notice = policies.publish(version: version, bytes: bytes, tensorCount: tensorCount)
     plan.published(version)
     return (notice, offerWork(now: now))
   }
 
-  /// Time has passed: silent actors count as lost, and their work goes to others.
+  /// Removes silent actors, and assigns their work to others.
   mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
     for (peer, actor) in actors where now - actor.lastHeard > .seconds(settings.network.silenceLimit) {
       effects += remove(
-        peer, "has been silent for \(Int((now - actor.lastHeard).components.seconds)) s and counts as lost")
+        peer, "has been silent for \(Int((now - actor.lastHeard).seconds)) s and counts as lost")
     }
     if plan.hasWork(now: now) { effects += offerWork(now: now) }
     return effects
   }
 
-  /// The run is over; whoever asks is told.
+  /// Ends the run; from now on every hello is answered with the reason.
   mutating func finish(_ reason: String) -> [Effect] {
     finished = reason
     defer { actors = [:] }

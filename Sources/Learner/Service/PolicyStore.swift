@@ -1,4 +1,4 @@
-// The policies that actors may still ask for: the newest, and as many older ones as work in flight can name.
+// The policies that actors may request: the newest, and as many older ones as current assignments can name.
 
 internal import Messages
 
@@ -11,17 +11,17 @@ struct PolicyStore {
 
   private var policies: [Int: Policy] = [:]
   private let kept: Int
-  /// The newest policy's notice; none before the first is published.
+  /// The notice of the newest policy; nil before the first one is published.
   private(set) var current: PolicyNotice?
 
-  /// - Parameter kept: how many versions to keep, at least one.
+  /// - Parameter kept: number of versions to keep, at least one.
   init(kept: Int) { self.kept = max(kept, 1) }
 
   /// Makes a policy the newest.
   ///
   /// - Parameters:
   ///   - bytes: a safetensors file.
-  ///   - tensorCount: tensors in it.
+  ///   - tensorCount: number of tensors in it.
   mutating func publish(version: Int, bytes: [UInt8], tensorCount: Int) -> PolicyNotice {
     let notice = PolicyNotice(version: version, bytes: bytes, tensorCount: tensorCount)
     policies[version] = Policy(bytes: bytes, notice: notice)
@@ -30,7 +30,7 @@ struct PolicyStore {
     return notice
   }
 
-  /// The part that was asked for, at most `limit` bytes; nil when the version is gone, or the offset beyond its end.
+  /// The requested part of a policy, at most `limit` bytes; nil when the version is not kept or the offset is too large.
   func chunk(_ request: PolicyRequest, limit: Int) -> PolicyChunk? {
     guard let policy = policies[request.version], request.offset < policy.bytes.count else { return nil }
     let end = request.offset + min(max(request.byteCount, 1), limit, policy.bytes.count - request.offset)

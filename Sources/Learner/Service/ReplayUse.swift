@@ -1,31 +1,29 @@
-// What the replay holds and how it is used, as metrics and the log tell it: who waits, because of which bound, since
-// when.
+// Size and use of the replay for metrics and the log: which side waits, for which bound, and how long.
 
+internal import Basics
 internal import Replay
 internal import Synchronization
 
-/// A replay's state at a moment.
+/// The size of a replay, and the waiting for it.
 struct ReplayUse: Sendable {
-  /// What keeps a side waiting.
+  /// Why a side waits.
   enum Block: Sendable, Equatable {
     case limiter(RateLimiter.Block)
     case fullDisk
 
     var text: String {
       switch self {
-      case .limiter(.minimumSize): "fewer groups are stored than replay.minimumSize"
-      case .limiter(.tooFewInserts): "groups were trained on as often as replay.samplesPerInsert allows"
-      case .limiter(.tooFewSamples): "groups were not yet trained on as often as replay.samplesPerInsert asks"
+      case .limiter(let block): block.text
       case .fullDisk: "the disk is full"
       }
     }
   }
 
-  /// One side's waiting.
+  /// The waiting of one side.
   private struct Waiting {
     var block: Block?
     var since = Duration.zero
-    /// Of waits that are over.
+    /// Duration of the waits that are over.
     var total = Duration.zero
 
     mutating func become(_ new: Block?, now: Duration) -> Bool {
@@ -36,8 +34,7 @@ struct ReplayUse: Sendable {
     }
 
     func seconds(now: Duration) -> Double {
-      let whole = block == nil ? total : total + (now - since)
-      return Double(whole.components.seconds) + Double(whole.components.attoseconds) * 1e-18
+      (block == nil ? total : total + (now - since)).seconds
     }
   }
 
@@ -46,22 +43,22 @@ struct ReplayUse: Sendable {
   private var inserting = Waiting(), sampling = Waiting()
   private var now = Duration.zero
 
-  /// Notes what keeps either side waiting; nil: nothing.
+  /// Records why either side waits; nil when it does not.
   ///
-  /// - Returns: what has changed, for the log.
+  /// - Returns: the changes, for the log.
   mutating func block(insert: Block?, sample: Block?, now: Duration) -> [String] {
     self.now = now
     var changes: [String] = []
     if inserting.become(insert, now: now) {
-      changes.append(insert.map { "inserting waits: \($0.text)" } ?? "inserting goes on")
+      changes.append(insert.map { "inserting waits: \($0.text)" } ?? "inserting continues")
     }
     if sampling.become(sample, now: now) {
-      changes.append(sample.map { "training waits: \($0.text)" } ?? "training goes on")
+      changes.append(sample.map { "training waits: \($0.text)" } ?? "training continues")
     }
     return changes
   }
 
-  /// By name.
+  /// Metrics by name.
   var metrics: [String: Double] {
     [
       "replay/groups": Double(groups), "replay/bytes": Double(bytes), "replay/segments": Double(segments),
@@ -74,11 +71,21 @@ struct ReplayUse: Sendable {
   }
 }
 
-/// Written by the network thread, read by the training thread.
+/// The replay's use; the network thread writes it, the training thread reads it.
 final class SharedReplayUse: Sendable {
   private let value = Mutex(ReplayUse())
 
   func withLock(_ body: (inout sending ReplayUse) -> Void) { value.withLock { body(&$0) } }
   var metrics: [String: Double] { value.withLock { $0.metrics } }
-  var samples: Int { value.withLock { $0.limiter.samples } }
+}
+
+extension RateLimiter.Block {
+  /// The reason for waiting, for the log.
+  var text: String {
+    switch self {
+    case .minimumSize: "fewer groups are stored than replay.minimumSize"
+    case .tooFewInserts: "the stored groups were trained on as often as replay.samplesPerInsert allows"
+    case .tooFewSamples: "the stored groups were not yet trained on as often as replay.samplesPerInsert requires"
+    }
+  }
 }

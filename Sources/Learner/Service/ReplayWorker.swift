@@ -1,6 +1,7 @@
-// The replay on a thread of its own, which waits for the disk while the network thread goes on serving actors. It
-// appends what it is given, in that order, and tells of a group only when it is on disk; several groups share one wait.
+// The replay on a thread of its own, which waits for the disk while the network thread serves actors. It appends groups
+// in the order in which it receives them, and reports a group only when it is on disk. Several groups share one wait.
 
+internal import Durable
 internal import Foundation
 internal import Logging
 internal import Messages
@@ -9,27 +10,25 @@ internal import Threads
 internal import Training
 internal import Transport
 
-/// What the network thread asks of the replay.
+/// A request to the replay thread.
 enum ReplayRequest: Sendable {
-  /// Store a group, which came as this frame, whose checksum was taken then.
+  /// Store a group. The checksum is that of the frame on arrival.
   case insert(TrajectoryGroup, frame: Frame, checksum: UInt32, from: LearnerStateMachine.Peer)
-  /// Give these groups; answered in the order of asking.
+  /// Answer training with these groups.
   case read([Int])
-  /// Keep the groups of this epoch and later ones, whatever the limits say.
+  /// Keep the groups of this epoch and later ones, regardless of the limits.
   case keep(epoch: Int)
 }
 
-/// What the replay tells the network thread.
+/// A report of the replay thread to the network thread.
 struct ReplayEvent: Sendable {
   /// Groups that are on disk now.
   var stored: [(peer: LearnerStateMachine.Peer, number: Int)] = []
-  /// Bytes of inserted frames that are done with, stored or not.
+  /// Bytes of inserted frames that no longer wait, stored or not.
   var settledBytes = 0
-  /// Groups that were asked for.
-  var read: [TrajectoryGroup]?
-  /// Groups the limits made it drop.
+  /// Number of groups that were dropped because of the limits.
   var dropped = 0
-  /// The last group found no room, and was not stored.
+  /// Whether the disk was too full for the last group.
   var isFull = false
   var size: ReplaySize
 }
@@ -44,83 +43,92 @@ struct ReplaySize: Sendable {
   }
 }
 
-/// What was found in the folder.
+/// The groups that the folder held when it was opened.
 struct ReplayContents: Sendable {
   /// Numbers of groups that are not trained on yet.
   let waiting: Set<Int>
-  /// Groups that were ever stored, and those dropped since.
+  /// Number of groups that were ever stored, and of those dropped since.
   let inserted: Int, dropped: Int
-  /// Newest life of each actor whose groups are stored, by name.
+  /// Newest incarnation of each actor whose groups are stored, by name.
   let incarnations: [String: Int]
   let size: ReplaySize
 
-  /// - Throws: `TrainingError` when the replay holds groups of other settings.
-  init(_ store: ReplayStore, _ settings: LearnerSettings) throws {
+  /// - Throws: `TrainingError` when the replay holds groups of another configuration; `ReplayError`; `SystemError`.
+  init(_ store: ReplayStore, _ settings: LearnerSettings, _ judge: GroupJudge) throws {
     let plan = WorkPlan(settings.work)
     let entries = store.entries
-    let waiting = entries.filter { $0.epoch >= settings.firstEpoch }
-    for entry in waiting {
-      guard plan.numbers(ofEpoch: entry.epoch).contains(entry.number), entry.prompt == plan.prompt(of: entry.number),
-        entry.trajectoryCount == settings.work.groupSize
-      else {
-        throw TrainingError(
-          "\(settings.replayFolder.path): group \(entry.number) was made with other prompts, group size, seed or "
-            + "groups per epoch; go on with the run's own configuration, or choose another run folder")
-      }
+    waiting = Set(entries.filter { $0.epoch >= settings.firstEpoch }.map(\.number))
+    for number in waiting.sorted() {
+      try judge.requireTrainable(try store.group(number), plan, in: settings.replayFolder.path)
     }
-    self.waiting = Set(waiting.map(\.number))
     (inserted, dropped) = (store.count + store.droppedCount, store.droppedCount)
     incarnations = Dictionary(entries.map { ($0.actor, $0.incarnation) }, uniquingKeysWith: { max($0, $1) })
     size = ReplaySize(store)
   }
 }
 
-/// The replay's thread, as the network thread sees it.
+/// The handle of the replay thread.
 final class ReplayWorker: Sendable {
   private let service: Service<ReplayContents>
-  private let commands = Mailbox<ReplayRequest>()
+  private let requests = Mailbox<ReplayRequest>()
+  private let answers = Mailbox<[TrajectoryGroup]>()
 
   /// Opens the replay.
   ///
-  /// - Parameter events: is told what was done, and closed when the thread ends, however it ends.
-  /// - Throws: `ReplayError`, or `TrainingError` when the replay holds groups of other settings.
-  init(_ settings: LearnerSettings, events: Mailbox<ReplayEvent>, logger: Logger) throws {
-    let commands = commands
+  /// - Parameter events: receives the reports, and is closed when the thread ends.
+  /// - Throws: `ReplayError`; `SystemError`; `TrainingError` when the replay holds groups of another configuration.
+  init(_ settings: LearnerSettings, _ judge: GroupJudge, events: Mailbox<ReplayEvent>, logger: Logger) throws {
+    let (requests, answers) = (requests, answers)
     service = try Service(name: "replay") { _, _, announce in
-      defer { events.close() }
+      defer {
+        answers.close()
+        events.close()
+      }
       let store = try ReplayStore(
         folder: settings.replayFolder,
         origin: ReplayOrigin(
           runID: settings.runID, modelHash: settings.modelHash, configuration: settings.configurationText),
         settings: settings.replay)
       for damage in store.damage { logger.error("replay: \(damage)") }
-      announce(try ReplayContents(store, settings))
-      var loop = ReplayLoop(store: store, events: events, logger: logger)
-      while let portion = commands.takeAllWaiting() { try loop.carryOut(portion) }
+      announce(try ReplayContents(store, settings, judge))
+      var loop = ReplayLoop(store: store, events: events, answers: answers, logger: logger)
+      while let portion = requests.takeAllWaiting() { try loop.carryOut(portion) }
       try loop.finish()
     }
   }
 
-  /// What was found in the folder.
+  /// The groups that the folder held when it was opened.
   var contents: ReplayContents { service.address }
 
-  func put(_ command: ReplayRequest) { commands.put(command) }
+  func put(_ request: ReplayRequest) { requests.put(request) }
 
-  /// Ends the thread when it has done all that it was asked, and waits for that.
+  /// Reads stored groups, in the order of the numbers. Only the training thread may call it.
   ///
-  /// - Throws: `ReplayError` when the disk failed.
+  /// - Throws: the error that ended the thread, as that of a group that is not kept; `TrainingError` when the replay was
+  ///   closed.
+  func groups(_ numbers: [Int]) throws -> [TrajectoryGroup] {
+    put(.read(numbers))
+    if let groups = answers.take() { return groups }
+    try service.join()
+    throw TrainingError("the replay was closed while training read from it; resume the run")
+  }
+
+  /// Ends the thread when all requests are carried out, and waits for that.
+  ///
+  /// - Throws: the error that ended the thread.
   func finish() throws {
-    commands.close()
+    requests.close()
     try service.join()
   }
 }
 
-/// What the replay's thread does; made and used on that thread.
+/// The loop of the replay thread; created and used on that thread.
 private struct ReplayLoop {
   let store: ReplayStore
   let events: Mailbox<ReplayEvent>
+  let answers: Mailbox<[TrajectoryGroup]>
   let logger: Logger
-  /// Appended, not yet on disk.
+  /// Groups that are appended and not yet on disk.
   private var uncommitted: [(peer: LearnerStateMachine.Peer, number: Int)] = []
   private var unsettledBytes = 0
   private var isFull = false
@@ -129,21 +137,22 @@ private struct ReplayLoop {
   private static let commitGroups = 64
   private static let commitBytes = 4 << 20
 
-  init(store: ReplayStore, events: Mailbox<ReplayEvent>, logger: Logger) {
+  init(
+    store: ReplayStore, events: Mailbox<ReplayEvent>, answers: Mailbox<[TrajectoryGroup]>, logger: Logger
+  ) {
     self.store = store
     self.events = events
+    self.answers = answers
     self.logger = logger
   }
 
-  mutating func carryOut(_ commands: [ReplayRequest]) throws {
-    for command in commands {
-      switch command {
+  mutating func carryOut(_ requests: [ReplayRequest]) throws {
+    for request in requests {
+      switch request {
       case .insert(let group, let frame, let checksum, let peer):
         try append(group, frame, checksum, peer)
         if uncommitted.count >= Self.commitGroups || unsettledBytes >= Self.commitBytes { try commit() }
-      case .read(let numbers):
-        let groups = try numbers.map { try store.group($0) }
-        tell { $0.read = groups }
+      case .read(let numbers): answers.put(try numbers.map { try store.group($0) })
       case .keep(let epoch): store.oldestNeededEpoch = epoch
       }
     }
@@ -155,47 +164,44 @@ private struct ReplayLoop {
   ) throws {
     unsettledBytes += frame.count
     do {
-      // A duplicate within one commit is acknowledged with the first.
+      // A duplicate within one commit is acknowledged together with the first.
       try frame.withUnsafeBytes { _ = try store.append(group, bytes: $0, checksum: checksum) }
       uncommitted.append((peer, group.number))
-      if isFull { logger.info("replay: there is room again") }
+      if isFull { logger.info("replay: the disk has space again; groups are stored") }
       isFull = false
-    } catch let error as ReplayError where error.kind == .full {
-      // Not acknowledged: the actor keeps it and delivers it again.
-      if !isFull { logger.error("\(error)") }
+    } catch where isOutOfSpace(error) {
+      // The group is not acknowledged: the actor keeps it and delivers it again.
+      if !isFull { logger.error("replay: \(error). The actors keep their groups until there is space.") }
       isFull = true
     }
   }
 
-  /// Tells what is on disk; then tidies up, which nobody needs to wait for.
+  /// Commits and reports the appended groups. Sealing follows, because no actor waits for it.
   private mutating func commit() throws {
     guard unsettledBytes > 0 else { return }
     if !uncommitted.isEmpty { try store.commit() }
     let stored = uncommitted, settled = unsettledBytes
     (uncommitted, unsettledBytes) = ([], 0)
-    tell { ($0.stored, $0.settledBytes) = (stored, settled) }
+    report { ($0.stored, $0.settledBytes) = (stored, settled) }
     if stored.isEmpty { return }
     let before = store.droppedCount
-    do {
-      try store.maintain(inBackground: true)
-    } catch let error as ReplayError where error.kind == .full {
-      logger.error("\(error)")
-    }
-    if store.droppedCount > before { tell { $0.dropped = store.droppedCount - before } }
+    try sealing { try store.maintain(inBackground: true) }
+    if store.droppedCount > before { report { $0.dropped = store.droppedCount - before } }
   }
 
-  /// Takes over the segment that is being written, so that the next start need not.
-  func finish() throws {
-    do {
-      try store.finishSealing()
-    } catch let error as ReplayError where error.kind == .full {
-      logger.error("\(error)")
+  /// Adopts the segment that is being written, so that the next start need not seal it again.
+  func finish() throws { try sealing { try store.finishSealing() } }
+
+  /// Seals unless the disk is full: then the groups stay in their journal.
+  private func sealing(_ body: () throws -> Void) throws {
+    do { try body() } catch where isOutOfSpace(error) {
+      logger.error("replay: \(error). The groups stay in their journal until there is space.")
     }
   }
 
-  private func tell(_ what: (inout ReplayEvent) -> Void) {
+  private func report(_ change: (inout ReplayEvent) -> Void) {
     var event = ReplayEvent(isFull: isFull, size: ReplaySize(store))
-    what(&event)
+    change(&event)
     events.put(event)
   }
 }

@@ -1,37 +1,37 @@
-// Which groups are to be made, by whom, and which are there: a pure value without clock or sockets. What a group is
-// follows from its number alone, so that it makes no difference who makes it or how often it was lent out.
+// Which groups are to be sampled, by which actor, and which are stored. A pure value without clock or sockets. A group's
+// prompt and epoch follow from its number alone, so it does not matter which actor samples it or how often it was
+// assigned.
 
 internal import Engine
 package import Messages
 
 /// The assignments of a run.
 package struct WorkPlan: Sendable {
-  /// What there is to do.
+  /// The work of a run.
   package struct Settings: Sendable, Equatable {
     /// Seed of the run's random numbers.
     package var seed: UInt64
-    /// Prompts to train on, each used equally often.
+    /// Prompts to train on; each is used equally often.
     package var prompts: [String]
     /// Groups whose trajectories are trained on together.
     package var groupsPerEpoch: Int
-    /// Trajectories a group.
+    /// Trajectories per group.
     package var groupSize: Int
     /// Epochs in the run.
     package var epochs: Int
-    /// The step up to which an epoch's groups share all states, by epoch; an epoch beyond has the last, and all 0 where
-    /// there is none.
+    /// By epoch, the step up to which a group's trajectories share all states. Later epochs use the last value; an empty
+    /// list means 0.
     package var branchSteps: [Int] = []
-    /// The last clean state alone is scored.
+    /// Whether only the last clean state is scored.
     package var finalScoreOnly = false
-    /// Epochs that may be sampled ahead with an older policy; 0: every epoch waits for its own policy.
+    /// Number of epochs that may be sampled ahead with an older policy; with 0 every epoch waits for its own policy.
     package var maximumStaleness = 0
-    /// Time after which work that was neither delivered nor asked for again goes to others.
+    /// Time after which an assignment that was neither delivered nor renewed goes to another actor.
     package var leaseDuration: Duration = .seconds(120)
 
-    /// Stops the program when there is nothing to do in it.
     package init(seed: UInt64, prompts: [String], groupsPerEpoch: Int, groupSize: Int, epochs: Int) {
       check(
-        !prompts.isEmpty && groupsPerEpoch > 0 && groupSize > 0, "WorkPlan: expected prompts, groups and trajectories")
+        !prompts.isEmpty && groupsPerEpoch > 0 && groupSize > 0, "WorkPlan: expected at least one prompt, group and trajectory")
       self.seed = seed
       self.prompts = prompts
       self.groupsPerEpoch = groupsPerEpoch
@@ -40,18 +40,8 @@ package struct WorkPlan: Sendable {
     }
   }
 
-  /// Who holds a lease: a connection's routing identity.
+  /// The holder of a lease: a connection's routing identity.
   package typealias Holder = [UInt8]
-
-  /// What to do with a delivered group.
-  package enum Verdict: Sendable, Equatable {
-    /// It is to be stored.
-    case wanted
-    /// It is there already; its sender may forget it.
-    case duplicate
-    /// It is to be refused, for this reason.
-    case unwanted(String)
-  }
 
   private struct Lease {
     let holder: Holder
@@ -59,17 +49,17 @@ package struct WorkPlan: Sendable {
   }
 
   private let settings: Settings
-  /// The newest policy; none before the first is published.
+  /// The newest policy; nil before the first one is published.
   package private(set) var policyVersion: Int?
-  /// Numbers of stored groups of epochs that are not trained yet.
+  /// Numbers of stored groups whose epochs are not trained yet.
   private var stored: Set<Int>
-  /// Every open number before this one is stored: a look for work begins here, however large the epoch.
+  /// Every open number before this one is stored, so the search for work begins here.
   private var firstMissing = 0
-  /// How many of an epoch's groups are stored.
+  /// Number of stored groups by epoch.
   private var storedCounts: [Int: Int] = [:]
   private var leases: [Int: Lease] = [:]
 
-  /// - Parameter stored: numbers of groups that are there from before.
+  /// - Parameter stored: numbers of groups that are stored already.
   package init(_ settings: Settings, stored: Set<Int> = []) {
     self.settings = settings
     self.stored = stored
@@ -87,25 +77,25 @@ package struct WorkPlan: Sendable {
     while stored.contains(firstMissing) { firstMissing += 1 }
   }
 
-  /// Open numbers from the first that is not stored.
+  /// The open numbers from the first one that is not stored.
   private var missing: Range<Int> {
     let open = open
     return min(max(open.lowerBound, firstMissing), open.upperBound)..<open.upperBound
   }
 
-  /// Numbers of an epoch's groups.
+  /// The numbers of an epoch's groups.
   package func numbers(ofEpoch epoch: Int) -> Range<Int> {
     epoch * settings.groupsPerEpoch..<(epoch + 1) * settings.groupsPerEpoch
   }
 
-  /// The prompt of a group: the prompts in a random order, then in another, and so on.
+  /// The prompt of a group: all prompts in a random order, then in another one, and so on.
   package func prompt(of number: Int) -> String {
     let count = settings.prompts.count
     var random = RandomStream(seed: settings.seed).fork("prompts", number / count)
     return settings.prompts[random.permutation(count)[number % count]]
   }
 
-  /// Numbers that may be made now.
+  /// The numbers that may be sampled now.
   private var open: Range<Int> {
     guard let policyVersion else { return 0..<0 }
     let end = min(policyVersion + settings.maximumStaleness + 1, settings.epochs)
@@ -113,10 +103,10 @@ package struct WorkPlan: Sendable {
     return numbers(ofEpoch: start).lowerBound..<(end * settings.groupsPerEpoch)
   }
 
-  /// The groups of an epoch are all there.
+  /// Whether all groups of an epoch are stored.
   package func isComplete(_ epoch: Int) -> Bool { storedCounts[epoch, default: 0] == settings.groupsPerEpoch }
 
-  /// A policy is in force: the epochs before `version` are trained.
+  /// Puts a policy in force. The epochs before `version` are trained.
   package mutating func published(_ version: Int) {
     policyVersion = version
     let first = numbers(ofEpoch: version).lowerBound
@@ -125,12 +115,13 @@ package struct WorkPlan: Sendable {
     countStored()
   }
 
-  /// Lends out work, lowest numbers first.
+  /// Assigns work, lowest numbers first.
   ///
   /// - Parameters:
-  ///   - capacity: groups that the holder can take on.
-  ///   - held: numbers that it has, whose leases begin anew. What it was lent and does not have, it gets again.
-  ///   - fresh: at most so many that nobody was lent before.
+  ///   - capacity: number of groups that the holder can take.
+  ///   - held: numbers that the holder has; their leases are renewed. Assignments of the holder that are not in the list
+  ///     got lost, and are sent again.
+  ///   - fresh: the largest number of groups without a lease to assign.
   package mutating func assign(
     to holder: Holder, capacity: Int, held: [Int], fresh: Int = .max, now: Duration
   ) -> [Assignment] {
@@ -164,36 +155,28 @@ package struct WorkPlan: Sendable {
       finalScoreOnly: settings.finalScoreOnly)
   }
 
-  /// Judges a delivered group.
-  package func judge(_ group: TrajectoryGroup) -> Verdict {
-    let number = group.number
-    let epoch = number / settings.groupsPerEpoch
-    // What is before the open numbers was trained, hence stored.
-    if number < open.lowerBound || stored.contains(number) { return .duplicate }
-    guard open.contains(number) else { return .unwanted("group \(number) was not assigned") }
-    let prompt = prompt(of: number)
-    if group.prompt != prompt {
-      return .unwanted(
-        "group \(number): expected prompt \(prompt.debugDescription), found \(group.prompt.debugDescription)")
-    }
-    if group.epoch != epoch { return .unwanted("group \(number): expected epoch \(epoch), found \(group.epoch)") }
-    if group.trajectories.count != settings.groupSize {
-      return .unwanted(
-        "group \(number): expected \(settings.groupSize) trajectories, found \(group.trajectories.count)")
-    }
-    if group.seed != settings.seed {
-      return .unwanted("group \(number): expected run seed \(settings.seed), found \(group.seed)")
-    }
-    let versions = max(0, epoch - settings.maximumStaleness)...epoch
-    guard versions.contains(group.policyVersion) else {
-      return .unwanted("group \(number): expected policy \(versions), found \(group.policyVersion)")
-    }
-    return .wanted
+  /// Whether a group is stored. Groups before the open numbers are trained, hence stored.
+  package func isSettled(_ number: Int) -> Bool { number < open.lowerBound || stored.contains(number) }
+
+  /// Whether a group may be sampled now.
+  package func isOpen(_ number: Int) -> Bool { open.contains(number) }
+
+  /// The versions of the policy that a group of an epoch may be sampled from.
+  package func policyVersions(ofEpoch epoch: Int) -> ClosedRange<Int> {
+    max(0, epoch - settings.maximumStaleness)...epoch
   }
 
-  /// A group is on disk.
+  /// How a group differs from the assignment of its number; nil when it does not.
+  package func difference(of group: TrajectoryGroup) -> String? {
+    let prompt = prompt(of: group.number), epoch = group.number / settings.groupsPerEpoch
+    if group.prompt != prompt { return "expected prompt \(prompt.debugDescription), found \(group.prompt.debugDescription)" }
+    if group.epoch != epoch { return "expected epoch \(epoch), found \(group.epoch)" }
+    return group.seed == settings.seed ? nil : "expected run seed \(settings.seed), found \(group.seed)"
+  }
+
+  /// Records that a group is on disk.
   ///
-  /// - Returns: false when it was before.
+  /// - Returns: false when it was recorded before.
   @discardableResult
   package mutating func store(_ number: Int) -> Bool {
     leases[number] = nil
@@ -203,26 +186,26 @@ package struct WorkPlan: Sendable {
     return true
   }
 
-  /// A holder is gone: what it was lent goes to others at once.
+  /// Ends the leases of a holder that is gone.
   package mutating func release(_ holder: Holder) { leases = leases.filter { $0.value.holder != holder } }
 
-  /// A group could not be taken; it goes to others at once.
+  /// Ends the lease of a group that was refused.
   package mutating func release(number: Int) { leases[number] = nil }
 
-  /// Groups that are being made.
+  /// Number of groups that are being sampled.
   package var leasedCount: Int { leases.count }
 
-  /// There are groups to make that nobody makes.
+  /// Whether a group may be sampled that has no lease.
   package var hasOpenWork: Bool { missing.contains { !stored.contains($0) && leases[$0] == nil } }
 
-  /// There is work for anybody who asks.
+  /// Whether any actor could be given work.
   package func hasWork(now: Duration) -> Bool {
     missing.contains { number in !stored.contains(number) && (leases[number].map { $0.expires <= now } ?? true) }
   }
 
-  /// Numbers that need not be made any more among those sampled from a policy.
+  /// The numbers of stored groups among those that may be sampled from a policy.
   package func settled(policyVersion version: Int) -> [Int] {
     let range = numbers(ofEpoch: version).lowerBound..<numbers(ofEpoch: version + settings.maximumStaleness).upperBound
-    return range.filter { $0 < open.lowerBound || stored.contains($0) }
+    return range.filter { isSettled($0) }
   }
 }

@@ -15,7 +15,6 @@ enum { grain = 8192 };
   F(sqrt, sqrtf(x), 0.5f / y)                                                                                          \
   F(square, x *x, 2.0f * x)                                                                                            \
   F(tanh, 2.0f * sw_sigmoidf(2.0f * x) - 1.0f, 1.0f - y * y)                                                           \
-  F(sigmoid, sw_sigmoidf(x), y *(1.0f - y))                                                                            \
   F(silu, x *sw_sigmoidf(x), sw_sigmoidf(x) * (1.0f + x * (1.0f - sw_sigmoidf(x))))                                    \
   F(gelu, x *sw_normal_cdf(x), sw_normal_cdf(x) + x * sw_normal_pdf(x))                                                \
   F(quick_gelu, x *sw_sigmoidf(1.702f * x),                                                                            \

@@ -1,5 +1,6 @@
 // Prompts come from a list in the configuration, from a file, or from both.
 
+internal import Basics
 internal import Foundation
 
 extension Configuration {
@@ -18,8 +19,7 @@ extension Configuration {
   }
 
   private static func prompts(_ listed: [String], _ file: String, key: String) throws -> [String] {
-    var seen: Set<String> = []
-    let all = (listed + (file.isEmpty ? [] : try readPrompts(file, key: key))).filter { seen.insert($0).inserted }
+    let all = (listed + (file.isEmpty ? [] : try readPrompts(file, key: key))).unique()
     guard !all.isEmpty else {
       throw ConfigurationError(
         "\(key).prompts: expected at least one prompt there or in \(key).promptsFile, found none. List some, or name "

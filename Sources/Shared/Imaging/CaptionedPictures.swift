@@ -1,5 +1,7 @@
 // The data sets of pretraining: numbered pictures, each with a caption.
 
+internal import Basics
+
 /// A data set of captioned pictures; the same number always means the same picture.
 package protocol CaptionedPictures: Sendable {
   /// The number of pictures, at least 1.
@@ -14,8 +16,5 @@ package protocol CaptionedPictures: Sendable {
 
 extension CaptionedPictures {
   /// The distinct captions, in order of their first occurrence.
-  package var captions: [String] {
-    var seen: Set<String> = []
-    return (0..<count).map(caption).filter { seen.insert($0).inserted }
-  }
+  package var captions: [String] { (0..<count).map(caption).unique() }
 }

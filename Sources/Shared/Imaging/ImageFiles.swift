@@ -2,6 +2,7 @@
 // of Pillow with the same quality and the same libjpeg-turbo.
 
 internal import CImaging
+internal import Durable
 package import Foundation
 
 extension Image {
@@ -78,17 +79,10 @@ extension Image {
     return [UInt8](UnsafeBufferPointer(start: bytes, count: count))
   }
 
-  /// Writes a PNG file under a temporary name and renames it.
+  /// Writes a PNG file in one step.
   ///
-  /// - Throws: `ImagingError` with the path when the file cannot be written.
-  package func writePNG(to url: URL) throws {
-    let bytes = try pngBytes()
-    do {
-      try Data(bytes).write(to: url, options: .atomic)
-    } catch {
-      throw ImagingError(url.path, "could not write the picture: \(error.localizedDescription)")
-    }
-  }
+  /// - Throws: `SystemError` when the folder is missing or full.
+  package func writePNG(to url: URL) throws { try Disk.writeWhole(pngBytes(), to: url.path) }
 }
 
 /// Calls a C function that returns 0 or writes a message, and throws the message.

@@ -1,6 +1,8 @@
 // Writing safetensors: the same tensors give the same bytes, whatever the order they were added in; a file appears
 // under its name only when it is complete and on disk.
 
+internal import Basics
+internal import Durable
 package import Engine
 package import Foundation
 
@@ -64,73 +66,40 @@ package struct SafetensorsWriter {
     return bytes
   }
 
-  /// Writes beside `url`, syncs, and renames into place.
+  /// Writes the file in one step.
   ///
-  /// - Throws: `SafetensorsError` naming the file and the system's reason, as a full disk.
-  package func write(to url: URL) throws {
-    let path = url.path, temporary = path + ".partial-\(getpid())"
-    guard let file = fopen(temporary, "wbe") else { throw Self.failure(temporary) }
-    var intact = true
-    emit { part in
-      if part.count > 0 && intact { intact = fwrite(part.baseAddress, 1, part.count, file) == part.count }
-    }
-    intact = intact && fflush(file) == 0 && fsync(fileno(file)) == 0
-    let reason = errno
-    fclose(file)
-    guard intact, rename(temporary, path) == 0 else {
-      let problem = Self.failure(path, intact ? errno : reason)
-      unlink(temporary)
-      throw problem
-    }
-  }
-
-  private static func failure(_ path: String, _ code: Int32 = errno) -> SafetensorsError {
-    SafetensorsError(path, "could not be written: \(String(cString: strerror(code))); free space or check the folder")
-  }
+  /// - Throws: `SystemError`; the target is unchanged then.
+  package func write(to url: URL) throws { try Disk.writeWhole(to: url.path) { try emit($0) } }
 
   /// Widest types first, then by name, as the reference implementation orders them: every tensor is aligned.
-  private func emit(_ sink: (UnsafeRawBufferPointer) -> Void) {
+  private func emit(_ sink: (UnsafeRawBufferPointer) throws -> Void) rethrows {
     let order = items.values.sorted { ($1.type.width, $0.name) < ($0.type.width, $1.name) }
     var entries: [String] = []
     if !metadata.isEmpty {
-      let pairs = metadata.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(quoted($0.value))" }
+      let pairs = metadata.sorted { $0.key < $1.key }.map { "\($0.key.jsonQuoted):\($0.value.jsonQuoted)" }
       entries.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
     }
     var offset = 0
     for item in order {
       let shape = item.shape.map(String.init).joined(separator: ",")
       entries.append(
-        "\(quoted(item.name)):{\"dtype\":\"\(item.type.rawValue)\",\"shape\":[\(shape)],"
+        "\(item.name.jsonQuoted):{\"dtype\":\"\(item.type.rawValue)\",\"shape\":[\(shape)],"
           + "\"data_offsets\":[\(offset),\(offset + item.byteCount)]}")
       offset += item.byteCount
     }
     var header = Array("{\(entries.joined(separator: ","))}".utf8)
     while header.count % 8 != 0 { header.append(UInt8(ascii: " ")) }
-    withUnsafeBytes(of: UInt64(header.count).littleEndian) { sink($0) }
-    header.withUnsafeBytes { sink($0) }
-    for item in order { Self.emit(item.content, sink) }
+    try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try sink($0) }
+    try header.withUnsafeBytes { try sink($0) }
+    for item in order { try Self.emit(item.content, sink) }
   }
 
-  private static func emit(_ content: Content, _ sink: (UnsafeRawBufferPointer) -> Void) {
+  private static func emit(_ content: Content, _ sink: (UnsafeRawBufferPointer) throws -> Void) rethrows {
     switch content {
-    case .floats(let tensor, .float32): tensor.withUnsafeBuffer { sink(UnsafeRawBufferPointer($0)) }
-    case .floats(let tensor, .float16): tensor.withUnsafeBuffer { $0.map { Float16($0) } }.withUnsafeBytes { sink($0) }
-    case .integers(let values): values.map { Int64($0).littleEndian }.withUnsafeBytes { sink($0) }
+    case .floats(let tensor, .float32): try tensor.withUnsafeBuffer { try sink(UnsafeRawBufferPointer($0)) }
+    case .floats(let tensor, .float16):
+      try tensor.withUnsafeBuffer { $0.map { Float16($0) } }.withUnsafeBytes { try sink($0) }
+    case .integers(let values): try values.map { Int64($0).littleEndian }.withUnsafeBytes { try sink($0) }
     }
   }
-}
-
-/// A JSON string.
-private func quoted(_ text: String) -> String {
-  var result = "\""
-  for scalar in text.unicodeScalars {
-    switch scalar {
-    case "\"", "\\": result += "\\\(scalar)"
-    case let control where control.value < 0x20:
-      let digits = String(control.value, radix: 16)
-      result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-    default: result.unicodeScalars.append(scalar)
-    }
-  }
-  return result + "\""
 }

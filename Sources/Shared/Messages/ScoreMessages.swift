@@ -1,6 +1,7 @@
 // Score requests, with a deadline, and replies, with one result per reward. A score that could not be computed is
 // missing, and the result says why.
 
+internal import Basics
 package import Engine
 
 /// 8-bit RGB images, row-major `[count, height, width, 3]`.
@@ -110,11 +111,9 @@ package struct ScoreRequest: Sendable, Equatable {
   /// - Parameter reason: The error of every requested reward.
   package func missing(_ reason: String) -> ScoreReply {
     let values = [Float?](repeating: nil, count: images.count)
-    var seen: Set<String> = []
     return ScoreReply(
       id: id,
-      results: rewards.filter { seen.insert($0).inserted }
-        .map { ScoreResult(reward: $0, version: "", values: values, error: reason) })
+      results: rewards.unique().map { ScoreResult(reward: $0, version: "", values: values, error: reason) })
   }
 }
 

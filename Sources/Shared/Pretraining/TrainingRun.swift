@@ -1,6 +1,7 @@
 // One stage of pretraining: optimiser steps with a schedule, weight averaging, checkpoints and exact resume. Random
 // numbers of a step are keyed by its number, so a run that was cut goes on as if it never had been.
 
+internal import Basics
 internal import Engine
 internal import Foundation
 internal import Layers
@@ -170,9 +171,4 @@ final class TrainingRun {
 /// Why pretraining cannot go on.
 package struct PretrainingError: Error, CustomStringConvertible {
   package let description: String
-}
-
-extension Duration {
-  /// As a number of seconds.
-  package var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -1,6 +1,7 @@
 // The learner's client of reward servers. It requests scores, and their gradients with respect to pixels, from the
 // routers and waits for them. Every call returns by its deadline, with each score or the reason why it is missing.
 
+internal import Basics
 internal import Engine
 package import Messages
 internal import Roles
@@ -155,7 +156,7 @@ package final class ScoreClient {
           + "bytes and do not fit into a message of \(network.maximumMessageBytes) bytes. Raise "
           + "network.maximumMessageBytes for all roles.")
     }
-    return stride(from: 0, to: images.count, by: size).map { $0..<min($0 + size, images.count) }
+    return (0..<images.count).chunks(of: size)
   }
 
   private func carryOut(_ effects: [ScoreExchange.Effect], _ replies: inout [Int: ScoreReply]) throws {

@@ -1,6 +1,6 @@
 // All rewards, by name. The file of a reward declares it; this file only lists the declarations.
 
-package import Foundation
+internal import Foundation
 package import Settings
 
 /// A reward, as its own file declares it.

@@ -24,7 +24,7 @@ package final class Supervisor {
 
   private let descriptions: [ChildDescription]
   private let logs: URL
-  private let events = EventQueue<Event>()
+  private let events = Mailbox<Event>()
   private var children: [String: ChildProcess] = [:]
   private var starts: [String: Int] = [:]
   /// Ends of children that were being stopped.

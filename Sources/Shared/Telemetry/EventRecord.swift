@@ -1,6 +1,9 @@
 // The Event message of TensorBoard (tensorflow/core/util/event.proto) as protobuf bytes in a TFRecord: length, masked
 // CRC-32C of the length, data, masked CRC-32C of the data.
 
+internal import Durable
+
+/// What one event of a TensorBoard file says.
 enum EventContent {
   case version
   case scalar(tag: String, value: Float)
@@ -42,7 +45,13 @@ enum EventRecord {
 
   private static func record(_ data: [UInt8]) -> [UInt8] {
     let length = littleEndian(UInt64(data.count))
-    return length + littleEndian(CRC32C.masked(length)) + data + littleEndian(CRC32C.masked(data))
+    return length + littleEndian(maskedChecksum(length)) + data + littleEndian(maskedChecksum(data))
+  }
+
+  /// TFRecord's mask keeps the checksum good for data that itself holds checksums.
+  private static func maskedChecksum(_ bytes: [UInt8]) -> UInt32 {
+    let sum = CRC32C.checksum(bytes)
+    return (sum >> 15 | sum << 17) &+ 0xA282_EAD8
   }
 }
 

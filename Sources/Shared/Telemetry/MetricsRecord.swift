@@ -1,5 +1,6 @@
 // One line of metrics.jsonl.
 
+internal import Basics
 package import Foundation
 
 /// The metrics of one step of a run.
@@ -30,27 +31,12 @@ package struct MetricsRecord: Sendable, Equatable {
   /// A JSON object with step, time, and the values sorted by name.
   var line: String {
     let numbers = values.sorted { $0.key < $1.key }.map { name, value in
-      "\(MetricsRecord.quoted(name)): \(value.isFinite ? "\(value)" : "null")"
+      "\(name.jsonQuoted): \(value.isFinite ? "\(value)" : "null")"
     }
     return "{" + (["\"step\": \(step)", "\"time\": \(time)"] + numbers).joined(separator: ", ") + "}\n"
   }
 
-  private static func quoted(_ text: String) -> String {
-    var quoted = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": quoted += "\\\""
-      case "\\": quoted += "\\\\"
-      case _ where scalar.value < 32:
-        let digits = String(scalar.value, radix: 16)
-        quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: quoted.unicodeScalars.append(scalar)
-      }
-    }
-    return quoted + "\""
-  }
-
-  /// All records of a metrics.jsonl, in the order of the file. A last line that a crash truncated is left out.
+  /// All records of a metrics.jsonl, in the order of the file; a last line that a crash cut short is left out.
   ///
   /// - Throws: `TelemetryError` when the file cannot be read, or a complete line is not a record.
   package static func read(_ file: URL) throws -> [MetricsRecord] {

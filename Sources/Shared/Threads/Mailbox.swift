@@ -1,15 +1,16 @@
-// How threads hand values to each other: a queue that a blocking thread waits on, and that rings a poller's bell.
+// How threads hand values to each other: a queue that a blocking thread waits on, and that wakes a poller.
 
-internal import Foundation
+internal import Basics
+package import Foundation
 
-/// A queue between threads. Values come out in the order in which they went in.
+/// A queue between threads. Values are taken in the order in which they were put in.
 package final class Mailbox<Element: Sendable>: @unchecked Sendable {  // its state is guarded by the condition
   private let condition = NSCondition()
   private var elements: [Element] = []
   private var isClosed = false
   private let waker: Waker?
 
-  /// - Parameter bell: is rung whenever something was put in, for a receiver that waits in a `Poller`.
+  /// - Parameter waker: woken for every value that is put in, for a receiver that waits in a `Poller`.
   package init(waker: Waker? = nil) { self.waker = waker }
 
   /// Puts a value in; a closed mailbox drops it.
@@ -21,7 +22,7 @@ package final class Mailbox<Element: Sendable>: @unchecked Sendable {  // its st
     waker?.wake()
   }
 
-  /// Takes all that is there, without waiting.
+  /// Takes all values without waiting.
   package func takeAll() -> [Element] {
     condition.lock()
     defer { condition.unlock() }
@@ -29,7 +30,7 @@ package final class Mailbox<Element: Sendable>: @unchecked Sendable {  // its st
     return elements
   }
 
-  /// Blocks until there is a value, and takes all there are; nil once the mailbox is closed and empty.
+  /// Blocks until there is a value, and takes all values; nil when the mailbox is closed and empty.
   package func takeAllWaiting() -> [Element]? {
     condition.lock()
     defer { condition.unlock() }
@@ -39,16 +40,16 @@ package final class Mailbox<Element: Sendable>: @unchecked Sendable {  // its st
     return elements
   }
 
-  /// Blocks until there is a value, and takes it; nil once the mailbox is closed and empty, or after `timeout`.
-  ///
-  /// - Parameter timeout: nil waits for ever.
-  package func take(timeout: Duration? = nil) -> Element? {
-    let end = timeout.map { Date(timeIntervalSinceNow: $0.seconds) }
+  /// Blocks until there is a value, and takes it; nil when the mailbox is closed and empty, or after `timeout`.
+  package func take(timeout: Duration) -> Element? { take(before: Date(timeIntervalSinceNow: timeout.seconds)) }
+
+  /// Blocks until there is a value, and takes it; nil when the mailbox is closed and empty, or at `deadline`.
+  package func take(before deadline: Date? = nil) -> Element? {
     condition.lock()
     defer { condition.unlock() }
     while elements.isEmpty && !isClosed {
-      if let end {
-        if !condition.wait(until: end) { break }
+      if let deadline {
+        if !condition.wait(until: deadline) { break }
       } else {
         condition.wait()
       }
@@ -56,7 +57,7 @@ package final class Mailbox<Element: Sendable>: @unchecked Sendable {  // its st
     return elements.isEmpty ? nil : elements.removeFirst()
   }
 
-  /// Ends the mailbox: what is in it can still be taken, waiting ends.
+  /// Closes the mailbox: its values can still be taken, and waiting ends.
   package func close() {
     condition.lock()
     isClosed = true
@@ -65,24 +66,16 @@ package final class Mailbox<Element: Sendable>: @unchecked Sendable {  // its st
     waker?.wake()
   }
 
-  /// Whether nothing more can be put in.
   package var hasClosed: Bool {
     condition.lock()
     defer { condition.unlock() }
     return isClosed
   }
 
-  /// Values not yet taken.
+  /// Number of values not yet taken.
   package var count: Int {
     condition.lock()
     defer { condition.unlock() }
     return elements.count
-  }
-}
-
-extension Duration {
-  /// As a number of seconds.
-  package var seconds: Double {
-    Double(components.seconds) + Double(components.attoseconds) * 1e-18
   }
 }

@@ -1,8 +1,8 @@
-// One logger for all services, so that every line has the same form.
+// One logger for all services, so that every log line has the same form.
 
 package import Logging
 
-/// A log of a service: one line an event, to standard error, so that standard output stays for results.
+/// The log of a service: one line per event on standard error. Standard output is for results.
 package func serviceLogger(_ label: String) -> Logger {
   Logger(label: label) { StreamLogHandler.standardError(label: $0) }
 }

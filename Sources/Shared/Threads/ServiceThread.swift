@@ -1,20 +1,20 @@
-// A blocking loop has a thread of its own, never one of the cooperative pool's. Its error is not lost: join throws it.
+// A blocking loop runs on a thread of its own, not in the cooperative pool. Its error is not lost: `join` throws it.
 
 internal import Foundation
 
-/// A named thread that runs one throwing body and reports how it ended.
+/// A named thread that runs one body and keeps its error.
 package final class ServiceThread: @unchecked Sendable {  // its state is guarded by the condition
   private let condition = NSCondition()
   private var outcome: Result<Void, any Error>?
   private var waiters: [CheckedContinuation<Void, any Error>] = []
-  /// The thread's name, as `top -H` shows it (its first 15 bytes).
+  /// The thread's name; `top -H` shows its first 15 bytes.
   package let name: String
 
   /// Starts the thread.
   ///
   /// - Parameters:
-  ///   - name: what it does, in a word.
-  ///   - body: runs once; make sockets inside it.
+  ///   - name: one word for the thread's task.
+  ///   - body: runs once. Create sockets inside it.
   package init(name: String, _ body: @escaping @Sendable () throws -> Void) {
     self.name = name
     let thread = Thread { [self] in finish(Result(catching: body)) }

@@ -1,17 +1,14 @@
-// Ending in order: a flag that goes up once.
+// Requests an orderly end: a flag that is set once.
 
 internal import Synchronization
 
-/// Goes up once and stays up. Safe in any thread.
+/// A flag that is set once and stays set. Any thread may use it.
 package final class StopFlag: Sendable {
   private let flag = Atomic(false)
 
-  /// A flag that is down.
   package init() {}
 
-  /// Raises the flag.
   package func set() { flag.store(true, ordering: .releasing) }
 
-  /// Whether it is up.
   package var isSet: Bool { flag.load(ordering: .acquiring) }
 }

@@ -1,5 +1,5 @@
-// SIGINT, SIGTERM and SIGUSR1 as calls. Handlers, not ignored signals: a child inherits what is ignored, and could not
-// be stopped; handlers end at exec, and a signal that came while it was blocked is not lost.
+// Turns SIGINT, SIGTERM and SIGUSR1 into calls. It installs handlers instead of ignoring the signals: a child would
+// inherit ignored signals and could not be stopped, whereas handlers end at exec.
 
 internal import Durable
 internal import Glibc
@@ -8,12 +8,12 @@ internal import Synchronization
 /// Written once before the first handler is set, then only read.
 nonisolated(unsafe) private var signalPipe: Int32 = -1  // a C signal handler can reach nothing but globals
 
-/// Calls a body for every SIGINT, SIGTERM and SIGUSR1 for as long as it is kept. SIGUSR1 only announces a preemption,
-/// as Slurm does; of the two others the second ends the process at once. The end of a supervisor that started this
+/// Calls a body for every SIGINT, SIGTERM and SIGUSR1 as long as the object exists. SIGUSR1 announces a preemption, as
+/// Slurm sends it. A second SIGINT or SIGTERM ends the process at once. The end of the supervisor that started this
 /// process counts as SIGTERM.
 ///
-/// Make it on the thread that starts children, if there are any: they inherit what that thread blocks, and it lets
-/// these three through.
+/// Create it on the thread that starts child processes, if any: children inherit the signals that this thread blocks,
+/// and the initializer unblocks these three.
 package final class TerminationSignals: Sendable {
   private static let numbers = [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGUSR1, "SIGUSR1")]
   private static let listeners = Mutex(Listeners())
@@ -22,13 +22,13 @@ package final class TerminationSignals: Sendable {
   private struct Listeners {
     var bodies: [Int: @Sendable (String) -> Void] = [:]
     var made = 0
-    /// Whether a SIGINT or SIGTERM has been told to one of those who listen.
+    /// Whether a SIGINT or SIGTERM has been passed on.
     var isEnding = false
     var thread: ServiceThread?
   }
 
-  /// - Parameter body: is called on a thread of its own with the signal's name.
-  /// - Throws: `SystemError` when the system has no descriptor left.
+  /// - Parameter body: called with the signal's name on a thread of its own.
+  /// - Throws: `SystemError` when no file descriptor is left.
   package init(_ body: @escaping @Sendable (_ signal: String) -> Void) throws {
     key = try Self.listeners.withLock { listeners in
       if listeners.thread == nil { listeners.thread = try Self.thread() }
@@ -43,7 +43,7 @@ package final class TerminationSignals: Sendable {
       action.__sigaction_handler.sa_handler = { number in
         var byte = UInt8(truncatingIfNeeded: number)
         let saved = errno
-        // A full pipe holds signals enough.
+        // If the pipe is full, it holds enough signals already.
         _ = write(signalPipe, &byte, 1)
         errno = saved
       }
@@ -63,11 +63,11 @@ package final class TerminationSignals: Sendable {
     }
   }
 
-  /// The thread that reads what the handlers write; there is one a process.
+  /// The thread that reads what the handlers write. There is one per process.
   private static func thread() throws -> ServiceThread {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0, ends.allSatisfy({ fcntl($0, F_SETFD, FD_CLOEXEC) == 0 }) else {
-      throw SystemError("no pipe for signals could be opened")
+      throw SystemError("a pipe for signals could not be opened")
     }
     let reading = ends[0]
     signalPipe = ends[1]
@@ -76,12 +76,12 @@ package final class TerminationSignals: Sendable {
       var byte: UInt8 = 0
       while true {
         let count = read(reading, &byte, 1)
-        if count == 1 { tell(Int32(byte)) } else if count == 0 || errno != EINTR { return }
+        if count == 1 { passOn(Int32(byte)) } else if count == 0 || errno != EINTR { return }
       }
     }
   }
 
-  private static func tell(_ number: Int32) {
+  private static func passOn(_ number: Int32) {
     let bodies = listeners.withLock { listeners in
       if number != SIGUSR1 {
         if listeners.isEnding { _exit(128 + number) }

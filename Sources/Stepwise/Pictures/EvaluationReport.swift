@@ -1,5 +1,6 @@
 // The result of an evaluation: means with standard errors, per prompt and over all prompts, and diversity.
 
+import Engine
 import Foundation
 import Telemetry
 
@@ -15,10 +16,9 @@ struct ScoreSummary: Codable, Equatable {
   init?(_ scores: [Double?]) {
     let known = scores.compactMap { $0 }
     guard !known.isEmpty else { return nil }
-    let mean = known.reduce(0, +) / Double(known.count)
-    let squares = known.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    self.mean = mean
-    standardError = known.count > 1 ? (squares / Double(known.count - 1) / Double(known.count)).squareRoot() : nil
+    let moments = Moments(known)
+    mean = moments.mean
+    standardError = known.count > 1 ? moments.standardError : nil
     count = known.count
     missing = scores.count - known.count
   }

@@ -1,6 +1,8 @@
 // The parts of B2-DiffuRL (arXiv 2503.11240) that are arithmetic on numbers: which steps a stage trains, scores
 // normalised over recent stages, and which samples of a branch are kept. Conventions are the published code's.
 
+internal import Engine
+
 /// Backward progressive training: at stage s of S the last `left` + ⌊s (right - left + 1) / S⌋ steps are trained.
 package struct ProgressiveInterval: Sendable, Equatable {
   /// Steps trained at the first stage.

@@ -121,16 +121,3 @@ package struct SelectionTree: Sendable, Equatable {
     return place - capacity
   }
 }
-
-extension SelectionTree: Codable {
-  /// Reads the keys, null where an item is absent.
-  package init(from decoder: any Decoder) throws {
-    for (item, key) in try decoder.singleValueContainer().decode([Double?].self).enumerated() { self[item] = key }
-  }
-
-  /// Writes the keys: everything else follows from them.
-  package func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    try container.encode((0..<capacity).map { self[$0] })
-  }
-}

@@ -1,5 +1,6 @@
 // The order in which an epoch's steps are trained on: pure functions of sizes and a stream.
 
+internal import Basics
 package import Engine
 
 /// One step of one unit's trajectories.
@@ -50,12 +51,5 @@ package func wholeTrajectoryUpdates(
     minibatch > 0 && accumulation > 0, "wholeTrajectoryUpdates: minibatch \(minibatch), accumulation \(accumulation)")
   return random.permutation(units).chunks(of: minibatch).chunks(of: accumulation).map { batches in
     batches.flatMap { batch in steps.map { step in batch.map { UnitStep(unit: $0, step: step) } } }
-  }
-}
-
-extension Array {
-  /// Consecutive parts of `size`; the last may be smaller.
-  func chunks(of size: Int) -> [[Element]] {
-    stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
   }
 }

@@ -22,9 +22,6 @@ package struct PromptStatistics: Codable, Sendable, Equatable {
     self.minimumCount = minimumCount
   }
 
-  /// Number of prompts seen.
-  package var promptCount: Int { rings.count }
-
   /// Appends the returns of a batch, then normalises them:
   ///
   ///     A = (R - mean) / (std + 1e-6)
@@ -78,30 +75,4 @@ package struct PromptStatistics: Codable, Sendable, Equatable {
 package func batchAdvantages(returns: [[Float]]) -> [[Float]] {
   let moments = Moments(returns.flatMap { $0 })
   return returns.map { row in row.map { moments.normalized($0, epsilon: 1e-8) } }
-}
-
-/// Mean and population standard deviation, computed in double precision.
-package struct Moments {
-  package let mean: Double
-  package let std: Double
-  private let count: Int
-
-  package init(_ values: [Float]) {
-    self.count = values.count
-    let count = Double(max(values.count, 1))
-    let mean = values.reduce(0) { $0 + Double($1) } / count
-    self.mean = mean
-    std = (values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count).squareRoot()
-  }
-
-  func normalized(_ value: Float, epsilon: Double) -> Float {
-    Float((Double(value) - mean) / (std + epsilon))
-  }
-
-  /// By the sample standard deviation (n - 1); 0 for a value that is alone.
-  func sampleNormalized(_ value: Float, epsilon: Double) -> Float {
-    guard count > 1 else { return 0 }
-    let ofSample = std * (Double(count) / Double(count - 1)).squareRoot()
-    return Float((Double(value) - mean) / (ofSample + epsilon))
-  }
 }

@@ -1,6 +1,8 @@
 // Rewards of different scales can be added only when each has been brought to the same one: by the mean and deviation
 // of its own latest scores. The windows belong to the run's exact state: they are saved with every checkpoint.
 
+package import Engine
+
 /// The latest scores of every reward.
 package struct RewardNormalization: Codable, Sendable, Equatable {
   /// Scores kept of each reward.

@@ -41,7 +41,7 @@ void sw_batched_gemm(int64_t batch, int transpose_a, int transpose_b, int64_t m,
 
 // Elementwise
 enum {
-  SW_EXP, SW_LOG, SW_SQRT, SW_SQUARE, SW_TANH, SW_SIGMOID, SW_SILU, SW_GELU, SW_QUICK_GELU, SW_RELU, SW_ABS,
+  SW_EXP, SW_LOG, SW_SQRT, SW_SQUARE, SW_TANH, SW_SILU, SW_GELU, SW_QUICK_GELU, SW_RELU, SW_ABS,
   SW_NEGATE, SW_LOG_SIGMOID, SW_UNARY_COUNT
 };
 void sw_unary(int kind, int64_t n, const float *x, float *y);

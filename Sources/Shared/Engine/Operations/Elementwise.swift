@@ -21,8 +21,6 @@ extension Tensor {
   package func sqrt() -> Tensor { unary(Int32(SW_SQRT)) }
   package func squared() -> Tensor { unary(Int32(SW_SQUARE)) }
   package func tanh() -> Tensor { unary(Int32(SW_TANH)) }
-  /// 1 / (1 + e^-x)
-  package func sigmoid() -> Tensor { unary(Int32(SW_SIGMOID)) }
   /// log(1 / (1 + e^-x)) without overflow.
   package func logSigmoid() -> Tensor { unary(Int32(SW_LOG_SIGMOID)) }
   /// x sigmoid(x)

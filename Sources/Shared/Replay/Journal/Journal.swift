@@ -1,24 +1,25 @@
-// The journal's format, as plain bytes: records one after another, each proving its header and its payload by CRC-32C.
-// Reading tells whole records, damage in the middle, and a tail that a crash cut short.
+// The journal's format: records one after another, each with a CRC-32C of its header and of its payload. Reading tells
+// complete records, damage in the middle, and a tail that a crash cut short.
 //
 //     magic "SWJ1"  u32    type u32    length u64    number u64    crc of these 24 bytes u32
 //     payload       length bytes
 //     crc of the payload u32
 
-/// What a record holds.
+internal import Durable
+
 enum JournalRecordType: UInt32 {
   /// An encoded `Message` of a trajectory group; the record's number is the group's.
   case group = 1
-  /// Numbers stored earlier whose groups are no longer kept: ranges of first and last, u64 each. Every journal begins
-  /// with one.
+  /// Numbers of groups that were stored earlier and dropped since, as ranges of first and last number, u64 each. Every
+  /// journal begins with such a record.
   case marks = 2
 }
 
-/// One record and where its payload lies in the file.
+/// One record and its position in the file.
 struct JournalRecord: Equatable {
   let type: JournalRecordType
   let number: Int
-  /// Of the whole record, in the file.
+  /// The bytes of the whole record in the file.
   let range: Range<Int>
 
   static let headerSize = 28
@@ -27,17 +28,17 @@ struct JournalRecord: Equatable {
   /// The bytes of a record.
   static func encode(_ type: JournalRecordType, number: Int, payload: [UInt8]) -> [UInt8] {
     let (header, checksum) = frame(
-      type, number: number, byteCount: payload.count, checksum: payload.withUnsafeBytes { CRC32C.checksum($0) })
+      type, number: number, byteCount: payload.count, checksum: CRC32C.checksum(payload))
     return header + payload + checksum
   }
 
-  /// What stands before and after a record's payload, which is large and need not be copied to be written.
+  /// The bytes before and after a record's payload. The payload is large and is written without a copy.
   static func frame(
     _ type: JournalRecordType, number: Int, byteCount: Int, checksum: UInt32
   ) -> (header: [UInt8], checksum: [UInt8]) {
     var header = Array("SWJ1".utf8)
     header += littleEndian(type.rawValue) + littleEndian(UInt64(byteCount)) + littleEndian(UInt64(number))
-    header += littleEndian(header.withUnsafeBytes { CRC32C.checksum($0) })
+    header += littleEndian(CRC32C.checksum(header))
     return (header, littleEndian(checksum))
   }
 
@@ -46,15 +47,15 @@ struct JournalRecord: Equatable {
   }
 }
 
-/// What a journal's bytes hold.
+/// The records in a journal's bytes.
 struct JournalContent {
   private(set) var records: [JournalRecord] = []
-  /// Parts in the middle that are no valid records.
+  /// Parts in the middle that are not valid records.
   private(set) var damaged: [Range<Int>] = []
-  /// Where the part that a crash cut short begins; the end when there is none.
+  /// The start of the part that a crash cut short; the end of the file when there is none.
   private(set) var end = 0
 
-  /// Reads a whole file. A part that is no valid record is damage when a valid record follows it, else the tail.
+  /// Reads a whole file. A part that is not a valid record is damage if a valid record follows it, else the tail.
   init(_ bytes: UnsafeRawBufferPointer) {
     var offset = 0
     var firstBad: Int?
@@ -73,20 +74,20 @@ struct JournalContent {
   }
 
   private static func nextMagic(after offset: Int, in bytes: UnsafeRawBufferPointer) -> Int? {
-    var place = offset + 1
-    while place + JournalRecord.headerSize <= bytes.count {
-      if bytes[place] == 0x53, bytes[place + 1] == 0x57, bytes[place + 2] == 0x4A, bytes[place + 3] == 0x31 {
-        return place
+    var start = offset + 1
+    while start + JournalRecord.headerSize <= bytes.count {
+      if bytes[start] == 0x53, bytes[start + 1] == 0x57, bytes[start + 2] == 0x4A, bytes[start + 3] == 0x31 {
+        return start
       }
-      place += 1
+      start += 1
     }
     return nil
   }
 
-  /// The record that begins here, if header and payload prove to be whole.
+  /// The record that begins here; nil if its header or payload is not intact.
   private static func record(at offset: Int, in bytes: UnsafeRawBufferPointer) -> JournalRecord? {
-    func number<Number: FixedWidthInteger>(_ place: Int) -> Number {
-      Number(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + place, as: Number.self))
+    func number<Number: FixedWidthInteger>(_ position: Int) -> Number {
+      Number(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + position, as: Number.self))
     }
     let available = bytes.count - offset
     guard available >= JournalRecord.headerSize + 4 else { return nil }
@@ -105,7 +106,7 @@ struct JournalContent {
   }
 }
 
-/// A set of numbers kept as ranges: groups are numbered consecutively, so there are few.
+/// A set of numbers kept as ranges. Groups are numbered consecutively, so there are few ranges.
 struct NumberSet: Equatable {
   private(set) var ranges: [ClosedRange<Int>] = []
 
@@ -135,7 +136,7 @@ struct NumberSet: Equatable {
 
   init() {}
 
-  /// nil when the bytes are no ranges.
+  /// Nil when the bytes are not ranges.
   init?(encoded bytes: [UInt8]) {
     guard bytes.count % 16 == 0 else { return nil }
     let numbers = bytes.withUnsafeBytes { buffer in
@@ -151,7 +152,7 @@ struct NumberSet: Equatable {
 }
 
 extension Array {
-  /// Index of the first element for which the condition holds, when it holds for all after that too.
+  /// Index of the first element that meets the condition; all elements after it must meet it too.
   fileprivate func partitioningIndex(where condition: (Element) -> Bool) -> Int {
     var low = 0
     var high = count

@@ -1,15 +1,12 @@
-// The calls of HDF5 that segments need. Datasets are chunked and carry Fletcher-32 checksums, but for the states, which
-// are read and written past the library; metadata carries its own (the format of HDF5 1.10), so damage is found when it
-// is read. The library is entered by one thread at a time.
+// The calls of HDF5 that segments need. Datasets are chunked and carry Fletcher-32 checksums, except the states, which
+// are read and written without the library. Metadata carries its own checksums (the format of HDF5 1.10), so damage is
+// found when it is read. One thread at a time enters the library.
 
 internal import CHDF5
+internal import Durable
 internal import Synchronization
 
-#if canImport(Glibc)
-  internal import Glibc
-#endif
-
-/// Keeps the library to one thread at a time, however it was built.
+/// Admits one thread at a time to the library, even if it was built without thread safety.
 enum HDF5 {
   private static let entry = Mutex(())
 
@@ -21,7 +18,7 @@ enum HDF5 {
   }
 }
 
-/// An element type in a file, the same in memory on little-endian machines.
+/// An element type in a file; on little-endian machines it is the same in memory.
 protocol HDF5Element: BitwiseCopyable {
   static var type: hid_t { get }
   static var zero: Self { get }
@@ -33,16 +30,17 @@ extension UInt32: HDF5Element { static var type: hid_t { sw_hdf5_uint32() } }
 extension UInt64: HDF5Element { static var type: hid_t { sw_hdf5_uint64() } }
 extension UInt8: HDF5Element { static var type: hid_t { sw_hdf5_uint8() } }
 
-/// An HDF5 file being written or read; closed when it goes. Use it within `HDF5.exclusively`.
+/// An HDF5 file that is written or read. It is closed when its owner ends. Use it within `HDF5.exclusively`.
 ///
-/// Identifiers of other objects never leave a function without a `defer` that closes them.
+/// The library returns identifiers (`hid_t`) of 0 or more, and negative numbers for errors; 0 as an argument means the
+/// default (`H5P_DEFAULT`, `H5S_ALL`). Every identifier is closed in a `defer` next to the call that opened it.
 struct HDF5File: ~Copyable {
   let path: String
   let file: hid_t
-  /// Size when it was opened; 0 for a new one.
+  /// Size of the file when it was opened; 0 for a new file.
   private let byteCount: Int
 
-  /// Makes a new file; one of this name is replaced.
+  /// Creates a file; an existing one is replaced.
   init(creating path: String) throws {
     let access = try Self.access(path)
     defer { H5Pclose(access) }
@@ -54,7 +52,7 @@ struct HDF5File: ~Copyable {
 
   /// Opens a file for reading.
   init(opening path: String) throws {
-    let size = try OpenFile(path, O_RDONLY).byteCount()
+    let size = try OpenFile(path, .reading).byteCount()
     let access = try Self.access(path)
     defer { H5Pclose(access) }
     file = try Self.check(H5Fopen(path, Self.readOnly, access), path, "open the file")
@@ -64,18 +62,23 @@ struct HDF5File: ~Copyable {
 
   deinit { H5Fclose(file) }
 
-  /// How files are opened, to be closed: without HDF5's own locks, which some cluster file systems do not have, and
-  /// which a process that was started meanwhile would hold on to. The replay's `lock` keeps writers apart.
+  /// The access properties for opening a file, which the caller closes. HDF5's own locks are off: some cluster file
+  /// systems have none, and a child process that starts in the meantime would keep them. The replay has its own lock.
   private static func access(_ path: String) throws -> hid_t {
     let access = try check(H5Pcreate(sw_hdf5_file_access()), path, "prepare a file")
-    try check(H5Pset_file_locking(access, false, true), path, "leave locks out")
+    try check(H5Pset_file_locking(access, false, true), path, "turn off locks")
     return access
   }
 
-  /// H5F_ACC_TRUNC and H5F_ACC_RDONLY, whose macros Swift cannot see.
+  /// `H5F_ACC_TRUNC` (0x0002) and `H5F_ACC_RDONLY` (0x0000) of H5Fpublic.h. They are macros with a side effect
+  /// (`H5CHECK`), which Swift does not import.
   private static let truncate: UInt32 = 2
   private static let readOnly: UInt32 = 0
 
+  /// Passes on the result of a call of the library.
+  ///
+  /// - Throws: `ReplayError` of kind `.damaged` when it is negative. The library reports a full disk in the same way,
+  ///   only in words; `SegmentWriter` finds out.
   @discardableResult
   static func check<Code: SignedInteger>(_ code: Code, _ path: String, _ action: String) throws -> Code {
     if code >= 0 { return code }
@@ -91,9 +94,9 @@ struct HDF5File: ~Copyable {
 
   // MARK: Datasets
 
-  /// Makes a dataset of fixed size, in chunks with checksums, whose identifier the caller closes.
+  /// Creates a dataset of fixed size in chunks with checksums. The caller closes the identifier.
   ///
-  /// - Parameter chunk: rows a chunk.
+  /// - Parameter chunk: rows per chunk.
   func create(_ name: String, _ type: hid_t, _ shape: [Int], chunk: Int) throws -> hid_t {
     try create(name, type, shape) { layout in
       if shape.contains(0) { return }
@@ -113,7 +116,7 @@ struct HDF5File: ~Copyable {
     return try Self.check(H5Dcreate2(file, name, type, space, 0, layout, 0), path, "create \(name)")
   }
 
-  /// Makes a dataset of floats in one piece and leaves its values to be written into the file, at `place`.
+  /// Creates a contiguous dataset of floats. Its values are written into the file later, at `position`.
   func reserve(_ name: String, _ shape: [Int]) throws {
     let dataset = try create(name, Float.type, shape) { layout in
       try Self.check(H5Pset_layout(layout, H5D_CONTIGUOUS), path, "lay out \(name)")
@@ -123,24 +126,24 @@ struct HDF5File: ~Copyable {
     H5Dclose(dataset)
   }
 
-  /// Where the floats of a dataset in one piece begin in the file, and its extents; all of it lies within the file.
-  func place(_ name: String) throws -> (offset: Int, shape: [Int]) {
+  /// The byte offset of a contiguous dataset of floats, and its shape. The whole dataset lies within the file.
+  func position(_ name: String) throws -> (offset: Int, shape: [Int]) {
     let dataset = try open(name)
     defer { H5Dclose(dataset) }
     let type = try Self.check(H5Dget_type(dataset), path, "read \(name)")
     defer { H5Tclose(type) }
     let shape = try shape(dataset, name)
-    // At most the file's.
+    // At most `byteCount`, as checkedCount makes sure.
     let size = try checkedCount(shape, MemoryLayout<Float>.size, name) * MemoryLayout<Float>.size
     let offset = H5Dget_offset(dataset)
     guard H5Tequal(type, Float.type) > 0, offset <= UInt64(byteCount - size) else {
       throw ReplayError(
-        .damaged, path: path, "expected \(size) bytes of little-endian float32 in one piece in \(name), found others")
+        .damaged, path: path, "\(name): expected \(size) contiguous bytes of little-endian float32, found another layout")
     }
     return (Int(offset), shape)
   }
 
-  /// Writes a dataset at once.
+  /// Writes a whole dataset.
   func write<Element: HDF5Element>(_ name: String, _ values: [Element], shape: [Int]? = nil) throws {
     let dataset = try create(name, Element.type, shape ?? [values.count], chunk: 1 << 14)
     defer { H5Dclose(dataset) }
@@ -150,7 +153,7 @@ struct HDF5File: ~Copyable {
     }
   }
 
-  /// A dataset's identifier, which the caller closes.
+  /// Opens a dataset. The caller closes the identifier.
   func open(_ name: String) throws -> hid_t {
     try Self.check(H5Dopen2(file, name, 0), path, "open \(name)")
   }
@@ -179,7 +182,7 @@ struct HDF5File: ~Copyable {
     return values
   }
 
-  /// The number of elements, refused before memory is reserved when a file of this size cannot hold it.
+  /// The number of elements of a shape. A number that the file is too small for is refused before memory is reserved.
   func checkedCount(_ shape: [Int], _ elementSize: Int, _ name: String) throws -> Int {
     var count = 1
     for extent in shape {
@@ -193,6 +196,6 @@ struct HDF5File: ~Copyable {
     return count
   }
 
-  /// Writes out what the library holds. The file is on disk only after fsync.
+  /// Hands everything that the library has buffered to the system. The file is on disk only after fsync.
   func flush() throws { try Self.check(H5Fflush(file, H5F_SCOPE_GLOBAL), path, "flush") }
 }

@@ -1,9 +1,9 @@
-// Text in HDF5: datasets of UTF-8 with a fixed number of bytes each, and the attributes of the file.
+// Text in HDF5: datasets of UTF-8 strings of a fixed number of bytes, and the attributes of the file.
 
 internal import CHDF5
 
 extension HDF5File {
-  /// Writes a dataset of texts, each padded with zeros to the longest.
+  /// Writes a dataset of strings, padded with zeros to the length of the longest.
   func write(_ name: String, _ texts: [String]) throws {
     let (bytes, size) = Self.padded(texts)
     let type = try Self.check(sw_hdf5_make_text_type(size), path, "prepare text")
@@ -63,7 +63,7 @@ extension HDF5File {
     return Self.text(bytes[...])
   }
 
-  /// An attribute, which must hold one value; the caller closes it.
+  /// Opens an attribute, which must hold one value. The caller closes the identifier.
   private func openAttribute(_ name: String) throws -> hid_t {
     let attribute = try Self.check(H5Aopen(file, name, 0), path, "open attribute \(name)")
     let space = H5Aget_space(attribute)
@@ -71,16 +71,16 @@ extension HDF5File {
     let count = space < 0 ? -1 : H5Sget_simple_extent_npoints(space)
     guard count == 1 else {
       H5Aclose(attribute)
-      throw ReplayError(.damaged, path: path, "expected one value in attribute \(name), found \(count)")
+      throw ReplayError(.damaged, path: path, "attribute \(name): expected one value, found \(count)")
     }
     return attribute
   }
 
-  /// Bytes of a text type, which must be of fixed length.
+  /// The number of bytes of a string type, which must have a fixed length.
   private func textSize(_ type: hid_t, _ name: String) throws -> Int {
     let size = H5Tget_size(type)
     guard H5Tget_class(type) == H5T_STRING, H5Tis_variable_str(type) == 0, size > 0, size <= 1 << 28 else {
-      throw ReplayError(.damaged, path: path, "expected text of fixed length in \(name), found another type")
+      throw ReplayError(.damaged, path: path, "\(name): expected strings of a fixed length, found another type")
     }
     return size
   }

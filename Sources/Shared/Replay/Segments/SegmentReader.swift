@@ -1,20 +1,15 @@
-// Reads a sealed segment: what it holds at once, its groups on demand. Every row is checked to fit the others, so a
-// damaged file gives an error that names it, never a group that was not sealed.
+// Reads a sealed segment: everything but the states when it is opened, the states on demand. The rows are checked
+// against each other, so a damaged file gives an error with its path, never a group that was not sealed.
 
+internal import Durable
 internal import Engine
 package import Messages
 
-#if canImport(Glibc)
-  internal import Glibc
-#endif
-
 /// A sealed segment. Any thread may read it.
 package struct SegmentReader: Sendable {
-  /// The file.
   package let path: String
-  /// Whose trajectories it holds.
   package let origin: ReplayOrigin
-  /// What it holds, in the order of its rows.
+  /// The groups in the order of their rows.
   package let entries: [ReplayEntry]
   /// Shape of every trajectory's states, `[N + 1, C, H, W]`.
   package var stateShape: [Int] { columns.states.rowShape }
@@ -22,7 +17,7 @@ package struct SegmentReader: Sendable {
 
   /// Opens a segment and reads everything but the states.
   ///
-  /// - Throws: `ReplayError` when it is missing, damaged, or of another schema version.
+  /// - Throws: `ReplayError` when it is damaged or of another schema version; `SystemError`.
   package init(_ path: String) throws {
     self.path = path
     (origin, columns) = try HDF5.exclusively {
@@ -31,7 +26,7 @@ package struct SegmentReader: Sendable {
       guard version == SegmentSchema.version else {
         throw ReplayError(
           .foreign, path: path,
-          "expected schema version \(SegmentSchema.version), found \(version); read it with the release that wrote it")
+          "expected schema version \(SegmentSchema.version), found \(version); read the file with the release that wrote it")
       }
       let origin = ReplayOrigin(
         runID: try file.readTextAttribute(SegmentSchema.runID),
@@ -45,40 +40,40 @@ package struct SegmentReader: Sendable {
 
   /// Reads one group by its row.
   ///
-  /// - Throws: `ReplayError` when the file is damaged.
+  /// - Throws: `ReplayError` when the file is damaged; `SystemError`.
   package func group(_ row: Int) throws -> TrajectoryGroup {
-    let file = try OpenFile(path, O_RDONLY)
+    let file = try OpenFile(path, .reading)
     let states = try columns.trajectories(row).map {
       (try read(columns.states, $0, from: file), try read(columns.cleanStates, $0, from: file))
     }
     return columns.group(row, runID: origin.runID, states)
   }
 
-  /// A trajectory's states, read past HDF5: they lie in one piece, and their checksum proves them.
+  /// A trajectory's states, read without HDF5: they are contiguous and have a checksum.
   private func read(_ dataset: StateDataset, _ trajectory: Int, from file: borrowing OpenFile) throws -> Tensor {
     try Tensor(shape: dataset.rowShape) { values in
       let bytes = UnsafeMutableRawBufferPointer(values)
-      try file.read(into: bytes, at: dataset.offset(of: trajectory))
+      try file.readWhole(into: bytes, at: dataset.offset(of: trajectory))
       guard CRC32C.checksum(UnsafeRawBufferPointer(bytes)) == dataset.checksums[trajectory] else {
         throw ReplayError(
-          .damaged, path: path, "the checksum of row \(trajectory) of \(dataset.name) does not fit its values")
+          .damaged, path: path, "the checksum of row \(trajectory) of \(dataset.name) does not match its values")
       }
     }
   }
 
-  /// Writes the states of a group's trajectories to where this segment has them.
+  /// Writes the states of a group's trajectories at their positions in this segment.
   func writeStates(of group: TrajectoryGroup, _ row: Int, to file: borrowing OpenFile) throws {
-    for (place, trajectory) in zip(columns.trajectories(row), group.trajectories) {
+    for (number, trajectory) in zip(columns.trajectories(row), group.trajectories) {
       for (dataset, tensor) in [(columns.states, trajectory.states), (columns.cleanStates, trajectory.cleanStates)] {
         try tensor.withUnsafeBuffer {
-          try file.write(UnsafeRawBufferPointer($0), at: dataset.offset(of: place))
+          try file.write(UnsafeRawBufferPointer($0), at: dataset.offset(of: number))
         }
       }
     }
   }
 }
 
-/// Everything in a segment but the states, checked to fit together.
+/// Everything in a segment but the states, with checked sizes.
 private struct Columns: Sendable {
   let number: [Int64], epoch: [Int64], policyVersion: [Int64], incarnation: [Int64], prompt: [String], actor: [String]
   let seed: [UInt64], timesteps: [Int32], eta: [Float], guidanceScale: [Float], byteCount: [Int64]
@@ -134,11 +129,11 @@ private struct Columns: Sendable {
       anchorStep.allSatisfy({ $0 >= 0 && $0 < steps })
     else {
       throw ReplayError(
-        .damaged, path: file.path, "its datasets do not fit together, expected the sizes of one segment")
+        .damaged, path: file.path, "the sizes of its datasets do not match")
     }
   }
 
-  /// These starts divide `count` rows below into `rows` parts.
+  /// Whether these starts divide `count` rows of the next level into `rows` parts.
   private static func divides(_ starts: [Int64], rows: Int, into count: Int) -> Bool {
     starts.count == rows + 1 && starts.first == 0 && starts.last == Int64(count)
       && zip(starts, starts.dropFirst()).allSatisfy { $0 <= $1 }
@@ -160,7 +155,7 @@ private struct Columns: Sendable {
       isScored: trajectories(row).allSatisfy { isScored[$0] != 0 }, scores: trajectories(row).map { scores($0) })
   }
 
-  /// The group of a row, with the states and clean states of its trajectories.
+  /// - Parameter states: the states and clean states of each trajectory of the row.
   func group(_ row: Int, runID: String, _ states: [(Tensor, Tensor)]) -> TrajectoryGroup {
     let trajectories = zip(trajectories(row), states).map { trajectory, states in
       let steps = trajectory * stepCount..<(trajectory + 1) * stepCount
@@ -178,21 +173,21 @@ private struct Columns: Sendable {
   }
 }
 
-/// States of all trajectories, one after another in the file, with a checksum each.
+/// The states of all trajectories, one after another in the file, with a checksum each.
 private struct StateDataset: Sendable {
   let name: String
-  /// Of one trajectory.
+  /// Shape of one trajectory's states.
   let rowShape: [Int]
   let checksums: [UInt32]
   private let start: Int
 
-  /// - Throws: `ReplayError` when they do not lie within the file, or not as many as there are checksums.
+  /// - Throws: `ReplayError` when the states lie outside the file, or their number is not that of the checksums.
   init(_ name: String, _ checksum: String, _ file: borrowing HDF5File) throws {
-    let (offset, shape) = try file.place(name)
+    let (offset, shape) = try file.position(name)
     checksums = try file.read(checksum)
     guard shape.first == checksums.count else {
       throw ReplayError(
-        .damaged, path: file.path, "expected \(checksums.count) rows in \(name), found shape \(shape)")
+        .damaged, path: file.path, "\(name): expected \(checksums.count) rows, found shape \(shape)")
     }
     self.name = name
     rowShape = Array(shape.dropFirst())

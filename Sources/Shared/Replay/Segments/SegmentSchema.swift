@@ -1,8 +1,8 @@
-// What a sealed segment is called inside, once for writing and reading; docs/replay-format.md explains it to others.
+// The names inside a sealed segment, for writing and reading. docs/replay-format.md describes the format.
 
 /// Names of a segment's datasets and attributes.
 enum SegmentSchema {
-  /// Raised when a reader of the last version could misunderstand a file.
+  /// Raised when a reader of the previous version could misread a file.
   static let version = 2
 
   static let schemaVersion = "schema_version"
@@ -11,7 +11,7 @@ enum SegmentSchema {
   static let configuration = "configuration"
   static let createdBy = "created_by"
 
-  /// One row a group.
+  /// One row per group.
   enum Group {
     static let number = "groups/number"
     static let epoch = "groups/epoch"
@@ -24,26 +24,26 @@ enum SegmentSchema {
     static let eta = "groups/eta"
     static let guidanceScale = "groups/guidance_scale"
     static let byteCount = "groups/byte_count"
-    /// Row of the group's first trajectory; one more at the end.
+    /// Row of the group's first trajectory, plus the number of all trajectories at the end.
     static let firstTrajectory = "groups/first_trajectory"
   }
 
-  /// One row a trajectory.
+  /// One row per trajectory.
   enum Trajectory {
     static let states = "trajectories/states"
     static let cleanStates = "trajectories/clean_states"
-    /// CRC-32C of the trajectory's states as they lie in the file.
+    /// CRC-32C of the bytes of the trajectory's states.
     static let statesChecksum = "trajectories/states_crc32c"
     static let cleanStatesChecksum = "trajectories/clean_states_crc32c"
     static let logProbabilities = "trajectories/log_probabilities"
     static let denseRewards = "trajectories/dense_rewards"
     static let isScored = "trajectories/is_scored"
     static let anchorStep = "trajectories/anchor_step"
-    /// Row of the trajectory's first score; one more at the end.
+    /// Row of the trajectory's first score, plus the number of all scores at the end.
     static let firstScore = "trajectories/first_score"
   }
 
-  /// One row a score.
+  /// One row per score.
   enum Score {
     static let step = "scores/step"
     static let reward = "scores/reward"
@@ -52,16 +52,14 @@ enum SegmentSchema {
   }
 }
 
-/// Whose trajectories a replay holds; kept in every segment.
+/// The run and model that a replay's trajectories belong to; stored in every segment.
 package struct ReplayOrigin: Sendable, Equatable {
-  /// The run that they were made for.
   package let runID: String
-  /// Digest of the model folder that made them.
+  /// Fingerprint of the model.
   package let modelHash: String
-  /// The run's complete configuration, YAML.
+  /// The run's complete configuration as YAML.
   package let configuration: String
 
-  /// An origin; the configuration is YAML.
   package init(runID: String, modelHash: String, configuration: String) {
     self.runID = runID
     self.modelHash = modelHash

@@ -1,31 +1,27 @@
-// Seals trajectory groups into an HDF5 file that is written beside, read back and compared, put on disk, and only then
-// given its name: a file of that name is whole.
+// Seals trajectory groups into an HDF5 file. The file is written under a temporary name, read back, compared and synced
+// before it gets its name, so a file of that name is complete.
 
+internal import Durable
 internal import Engine
-internal import Foundation
+internal import Glibc
 internal import Messages
 
-#if canImport(Glibc)
-  internal import Glibc
-#endif
-
-/// Makes segments.
 enum SegmentWriter {
   /// Writes groups, which all have states of one shape, in the given order.
   ///
   /// - Parameters:
   ///   - path: the segment's final name.
-  ///   - count: how many groups; at least one.
-  ///   - group: gives a group and the size of its encoded message; called twice an index, so that memory holds one
-  ///     group at a time.
-  /// - Throws: `ReplayError`; nothing of that name is left then.
+  ///   - count: number of groups; at least one.
+  ///   - group: returns a group and the size of its encoded message. It is called twice per index, so that memory holds
+  ///     one group at a time.
+  /// - Throws: `ReplayError` or `SystemError`; no segment is left then.
   static func seal(
     _ path: String, origin: ReplayOrigin, count: Int,
     group: (Int) throws -> (group: TrajectoryGroup, byteCount: Int)
   ) throws {
-    let partial = path + ".partial"
+    let partial = Disk.partial(path)
     do {
-      _ = try Disk.call("hdf5", partial) { 0 }
+      try FileCall.hdf5.on(partial) { 0 }
       var columns = SegmentColumns()
       for row in 0..<count {
         let (group, byteCount) = try group(row)
@@ -33,24 +29,26 @@ enum SegmentWriter {
       }
       try HDF5.exclusively { try write(columns, origin, partial) }
       try writeStates(partial, count) { try group($0).group }
+      try Disk.rename(partial, to: path)
     } catch {
-      Disk.discard(partial)
-      throw fullDiskOr(error, partial)
+      defer { Disk.discard(partial) }
+      if error is ReplayError { try requireSpace(partial) }
+      throw error
     }
-    try Disk.rename(partial, to: path)
   }
 
-  /// HDF5 tells of a full disk only in words.
-  private static func fullDiskOr(_ error: any Error, _ path: String) -> any Error {
-    guard let replayError = error as? ReplayError, replayError.kind == .damaged else { return error }
-    let isFull = replayError.problem.contains("No space left") || replayError.problem.contains("quota")
-    let folder = (path as NSString).deletingLastPathComponent
-    let free = (try? FileManager.default.attributesOfFileSystem(forPath: folder))?[.systemFreeSize] as? Int
-    guard isFull || free.map({ $0 < 1 << 20 }) == true else { return error }
-    return ReplayError(.full, path: path, "no room to seal a segment; free some, the intake goes on by itself")
+  /// Finds out whether the library failed because the disk is full. It reports the reason only in words, so this appends
+  /// to the file that it failed to write: on a full disk or quota the system refuses that too, and says so by errno.
+  ///
+  /// - Throws: `SystemError` when the file cannot grow.
+  private static func requireSpace(_ path: String) throws {
+    let file = try OpenFile(path, .creating)
+    // HDF5 writes the metadata of a segment in pieces of less than a mebibyte.
+    try file.write([UInt8](repeating: 0, count: 1 << 20), at: file.byteCount())
+    try file.synchronize()
   }
 
-  /// Everything but the states, for which room is left.
+  /// Writes everything but the states, and leaves space for them.
   private static func write(_ columns: SegmentColumns, _ origin: ReplayOrigin, _ path: String) throws {
     let file = try HDF5File(creating: path)
     try file.writeAttribute(SegmentSchema.schemaVersion, SegmentSchema.version)
@@ -63,26 +61,26 @@ enum SegmentWriter {
     try file.flush()
   }
 
-  /// Fills in the states, reads every group back, compares all its fields to the bit, and puts the file on disk.
+  /// Writes the states, reads every group back, compares it bit by bit, and syncs the file to disk.
   private static func writeStates(_ path: String, _ count: Int, _ group: (Int) throws -> TrajectoryGroup) throws {
     let segment = try SegmentReader(path)
     guard segment.entries.count == count else {
-      throw ReplayError(.damaged, path: path, "expected \(count) groups after sealing, found \(segment.entries.count)")
+      throw ReplayError(.damaged, path: path, "expected \(count) groups after writing, found \(segment.entries.count)")
     }
-    let file = try OpenFile(path, O_WRONLY)
+    let file = try OpenFile(path, .updating)
     for row in 0..<count {
       let group = try group(row)
       try segment.writeStates(of: group, row, to: file)
       let written = Message.group(group).encode(), read = Message.group(try segment.group(row)).encode()
       guard read.count == written.count, memcmp(read, written, read.count) == 0 else {
-        throw ReplayError(.damaged, path: path, "group \(group.number) is not what was written")
+        throw ReplayError(.damaged, path: path, "group \(group.number) differs from the group that was written")
       }
     }
-    try file.synchronizeAll()
+    try file.synchronize()
   }
 }
 
-/// The columns of a segment, and of the states, which are too large to gather, their checksums.
+/// The columns of a segment. The states are too large to be collected; of them it has the checksums.
 private struct SegmentColumns {
   private var number: [Int64] = [], epoch: [Int64] = [], policyVersion: [Int64] = [], incarnation: [Int64] = []
   private var prompt: [String] = [], actor: [String] = [], seed: [UInt64] = [], timesteps: [Int32] = []

@@ -1,10 +1,10 @@
-// Decoded groups in memory, so that training that draws the same groups again does not read them from the disk. A plain
-// value. Which go when it is full: those that were not read since the hand came by last (the clock algorithm, Corbató
-// 1969), which costs a constant time a group and keeps nearly the same ones as least recently used would.
+// Decoded groups in memory, so that training that draws the same groups again does not read them from disk. A plain
+// value. A full cache evicts groups that were not read since the clock's hand last passed them (the clock algorithm,
+// Corbató 1969). This takes constant time per group and keeps nearly the same groups as least recently used.
 
 internal import Messages
 
-/// Groups by number, at most so many bytes of them.
+/// Groups by number, limited by their bytes.
 struct GroupCache {
   private struct Slot {
     let group: TrajectoryGroup
@@ -15,35 +15,34 @@ struct GroupCache {
   private let limit: Int
   private(set) var byteCount = 0
   private var slots: [Slot] = []
-  /// Where the group of a number is in `slots`.
-  private var places: [Int: Int] = [:]
+  /// Index in `slots` by the group's number.
+  private var indices: [Int: Int] = [:]
   private var hand = 0
 
-  /// - Parameter limit: bytes; 0 keeps nothing.
+  /// - Parameter limit: in bytes; 0 keeps no group.
   init(limit: Int) { self.limit = limit }
 
   var count: Int { slots.count }
 
-  /// The group of a number, where it is kept.
+  /// The group of a number; nil when it is not in the cache.
   mutating func group(_ number: Int) -> TrajectoryGroup? {
-    guard let place = places[number] else { return nil }
-    slots[place].isUsed = true
-    return slots[place].group
+    guard let index = indices[number] else { return nil }
+    slots[index].isUsed = true
+    return slots[index].group
   }
 
-  /// Keeps a group, and lets others go where there is no room; one larger than all the room is not kept.
+  /// Keeps a group and evicts others to make room. A group larger than the whole cache is not kept.
   mutating func insert(_ group: TrajectoryGroup) {
     let size = group.stateByteCount
-    guard size <= limit, places[group.number] == nil else { return }
+    guard size <= limit, indices[group.number] == nil else { return }
     while byteCount + size > limit { evict() }
-    places[group.number] = slots.count
+    indices[group.number] = slots.count
     slots.append(Slot(group: group, byteCount: size))
     byteCount += size
   }
 
   mutating func remove(_ number: Int) {
-    guard let place = places[number] else { return }
-    remove(at: place)
+    if let index = indices[number] { remove(at: index) }
   }
 
   private mutating func evict() {
@@ -55,13 +54,13 @@ struct GroupCache {
     remove(at: hand)
   }
 
-  /// The last slot takes the place.
-  private mutating func remove(at place: Int) {
-    places[slots[place].group.number] = nil
-    byteCount -= slots[place].byteCount
+  /// Removes a slot and moves the last one to its index.
+  private mutating func remove(at index: Int) {
+    indices[slots[index].group.number] = nil
+    byteCount -= slots[index].byteCount
     let last = slots.removeLast()
-    guard place < slots.count else { return }
-    slots[place] = last
-    places[last.group.number] = place
+    guard index < slots.count else { return }
+    slots[index] = last
+    indices[last.group.number] = index
   }
 }

@@ -1,20 +1,20 @@
-// How fast groups may come in relation to how often they are used: arithmetic alone, without a clock or a disk (after
-// Reverb's table, arXiv 2102.04736). Whatever the settings, one of the two sides can always go on.
+// How fast groups may be inserted in relation to how often they are sampled (after Reverb's rate limiter, arXiv
+// 2102.04736). Pure arithmetic, without a clock or a disk. With checked limits, inserting and sampling never wait for
+// each other.
 
-/// Limits of a replay's use.
+/// Limits on the ratio of samples to inserts.
 package struct RateLimits: Sendable, Equatable, Codable {
-  /// How often an inserted group is to be sampled, on average.
+  /// How often an inserted group is sampled, on average.
   package var samplesPerInsert: Double
-  /// How far inserts x samplesPerInsert may run ahead of samples, and lag behind them, from where sampling begins.
+  /// How far the difference inserts x samplesPerInsert - samples may move to either side of its value at the first
+  /// sample.
   package var errorBuffer: Double
-  /// Groups that must be stored before any is sampled.
+  /// Groups that must be stored before the first one is sampled.
   package var minimumSize: Int
 
-  /// Limits, checked.
-  ///
   /// - Parameters:
-  ///   - batch: groups that are sampled together; 1 or more.
-  ///   - capacity: groups that can be stored before one is sampled; nil: any number.
+  ///   - batch: groups that are sampled together, at least 1.
+  ///   - capacity: groups that can be stored before the first one is sampled; nil means any number.
   /// - Throws: `RateLimitError` for limits under which inserting and sampling could wait for each other.
   package init(
     samplesPerInsert: Double, errorBuffer: Double, minimumSize: Int, batch: Int = 1, capacity: Int? = nil
@@ -28,62 +28,71 @@ package struct RateLimits: Sendable, Equatable, Codable {
     guard minimumSize >= 1 else {
       throw RateLimitError("replay.minimumSize: expected at least 1 group, found \(minimumSize)")
     }
-    // Inserting stops at most samplesPerInsert below the upper bound; from there a whole batch must fit above the
-    // lower.
-    let least = max(
-      2 * max(1, samplesPerInsert), samplesPerInsert + Double(batch),
-      // The first batch must fit in before anything was sampled.
-      2 * samplesPerInsert * Double(batch - minimumSize)) / 2
+    let least = Self.leastErrorBuffer(samplesPerInsert: samplesPerInsert, minimumSize: minimumSize, batch: batch)
     guard errorBuffer >= least, errorBuffer.isFinite else {
       throw RateLimitError(
-        "replay.errorBuffer: expected at least \(least), or inserting and sampling \(batch) at once could wait for each "
-          + "other, found \(errorBuffer)")
+        "replay.errorBuffer: expected at least \(least), found \(errorBuffer); with less, inserting and sampling "
+          + "\(batch) groups at once could wait for each other")
     }
     if let capacity, minimumSize > capacity {
       throw RateLimitError(
-        "replay.minimumSize: expected at most \(capacity), because no more groups can be stored before the first are "
-          + "sampled, found \(minimumSize)")
+        "replay.minimumSize: expected at most \(capacity), found \(minimumSize); no more groups can be stored before "
+          + "the first ones are sampled")
     }
   }
 
-  /// inserts x samplesPerInsert - samples where the first group is sampled.
+  /// The smallest error buffer E with which inserting and sampling never both wait.
+  ///
+  /// Let D = inserts · s - samples with s = samplesPerInsert, let b be the batch, and c = s · minimumSize. An insert is
+  /// allowed when D + s <= c + E, a sample of a batch when D - b >= c - E. Both wait if
+  ///
+  ///     c + E - s < D < c - E + b
+  ///
+  /// No such D exists if E >= (s + b) / 2. This must hold for single steps too: E >= s, so that an insert at D = c is
+  /// allowed, and E >= 1, so that a sample at D = c is. Finally the first batch: no sample has been taken, so D = n · s
+  /// after n inserts. The batch needs n >= b different groups, hence D = b · s <= c + E, or E >= s (b - minimumSize).
+  private static func leastErrorBuffer(samplesPerInsert: Double, minimumSize: Int, batch: Int) -> Double {
+    max(
+      (samplesPerInsert + Double(batch)) / 2, samplesPerInsert, 1,
+      samplesPerInsert * Double(batch - minimumSize))
+  }
+
+  /// The difference inserts x samplesPerInsert - samples at the first sample.
   fileprivate var center: Double { samplesPerInsert * Double(minimumSize) }
-  /// Largest difference that an insert may lead to.
+  /// The largest difference after an insert.
   package var largestDifference: Double { center + errorBuffer }
-  /// Smallest difference that a sample may lead to.
+  /// The smallest difference after a sample.
   package var smallestDifference: Double { center - errorBuffer }
 }
 
-/// Limits that contradict themselves.
+/// Limits that contradict each other.
 package struct RateLimitError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// The setting, what was expected and what was found.
   package let description: String
   init(_ description: String) { self.description = description }
 }
 
 /// Counts inserts, deletions and samples, and says which may come next.
 package struct RateLimiter: Sendable, Equatable {
-  /// Which bound keeps somebody waiting.
+  /// The bound that one side waits for.
   package enum Block: String, Sendable, Equatable {
     /// Fewer groups are stored than `minimumSize`.
     case minimumSize
-    /// Groups were sampled too often for their number: more must be inserted.
+    /// Sampling waits: the stored groups were sampled as often as samplesPerInsert allows.
     case tooFewInserts
-    /// Groups were sampled too seldom: they must be sampled before more come.
+    /// Inserting waits: the stored groups were not sampled often enough yet.
     case tooFewSamples
   }
 
-  /// The limits in force; nil: none, and it only counts.
+  /// Nil means no limits; the limiter only counts.
   package let limits: RateLimits?
-  /// Groups inserted since the beginning of the run.
+  /// Groups inserted since the start of the run.
   package private(set) var inserts: Int
-  /// Groups that are no longer kept.
+  /// Groups that were dropped.
   package private(set) var deletions: Int
-  /// Groups sampled, one as often as it was drawn.
+  /// Groups sampled, each counted as often as it was sampled.
   package private(set) var samples: Int
 
-  /// - Parameters:
-  ///   - inserts: those of an earlier life of the run; so `deletions` and `samples`.
+  /// - Parameter inserts: inserts of earlier incarnations of the learner; likewise `deletions` and `samples`.
   package init(_ limits: RateLimits?, inserts: Int = 0, deletions: Int = 0, samples: Int = 0) {
     self.limits = limits
     self.inserts = inserts
@@ -91,14 +100,14 @@ package struct RateLimiter: Sendable, Equatable {
     self.samples = samples
   }
 
-  /// Groups that are stored.
+  /// Number of stored groups.
   package var size: Int { inserts - deletions }
-  /// inserts x samplesPerInsert - samples; without limits one sample an insert is taken for the aim.
+  /// inserts x samplesPerInsert - samples; without limits, samplesPerInsert counts as 1.
   package var difference: Double { Double(inserts) * (limits?.samplesPerInsert ?? 1) - Double(samples) }
 
-  /// Why `count` groups more may not be inserted; nil when they may.
+  /// Why `count` more groups may not be inserted; nil when they may.
   ///
-  /// - Parameter pending: groups that are being made already.
+  /// - Parameter pending: groups that are being sampled by actors.
   package func insertBlock(_ count: Int = 1, pending: Int = 0) -> Block? {
     guard let limits else { return nil }
     let then = pending + count
@@ -109,7 +118,7 @@ package struct RateLimiter: Sendable, Equatable {
   /// Groups that may be inserted now.
   ///
   /// - Parameters:
-  ///   - pending: groups that are being made already.
+  ///   - pending: groups that are being sampled by actors.
   ///   - limit: the answer is at most this.
   package func insertable(pending: Int = 0, limit: Int) -> Int {
     guard let limits else { return limit }
@@ -125,16 +134,13 @@ package struct RateLimiter: Sendable, Equatable {
     return difference - Double(count) >= limits.smallestDifference ? nil : .tooFewInserts
   }
 
-  /// Its counts, for people.
+  /// The counts, for the log.
   package var summary: String {
     "\(inserts) inserted, \(deletions) dropped, \(samples) sampled, difference \(difference)"
       + (limits.map { " of \($0.smallestDifference) to \($0.largestDifference)" } ?? "")
   }
 
-  /// Groups were inserted.
   package mutating func insert(_ count: Int = 1) { inserts += count }
-  /// Groups were sampled.
   package mutating func sample(_ count: Int = 1) { samples += count }
-  /// Groups are no longer kept.
   package mutating func delete(_ count: Int = 1) { deletions += count }
 }

@@ -1,28 +1,24 @@
-// A stored group as a replay lists it, without its states.
+// A stored group in the index of a replay, without its states.
 
 internal import Messages
 
-/// What the index knows of a stored group.
+/// A stored group in the index.
 package struct ReplayEntry: Sendable, Equatable {
   /// Unique in the run.
   package let number: Int
-  /// The epoch it was assigned for.
+  /// The epoch that it was assigned for.
   package let epoch: Int
-  /// The policy it was sampled from.
+  /// The policy that it was sampled from.
   package let policyVersion: Int
-  /// What it was to show.
   package let prompt: String
-  /// Who made it.
   package let actor: String
-  /// Which life of that actor.
   package let incarnation: Int
-  /// Trajectories in the group.
   package let trajectoryCount: Int
-  /// Of the encoded message.
+  /// Size of the encoded message.
   package let byteCount: Int
-  /// All scores of all trajectories are there.
+  /// Whether no trajectory lacks a score.
   package let isScored: Bool
-  /// By reward: the mean score of the trajectories' last scored states, where there are any.
+  /// By reward: the mean over the trajectories of the score of the last scored state, without missing scores.
   package let rewards: [String: Float]
 
   init(_ group: TrajectoryGroup, byteCount: Int) {

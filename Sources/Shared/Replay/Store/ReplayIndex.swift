@@ -1,8 +1,8 @@
-// Which groups are stored, and where: a plain value, rebuilt from the files.
+// Which groups are stored, and where. A plain value that is rebuilt from the files.
 
 internal import Messages
 
-/// Where a stored group lies.
+/// The location of a stored group.
 enum ReplayLocation: Equatable {
   /// A record of a journal, by the journal's number.
   case journal(Int, JournalRecord)
@@ -16,24 +16,24 @@ struct ReplayIndex {
   /// Ascending.
   private(set) var numbers: [Int] = []
   private(set) var trajectoryCount = 0
-  /// Numbers stored once whose groups were dropped since.
+  /// Numbers of groups that were stored once and dropped since.
   var dropped = NumberSet()
 
   func contains(_ number: Int) -> Bool { stored[number] != nil || dropped.contains(number) }
   func entry(_ number: Int) -> ReplayEntry? { stored[number]?.entry }
   func location(_ number: Int) -> ReplayLocation? { stored[number]?.location }
 
-  /// Adds a group, or moves it to another place.
+  /// Adds a group, or changes its location.
   mutating func insert(_ entry: ReplayEntry, at location: ReplayLocation) {
     if stored.updateValue((entry, location), forKey: entry.number) != nil { return }
     trajectoryCount += entry.trajectoryCount
-    // Groups come nearly in order.
-    var place = numbers.count
-    while place > 0, numbers[place - 1] > entry.number { place -= 1 }
-    numbers.insert(entry.number, at: place)
+    // Groups arrive nearly in order.
+    var position = numbers.count
+    while position > 0, numbers[position - 1] > entry.number { position -= 1 }
+    numbers.insert(entry.number, at: position)
   }
 
-  /// Forgets the groups that lie in a segment, and returns their numbers.
+  /// Removes the groups of a segment, and returns their numbers.
   mutating func remove(segment: Int) -> [Int] {
     let gone = numbers.filter {
       if case .segment(segment, _) = stored[$0]?.location { true } else { false }

@@ -1,27 +1,21 @@
-// Opening a replay after anything: what a crash cut short is removed, what is damaged is set aside in `quarantine` and
-// reported, everything else is taken in.
+// Opening a replay after a crash or damage: an unfinished write is removed, damage is moved to `quarantine` and reported,
+// and everything else goes into the index.
 
+internal import Basics
+internal import Durable
 internal import Engine
 internal import Foundation
 internal import Messages
 
-#if canImport(Glibc)
-  internal import Glibc
-#endif
-
-/// Names of a replay folder's files.
+/// The files of a replay folder.
 enum ReplayFolder {
-  static func journal(_ folder: String, _ number: Int) -> String { "\(folder)/journal-\(padded(number))" }
-  static func segment(_ folder: String, _ number: Int) -> String { "\(folder)/segment-\(padded(number)).h5" }
+  static func journal(_ folder: String, _ number: Int) -> String { "\(folder)/journal-\(number.padded(to: 6))" }
+  static func segment(_ folder: String, _ number: Int) -> String { "\(folder)/segment-\(number.padded(to: 6)).h5" }
+  static func quarantine(_ folder: String) -> String { "\(folder)/quarantine" }
 
-  private static func padded(_ number: Int) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, 6 - digits.count)) + digits
-  }
-
-  /// Numbers of the journals, ascending.
+  /// The numbers of the journals, ascending.
   static func journals(_ folder: String) throws -> [Int] { try numbers(folder, "journal-", "") }
-  /// Numbers of the sealed segments, ascending.
+  /// The numbers of the sealed segments, ascending.
   static func segments(_ folder: String) throws -> [Int] { try numbers(folder, "segment-", ".h5") }
 
   private static func numbers(_ folder: String, _ prefix: String, _ suffix: String) throws -> [Int] {
@@ -31,9 +25,13 @@ enum ReplayFolder {
     }.sorted()
   }
 
-  /// Removes what was never finished, and returns the number of the journal to go on in, made when there is none.
+  /// Removes unfinished files, and creates a journal if there is none.
+  ///
+  /// - Returns: the number of the journal to continue.
   static func prepare(_ folder: String) throws -> Int {
-    for name in try Disk.names(in: folder) where name.hasSuffix(".partial") { try Disk.remove("\(folder)/\(name)") }
+    for name in try Disk.names(in: folder) where name.hasSuffix(Disk.partialSuffix) {
+      try Disk.remove("\(folder)/\(name)")
+    }
     if let last = try journals(folder).last { return last }
     let number = (try segments(folder).last ?? 0) + 1
     try Disk.writeWhole(JournalRecord.encode(.marks, number: 0, payload: []), to: journal(folder, number))
@@ -42,7 +40,7 @@ enum ReplayFolder {
 }
 
 extension ReplayStore {
-  /// Builds the index from the files, and repairs what can be repaired.
+  /// Builds the index from the files, and repairs them where possible.
   func recover() throws {
     for number in try ReplayFolder.segments(folder.path) {
       do {
@@ -51,42 +49,42 @@ extension ReplayStore {
         try setAside(error, ReplayFolder.segment(folder.path, number))
       }
     }
-    // A journal before the last remains when a crash came before it was sealed or removed, or when its segment was
-    // damaged meanwhile.
+    // A journal before the last one remains if a crash came before it was sealed or removed, or if its segment is
+    // damaged.
     let last = journal.number
     for number in try ReplayFolder.journals(folder.path) where number < last { try recover(older: number) }
     try load(isLast: true)
     if segments[last] != nil, !isReadOnly {
-      // Sealed, but the crash came before the next journal.
+      // The crash came after the sealing and before the next journal.
       try sealRecovered(last)
       try beginJournal(last + 1)
       try Disk.remove(ReplayFolder.journal(folder.path, last))
     }
   }
 
-  /// Takes in a journal before the last, to be sealed by and by; one whose groups all lie in segments is removed.
+  /// Loads a journal before the last one, which is sealed later. A journal whose groups are all in segments is removed.
   private func recover(older number: Int) throws {
     let current = journal
     let path = ReplayFolder.journal(folder.path, number)
-    journal = OpenJournal(number: number, file: try OpenFile(path, isReadOnly ? O_RDONLY : O_RDWR), end: 0)
+    journal = OpenJournal(number: number, file: try OpenFile(path, isReadOnly ? .reading : .updating), end: 0)
     try load(isLast: false)
-    // What a segment of this number has already must stay in it.
+    // The groups that a segment of this number has already must stay in it.
     if !isReadOnly, segments[number] != nil { try sealRecovered(number) }
     let hasAll = journal.numbers.allSatisfy { if case .segment? = index.location($0) { true } else { false } }
     if !hasAll { ended[number] = journal }
     journal = current
     if isReadOnly || !hasAll { return }
-    // What it said of dropped numbers is lost with it unless the next journal says it too.
+    // Its record of dropped numbers is lost with it, so it goes into the next journal first.
     journal.end = try Self.content(journal.file).end
     let marks = JournalRecord.encode(.marks, number: 0, payload: index.dropped.encoded)
     try journal.file.write(marks, at: journal.end)
-    try journal.file.synchronize()
+    try journal.file.synchronizeData()
     journal.end = 0
     try Disk.remove(path)
   }
 
-  /// Seals what the journal in hand has, together with what its segment has already: where the disk is too full for the
-  /// next journal, groups go on coming into the one that was sealed.
+  /// Seals the groups of the loaded journal together with those that its segment has already: if the disk was too full
+  /// for the next journal, groups were still appended to the journal that was sealed.
   private func sealRecovered(_ number: Int) throws {
     guard !journal.numbers.isEmpty, let origin else { return }
     let sealed = segments[number]?.entries.map(\.number) ?? []
@@ -102,7 +100,7 @@ extension ReplayStore {
     return bytes.withUnsafeBytes { JournalContent($0) }
   }
 
-  /// Reads the open journal's records into the index.
+  /// Loads the open journal's records into the index.
   private func load(isLast: Bool) throws {
     let size = try journal.file.byteCount()
     let bytes = try journal.file.read(0..<size)
@@ -118,18 +116,20 @@ extension ReplayStore {
         ReplayDamage(
           path: journal.file.path,
           problem:
-            "the last \(size - content.end) of \(size) bytes are no whole record, as a crash or a bad disk leaves; "
-            + (isReadOnly ? "they are not read" : "they were cut off"), isTornTail: true))
+            "the last \(size - content.end) of \(size) bytes are not a complete record, as after a crash; "
+            + (isReadOnly ? "they are ignored" : "they were removed"), isTornTail: true))
       if !isReadOnly {
         try journal.file.truncate(to: content.end)
-        try journal.file.synchronizeAll()
+        try journal.file.synchronize()
       }
     }
     journal.end = content.end
     if !bad.isEmpty { try rewriteJournal(without: bad, bytes, good) }
   }
 
-  /// Takes a record into the index; false when its payload is not what its type says.
+  /// Adds a record to the index.
+  ///
+  /// - Returns: false when the payload does not decode as the record's type.
   private func take(_ record: JournalRecord, _ payload: [UInt8]) -> Bool {
     switch record.type {
     case .marks:
@@ -148,15 +148,15 @@ extension ReplayStore {
     }
   }
 
-  /// Sets the damaged parts aside and keeps the rest under the journal's name.
+  /// Moves the damaged parts to `quarantine` and writes the rest under the journal's name.
   private func rewriteJournal(without bad: [Range<Int>], _ bytes: [UInt8], _ good: [JournalRecord]) throws {
     let path = journal.file.path
     for range in bad {
       let name = "\((path as NSString).lastPathComponent)-at-\(range.lowerBound)"
-      var problem = "\(range.count) bytes at \(range.lowerBound) are damaged, and the group they held is lost"
+      var problem = "\(range.count) bytes at \(range.lowerBound) are damaged, and their group is lost"
       if !isReadOnly {
-        try Disk.makeFolder(folder.path + "/quarantine")
-        try Disk.writeWhole(Array(bytes[range]), to: "\(folder.path)/quarantine/\(name)")
+        try Disk.createFolder(ReplayFolder.quarantine(folder.path))
+        try Disk.writeWhole(bytes[range], to: "\(ReplayFolder.quarantine(folder.path))/\(name)")
         problem += "; they are kept in quarantine/\(name)"
       }
       damage.append(ReplayDamage(path: path, problem: problem, isTornTail: false))
@@ -177,7 +177,7 @@ extension ReplayStore {
           journal.number, JournalRecord(type: .group, number: record.number, range: start..<rewritten.count)))
     }
     try Disk.writeWhole(rewritten, to: path)
-    journal.file = try OpenFile(path, O_RDWR)
+    journal.file = try OpenFile(path, .updating)
     journal.end = rewritten.count
   }
 
@@ -186,8 +186,8 @@ extension ReplayStore {
     let name = (path as NSString).lastPathComponent
     var problem = error.problem
     if !isReadOnly {
-      try Disk.makeFolder(folder.path + "/quarantine")
-      try Disk.rename(path, to: "\(folder.path)/quarantine/\(name)")
+      try Disk.createFolder(ReplayFolder.quarantine(folder.path))
+      try Disk.rename(path, to: "\(ReplayFolder.quarantine(folder.path))/\(name)")
       try Disk.synchronizeFolder(folder.path)
       problem += "; the file is kept in quarantine/\(name)"
     }

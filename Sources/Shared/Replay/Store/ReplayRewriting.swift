@@ -1,22 +1,20 @@
-// Stored groups written anew: chosen ones to a file of their own, or all of them into fewer, full segments. Compaction
-// begins every file beside the old ones and removes those only when it is whole, so that a crash loses nothing.
+// Writes stored groups again: chosen groups to a file of their own, or all groups into fewer, full segments. Compaction
+// removes an old file only when the new ones are complete, so a crash loses nothing.
 
+internal import Durable
 internal import Engine
 package import Foundation
 internal import Messages
 internal import Settings
 
-#if canImport(Glibc)
-  internal import Glibc
-#endif
-
 extension ReplayStore {
-  /// Writes groups to one HDF5 file, of the same layout as a sealed segment.
+  /// Writes groups to an HDF5 file with the layout of a sealed segment.
   ///
   /// - Parameters:
-  ///   - numbers: of stored groups, at least one, whose states have one shape; they are written ascending.
-  ///   - file: replaced when it exists; either whole or not there.
-  /// - Throws: `ReplayError` when a group is absent or damaged, shapes differ, or there is no room.
+  ///   - numbers: numbers of stored groups, at least one, whose states have one shape. The groups are written in
+  ///     ascending order.
+  ///   - file: replaced if it exists. After a crash it is complete or as it was.
+  /// - Throws: `ReplayError` when a group is absent or damaged, or shapes differ; `SystemError`.
   package func export(_ numbers: [Int], to file: URL) throws {
     check(!numbers.isEmpty, "export: no groups")
     let numbers = Set(numbers).sorted()
@@ -26,26 +24,24 @@ extension ReplayStore {
       guard shape == first.trajectories[0].states.shape else {
         throw ReplayError(
           .foreign, path: folder.path,
-          "expected groups of one shape, found \(first.trajectories[0].states.shape) in group \(numbers[0]) and \(shape) "
-            + "in group \(number); export them apart")
+          "the states have shape \(first.trajectories[0].states.shape) in group \(numbers[0]) and \(shape) in group "
+            + "\(number); export groups of different shapes to different files")
       }
     }
     let origin = origin ?? ReplayOrigin(runID: first.runID, modelHash: "", configuration: "")
     try write(numbers, to: file.path, origin)
   }
 
-  /// What a compaction did.
+  /// The result of a compaction.
   package struct Compaction: Sendable, Equatable {
-    /// Segments and bytes on disk before.
     package let segmentsBefore: Int, bytesBefore: Int
-    /// Segments and bytes on disk after.
     package let segmentsAfter: Int, bytesAfter: Int
   }
 
   /// Writes all groups into as few segments as `settings` allow, in the order of their numbers, and removes the old
-  /// ones. No other process may be reading the folder.
+  /// segments. No other process may read the folder meanwhile.
   ///
-  /// - Throws: `ReplayError`; every group is still stored then, and a later compaction finishes the work.
+  /// - Throws: `ReplayError` or `SystemError`; every group is still stored then, and a later compaction finishes the work.
   package func compact() throws -> Compaction {
     let before = (segments.count, byteCount)
     try seal()
@@ -82,7 +78,7 @@ extension ReplayStore {
     return segments[segment]!.stateShape
   }
 
-  /// Numbers of the groups of each segment to be.
+  /// The numbers of the groups of each new segment.
   private func portions() throws -> [[Int]] {
     var portions: [[Int]] = []
     var bytes = 0

@@ -1,29 +1,35 @@
-// From journals to segments, and out again: a journal that is full ends, the next one begins, and the one that ended is
-// sealed, beside the store where that is asked for. Until its segment is there its groups are read from the journal.
+// From journals to segments: a full journal ends, the next one begins, and the one that ended is sealed, in the
+// background if requested. Until its segment exists its groups are read from the journal.
 
+internal import Durable
 internal import Foundation
 internal import Settings
+internal import Threads
 
 extension ReplayStore {
   /// Seals the open journal when it is full, and drops the oldest segments beyond the limits. Call it after
   /// acknowledging.
   ///
-  /// - Parameter inBackground: leaves the sealing to a thread of its own; a later call takes over what came of it.
-  /// - Throws: `ReplayError`: `.full` leaves everything in the journals, to be tried again some groups later.
+  /// - Parameter inBackground: seals on a thread of its own; a later call adopts the segment.
+  /// - Throws: `ReplayError` or `SystemError`. On a full disk the groups stay in the journals, and sealing is tried again
+  ///   some groups later.
   package func maintain(inBackground: Bool = false) throws {
     try requireWriting()
     do {
-      try takeSealed()
-      let isTime = sealing == nil && journal.numbers.count >= nextSealing
-      if isTime, ended.isEmpty, isFull(times: 1) { try endJournal() }
-      if isTime, !ended.isEmpty {
-        sealing = nextToSeal()
-        if inBackground { sealing?.start() } else { sealing?.run() }
-        try takeSealed()
+      try adoptSealed()
+      if sealing == nil, journal.numbers.count >= nextSealing {
+        if ended.isEmpty, isFull(times: 1) { try endJournal() }
+        if let next = nextToSeal() {
+          if inBackground {
+            sealing = (next.number, ServiceThread(name: "sealing") { try next.write() })
+          } else {
+            try sealNow(next)
+          }
+        }
       }
-      // The next journal is full as well: what comes faster than it can be sealed has to wait.
+      // The next journal is full as well: groups that arrive faster than they can be sealed have to wait.
       if isFull(times: 2) { try finishSealing() }
-    } catch let error as ReplayError where error.kind == .full {
+    } catch where isOutOfSpace(error) {
       nextSealing = journal.numbers.count + max(settings.segmentGroups / 4, 1)
       throw error
     }
@@ -37,7 +43,7 @@ extension ReplayStore {
 
   /// Seals all groups that are in journals now.
   ///
-  /// - Throws: `ReplayError`; the journals keep them then.
+  /// - Throws: `ReplayError` or `SystemError`; the journals keep the groups then.
   package func seal() throws {
     try requireWriting()
     try finishSealing()
@@ -46,42 +52,49 @@ extension ReplayStore {
         if journal.numbers.isEmpty { return }
         try endJournal()
       }
-      sealing = nextToSeal()
-      sealing?.run()
-      try takeSealed()
+      guard let next = nextToSeal() else { return }
+      try sealNow(next)
     }
   }
 
-  /// Waits for the sealing that is under way, if any, and takes over its segment.
+  /// Waits for the sealing in the background, if any, and adopts its segment.
   ///
-  /// - Throws: `ReplayError` of the sealing; the journal keeps its groups then.
+  /// - Throws: the error of the sealing; the journal keeps its groups then.
   package func finishSealing() throws {
-    sealing?.wait()
-    try takeSealed()
+    guard let (number, thread) = sealing else { return }
+    sealing = nil
+    try thread.join()
+    try replaceJournal(number)
   }
 
-  /// What the oldest ended journal needs to be sealed.
+  private func adoptSealed() throws {
+    if sealing?.thread.hasEnded == true { try finishSealing() }
+  }
+
+  /// The sealing of the oldest ended journal; nil when there is none.
   private func nextToSeal() -> Sealing? {
     guard let origin, let number = ended.keys.min(), let journal = ended[number] else { return nil }
-    let groups = journal.numbers.compactMap { number -> (JournalRecord, Int)? in
+    let groups = journal.numbers.sorted().compactMap { number -> (JournalRecord, Int)? in
       guard case .journal(_, let record)? = index.location(number), let entry = index.entry(number) else { return nil }
       return (record, entry.byteCount)
     }
-    return Sealing(number, in: folder.path, origin: origin, groups: groups)
+    return Sealing(number: number, folder: folder.path, origin: origin, groups: groups)
   }
 
-  /// Puts the segment of a sealing that has ended in its journal's place.
-  private func takeSealed() throws {
-    guard let done = sealing, let result = done.result else { return }
-    sealing = nil
-    try result.get()
-    try adopt(segment: done.number)
-    ended[done.number] = nil
+  private func sealNow(_ sealing: Sealing) throws {
+    try sealing.write()
+    try replaceJournal(sealing.number)
+  }
+
+  /// Adopts the segment of an ended journal, and removes the journal.
+  private func replaceJournal(_ number: Int) throws {
+    try adopt(segment: number)
+    ended[number] = nil
     nextSealing = 0
-    try Disk.remove(ReplayFolder.journal(folder.path, done.number))
+    try Disk.remove(ReplayFolder.journal(folder.path, number))
   }
 
-  /// The open journal takes no more groups; the next one begins.
+  /// Ends the open journal and begins the next one.
   func endJournal() throws {
     let last = journal
     try beginJournal(last.number + 1)
@@ -89,15 +102,15 @@ extension ReplayStore {
     nextSealing = 0
   }
 
-  /// Goes on in a new journal, which first says what was dropped.
+  /// Continues in a new journal, which begins with the numbers of dropped groups.
   func beginJournal(_ number: Int) throws {
     let path = ReplayFolder.journal(folder.path, number)
     let marks = JournalRecord.encode(.marks, number: 0, payload: index.dropped.encoded)
     try Disk.writeWhole(marks, to: path)
-    journal = OpenJournal(number: number, file: try OpenFile(path, O_RDWR), end: marks.count)
+    journal = OpenJournal(number: number, file: try OpenFile(path, .updating), end: marks.count)
   }
 
-  /// Takes a sealed segment's groups into the index.
+  /// Adds a sealed segment's groups to the index.
   func adopt(segment number: Int) throws {
     let path = ReplayFolder.segment(folder.path, number)
     let segment = try SegmentReader(path)
@@ -108,7 +121,7 @@ extension ReplayStore {
       origin = segment.origin
     }
     segments[number] = segment
-    segmentByteCounts[number] = try OpenFile(path, O_RDONLY).byteCount()
+    segmentByteCounts[number] = try OpenFile(path, .reading).byteCount()
     for (row, entry) in segment.entries.enumerated() { index.insert(entry, at: .segment(number, row: row)) }
   }
 
@@ -121,7 +134,7 @@ extension ReplayStore {
 
   private func dropOldest() throws {
     while index.trajectoryCount > settings.maximumTrajectories || byteCount > settings.maximumBytes {
-      // One that was sealed without room for the next journal is still being added to.
+      // A segment with the open journal's number gets the journal's groups later; see `sealRecovered`.
       guard let oldest = segments.keys.filter({ $0 != journal.number }).min(), let segment = segments[oldest],
         segment.entries.allSatisfy({ $0.epoch < oldestNeededEpoch })
       else { return }
@@ -131,7 +144,7 @@ extension ReplayStore {
         index.dropped.insert(number)
         cache.remove(number)
       }
-      // First remembered, then deleted: a number must not come back.
+      // The numbers are recorded before the segment is removed: a dropped group must not be stored again.
       let marks = JournalRecord.encode(.marks, number: 0, payload: index.dropped.encoded)
       try journal.file.write(marks, at: journal.end)
       journal.end += marks.count

@@ -1,27 +1,23 @@
 // The replay of a run: groups are appended to a journal, committed together, sealed as HDF5 segments when there are
-// enough, and dropped by age when there are too many. What `commit` returned for is on disk and stays through any
-// crash. A group's number is stored once, in this life or a later one.
+// enough, and dropped by age when there are too many. Groups are durable once `commit` has returned. A group's number
+// is stored once, also after a restart.
 //
-// A store has one owner thread. Another process that writes to the same folder is refused.
+// A store has one owner thread. A second process that wants to write to the same folder is refused.
 
+internal import Durable
 internal import Engine
 package import Foundation
 package import Messages
 package import Settings
-
-#if canImport(Glibc)
-  internal import Glibc
-#endif
+internal import Threads
 
 /// A folder of trajectory groups.
 package final class ReplayStore {
-  /// Where it is.
   package let folder: URL
-  /// Its sizes and limits.
   package let settings: ReplaySettings
-  /// What was found damaged when the folder was opened, and set aside.
+  /// Damage that was found and set aside when the folder was opened.
   package internal(set) var damage: [ReplayDamage] = []
-  /// Segments that hold a group of this epoch or a later one are kept whatever the limits say.
+  /// A segment with a group of this epoch or a later one is kept, regardless of the limits.
   package var oldestNeededEpoch = 0
 
   let isReadOnly: Bool
@@ -31,23 +27,23 @@ package final class ReplayStore {
   var segments: [Int: SegmentReader] = [:]
   var segmentByteCounts: [Int: Int] = [:]
   var journal: OpenJournal
-  /// Journals before it that are not sealed yet, by number.
+  /// Journals before `journal` that are not sealed yet, by number.
   var ended: [Int: OpenJournal] = [:]
-  /// The sealing of the first of them, where it has begun.
-  var sealing: Sealing?
-  /// Groups in the open journal at which an ended one is sealed: more after there was no room for it.
+  /// The sealing of the first of them in the background.
+  var sealing: (number: Int, thread: ServiceThread)?
+  /// Number of groups in the open journal from which on sealing is tried; it is raised when the disk was full.
   var nextSealing = 0
   private var lock: OpenFile?
   private var isBroken = false
 
-  /// A journal's file and what is in it. Its owner is the store.
+  /// A journal's file and the groups in it. Its owner is the store.
   final class OpenJournal {
     let number: Int
     var file: OpenFile
     var end: Int
-    /// The groups in it, in order of arrival.
+    /// The numbers of its groups, in order of arrival.
     var numbers: [Int] = []
-    /// Shape of the first group's states.
+    /// Shape of the states, the same for all its groups.
     var shape: [Int]?
 
     init(number: Int, file: consuming OpenFile, end: Int) {
@@ -57,17 +53,17 @@ package final class ReplayStore {
     }
   }
 
-  /// Opens a folder for writing, making it where it is missing, and recovers from whatever happened.
+  /// Opens a folder for writing, creates it if it is missing, and recovers from a crash.
   ///
-  /// - Throws: `ReplayError`: `.locked` when another process writes there, `.foreign` when it holds another run's or
-  ///   another model's groups.
+  /// - Throws: `ReplayError` of kind `.locked` when another process writes there, `.foreign` when the folder holds groups
+  ///   of another run or model; `SystemError`.
   package convenience init(folder: URL, origin: ReplayOrigin, settings: ReplaySettings = ReplaySettings()) throws {
     try self.init(folder, origin, settings, isReadOnly: false)
   }
 
-  /// Opens a folder for reading only, beside a process that may be writing to it; nothing is changed.
+  /// Opens a folder for reading only. Another process may be writing to it. No file is changed.
   ///
-  /// - Throws: `ReplayError` when there is no replay.
+  /// - Throws: `ReplayError` when there is no replay; `SystemError`.
   package convenience init(reading folder: URL) throws {
     try self.init(folder, nil, ReplaySettings { $0.cacheBytes = 0 }, isReadOnly: true)
   }
@@ -81,54 +77,56 @@ package final class ReplayStore {
     if isReadOnly {
       guard let last = try ReplayFolder.journals(folder.path).last else {
         throw ReplayError(
-          .absent, path: folder.path, "expected a replay (journal-* and segment-*.h5 files), found no journal")
+          .absent, path: folder.path, "the folder holds no replay (journal-* and segment-*.h5 files)")
       }
-      journal = OpenJournal(number: last, file: try OpenFile(ReplayFolder.journal(folder.path, last), O_RDONLY), end: 0)
+      journal = OpenJournal(number: last, file: try OpenFile(ReplayFolder.journal(folder.path, last), .reading), end: 0)
     } else {
-      try Disk.makeFolder(folder.path)
-      var lock = try OpenFile(folder.path + "/lock", O_RDWR | O_CREAT)
-      try lock.lock()
+      try Disk.createFolder(folder.path)
+      var lock = try OpenFile(folder.path + "/lock", .creating)
+      guard try lock.lock() else {
+        throw ReplayError(
+          .locked, path: folder.path, "another process writes to this folder; end it, or choose another run folder")
+      }
       self.lock = consume lock
       let last = try ReplayFolder.prepare(folder.path)
-      journal = OpenJournal(number: last, file: try OpenFile(ReplayFolder.journal(folder.path, last), O_RDWR), end: 0)
+      journal = OpenJournal(number: last, file: try OpenFile(ReplayFolder.journal(folder.path, last), .updating), end: 0)
     }
     try recover()
   }
 
   deinit {
-    // Nothing writes to the folder any more when its lock is free.
-    sealing?.wait()
+    // The lock must not be released while the folder is written to. The next opening adopts or removes the segment.
+    try? sealing?.thread.join()
   }
 
   // MARK: Writing
 
-  /// What became of an appended group.
   package enum Insertion: Sendable, Equatable {
-    /// It is stored, and on disk after the next `commit`.
+    /// The group is stored, and on disk after the next `commit`.
     case stored
-    /// Its number had been stored before; nothing was done.
+    /// A group of this number was stored before; nothing was done.
     case duplicate
   }
 
   /// Appends a group to the journal.
   ///
   /// - Parameters:
-  ///   - group: of this run.
-  ///   - bytes: the `Message` that it came as.
-  /// - Throws: `ReplayError`: `.full` leaves the store as it was, and usable.
+  ///   - group: a group of this run.
+  ///   - bytes: the encoded `Message` of the group.
+  /// - Throws: `ReplayError` or `SystemError`. A full disk leaves the store unchanged and usable.
   @discardableResult
   package func append(_ group: TrajectoryGroup, bytes: [UInt8]) throws -> Insertion {
     try bytes.withUnsafeBytes { try append(group, bytes: $0, checksum: Self.checksum($0)) }
   }
 
-  /// The checksum that a journal keeps of a message (CRC-32C). Taken on arrival, it covers the message from there on,
-  /// and costs least while the processor's caches have the bytes.
+  /// The checksum that a journal keeps of a message (CRC-32C). It is computed on arrival, to cover the message from then
+  /// on, and because it costs least while the bytes are in the processor's caches.
   package static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 { CRC32C.checksum(bytes) }
 
-  /// Appends a group to the journal, whose message lies in memory of somebody else's.
+  /// Appends a group to the journal without a copy of its message.
   ///
-  /// - Parameter checksum: of the message as it came.
-  /// - Throws: as above.
+  /// - Parameter checksum: the checksum of the message on arrival.
+  /// - Throws: as `append(_:bytes:)`.
   @discardableResult
   package func append(
     _ group: TrajectoryGroup, bytes: UnsafeRawBufferPointer, checksum: UInt32
@@ -136,11 +134,11 @@ package final class ReplayStore {
     try requireWriting()
     guard group.runID == origin?.runID else {
       throw ReplayError(
-        .foreign, path: folder.path, "expected a group of run \(origin?.runID ?? ""), found one of \(group.runID)")
+        .foreign, path: folder.path, "expected a group of run \(origin?.runID ?? ""), found one of run \(group.runID)")
     }
     if index.contains(group.number) { return .duplicate }
     let shape = group.trajectories[0].states.shape
-    // A segment's datasets have one shape.
+    // All states of a segment have one shape.
     if let other = journal.shape, other != shape {
       try finishSealing()
       try endJournal()
@@ -162,7 +160,7 @@ package final class ReplayStore {
     return .stored
   }
 
-  /// Remembers a record that the journal holds.
+  /// Adds a record of the open journal to the index.
   func note(_ entry: ReplayEntry, _ record: JournalRecord, _ shape: [Int]) {
     index.insert(entry, at: .journal(journal.number, record))
     journal.numbers.append(entry.number)
@@ -170,9 +168,9 @@ package final class ReplayStore {
     journal.end = max(journal.end, record.range.upperBound)
   }
 
-  /// Waits until everything appended is on disk, where the settings ask for that. Only then may it be acknowledged.
+  /// Waits until all appended groups are on disk, unless `waitsForDisk` is off. Only then may they be acknowledged.
   ///
-  /// - Throws: `ReplayError`; the store is unusable then: what is on disk is known only after opening it again.
+  /// - Throws: `SystemError`. The store is unusable then: what is on disk is known only after it is opened again.
   package func commit() throws {
     try requireWriting()
     if settings.waitsForDisk { try synchronize() }
@@ -180,7 +178,7 @@ package final class ReplayStore {
 
   func synchronize() throws {
     do {
-      try journal.file.synchronize()
+      try journal.file.synchronizeData()
     } catch {
       isBroken = true
       throw error
@@ -188,10 +186,10 @@ package final class ReplayStore {
   }
 
   func requireWriting() throws {
-    if isReadOnly { throw ReplayError(.locked, path: folder.path, "it was opened for reading only") }
+    if isReadOnly { throw ReplayError(.locked, path: folder.path, "the replay was opened for reading only") }
     if isBroken {
       throw ReplayError(
-        .system, path: folder.path, "an earlier write failed; end, and start again to recover from what is on disk")
+        .broken, path: folder.path, "an earlier write failed; start the program again to recover from disk")
     }
   }
 }

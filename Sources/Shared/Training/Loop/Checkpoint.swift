@@ -3,6 +3,7 @@
 // that scored highest on held-out prompts.
 
 internal import Algorithms
+internal import Basics
 internal import Durable
 internal import Engine
 internal import Foundation
@@ -33,10 +34,7 @@ struct Checkpoints {
   /// - Throws: when the folder cannot be listed.
   func latest() throws -> URL? { try complete().last }
 
-  private static func name(_ version: Int) -> String {
-    let digits = String(version)
-    return "step-" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
-  }
+  private static func name(_ version: Int) -> String { "step-" + version.padded(to: 6) }
 
   /// Folders of checkpoints, the oldest first: a folder under its name is complete.
   private func complete() throws -> [URL] {
@@ -57,7 +55,7 @@ struct Checkpoints {
     do {
       try image.write(to: partial)
       if FileManager.default.fileExists(atPath: target.path) { try remove(target) }
-      try renameDurably(partial, to: target)
+      try Disk.rename(partial.path, to: target.path)
     } catch {
       // The first error is the one to report; what cannot be removed now is cleared away at the next start.
       try? FileManager.default.removeItem(at: partial)
@@ -86,7 +84,7 @@ struct Checkpoints {
   private func remove(_ checkpoint: URL) throws {
     let gone = folder.appending(
       path: ".partial-old-\(checkpoint.lastPathComponent)-\(ProcessInfo.processInfo.processIdentifier)")
-    try renameDurably(checkpoint, to: gone)
+    try Disk.rename(checkpoint.path, to: gone.path)
     try FileManager.default.removeItem(at: gone)
   }
 
@@ -125,7 +123,7 @@ struct Checkpoints {
     trainer.version = state.version
     trainer.groupsTrained = state.groupsTrained
     trainer.groupsUnscored = state.groupsUnscored
-    return state.groupsSampled ?? state.groupsTrained + state.groupsUnscored
+    return state.groupsSampled
   }
 
   /// The optimiser holds on to the adapter's parameters, so values are put into them, not new parameters in their
@@ -165,6 +163,6 @@ struct Checkpoints {
   private func point(_ link: String, to name: String) throws {
     let partial = folder.appending(path: ".partial-\(link)-\(ProcessInfo.processInfo.processIdentifier)")
     try FileManager.default.createSymbolicLink(atPath: partial.path, withDestinationPath: name)
-    try renameDurably(partial, to: folder.appending(path: link))
+    try Disk.rename(partial.path, to: folder.appending(path: link).path)
   }
 }

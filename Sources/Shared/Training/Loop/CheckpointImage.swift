@@ -21,8 +21,8 @@ struct CheckpointImage {
     var optimizerStep: Int
     var groupsTrained: Int
     var groupsUnscored: Int
-    /// Groups that training had taken, one as often as it was; absent in the oldest checkpoints.
-    var groupsSampled: Int?
+    /// Groups that training had taken, each counted as often as it was taken.
+    var groupsSampled: Int
     var algorithm: String
     /// The method's own, as it encodes it.
     var algorithmState: Data
@@ -74,12 +74,9 @@ struct CheckpointImage {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
     func write(_ value: some Encodable, _ name: String) throws {
-      let file = folder.appending(path: name)
-      try encoder.encode(value).write(to: file)
-      try synchronize(file)
+      try Disk.writeWhole(encoder.encode(value), to: folder.appending(path: name).path)
     }
     if let heldOut { try write(heldOut, Self.heldOutFile) }
     try write(state, Self.stateFile)
-    try synchronize(folder)
   }
 }

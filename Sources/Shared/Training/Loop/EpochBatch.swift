@@ -1,70 +1,19 @@
-// An epoch's groups as training takes them: in the order of their numbers, so that it makes no difference who made them
-// or when they came; checked against the run's settings; without those that miss a score.
+// The groups of an epoch in the order of their numbers, so that it does not matter which actor sampled them or when they
+// arrived, without those that lack a score.
 
 internal import Algorithms
-internal import Diffusion
 internal import Engine
 internal import Messages
 
-/// What a group must have been sampled with to be trained on.
-struct SamplingTerms: Sendable {
-  let process: DDIM
-  let guidanceScale: Float
-  /// Trajectories a group.
-  let groupSize: Int
-  /// The step up to which an epoch's groups share all states.
-  let branchStep: @Sendable (_ epoch: Int) -> Int
-  /// A state's shape, `[C, H, W]`.
-  let shape: [Int]
-
-  /// Says why a group cannot be trained on, nil when it can.
-  func objection(to group: TrajectoryGroup) -> String? {
-    let steps = process.timesteps.count
-    func unlike(_ what: String, _ expected: some Any, _ found: some Any) -> String {
-      "group \(group.number) of actor \(group.actor): expected \(what) \(expected), found \(found); "
-        + "start the actor with the learner's configuration"
-    }
-    if group.timesteps != process.timesteps { return unlike("timesteps", process.timesteps, group.timesteps) }
-    if group.eta != process.eta { return unlike("eta", process.eta, group.eta) }
-    if group.guidanceScale != guidanceScale { return unlike("guidance scale", guidanceScale, group.guidanceScale) }
-    if group.trajectories.count != groupSize { return unlike("trajectories", groupSize, group.trajectories.count) }
-    let shared = branchStep(group.epoch)
-    for trajectory in group.trajectories {
-      let expected = [steps + 1] + shape, found = trajectory.states.shape
-      if found != expected { return unlike("states", expected, found) }
-      if trajectory.logProbabilities.count != steps {
-        return unlike("log-probabilities", steps, trajectory.logProbabilities.count)
-      }
-      if trajectory.isScored, trajectory.denseRewards.count != steps {
-        return unlike("dense rewards", steps, trajectory.denseRewards.count)
-      }
-      // Whatever they share they share to the bit, or actor and learner disagree on where branches split.
-      for step in 0...shared where !trajectory.states.row(step, equals: group.trajectories[0].states) {
-        return unlike("states shared up to step", shared, "others at step \(step)")
-      }
-    }
-    return nil
-  }
-}
-
-/// The groups of one epoch that can be trained on.
+/// The groups of one epoch that are trained on.
 struct EpochBatch {
-  /// In the order of their numbers.
+  /// The scored groups in the order of their numbers.
   let groups: [TrajectoryGroup]
-  /// Groups left out because a score is missing: missing is not zero.
+  /// Number of groups that lack a score.
   let unscored: Int
 
-  /// - Parameter received: all groups of the epoch, in any order.
-  /// - Throws: `TrainingError` naming the group that was sampled otherwise.
-  init(_ received: [TrajectoryGroup], _ terms: SamplingTerms) throws {
-    for group in received {
-      if let objection = terms.objection(to: group) { throw TrainingError(objection) }
-    }
-    self.init(scored: received)
-  }
-
-  /// - Parameter received: groups of any epoch and any settings, in any order.
-  init(scored received: [TrajectoryGroup]) {
+  /// - Parameter received: groups in any order, judged by `SamplingTerms`.
+  init(_ received: [TrajectoryGroup]) {
     groups = received.filter(\.isScored).sorted { $0.number < $1.number }
     unscored = received.count - groups.count
   }
@@ -134,16 +83,5 @@ struct UnitBatch {
 
   private func each<Value>(_ entries: [UnitStep], _ value: (TrainingUnit, Int, Int) -> Value) -> [Value] {
     (0..<unitSize).flatMap { member in entries.map { value(units[$0.unit], member, $0.step) } }
-  }
-}
-
-extension Tensor {
-  /// Whether the row of this index is bit for bit that of another tensor of the same shape.
-  fileprivate func row(_ index: Int, equals other: Tensor) -> Bool {
-    slice(axis: 0, index..<index + 1).withUnsafeBuffer { a in
-      other.slice(axis: 0, index..<index + 1).withUnsafeBuffer { b in
-        zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern }
-      }
-    }
   }
 }

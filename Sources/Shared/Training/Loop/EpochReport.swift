@@ -2,6 +2,7 @@
 // the advantages and says little; ratios, clip fraction, gradient norm and staleness show whether training is healthy.
 
 internal import Algorithms
+internal import Engine
 internal import Messages
 
 package struct EpochReport {
@@ -54,7 +55,7 @@ package struct EpochReport {
   }
 
   var metrics: [String: Double] {
-    func mean(_ values: [Float]) -> Double { values.reduce(0) { $0 + Double($1) } / Double(max(values.count, 1)) }
+    func mean(_ values: [Float]) -> Double { Moments(values).mean }
     var values: [String: Double] = [
       "epoch/groups": Double(groups), "epoch/missing": Double(unscored), "epoch/updates": Double(updates),
       "epoch/units": Double(units), "reward/queries": Double(queries),

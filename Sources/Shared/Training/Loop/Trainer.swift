@@ -83,12 +83,12 @@ package final class Trainer {
   /// Trains on one epoch's groups; the next version is made even where no group could be used.
   ///
   /// - Parameter stored: gives groups to methods that use them again.
-  /// - Throws: `TrainingError` when a group was sampled with other settings, or a gradient is not finite.
+  /// - Throws: `TrainingError` when a gradient is not finite.
   @discardableResult
   package func train(
     _ received: [TrajectoryGroup], stored: StoredGroups = { _ in [] }
   ) throws -> EpochReport {
-    let batch = try EpochBatch(learnedReward(received), terms)
+    let batch = try EpochBatch(learnedReward(received))
     var report = EpochReport(batch, epoch: version)
     report.ofRewards = batch.rewardMetrics
     report.queries = learnedReward.queries(received, branchStep: terms.branchStep)

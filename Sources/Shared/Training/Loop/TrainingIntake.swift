@@ -7,7 +7,7 @@ package import Messages
 package protocol TrainingIntake: AnyObject {
   /// Waits until every group of an epoch is durable.
   ///
-  /// - Returns: the groups, in any order; nil when the run is being stopped.
+  /// - Returns: the groups, in any order, judged by the worker's `objection`; nil when the run is being stopped.
   /// - Throws: when groups can no longer be had, as on a disk error.
   func groups(ofEpoch epoch: Int) throws -> [TrajectoryGroup]?
 

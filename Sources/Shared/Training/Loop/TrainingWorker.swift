@@ -1,5 +1,6 @@
 // The learner's compute thread: wait for an epoch's groups, train, publish, log, checkpoint. It knows no sockets.
 
+internal import Basics
 package import Configuration
 internal import Durable
 internal import Engine
@@ -55,7 +56,7 @@ package final class TrainingWorker {
   /// What actors must have loaded too.
   package var modelFingerprint: String { trainer.policy.model.fingerprint }
 
-  /// Says why a group cannot be trained on, nil when it can; to be asked before a group is stored.
+  /// Why a group cannot be trained on; nil when it can. Ask it before a group is stored.
   package var objection: @Sendable (TrajectoryGroup) -> String? {
     let terms = trainer.terms
     return { terms.objection(to: $0) }
@@ -87,7 +88,7 @@ package final class TrainingWorker {
         log.info("epoch \(image.state.version) is given up; it is trained again when the run goes on")
         return try save(image)
       }
-      (report.waitSeconds, report.trainSeconds) = (seconds(came - began), seconds(.now - came))
+      (report.waitSeconds, report.trainSeconds) = ((came - began).seconds, (.now - came).seconds)
       try publish(to: intake)
       let saves = trainer.version % configuration.checkpoint.every == 0
       let score = saves ? try measured(heldOut) : nil
@@ -179,9 +180,5 @@ package final class TrainingWorker {
     try FileManager.default.createDirectory(at: samples, withIntermediateDirectories: true)
     try sheet.writePNG(to: samples.appending(path: "epoch-\(epoch).png"))
     try events.append(step: epoch, tag: "samples", image: sheet)
-  }
-
-  private func seconds(_ duration: Duration) -> Double {
-    Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
   }
 }

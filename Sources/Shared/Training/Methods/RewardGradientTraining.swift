@@ -2,6 +2,7 @@
 // and the method's objective is differentiated.
 
 internal import Algorithms
+internal import Basics
 internal import Configuration
 internal import Diffusion
 internal import Engine
@@ -92,9 +93,9 @@ final class RewardGradientTraining: TrainingMethod {
       count, algorithm.sampling, steps: algorithm.startSteps, discount: algorithm.discount, random: &random)
     report.units = draws.count
     let groups = try Self.groups(Set(draws.map(\.number)), batch, stored)
-    let minibatches = draws.chunked(by: policy.settings.minibatchSize), asked = reward.queries
+    let minibatches = draws.chunks(of: policy.settings.minibatchSize), asked = reward.queries
     var metrics: [ObjectiveMetrics] = []
-    for update in minibatches.chunked(by: policy.settings.accumulation) {
+    for update in minibatches.chunks(of: policy.settings.accumulation) {
       let total = update.reduce(0) { $0 + $1.count }
       var gradients = Gradients()
       for entries in update {
@@ -173,12 +174,5 @@ extension EpochReport {
     if !divergences.isEmpty { ofMethod["gradient/divergence"] = Moments(divergences).mean }
     ofMethod["gradient/missing"] = Double(metrics.reduce(0) { $0 + $1.missing })
     ofMethod["gradient/masked"] = Double(metrics.reduce(0) { $0 + $1.masked })
-  }
-}
-
-extension Array {
-  /// Consecutive parts of `size`; the last may be smaller.
-  fileprivate func chunked(by size: Int) -> [[Element]] {
-    stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
   }
 }

@@ -5,6 +5,7 @@
 internal import Algorithms
 internal import Configuration
 internal import Diffusion
+internal import Engine
 internal import Messages
 
 /// Dense rewards from the scores that groups carry.

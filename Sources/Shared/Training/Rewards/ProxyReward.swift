@@ -3,6 +3,7 @@
 // follows it.
 
 internal import Algorithms
+internal import Basics
 internal import Configuration
 internal import Diffusion
 internal import Engine
@@ -81,10 +82,8 @@ final class ProxyReward: DifferentiableReward {
     }
     var last = 0.0
     for _ in 0..<settings.passes {
-      let order = random.permutation(labels.count)
       var losses: [Float] = []
-      for start in stride(from: 0, to: order.count, by: settings.batchSize) {
-        let places = order[start..<min(start + settings.batchSize, order.count)]
+      for places in random.permutation(labels.count).chunks(of: settings.batchSize) {
         let result = Tape.gradients { _ in
           let parts = zip(heads, samples).map { head, sample -> Tensor in
             let rows = places.map { sample[$0] }

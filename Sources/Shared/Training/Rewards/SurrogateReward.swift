@@ -3,6 +3,7 @@
 // the policy stays where it is.
 
 internal import Algorithms
+internal import Basics
 internal import Configuration
 internal import Diffusion
 internal import Engine
@@ -93,7 +94,7 @@ final class SurrogateReward: DifferentiableReward {
           "\(settings.offlineReplay): group \(group.number): expected states \(expected), found \(found); name a "
             + "replay of this run's model in lasro.offlineReplay")
       }
-      offline.add(EpochBatch(scored: [group]).rows, oldest: .min)
+      offline.add(EpochBatch([group]).rows, oldest: .min)
     }
     var random = policy.seed.fork("surrogate offline")
     try fit(
@@ -146,8 +147,7 @@ final class SurrogateReward: DifferentiableReward {
     } while pairs.count < Self.leastHeldOut && oldest >= first
     guard !pairs.isEmpty else { return nil }
     var right: Float = 0
-    for start in stride(from: 0, to: pairs.count, by: Self.evaluationBatch) {
-      let part = Array(pairs[start..<min(start + Self.evaluationBatch, pairs.count)])
+    for part in pairs.chunks(of: Self.evaluationBatch) {
       let (preferred, rejected) = try states(part, fetch)
       let conditioning = try policy.conditioning(part.map(\.preferred.prompt))
       let accuracy = Tape.withoutGradients {

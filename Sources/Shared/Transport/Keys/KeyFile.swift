@@ -1,5 +1,6 @@
 // Reading and writing of key files. A file has mode 0600 from its creation on, and is never partially written.
 
+internal import Durable
 internal import Foundation
 internal import Glibc
 
@@ -42,32 +43,22 @@ enum KeyFile {
 
   /// Writes a new file.
   ///
-  /// - Throws: `TransportError` of kind `.keys`.
+  /// - Throws: `TransportError` of kind `.keys` when it exists; `SystemError`.
   static func create(_ path: String, _ text: String) throws {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else {
-      let reason = errno == EEXIST ? "it already exists" : String(cString: strerror(errno))
-      throw TransportError(.keys, "\(path): could not create the key file: \(reason). Choose another folder or name.")
-    }
-    defer { close(descriptor) }
-    let bytes = Array(text.utf8)
-    guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
-      let reason = String(cString: strerror(errno))
-      unlink(path)
-      throw TransportError(.keys, "\(path): could not write the key file: \(reason).")
+    do {
+      try Disk.create(Array(text.utf8), at: path, permissions: permissions)
+    } catch let error as SystemError where error.code == EEXIST {
+      throw TransportError(.keys, "\(path): the file exists already and is left as it is. Choose another folder or name.")
     }
   }
 
   /// Replaces a file atomically.
   ///
-  /// - Throws: `TransportError` of kind `.keys`.
+  /// - Throws: `SystemError`.
   static func replace(_ path: String, _ text: String) throws {
-    let partial = "\(path).\(getpid()).partial"
-    try create(partial, text)
-    guard rename(partial, path) == 0 else {
-      let reason = String(cString: strerror(errno))
-      unlink(partial)
-      throw TransportError(.keys, "\(path): could not replace the file: \(reason).")
-    }
+    try Disk.writeWhole(text.utf8, to: path, permissions: permissions)
   }
+
+  /// Only the owner may read and write.
+  private static let permissions: UInt32 = 0o600
 }

@@ -13,7 +13,7 @@ package final class Frame: @unchecked Sendable {  // it is written in its initia
   package init(byteCount: Int, writing write: (UnsafeMutableRawBufferPointer) -> Void) {
     message = .allocate(capacity: 1)
     let result = zmq_msg_init_size(message, byteCount)
-    check(result == 0, "Frame: no memory for \(byteCount) bytes")
+    if result != 0 { fatalError("Frame: no memory for \(byteCount) bytes") }
     write(UnsafeMutableRawBufferPointer(start: zmq_msg_data(message), count: byteCount))
   }
 

@@ -1,6 +1,7 @@
 // Detects absent and silent peers: warnings at intervals, and finally an error that says what to do.
 
 internal import Threads
+internal import Basics
 
 /// A peer did not answer in time.
 package struct AbsentPeer: Error, Sendable, CustomStringConvertible {

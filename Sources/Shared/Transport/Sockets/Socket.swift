@@ -81,7 +81,7 @@ package struct Socket: ~Copyable {
     if !Endpoint.isInternal(endpoint) {
       if case .keys(let ring) = context.security {
         let domain = kind == .router ? Authentication.anyRole : Authentication.domain(roles)
-        check(!domain.isEmpty, "Socket.bind: \(endpoint): a context with keys needs the accepted roles")
+        if domain.isEmpty { fatalError("Socket.bind: \(endpoint): a context with keys needs the accepted roles") }
         try SocketOptions.setServerKeys(handle, own: ring.own, domain: domain)
       }
       try watch(endpoint, connects: false)
@@ -130,7 +130,7 @@ package struct Socket: ~Copyable {
   ///
   /// - Throws: `TransportError` of kind `.tooLarge`, before anything is sent, or `.system`.
   package func send(_ frames: [[UInt8]]) throws -> SendOutcome {
-    check(!frames.isEmpty, "Socket.send: a message needs at least one frame")
+    if frames.isEmpty { fatalError("Socket.send: a message needs at least one frame") }
     for frame in frames { try requireSendable(frame.count) }
     for (position, frame) in frames.enumerated() {
       let outcome = try send(frame, isLast: position + 1 == frames.count, position)
@@ -225,8 +225,4 @@ package struct Received: Sendable {
   package let sender: Sender
   /// Copies of the frames.
   package var frames: [[UInt8]] { parts.map(\.bytes) }
-}
-
-func check(_ condition: Bool, _ message: @autoclosure () -> String) {
-  if !condition { fatalError(message()) }
 }
