@@ -1,5 +1,6 @@
 // Insertion into the replay of a learner, as `stepwise-bench replay` measures it.
 
+import Basics
 import ArgumentParser
 import Configuration
 import Foundation

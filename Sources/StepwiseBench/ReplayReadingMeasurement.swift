@@ -1,5 +1,6 @@
 // Sampling from a replay and recovery of a replay, as `stepwise-bench replay` measures them.
 
+import Basics
 import Engine
 import Configuration
 import Foundation

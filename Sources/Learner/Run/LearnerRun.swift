@@ -7,7 +7,7 @@ package import Foundation
 package import Logging
 internal import Roles
 internal import Synchronization
-package import Threads
+internal import Threads
 internal import Training
 package import Transport
 

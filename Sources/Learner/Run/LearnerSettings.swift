@@ -5,7 +5,7 @@ package import Configuration
 package import Foundation
 package import Replay
 internal import Training
-package import Transport
+internal import Transport
 
 /// Settings of a learner's service.
 package struct LearnerSettings: Sendable {

@@ -5,7 +5,7 @@ internal import Configuration
 package import Logging
 package import Messages
 internal import Synchronization
-package import Threads
+internal import Threads
 internal import Training
 package import Transport
 

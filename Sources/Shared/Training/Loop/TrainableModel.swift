@@ -1,11 +1,11 @@
 // The model whose adapter is trained, with its optimiser: what every method needs to turn gradients into the next
 // policy.
 
-package import Algorithms
+internal import Algorithms
 package import Configuration
 package import Diffusion
 package import Engine
-package import Foundation
+internal import Foundation
 package import Layers
 package import Models
 

@@ -4,7 +4,7 @@ internal import Basics
 package import Configuration
 internal import Durable
 internal import Engine
-package import Foundation
+internal import Foundation
 internal import Imaging
 package import Logging
 package import Messages
