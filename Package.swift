@@ -203,7 +203,7 @@ let package = Package(
       "TrainingTests",
       [
         "Configuration", "Diffusion", "Engine", "Fixtures", "Layers", "Learner", "Messages", "Models", "Replay",
-        "Telemetry", "Training", logging,
+        "Settings", "Telemetry", "Training", logging,
       ]),
     tests("TransportTests", ["Roles", "Threads", "Transport", logging]),
   ],

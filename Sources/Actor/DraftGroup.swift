@@ -37,20 +37,16 @@ package struct DraftGroup: Sendable {
     var image = 0
     for index in result.trajectories.indices {
       let scoring = scorings[index]
-      var totals: [Int: Float] = [:]
       for step in scoring.scoredSteps {
-        let scores = reply.results.map { result in
+        result.trajectories[index].scores += reply.results.map { result in
           Score(
             step: step, reward: result.reward, version: result.version,
             value: result.values.indices.contains(image) ? result.values[image] : nil)
         }
-        result.trajectories[index].scores += scores
-        totals[step] = sum(
-          Dictionary(uniqueKeysWithValues: scores.compactMap { score in score.value.map { (score.reward, $0) } }))
         image += 1
       }
-      let dense = scoring.rewards(scores: totals) ?? []
-      result.trajectories[index].denseRewards = dense.allSatisfy(\.isFinite) ? dense : []
+      let totals = sum.byStep(result.trajectories[index].scores)
+      result.trajectories[index].denseRewards = scoring.rewards(scores: totals) ?? []
     }
     return result
   }

@@ -16,7 +16,8 @@ package final class GroupSampler: GroupSource {
   private let sampler: DualStateSampler
   private let settings: SamplingSettings
   private let loraAlpha: Float
-  private var knownPrompts: [String: Tensor] = [:]
+  /// The text encoder's states of prompts, `[1, S, D]`.
+  private var promptStates = PromptCache<Tensor>(limit: 4096)
   private var empty: Tensor?
   private(set) var policyVersion: Int?
 
@@ -86,13 +87,10 @@ package final class GroupSampler: GroupSource {
   }
 
   private func conditioning(_ prompts: [String]) throws -> Conditioning {
-    // Prompts repeat. The bound prevents a long list of prompts from filling the memory.
-    if knownPrompts.count > 4096 { knownPrompts = [:] }
-    for prompt in prompts where knownPrompts[prompt] == nil { knownPrompts[prompt] = try model.encode([prompt]) }
+    let states = try promptStates.values(of: prompts) { unknown in try unknown.map { try model.encode([$0]) } }
     if settings.guidanceScale > 1, empty == nil { empty = try model.encode([""]) }
     return Conditioning(
-      text: Tensor.concatenated(prompts.map { knownPrompts[$0]! }, axis: 0), empty: empty,
-      scale: settings.guidanceScale)
+      text: Tensor.concatenated(states, axis: 0), empty: empty, scale: settings.guidanceScale)
   }
 
   private func draft(

@@ -82,7 +82,7 @@ struct BenchUNet: ParsableCommand {
   func run() throws {
     let configuration = try UNetConfiguration(ModelConfiguration(file: URL(filePath: config)))
     let side = latent ?? configuration.sampleSize
-    let cost = configuration.cost(batch: batch, latent: side, tokens: tokens)
+    let cost = try configuration.cost(batch: batch, latent: side, tokens: tokens)
     try requireMemory(config, cost, activations: cost.widest)
     try options.start()
     let random = RandomStream(seed: options.seed)
@@ -91,7 +91,7 @@ struct BenchUNet: ParsableCommand {
     let latents = inputs.normal([batch, configuration.inChannels, side, side])
     let text = inputs.normal([batch, tokens, configuration.crossAttentionWidth])
     let timesteps = [Int](repeating: 999, count: batch)
-    unet.recomputesUnits = gradientCheckpointing
+    unet.usesGradientCheckpointing = gradientCheckpointing
     if mode == .lora { try unet.addLoRA(rank: rank, alpha: Float(rank), random: random.fork("lora")) }
     let measured = BenchMeasurement(runs: runs) {
       switch mode {
@@ -139,7 +139,7 @@ struct BenchVAE: ParsableCommand {
 
   private func full(_ values: ModelConfiguration) throws -> (NetworkCost, () -> Tensor) {
     let configuration = try AutoencoderConfiguration(values)
-    let cost = mode == .decode
+    let cost = try mode == .decode
       ? configuration.decodingCost(batch: batch, latent: latent)
       : configuration.encodingCost(batch: batch, latent: latent)
     try requireMemory(config, cost, activations: cost.widest)
@@ -151,7 +151,7 @@ struct BenchVAE: ParsableCommand {
 
   private func tiny(_ values: ModelConfiguration) throws -> (NetworkCost, () -> Tensor) {
     let configuration = try AutoencoderTinyConfiguration(values)
-    let cost = mode == .decode
+    let cost = try mode == .decode
       ? configuration.decodingCost(batch: batch, latent: latent)
       : configuration.encodingCost(batch: batch, latent: latent)
     try requireMemory(config, cost, activations: cost.widest)
@@ -188,7 +188,7 @@ struct BenchText: ParsableCommand {
     guard tokens <= configuration.maximumLength else {
       throw CommandError("--tokens: expected at most \(configuration.maximumLength) for \(config), found \(tokens)")
     }
-    let cost = configuration.cost(batch: batch, tokens: tokens)
+    let cost = try configuration.cost(batch: batch, tokens: tokens)
     try requireMemory(config, cost, activations: cost.widest)
     try options.start()
     let random = RandomStream(seed: options.seed)

@@ -1,12 +1,11 @@
-// DDPO's and B2-DiffuRL's choices at their edges; that their numbers are the published code's is GoldenTests' part.
+// Edge cases of DDPO and B2-DiffuRL. GoldenTests compares their numbers with the published code.
 
 import Algorithms
 import Engine
 import Settings
 import Testing
 
-@Suite("DDPO")
-struct DDPOTests {
+@Suite struct DDPOTests {
   private func options() -> MethodSettings {
     var options = MethodSettings()
     options.training.statisticsBufferSize = 4
@@ -15,8 +14,7 @@ struct DDPOTests {
     return options
   }
 
-  @Test("Every trajectory is trained by itself, with one advantage from its last reward at every step")
-  func units() throws {
+  @Test func `every trajectory is a unit, and its last reward is its advantage at every step`() throws {
     var ddpo = try DDPO(options())
     let groups = [
       GroupRewards(prompt: "cat", dense: [[0, 0, 1], [0, 0, 3]]), GroupRewards(prompt: "dog", dense: [[9, 9, 5]]),
@@ -25,13 +23,12 @@ struct DDPOTests {
     #expect(units.map(\.group) == [0, 0, 1])
     #expect(units.map(\.members) == [[0], [1], [0]])
     #expect(units.allSatisfy { $0.advantages[0].count == 3 && Set($0.advantages[0]).count == 1 })
-    // The batch's mean 3 and population deviation √(8/3), as no prompt has four rewards yet.
+    // The batch's mean is 3 and its standard deviation √(8/3); no prompt has four rewards yet.
     let expected = [-2, 0, 2].map { Float($0) / (8.0 / 3.0 as Float).squareRoot() }
     #expect(zip(units, expected).allSatisfy { abs($0.advantages[0][0] - $1) < 1e-5 })
   }
 
-  @Test("An optimiser step covers whole trajectories")
-  func order() throws {
+  @Test func `an update covers whole trajectories`() throws {
     var random = RandomStream(seed: 2)
     let updates = try DDPO(options()).updates(units: 5, steps: 0..<3, minibatch: 2, accumulation: 2, random: &random)
     #expect(updates.map(\.count) == [6, 3])
@@ -43,8 +40,7 @@ struct DDPOTests {
     }
   }
 
-  @Test("State survives a checkpoint")
-  func resume() throws {
+  @Test func `the state survives a checkpoint`() throws {
     var original = try DDPO(options()), copy = try DDPO(options())
     let groups = [GroupRewards(prompt: "cat", dense: [[0, 0, 1], [0, 0, 4]])]
     _ = original.units(groups, epoch: 0)
@@ -54,8 +50,7 @@ struct DDPOTests {
   }
 }
 
-@Suite("B2-DiffuRL")
-struct B2DiffuRLTests {
+@Suite struct B2DiffuRLTests {
   private func options(base: BranchBase = .ddpo, finalStep: Bool = true) -> MethodSettings {
     var options = MethodSettings()
     options.sampling.groupSize = 3
@@ -69,8 +64,7 @@ struct B2DiffuRLTests {
     return options
   }
 
-  @Test("Branches split where the trained interval begins, which moves back from stage to stage")
-  func interval() throws {
+  @Test func `branches split where the trained interval begins, which moves back from stage to stage`() throws {
     let method = try B2DiffuRL(options())
     #expect((0..<5).map { method.branchStep(ofEpoch: $0) } == [2, 1, 0, 0, 0])
     #expect((0..<4).map { method.trainedSteps(ofEpoch: $0) } == [2..<4, 1..<4, 0..<4, 0..<4])
@@ -82,11 +76,10 @@ struct B2DiffuRLTests {
     GroupRewards(prompt: "cat", dense: [[0, 0, 0, 4], [0, 0, 0, 4], [0, 0, 0, 4]]),
   ]
 
-  @Test("Of each branch the best and the worst beyond their thresholds are kept, by themselves on DDPO's loss")
-  func units() throws {
+  @Test func `the best and the worst branch beyond their thresholds are units for DDPO's loss`() throws {
     var method = try B2DiffuRL(options())
     let units = method.units(groups, epoch: 0)
-    // Mean 4, sample deviation √(38 / 5): the middle and everything of the second branch stay within half of it.
+    // The mean is 4, the sample standard deviation √(38 / 5); all others stay within half of it.
     #expect(units.map(\.members) == [[2], [0]])
     #expect(units.allSatisfy { $0.group == 0 && $0.advantages.count == 1 && Set($0.advantages[0]).count == 1 })
     let deviation = (38.0 / 5 as Float).squareRoot()
@@ -94,26 +87,23 @@ struct B2DiffuRLTests {
     #expect(abs(units[1].advantages[0][0] + 3 / deviation) < 1e-5)
   }
 
-  @Test("On SDPO's loss best and worst are a pair, and a branch without both is left out")
-  func pairs() throws {
+  @Test func `the best and the worst branch are a pair for SDPO's loss, and need each other`() throws {
     var method = try B2DiffuRL(options(base: .sdpo))
     #expect(method.units(groups, epoch: 0).map(\.members) == [[2, 0]])
     #expect(method.units([groups[1]], epoch: 1).isEmpty)
   }
 
-  @Test("A score that is alone with its prompt has no advantage, and history beyond its length is forgotten")
-  func history() throws {
+  @Test func `a single score of a prompt has no advantage, and old stages are forgotten`() throws {
     var history = StageHistory(length: 1)
     #expect(history.normalized([3], prompts: ["a"]) == [0])
     let second = history.normalized([5], prompts: ["a"])
     #expect(abs(second[0] - 1 / Float(2).squareRoot()) < 1e-6)
     #expect(history.normalized([7], prompts: ["b"]) == [0])
-    // The first stage is gone, the second had no "b".
+    // Only the stage of "b" and this one are left.
     #expect(history.normalized([9], prompts: ["a"]) == [0])
   }
 
-  @Test("State survives a checkpoint, and another history is refused")
-  func resume() throws {
+  @Test func `the state survives a checkpoint, and another history length is refused`() throws {
     var original = try B2DiffuRL(options()), copy = try B2DiffuRL(options())
     _ = original.units(groups, epoch: 0)
     try copy.restore(original.state())
@@ -124,8 +114,7 @@ struct B2DiffuRLTests {
     #expect(throws: AlgorithmError.self) { try refused.restore(original.state()) }
   }
 
-  @Test("What it cannot work with is refused by name")
-  func refusals() {
+  @Test func `impossible settings are refused by name`() {
     func refused(_ key: String, _ change: (inout MethodSettings) -> Void) {
       var changed = options()
       change(&changed)

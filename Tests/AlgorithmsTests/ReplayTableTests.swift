@@ -1,18 +1,21 @@
+// The table of stored trajectories.
+
 import Algorithms
 import Engine
 import Foundation
 import Settings
 import Testing
 
-@Suite("The table of the replay")
-struct ReplayTableTests {
-  /// Four epochs of ten groups of two; the rewards of a group are its number / 10 - 1 and the next tenth.
+@Suite struct ReplayTableTests {
+  /// Four epochs of ten groups of two; the rewards of a group are its number / 10 - 1 and a tenth more.
   private func table() -> ReplayTable {
     var table = ReplayTable()
     for epoch in 0..<4 {
       table.add(
         (epoch * 10..<epoch * 10 + 10).reversed().flatMap { number in
-          (0..<2).map { .init(number: number, member: $0, epoch: epoch, prompt: "", reward: Float(number + $0) / 10 - 1) }
+          (0..<2).map {
+            .init(number: number, member: $0, epoch: epoch, prompt: "", reward: Float(number + $0) / 10 - 1)
+          }
         }, oldest: 0)
     }
     return table
@@ -25,8 +28,7 @@ struct ReplayTableTests {
     return try table.draw(count, sampling, steps: 1..<4, discount: 0.9, random: &random)
   }
 
-  @Test("uniform, on-policy and reward give different trajectories, as each says, and leave the table as it was")
-  func withoutReplacement() throws {
+  @Test func `draws without replacement give different trajectories and leave the table unchanged`() throws {
     var table = table()
     let before = table
     let epochs = Dictionary(uniqueKeysWithValues: (0..<40).map { ($0, $0 / 10) })
@@ -37,10 +39,11 @@ struct ReplayTableTests {
       #expect(table == before)
       #expect(try draw(&table, 80, sampling) == drawn)
       #expect(try draw(&table, 80, sampling, seed: 6) != drawn)
-      // Beyond what there is they come again in the same manner.
+      // If more are requested than exist, they are drawn again.
       #expect(try draw(&table, 200, sampling).count == 200)
     }
-    #expect(try draw(&table, 30, .onPolicy).map { epochs[$0.number]! } == [Int](repeating: 3, count: 20) + [Int](repeating: 2, count: 10))
+    let newest = try draw(&table, 30, .onPolicy).map { epochs[$0.number]! }
+    #expect(newest == [Int](repeating: 3, count: 20) + [Int](repeating: 2, count: 10))
     let best = try draw(&table, 15, .reward).map { $0.number + $0.member }
     #expect(best == best.sorted(by: >))
     #expect(best.last == 33)
@@ -49,11 +52,12 @@ struct ReplayTableTests {
     #expect(mixed.dropFirst(20).allSatisfy { $0 < 3 } && Set(mixed.dropFirst(20)).count == 3)
   }
 
-  @Test("reward+gamma draws trajectory and step as its probabilities say")
-  func rewardGamma() throws {
+  @Test func `reward+gamma draws trajectory and step with its probabilities`() throws {
     var table = ReplayTable()
     let rewards: [Float] = [1, -2, 0, 3]
-    table.add(rewards.enumerated().map { .init(number: $0.offset, member: 0, epoch: 0, prompt: "", reward: $0.element) }, oldest: 0)
+    table.add(
+      rewards.enumerated().map { .init(number: $0.offset, member: 0, epoch: 0, prompt: "", reward: $0.element) },
+      oldest: 0)
     let expected = ReplayTable.priorities(rewards: rewards, steps: 3, discount: 0.5)
     var counts = [[Int]](repeating: [0, 0, 0], count: 4)
     var random = RandomStream(seed: 7)
@@ -63,9 +67,9 @@ struct ReplayTableTests {
     }
     for (row, column) in (0..<4).flatMap({ row in (0..<3).map { (row, $0) } }) {
       let share = expected[row][column]
-      // Five standard deviations of a share.
-      #expect(
-        abs(Double(counts[row][column]) / Double(rounds) - share) <= 5 * (share * (1 - share) / Double(rounds)).squareRoot())
+      // Five standard deviations of a binomial share.
+      let tolerance = 5 * (share * (1 - share) / Double(rounds)).squareRoot()
+      #expect(abs(Double(counts[row][column]) / Double(rounds) - share) <= tolerance)
     }
     table.add([.init(number: 9, member: 0, epoch: 1, prompt: "", reward: -1)], oldest: 1)
     #expect { _ = try table.draw(1, .rewardGamma, steps: 0..<3, discount: 0.5, random: &random) } throws: {
@@ -73,8 +77,7 @@ struct ReplayTableTests {
     }
   }
 
-  @Test("forgets old epochs, and a checkpoint's table draws as the one it was made of")
-  func checkpoint() throws {
+  @Test func `old epochs are removed, and a restored table draws like the original`() throws {
     var table = table()
     table.add([.init(number: 40, member: 0, epoch: 4, prompt: "", reward: 1)], oldest: 3)
     #expect(table.count == 21)

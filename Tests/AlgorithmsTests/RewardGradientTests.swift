@@ -1,5 +1,4 @@
-// Methods that follow a reward's gradient, on a network of one number: their gradients are those of finite differences,
-// and their draws those that they say.
+// Reward-gradient methods on a network with one parameter: their derivatives equal finite differences.
 
 import Algorithms
 import Diffusion
@@ -7,8 +6,7 @@ import Engine
 import Settings
 import Testing
 
-@Suite("Reward-gradient methods")
-struct RewardGradientTests {
+@Suite struct RewardGradientTests {
   init() throws { try Compute.start() }
 
   private static let shape = [3, 2, 2, 2]
@@ -45,10 +43,8 @@ struct RewardGradientTests {
 
   private func reward(_ clean: Tensor) -> Tensor { (clean.clamped(-3, 3) + 1).squared().mean(axes: [1, 2, 3]) }
 
-  @Test(
-    "The derivative is that of finite differences",
-    arguments: ["sqdf", "sqdf-consistency", "sqdf-n-step", "draft-k", "draft-kl", "draft-lv", "refl", "lasro"])
-  func derivative(_ name: String) throws {
+  @Test(arguments: ["sqdf", "sqdf-consistency", "sqdf-n-step", "draft-k", "draft-kl", "draft-lv", "refl", "lasro"])
+  func `the derivative equals finite differences`(_ name: String) throws {
     let registered = try #require(MethodName(rawValue: name.hasPrefix("sqdf") ? "sqdf" : name))
     let chosen = options {
       if name == "sqdf-consistency" {
@@ -70,15 +66,16 @@ struct RewardGradientTests {
       let above = try objective(method, weight: 0.4 + width, step: step, reward: reward).loss
       let below = try objective(method, weight: 0.4 - width, step: step, reward: reward).loss
       let expected = (above - below) / (2 * width)
+      // The loss is about 1 and rounded to float32, so the difference quotient is off by about 3e-5; the worst measured
+      // error is 5e-4 of the derivative. Derivatives below 0.05 are compared as if they were 0.05.
       #expect(
-        abs(found.derivative - expected) <= 2e-2 * max(abs(expected), 0.05),
+        abs(found.derivative - expected) <= 2e-3 * max(abs(expected), 0.05),
         "\(name) from step \(step): \(found.derivative), expected \(expected)")
       #expect(found.metrics.rewards.count >= 3 && found.metrics.loss == found.loss)
     }
   }
 
-  @Test("A missing score takes part neither in the mean nor in the gradient, and what is masked adds nothing")
-  func missingAndMasked() throws {
+  @Test func `a missing score counts neither in mean nor gradient, and a masked sample adds nothing`() throws {
     let method = SQDF(options { $0.gradient.masksNonPositive = true })
     let whole = try objective(method, weight: 0.4, step: 1) { clean in
       (clean * 0).mean(axes: [1, 2, 3]) + Tensor([1, 2, 3], shape: [3])
@@ -95,8 +92,7 @@ struct RewardGradientTests {
     #expect(none.loss == 0 && none.derivative == 0 && none.metrics.missing == 3)
   }
 
-  @Test("Before training the divergence is zero for the reference's own weight, and grows away from it")
-  func divergence() throws {
+  @Test func `the divergence is zero for the reference's own weight, and grows away from it`() throws {
     let method = SQDF(options())
     #expect(try objective(method, weight: 0.3, step: 0, reward: reward).metrics.divergences == [0, 0, 0])
     let near = try objective(method, weight: 0.4, step: 0, reward: reward).metrics.divergences[0]
@@ -104,8 +100,7 @@ struct RewardGradientTests {
     #expect(near > 0 && abs(far / near - 4) < 1e-2)
   }
 
-  @Test("Where no step is left the state itself is the estimate")
-  func lastStep() throws {
+  @Test func `the state itself is the estimate where no step is left`() throws {
     let process = try DDIM(schedule: NoiseSchedule(NoiseSchedule.Configuration()), steps: 4, eta: 1)
     let models = RolloutModels(
       process: process, policy: { x, _, _ in x }, reference: { x, _, _ in 0.5 * x }, consistency: nil,
@@ -125,8 +120,7 @@ struct RewardGradientTests {
     }
   }
 
-  @Test("What a method cannot work with is refused by the key's name")
-  func refusals() {
+  @Test func `impossible settings are refused by the name of the key`() {
     func refused(_ name: MethodName, _ key: String, _ change: (inout MethodSettings) -> Void) {
       var changed = options(change)
       changed.training.algorithm = name
@@ -139,69 +133,5 @@ struct RewardGradientTests {
     refused(.sqdf, "gradient.estimateSteps") { $0.gradient.estimateSteps = 0 }
     refused(.sqdf, "gradient.divergenceWeight") { $0.gradient.divergenceWeight = -1 }
     refused(.lasro, "sampling.groupSize") { $0.sampling.groupSize = 1 }
-  }
-}
-
-@Suite("Draws from the replay")
-struct ReplaySamplingTests {
-  private func table() -> ReplayTable {
-    var table = ReplayTable()
-    for epoch in 0..<3 {
-      table.add(
-        (0..<4).map {
-          ReplayTable.Row(
-            number: 4 * epoch + $0, member: 0, epoch: epoch, prompt: "cat", reward: Float((7 * (4 * epoch + $0)) % 12))
-        }, oldest: 0)
-    }
-    return table
-  }
-
-  private func draw(_ sampling: ReplaySampling, _ count: Int, seed: UInt64 = 1) throws -> [ReplayDraw] {
-    var random = RandomStream(seed: seed)
-    var table = table()
-    return try table.draw(count, sampling, steps: 1..<3, discount: 0.5, random: &random)
-  }
-
-  @Test("Every manner draws whom it says, among the steps it is given")
-  func manners() throws {
-    for sampling in ReplaySampling.allCases {
-      let found = try draw(sampling, 6)
-      #expect(found.count == 6 && found.allSatisfy { (1..<3).contains($0.step) })
-      #expect(try draw(sampling, 6) == found)
-      #expect(try draw(sampling, 6, seed: 2) != found)
-    }
-    #expect(Set(try draw(.uniform, 12).map(\.number)).count == 12)
-    #expect(Set(try draw(.onPolicy, 4).map(\.number)) == [8, 9, 10, 11])
-    #expect(Set(try draw(.onPolicy, 6).map(\.number)).isSuperset(of: [8, 9, 10, 11]))
-    // Rewards 7n mod 12: the highest are those of 5 (11), 10 (10) and 3 (9).
-    #expect(Set(try draw(.reward, 3).map(\.number)) == [5, 10, 3])
-    let mixed = try draw(.onPolicyRandom, 7).map(\.number)
-    #expect(Set(mixed).isSuperset(of: [8, 9, 10, 11]) && Set(mixed).count == 7)
-    // More than there are come again.
-    #expect(try draw(.uniform, 30).count == 30)
-  }
-
-  @Test("reward+gamma draws in proportion to reward and γ, and never where there is no reward")
-  func priorities() throws {
-    let found = try draw(.rewardGamma, 4000)
-    #expect(!found.contains { $0.number == 0 })
-    let late = found.filter { $0.step == 2 }.count
-    let lateShare = Double(late) / 4000
-    #expect((0.627..<0.707).contains(lateShare))
-    // Reward 11 of a sum of 66.
-    let best = found.filter { $0.number == 5 }.count
-    #expect((550..<783).contains(best))
-    var table = ReplayTable(), random = RandomStream(seed: 1)
-    table.add([ReplayTable.Row(number: 0, member: 0, epoch: 0, prompt: "", reward: -1)], oldest: 0)
-    #expect { try table.draw(1, .rewardGamma, steps: 0..<2, discount: 0.9, random: &random) } throws: {
-      "\($0)".contains("gradient.sampling")
-    }
-  }
-
-  @Test("What is older than the window is forgotten")
-  func window() {
-    var table = table()
-    table.add([], oldest: 2)
-    #expect(table.rows.map(\.number) == [8, 9, 10, 11])
   }
 }

@@ -1,14 +1,12 @@
-// Rewards brought to one scale by their own latest scores.
+// Rewards are normalized by their own latest scores.
 
 import Algorithms
 import Engine
 import Foundation
 import Testing
 
-@Suite("Reward normalisation")
-struct RewardNormalizationTests {
-  @Test("takes mean and population deviation of the latest scores, of each reward by itself")
-  func moments() throws {
+@Suite struct RewardNormalizationTests {
+  @Test func `each reward has the mean and population standard deviation of its latest scores`() throws {
     var rewards = try RewardNormalization(window: 4)
     rewards.append([100, 1, 2], of: "a")
     rewards.append([3, 4], of: "a")
@@ -22,15 +20,13 @@ struct RewardNormalizationTests {
     #expect(rewards.moments(of: "c") == nil)
   }
 
-  @Test("gives 0 for a reward that is always the same")
-  func constant() throws {
+  @Test func `a constant reward becomes 0`() throws {
     var rewards = try RewardNormalization(window: 8)
     rewards.append([5, 5, 5], of: "a")
     #expect(rewards.normalized([5, 5], of: "a") == [0, 0])
   }
 
-  @Test("is the same after it was saved and read, to the bit")
-  func state() throws {
+  @Test func `the window survives a checkpoint to the bit`() throws {
     var rewards = try RewardNormalization(window: 3)
     rewards.append([0.1, 1 / 3, -1e-20, 1e30], of: "a")
     let read = try JSONDecoder().decode(RewardNormalization.self, from: JSONEncoder().encode(rewards))
@@ -38,8 +34,8 @@ struct RewardNormalizationTests {
     #expect(read.normalized([0.7], of: "a") == rewards.normalized([0.7], of: "a"))
   }
 
-  @Test("refuses a window that holds no deviation", arguments: [-1, 0, 1])
-  func refusal(window: Int) {
+  @Test(arguments: [-1, 0, 1])
+  func `a window that cannot hold two scores is refused`(window: Int) {
     let error = #expect(throws: AlgorithmError.self) { try RewardNormalization(window: window) }
     #expect(error?.description.contains("at least 2 scores, found \(window)") == true)
   }

@@ -1,12 +1,12 @@
+// A tree of items that are drawn by their keys.
+
 import Algorithms
 import Engine
 import Foundation
 import Testing
 
-@Suite("A selection tree")
-struct SelectionTreeTests {
-  @Test("does over 20,000 random steps what a plain dictionary does")
-  func reference() {
+@Suite struct SelectionTreeTests {
+  @Test func `20,000 random changes and draws agree with a dictionary`() {
     var tree = SelectionTree()
     var keys: [Int: Double] = [:]
     var random = RandomStream(seed: 1).fork("steps")
@@ -16,7 +16,7 @@ struct SelectionTreeTests {
         tree[item] = nil
         keys[item] = nil
       } else {
-        // Few different keys, so that there are equals, and some are negative.
+        // Few different keys, so that some are equal; some are negative.
         let key = Double(random.integer(below: 12) - 3) / 4
         tree[item] = key
         keys[item] = key
@@ -25,7 +25,7 @@ struct SelectionTreeTests {
       #expect(tree[item] == keys[item])
       if step % 100 == 0 {
         #expect(tree.largest == keys.values.max())
-        // Quarters add without rounding.
+        // Multiples of a quarter are added without rounding.
         #expect(tree.total == keys.values.reduce(0) { $0 + max($1, 0) })
       }
       if let drawn = tree.uniform(&random) { #expect(keys[drawn] != nil) } else { #expect(keys.isEmpty) }
@@ -34,8 +34,7 @@ struct SelectionTreeTests {
     }
   }
 
-  @Test("draws as often as the keys ask for")
-  func frequencies() {
+  @Test func `items are drawn as often as their keys require`() {
     let keys: [Double?] = [1, nil, 3, 0, -5, 4, nil, 4, 0.5]
     var tree = SelectionTree()
     for (item, key) in keys.enumerated() { tree[item] = key }
@@ -47,7 +46,7 @@ struct SelectionTreeTests {
       proportional[tree.proportional(&random)!] += 1
       largest[tree.largest(&random)!] += 1
     }
-    // Five standard deviations of a share.
+    // Five standard deviations of a binomial share.
     func holds(_ counts: [Int], _ expected: (Double) -> Double) {
       for (item, key) in keys.enumerated() {
         let share = key.map(expected) ?? 0
@@ -61,8 +60,7 @@ struct SelectionTreeTests {
     holds(largest) { $0 == 4 ? 0.5 : 0 }
   }
 
-  @Test("does not depend on the order in which it was filled")
-  func order() {
+  @Test func `a tree does not depend on the order in which it was filled`() {
     var tree = SelectionTree()
     for item in 0..<100 { tree[item] = Double(item) / 7 }
     for item in stride(from: 0, to: 100, by: 3) { tree[item] = nil }
@@ -73,8 +71,7 @@ struct SelectionTreeTests {
     for _ in 0..<100 { #expect(tree.proportional(&one) == other.proportional(&same)) }
   }
 
-  @Test("holds a single item, and none")
-  func few() {
+  @Test func `trees of one item and of none work`() {
     var tree = SelectionTree(), random = RandomStream(seed: 4)
     #expect(tree.uniform(&random) == nil)
     #expect(tree.largest == nil)

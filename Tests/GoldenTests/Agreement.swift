@@ -1,19 +1,19 @@
-// How well results agree: the worst error over all that a case compares, in multiples of what is tolerated there.
+// How well results agree: the worst error of all comparisons of a case, relative to the tolerance.
 
 import Engine
 import Foundation
 import Layers
 
-/// What a case found, as it grows.
+/// The comparisons of one case.
 struct Agreement {
   private(set) var worst = (name: "-", error: 0.0, tolerance: 1.0)
   private(set) var problems: [String] = []
   private(set) var comparisons = 0
 
-  /// Tolerances of the golden set's README.
+  /// The tolerances of Tests/Golden/README.md.
   static let arithmetic = 1e-5, network = 1e-4, gradient = 5e-4, trajectory = 1e-3
 
-  /// Compares by max|a-b| / max|b|, b the expected values.
+  /// Compares by max|a-b| / max|b|, where b are the expected values.
   mutating func compare(_ name: String, _ found: Tensor, _ expected: Tensor, tolerance: Double) {
     guard found.shape == expected.shape else {
       problems.append("\(name): shape \(found.shape), expected \(expected.shape)")
@@ -34,16 +34,17 @@ struct Agreement {
       if !(distance <= error) { (error, at) = (distance, index) }
       size = max(size, abs(Double(b)))
     }
-    // Where every expected value is zero, the error counts as it is.
+    // If all expected values are 0, the absolute error counts.
     let relative = size > 0 ? error / size : error
     if !(relative / tolerance <= worst.error / worst.tolerance) { worst = (name, relative, tolerance) }
     if !(relative <= tolerance) {
       problems.append(
-        "\(name): relative error \(relative) is over \(tolerance); worst at \(at): \(found[at]), expected \(expected[at])")
+        "\(name): the relative error \(relative) is above \(tolerance); worst at index \(at): \(found[at]), expected "
+          + "\(expected[at])")
     }
   }
 
-  /// Integers agree exactly.
+  /// Integers must be equal.
   mutating func compare(_ name: String, _ found: [Int], _ expected: [Int]) {
     comparisons += 1
     if let at = zip(found, expected).enumerated().first(where: { $1.0 != $1.1 })?.offset {
@@ -53,7 +54,7 @@ struct Agreement {
     }
   }
 
-  /// A condition of the case's own.
+  /// A condition of a case.
   mutating func require(_ condition: Bool, _ problem: String) {
     comparisons += 1
     if !condition { problems.append(problem) }

@@ -1,12 +1,12 @@
-// A golden case: what another implementation computed, and the files it used. Cases are found by listing folders, so a
-// new one is a folder dropped in.
+// A golden case: the results of another implementation, and the files that it used. Cases are found by listing folders,
+// so a new case only needs a new folder.
 
 import Engine
 import Foundation
 import Layers
 import Models
 
-/// One folder of golden data: `case.json` and, mostly, `tensors.safetensors`.
+/// One folder of golden data: `case.json` and, in most cases, `tensors.safetensors`.
 struct GoldenCase: Sendable, CustomStringConvertible {
   /// The case's folder.
   let folder: URL
@@ -22,16 +22,16 @@ struct GoldenCase: Sendable, CustomStringConvertible {
 
   var description: String { folder.lastPathComponent }
 
-  /// Tests/Golden, from this file's place.
+  /// Tests/Golden.
   static let embedded = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .appending(path: "Golden")
 
-  /// Tests/Golden and, when it is set, the folder that GOLDEN_DIR names.
+  /// Tests/Golden and, if it is set, the folder in the environment variable GOLDEN_DIR.
   static var roots: [URL] {
     [embedded] + (ProcessInfo.processInfo.environment["GOLDEN_DIR"].map { [URL(filePath: $0)] } ?? [])
   }
 
-  /// The cases of every root, by name within a root.
+  /// The cases of all roots, sorted by name within each root.
   static func all() throws -> [GoldenCase] {
     try roots.flatMap { root in
       try FileManager.default.contentsOfDirectory(at: root, includingPropertiesForKeys: nil)
@@ -41,22 +41,22 @@ struct GoldenCase: Sendable, CustomStringConvertible {
     }
   }
 
-  /// The case's tensors: inputs under `in.*`, expected results under `out.*`.
+  /// The tensors of the case: inputs under `in.*`, expected results under `out.*`.
   func tensors() throws -> SafetensorsFile { try SafetensorsFile(folder.appending(path: "tensors.safetensors")) }
 
-  /// A file that `case.json` names: relative to the case's folder, to its root, or to Tests/Golden.
+  /// A file that `case.json` names, relative to the folder of the case, its root, or Tests/Golden.
   func file(_ key: String) throws -> URL {
     let path = try values.string(key)
     let candidates = [folder, folder.deletingLastPathComponent(), Self.embedded].map {
       $0.appending(path: path).standardizedFileURL
     }
     guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else {
-      throw GoldenProblem("\(folder.path): \(key) names \(path), which is not there")
+      throw GoldenProblem("\(folder.path): \(key) names \(path), which does not exist")
     }
     return found
   }
 
-  /// A folder within the model that `case.json` names, or the model itself when it has no such part.
+  /// A subfolder of the model that `case.json` names, or the model itself if there is no such subfolder.
   func model(_ part: String) throws -> URL {
     let model = try file("model")
     let inner = model.appending(path: part)
@@ -64,7 +64,7 @@ struct GoldenCase: Sendable, CustomStringConvertible {
   }
 }
 
-/// A case that cannot be run, in words.
+/// A case cannot be run.
 struct GoldenProblem: Error, CustomStringConvertible {
   let description: String
   init(_ description: String) { self.description = description }

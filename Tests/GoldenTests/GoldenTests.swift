@@ -1,13 +1,12 @@
-// The golden cases: numbers of PyTorch, diffusers, transformers and the papers' published code. One line a case is
-// printed: its name, kind, worst relative error and what is tolerated there.
+// The golden cases: results of PyTorch, diffusers, transformers and the published code of papers. One line per case is
+// printed: its name, kind, worst relative error and tolerance.
 
 import Engine
 import Foundation
 import Testing
 
-@Suite("Golden cases", .serialized)
-struct GoldenTests {
-  /// A runner a kind.
+@Suite(.serialized) struct GoldenTests {
+  /// One runner per kind.
   static let runners: [String: @Sendable (GoldenCase) throws -> Agreement] = [
     "adamw": adamW, "ddim-schedule": ddimSchedule, "ddim-step-logprob": ddimStep, "lcm-sampling": lcmSampling,
     "clip-text": clipText, "clip-tokenizer": clipTokenizer, "unet": unet, "unet-lora": unetLoRA, "vae": vae,
@@ -19,8 +18,8 @@ struct GoldenTests {
     "ucb-bonus": upperConfidenceBonus, "bradley-terry-loss": bradleyTerryLoss,
   ]
 
-  @Test("Every case agrees with what its original computed", arguments: try GoldenCase.all())
-  func caseAgrees(_ golden: GoldenCase) throws {
+  @Test(arguments: try GoldenCase.all())
+  func `every case agrees with the results of its original`(_ golden: GoldenCase) throws {
     try Compute.start()
     guard let runner = Self.runners[golden.kind] else {
       Issue.record("\(golden.folder.path): no runner for the kind \(golden.kind)")
@@ -30,13 +29,12 @@ struct GoldenTests {
     let worst = agreement.worst
     print(
       "golden \(golden): \(golden.kind): worst relative error \(String(format: "%.2e", worst.error)) "
-        + "(\(worst.name), tolerated \(String(format: "%.0e", worst.tolerance)), \(agreement.comparisons) compared)")
+        + "(\(worst.name), tolerance \(String(format: "%.0e", worst.tolerance)), \(agreement.comparisons) compared)")
     #expect(agreement.comparisons > 0, "\(golden): nothing was compared")
     for problem in agreement.problems { Issue.record("\(golden): \(problem)") }
   }
 
-  @Test("Every kind that has a runner has a case in Tests/Golden")
-  func everyRunnerRuns() throws {
+  @Test func `every kind with a runner has a case in Golden`() throws {
     let kinds = Set(try GoldenCase.all().map(\.kind))
     #expect(Set(Self.runners.keys).subtracting(kinds).isEmpty)
   }

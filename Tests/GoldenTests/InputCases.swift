@@ -1,4 +1,4 @@
-// What goes into the networks: token ids, and pictures for CLIP.
+// The inputs of networks: token ids, and pictures for CLIP.
 
 import Engine
 import Foundation
@@ -25,7 +25,7 @@ import Models
   let picture = Image(width: size[1], height: size[0], pixels: bytes)
   let found = CLIPPreprocessing(size: try golden.values.integer("size"))([picture])
   let expected = try tensors.tensor("out.pixel_values")
-  // One grey level is tolerated; after normalisation it is widest where the deviation is smallest.
+  // One grey level is tolerated; after normalization it is largest for the channel with the smallest deviation.
   let level = Double(1 / 255 / CLIPPreprocessing.deviation.min()!)
   let largest = Double(expected.values.map { abs($0) }.max() ?? 1)
   var agreement = Agreement()

@@ -1,4 +1,4 @@
-// The methods beside SDPO: losses, selection, priorities, bonuses, and SQDF's whole update.
+// The methods other than SDPO: losses, selection, priorities, bonuses, and a whole update of SQDF.
 
 import Algorithms
 import Diffusion
@@ -8,7 +8,7 @@ import Settings
 import Layers
 import Models
 
-/// DDPO's loss and B2-DiffuRL's, which is the same with another clip.
+/// The losses of DDPO and B2-DiffuRL, which differ only in the clip.
 @Sendable func ppoClipLoss(_ golden: GoldenCase) throws -> Agreement {
   let tensors = try golden.tensors()
   var options = MethodSettings()

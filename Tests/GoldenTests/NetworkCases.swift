@@ -1,4 +1,4 @@
-// Networks: values, and gradients by vector-Jacobian products.
+// Networks: values, and gradients as vector-Jacobian products.
 
 import Engine
 import Foundation
@@ -40,7 +40,7 @@ import Rewards
   return agreement
 }
 
-/// The UNet's value, and the gradients of sum(cotangent * value).
+/// The output of the UNet, and the gradients of sum(cotangent * output).
 private func denoise(
   _ tensors: SafetensorsFile, _ unet: UNet2DCondition
 ) throws -> (value: Tensor, gradients: (ofSample: Tensor, ofParameters: Gradients)) {
@@ -53,7 +53,7 @@ private func denoise(
   return (result.extra, (result.inputs[0], result.parameters))
 }
 
-/// Compares the gradient of every parameter, and demands that the case names no other.
+/// Compares the gradients of all parameters, and requires that the case has gradients for exactly these.
 func compareGradients(
   of parameters: [Parameter], _ gradients: Gradients, with prefix: String, in tensors: SafetensorsFile,
   _ agreement: inout Agreement

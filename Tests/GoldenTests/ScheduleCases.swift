@@ -6,10 +6,10 @@ import Foundation
 import Layers
 import Models
 
-/// The schedule that a case describes by itself.
+/// The schedule that the values of a case describe.
 func schedule(of golden: GoldenCase) throws -> NoiseSchedule {
   let values = golden.values, standard = NoiseSchedule.Configuration()
-  func choice<Value: RawRepresentable>(_ key: String, _ fallback: Value) throws -> Value where Value.RawValue == String {
+  func choice<Value: RawRepresentable<String>>(_ key: String, _ fallback: Value) throws -> Value {
     let text = try values.string(key, fallback.rawValue)
     guard let value = Value(rawValue: text) else { throw GoldenProblem("\(golden): unknown \(key) \(text)") }
     return value
@@ -25,7 +25,7 @@ func schedule(of golden: GoldenCase) throws -> NoiseSchedule {
   return try NoiseSchedule(configuration)
 }
 
-/// The schedule of a case's model folder, or Stable Diffusion's where the folder has none.
+/// The schedule of the model folder of a case, or Stable Diffusion's if the folder has none.
 func schedule(ofModelOf golden: GoldenCase) throws -> NoiseSchedule {
   let folder = try golden.file("model")
   let hasOne = FileManager.default.fileExists(atPath: folder.appending(path: "scheduler").path)
@@ -91,10 +91,10 @@ func schedule(ofModelOf golden: GoldenCase) throws -> NoiseSchedule {
 }
 
 extension Tensor {
-  /// One row of the first axis, without that axis.
+  /// The row `index` of the first axis, without that axis.
   func row(_ index: Int) -> Tensor { slice(axis: 0, index..<index + 1).reshaped(Array(shape.dropFirst())) }
 
-  /// Column `index` of the second axis, without that axis.
+  /// The column `index` of the second axis, without that axis.
   func column(_ index: Int) -> Tensor {
     slice(axis: 1, index..<index + 1).reshaped([shape[0]] + shape.dropFirst(2))
   }

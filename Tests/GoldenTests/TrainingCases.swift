@@ -1,4 +1,4 @@
-// The optimiser, and SDPO: dual states, dense rewards, advantages, loss.
+// The optimizer, and SDPO: dual states, dense rewards, advantages and the loss.
 
 import Algorithms
 import Diffusion
@@ -33,7 +33,7 @@ import Models
   return agreement
 }
 
-/// A case's sampler and network, with its adapter where it has one.
+/// The sampling process and the network of a case, with its adapter if it has one.
 func policy(of golden: GoldenCase) throws -> (process: DDIM, unet: UNet2DCondition, denoiser: Denoiser) {
   let process = try DDIM(
     schedule: schedule(ofModelOf: golden), steps: golden.values.integer("steps"),
@@ -83,8 +83,8 @@ private func compareRewards(
 ) throws {
   let anchors = try tensors.integers("out.anchor" + which), queried = try tensors.tensor("in.queried" + which)
   let ours = (0..<found.count).map { LatentSimilarity(cleanStates: found.cleanStates.row($0)) }
-  // The first and the last step always tie for the anchor: s_first + s_last is 1 + cos(first, last) at both. PyTorch's
-  // argmin follows the last bit of its cosines there; where two steps agree to 1e-6 either is the anchor.
+  // The first and the last step are always equal in the choice of the anchor: s_first + s_last is 1 + cos(first, last)
+  // for both, and PyTorch's argmin decides by the last bit. If two steps agree to 1e-6, either may be the anchor.
   for (index, similarity) in ours.enumerated() {
     let sums = zip(similarity.first, similarity.last).map { $0 + $1 }
     agreement.require(
@@ -120,7 +120,8 @@ private func compareRewards(
     let similarity = LatentSimilarity(cleanStates: found.cleanStates.row(index)), scores = queried.row(index).values
     agreement.require(
       similarity.scoredSteps == Array(scores.indices), "steps scored: \(similarity.scoredSteps), expected all")
-    return similarity.denseRewards(scores: Dictionary(uniqueKeysWithValues: scores.enumerated().map { ($0, $1) })) ?? []
+    return TrajectoryScoring.dense(similarity)
+      .rewards(scores: Dictionary(uniqueKeysWithValues: scores.enumerated().map { ($0, $1) })) ?? []
   }
   agreement.compare(
     "dense", dense.flatMap { $0 }, try tensors.tensor("out.dense").values, tolerance: Agreement.arithmetic)

@@ -1,11 +1,12 @@
+// LoRA adapters of some of the attention projections.
+
 import Engine
 import Foundation
 import Layers
 import Models
 import Testing
 
-@Suite("LoRA targets")
-struct LoRATargetsTests {
+@Suite struct LoRATargetsTests {
   let unet: UNet2DCondition
 
   init() throws {
@@ -15,8 +16,7 @@ struct LoRATargetsTests {
     unet = try UNet2DCondition(folder: golden)
   }
 
-  @Test("choose the projections by the ends of their names")
-  func chosen() throws {
+  @Test func `targets choose projections by the ends of their names`() throws {
     try unet.addLoRA(rank: 2, alpha: 2, targets: ["attn1.to_q", "to_out.0"], random: RandomStream(seed: 1))
     for layer in unet.attentionProjections {
       let isChosen = layer.name.hasSuffix("attn1.to_q") || layer.name.hasSuffix("to_out.0")
@@ -24,21 +24,19 @@ struct LoRATargetsTests {
     }
   }
 
-  @Test("that fit nothing are refused by name, and nothing is added")
-  func unknown() {
-    let error = #expect(throws: ConfigurationError.self) {
+  @Test func `a target that fits no projection is refused by name, and nothing is added`() {
+    let error = #expect(throws: ModelConfigurationError.self) {
       try unet.addLoRA(rank: 2, alpha: 2, targets: ["to_q", "o_q"], random: RandomStream(seed: 1))
     }
     #expect(error?.description.contains("o_q") == true)
     #expect(unet.loraParameters.isEmpty)
   }
 
-  @Test("are written with an adapter of part of the projections, as diffusers reads them, and are read again")
-  func file() throws {
+  @Test func `an adapter of some projections is written as diffusers reads it, and is read back`() throws {
     try unet.addLoRA(rank: 2, alpha: 4, targets: ["attn2.to_v"], random: RandomStream(seed: 1))
     let file = FileManager.default.temporaryDirectory.appending(path: "lora-" + UUID().uuidString + ".safetensors")
     defer { try? FileManager.default.removeItem(at: file) }
-    try unet.saveLoRA(file)
+    try unet.loraWriter().write(to: file)
     let names = unet.loraParameters.map(\.name)
     let stored = try SafetensorsFile(file)
     let metadata = try #require(stored.metadata["lora_adapter_metadata"])

@@ -1,5 +1,5 @@
-// A tiny model made from four coloured squares: all stages run, a cut run goes on to the same bytes, and what is
-// written loads.
+// A tiny model of four coloured squares: all stages run, an interrupted run continues to the same bytes, and the
+// written folders can be loaded.
 
 import Engine
 import Foundation
@@ -32,10 +32,9 @@ private func schedules() -> Pretraining.Schedules {
   return all
 }
 
-@Suite("Pretraining", .serialized)
-struct PretrainingTests {
-  @Test("a run cut in any stage goes on to the same bytes, and the folders load", arguments: ["vae", "clip", "unet"])
-  func resume(stage: String) throws {
+@Suite(.serialized) struct PretrainingTests {
+  @Test(arguments: ["vae", "clip", "unet"])
+  func `a run that was interrupted in any stage continues to the same bytes`(stage: String) throws {
     try Compute.start()
     let files = FileManager.default
     let root = files.temporaryDirectory.appending(path: "pretraining-\(UUID().uuidString)")
@@ -44,7 +43,8 @@ struct PretrainingTests {
     let work = root.appending(path: "work"), cut = root.appending(path: "cut")
     func run(_ work: URL, _ name: String, _ report: @escaping (TrainingProgress) -> Void) throws {
       try Pretraining(
-        pictures: Squares(), side: 16, output: root.appending(path: name), clipOutput: root.appending(path: name + "-clip"),
+        pictures: Squares(), side: 16, output: root.appending(path: name),
+        clipOutput: root.appending(path: name + "-clip"),
         work: work, schedules: schedules(), report: report
       ).run()
     }
@@ -69,8 +69,7 @@ struct PretrainingTests {
     _ = try CLIP(folder: root.appending(path: "whole-clip"))
   }
 
-  @Test("distillation writes a whole folder of the same shape")
-  func distillation() throws {
+  @Test func `distillation writes a whole folder of the same architecture`() throws {
     try Compute.start()
     let files = FileManager.default
     let root = files.temporaryDirectory.appending(path: "distillation-\(UUID().uuidString)")
@@ -90,8 +89,7 @@ struct PretrainingTests {
     #expect(zip(before.vae.parameters, after.vae.parameters).allSatisfy { $0.value.values == $1.value.values })
   }
 
-  @Test("a checkpoint of another run is refused, not overwritten")
-  func foreignCheckpoint() throws {
+  @Test func `a checkpoint of another run is refused and not overwritten`() throws {
     try Compute.start()
     let files = FileManager.default
     let root = files.temporaryDirectory.appending(path: "foreign-\(UUID().uuidString)")

@@ -1,5 +1,5 @@
-// Scores of CLIP models against transformers and open_clip themselves, on small random models that
-// scripts/golden-clip-rewards.py wrote together with the numbers.
+// Scores of CLIP models compared with transformers and open_clip, on small random models.
+// scripts/golden-clip-rewards.py wrote the models and the expected numbers.
 
 import Engine
 import Foundation
@@ -8,8 +8,7 @@ import Rewards
 import Settings
 import Testing
 
-@Suite("Rewards of CLIP models")
-struct CLIPRewardTests {
+@Suite struct CLIPRewardTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
   private static let golden = root.appending(path: "Tests/Golden/models/clip-rewards")
@@ -17,7 +16,7 @@ struct CLIPRewardTests {
 
   init() throws { try Compute.start() }
 
-  /// Folders of both models with a tokenizer, in a temporary folder.
+  /// Calls `body` with options for both models in a temporary folder, with a tokenizer.
   private func withModels(_ body: (RewardSettings) throws -> Void) throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-clip-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: folder) }
@@ -44,9 +43,8 @@ struct CLIPRewardTests {
       })
   }
 
-  @Test("equal what transformers and open_clip give, for bytes and for float pixels, and so do the gradients",
-    arguments: ["alignment", "clip-score", "pick-score", "hpsv2"])
-  func golden(name: String) throws {
+  @Test(arguments: ["alignment", "clip-score", "pick-score", "hpsv2"])
+  func `scores and gradients equal those of transformers and open_clip`(name: String) throws {
     let expected = try SafetensorsFile(Self.golden.appending(path: "scores.safetensors"))
     let images = try expected.tensor("images")
     try withModels { options in
@@ -61,20 +59,19 @@ struct CLIPRewardTests {
       let slopes = try expected.tensor("\(name).gradient")
       let largest = slopes.values.map { abs($0) }.max() ?? 0
       let worst = zip(pixels.gradient.values, slopes.values).map { abs($0 - $1) }.max() ?? .infinity
-      #expect(worst < 1e-4 * largest, "\(name): the gradient is off by \(worst) where its largest element is \(largest)")
+      #expect(worst < 1e-4 * largest, "\(name): gradient error \(worst), largest element \(largest)")
       let bytes = try scorer.scores(
         images: images.values.map { UInt8($0) }, height: 48, width: 48, prompts: prompts)
       let rounded = try expected.tensor("\(name).bytes").values
-      // Pillow's bicubic resizing rounds to 8 bits twice; a grey level of difference in few pixels is tolerated.
+      // Pillow's bicubic resizing rounds to 8 bits twice; a difference of one grey level in a few pixels is tolerated.
       for (found, wanted) in zip(bytes, rounded) {
         let found = try #require(found)
-        #expect(abs(found - wanted) < 2e-3 * scale, "\(name): \(found) against \(wanted)")
+        #expect(abs(found - wanted) < 2e-3 * scale, "\(name): \(found), expected \(wanted)")
       }
     }
   }
 
-  @Test("refuse a folder that holds no model, and an open_clip setting that is not supported, by name")
-  func refusals() throws {
+  @Test func `a folder without a model and an unsupported open_clip setting are refused by name`() throws {
     try withModels { options in
       for name in ["clip-score", "pick-score", "hpsv2"] {
         let error = #expect(throws: ScorerError.self) { try ScorerRegistry.make(name, RewardSettings()) }
@@ -88,7 +85,7 @@ struct CLIPRewardTests {
         .write(to: file, atomically: true, encoding: .utf8)
       do {
         _ = try ScorerRegistry.make("hpsv2", options)
-        Issue.record("a setting that is not supported was accepted")
+        Issue.record("an unsupported setting was accepted")
       } catch { #expect("\(error)".contains("timm_pool")) }
     }
   }

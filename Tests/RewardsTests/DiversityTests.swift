@@ -6,8 +6,7 @@ import Rewards
 import Settings
 import Testing
 
-@Suite("Diversity")
-struct DiversityTests {
+@Suite struct DiversityTests {
   private let size = 64 * 64 * 3
 
   init() throws { try Compute.start() }
@@ -24,29 +23,30 @@ struct DiversityTests {
     (0..<size).map { $0 / (64 * 3) / 8 == bar ? 255 : $0 % 3 == 0 ? level : 40 }
   }
 
-  private func position(_ trajectory: Int, _ step: Int) -> PicturePosition { PicturePosition(trajectory: trajectory, step: step) }
+  private func position(_ trajectory: Int, _ step: Int) -> PicturePosition {
+    PicturePosition(trajectory: trajectory, step: step)
+  }
 
-  @Test("is 0 between equal pictures, more between different ones, and missing for a trajectory that is alone")
-  func values() throws {
+  @Test func `equal pictures score 0, different ones more, and a single trajectory has no score`() throws {
     let scorer = try scorer()
     #expect(!scorer.hasGradient)
     let a = picture(200, bar: 1), b = picture(10, bar: 6)
     let scores = try scorer.scores(
-      images: a + a + b, height: 64, width: 64, prompts: ["x", "x", "x"], positions: [position(0, 1), position(1, 1), position(2, 1)])
+      images: a + a + b, height: 64, width: 64, prompts: ["x", "x", "x"],
+      positions: [position(0, 1), position(1, 1), position(2, 1)])
     let found = scores.map { $0 ?? .nan }
     #expect(found[2] > 0.01)
-    // A mean of 0 to its equal and of the third's distance.
+    // The mean of 0, to the equal picture, and the distance to the third.
     #expect(abs(found[0] - found[2] / 2) < 1e-4 && abs(found[1] - found[0]) < 1e-5)
     let alone = try scorer.scores(
       images: a + b, height: 64, width: 64, prompts: ["x", "x"], positions: [position(0, 0), position(0, 3)])
     #expect(alone == [nil, nil])
   }
 
-  @Test("compares with the nearest step of each other trajectory")
-  func nearest() throws {
+  @Test func `a picture is compared with the nearest step of each other trajectory`() throws {
     let scorer = try scorer()
     let a = picture(200, bar: 1), b = picture(10, bar: 6)
-    // Trajectory 0 shows a at both steps, trajectory 1 a at its first and b at its last.
+    // Trajectory 0 has a at both steps, trajectory 1 has a at the first and b at the last.
     let scores = try scorer.scores(
       images: a + a + a + b, height: 64, width: 64, prompts: ["x", "x", "x", "x"],
       positions: [position(0, 0), position(0, 3), position(1, 0), position(1, 3)]
@@ -55,8 +55,7 @@ struct DiversityTests {
     #expect(scores[1] > 0.01 && abs(scores[1] - scores[3]) < 1e-5)
   }
 
-  @Test("takes pictures of one prompt for a group where nobody says more")
-  func byPrompt() throws {
+  @Test func `pictures without positions are grouped by prompt`() throws {
     let scorer = try scorer()
     let a = picture(200, bar: 1), b = picture(10, bar: 6)
     let scores = try scorer.scores(images: a + b + a + b, height: 64, width: 64, prompts: ["x", "y", "x", "z"])

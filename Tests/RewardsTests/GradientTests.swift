@@ -1,5 +1,5 @@
-// Gradients of rewards with respect to pixels, against finite differences, and the differentiable way in against the
-// pictures' bytes.
+// Gradients of rewards with respect to pixels, compared with finite differences, and scores of float pixels compared
+// with those of bytes.
 
 import Engine
 import Foundation
@@ -8,8 +8,7 @@ import Rewards
 import Settings
 import Testing
 
-@Suite("Reward gradients")
-struct RewardGradientTests {
+@Suite struct RewardGradientTests {
   init() throws { try Compute.start() }
 
   private static let root = URL(filePath: #filePath)
@@ -30,7 +29,7 @@ struct RewardGradientTests {
     }
   }
 
-  /// Smooth pictures with all colours and a cast, away from 0 and 1, and from grey, where colourfulness has a kink.
+  /// Smooth pictures of all colours with a cast. They avoid 0 and 1, and grey, where colourfulness has a kink.
   private func pictures(_ count: Int, height: Int, width: Int) -> Tensor {
     Tensor(shape: [count, height, width, 3]) { pixels in
       for place in pixels.indices {
@@ -38,14 +37,14 @@ struct RewardGradientTests {
           place / (height * width * 3), place / (width * 3) % height, place / 3 % width, place % 3
         )
         pixels[place] =
-          0.35 + 0.15 * Float(channel) + 0.3 * sin(Float(row * (channel + 1) + column * (image + 2)) * 0.13 + Float(channel))
+          0.35 + 0.15 * Float(channel)
+          + 0.3 * sin(Float(row * (channel + 1) + column * (image + 2)) * 0.13 + Float(channel))
       }
     }
   }
 
-  @Test("The slope along a direction is the gradient's product with it, each picture's from its own score alone",
-    arguments: [(40, 48), (64, 64), (96, 80)])
-  func slopes(height: Int, width: Int) throws {
+  @Test(arguments: [(40, 48), (64, 64), (96, 80)])
+  func `the slope along the gradient is its length, for each picture on its own`(height: Int, width: Int) throws {
     let pixels = pictures(2, height: height, width: width)
     let prompts = ["a frog", "a slice of pizza"]
     for scorer in try scorers() {
@@ -53,7 +52,7 @@ struct RewardGradientTests {
       #expect(gradient.shape == pixels.shape)
       let plain = try Tape.withoutGradients { try scorer.scores(pixels: pixels, prompts: prompts) }.values
       #expect(scores == plain)
-      // Along the gradient itself the slope is largest, so float32's rounding weighs least: its own squared length.
+      // The slope is largest along the gradient itself, so rounding to float32 matters least there.
       for image in 0..<2 {
         let own = gradient.slice(axis: 0, image..<image + 1)
         let length = own.squared().sum().sqrt().item
@@ -65,30 +64,34 @@ struct RewardGradientTests {
           try Tape.withoutGradients { try scorer.scores(pixels: pixels, prompts: [prompts[image]]) }.item
         }
         let slope = try (score(picture + direction * step) - score(picture - direction * step)) / (2 * step)
-        #expect(abs(slope - length) < 0.02 * length, "\(scorer.name) \(height)x\(width): \(slope) against \(length)")
+        // The difference quotient is off by its third-order term and by rounding to float32; the worst measured error
+        // is 1e-3.
+        #expect(abs(slope - length) < 3e-3 * length, "\(scorer.name) \(height)x\(width): \(slope) and \(length)")
       }
     }
   }
 
-  @Test("Float pixels score as their bytes do, to what resizing and rounding change", arguments: [64, 128])
-  func agreement(size: Int) throws {
+  @Test(arguments: [64, 128])
+  func `float pixels score like their bytes, except for resizing and rounding`(size: Int) throws {
     let pixels = pictures(2, height: size, width: size)
     let bytes = pixels.values.map { UInt8(($0 * 255).rounded()) }
     let prompts = ["a frog", "a slice of pizza"]
     for scorer in try scorers() {
       let rounded = try scorer.scores(images: bytes, height: size, width: size, prompts: prompts).map { $0 ?? .nan }
       let smooth = try Tape.withoutGradients { try scorer.scores(pixels: pixels, prompts: prompts) }.values
+      // At 64 pixels, the size that the CLIP of the embedded model takes, bytes differ only by rounding: at most 2.5e-4
+      // was measured. At 128 pixels bytes are resized bicubically and float pixels bilinearly: at most 0.011.
+      let tolerance: Float = size == 64 ? 1e-3 : 0.02
       for (a, b) in zip(rounded, smooth) {
-        #expect(abs(a - b) < 0.03 * max(1, abs(a)), "\(scorer.name) at \(size): \(a) against \(b)")
+        #expect(abs(a - b) < tolerance * max(1, abs(a)), "\(scorer.name) at \(size): \(a) and \(b)")
       }
     }
   }
 
-  @Test("Colourfulness is 0 for grey, and the formula's value for two colours")
-  func colourfulness() throws {
+  @Test func `colourfulness is 0 for grey and follows the formula for two colours`() throws {
     let scorer = Colourfulness()
     let grey = [UInt8](repeating: 120, count: 12)
-    // Half pure red (rg 255, yb 127.5), half pure blue (rg 0, yb -255).
+    // Half of the pixels are red (rg 255, yb 127.5), half are blue (rg 0, yb -255).
     let colours: [UInt8] = [255, 0, 0, 0, 0, 255, 255, 0, 0, 0, 0, 255]
     let scores = try scorer.scores(images: grey + colours, height: 2, width: 2, prompts: ["", ""])
     let found = scores.map { $0 ?? .nan }
@@ -98,15 +101,13 @@ struct RewardGradientTests {
     #expect(abs(found[1] - (spread + 0.3 * mean)) < 0.01)
   }
 
-  @Test("A grey picture's gradient is finite")
-  func greyGradient() throws {
+  @Test func `the gradient of a grey picture is finite`() throws {
     let grey = Tensor(repeating: 0.5, shape: [1, 4, 4, 3])
     let gradient = try Colourfulness().scoresAndGradient(pixels: grey, prompts: [""]).gradient.values
     #expect(gradient.allSatisfy { $0.isFinite })
   }
 
-  @Test("Pixels that are not the prompts' pictures are refused")
-  func refusals() throws {
+  @Test func `pixels that do not fit the prompts are refused`() throws {
     for scorer in try scorers() {
       for shape in [[2, 8, 8, 3], [1, 8, 8, 4], [8, 8, 3]] {
         #expect(throws: ScorerError.self) { try scorer.scores(pixels: Tensor.zeros(shape), prompts: ["a"]) }

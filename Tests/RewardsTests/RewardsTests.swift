@@ -1,4 +1,4 @@
-// Rewards by name, JPEG sizes, and what is refused.
+// Rewards by name, JPEG sizes, and refusals.
 
 import Engine
 import Foundation
@@ -7,8 +7,7 @@ import Rewards
 import Settings
 import Testing
 
-@Suite("Rewards")
-struct RewardsTests {
+@Suite struct RewardsTests {
   init() throws { try Compute.start() }
 
   private let flat = [UInt8](repeating: 200, count: 32 * 48 * 3)
@@ -17,8 +16,7 @@ struct RewardsTests {
     return random.uniform([32 * 48 * 3]).values.map { UInt8($0 * 255) }
   }
 
-  @Test("JPEG size is thousands of bytes at quality 95, and compressibility is its negative")
-  func jpegSize() throws {
+  @Test func `JPEG size is in thousands of bytes at quality 95, and compressibility is its negative`() throws {
     let large = try ScorerRegistry.make("jpeg-incompressibility", RewardSettings())
     let small = try ScorerRegistry.make("jpeg-compressibility", RewardSettings())
     let images = flat + noisy
@@ -32,8 +30,7 @@ struct RewardsTests {
     #expect(try small.scores(images: [], height: 32, width: 48, prompts: []).isEmpty)
   }
 
-  @Test("Bytes that are not the prompts' pictures are refused, without overflow")
-  func wrongSizes() throws {
+  @Test func `bytes that do not fit the prompts are refused without overflow`() throws {
     let scorer = try ScorerRegistry.make("jpeg-compressibility", RewardSettings())
     for (height, width, prompts) in [(32, 48, 2), (0, 48, 1), (-1, -1, 1), (Int.max, Int.max, 1), (Int.max, 1, 2)] {
       #expect(throws: ScorerError.self) {
@@ -43,8 +40,7 @@ struct RewardsTests {
     }
   }
 
-  @Test("An unknown reward names those there are, and a model that is not configured or not there is said to be")
-  func refusals() throws {
+  @Test func `unknown rewards and missing models are refused by name`() throws {
     let unknown = #expect(throws: ScorerError.self) { try ScorerRegistry.make("beauty", RewardSettings()) }
     for name in ScorerRegistry.names { #expect(unknown?.description.contains(name) == true) }
     for name in ["alignment", "aesthetic"] {
@@ -60,7 +56,7 @@ struct RewardsTests {
     let options = RewardSettings { $0.alignmentModel = "/nonexistent/clip" }
     do {
       _ = try ScorerRegistry.make("alignment", options)
-      Issue.record("a model that is not there was accepted")
+      Issue.record("a missing model was accepted")
     } catch { #expect("\(error)".contains("/nonexistent/clip")) }
   }
 
@@ -68,8 +64,7 @@ struct RewardsTests {
     .deletingLastPathComponent()
   private static let clip = root.appending(path: "Models/emoji-clip")
 
-  @Test("The aesthetic score of a picture is finite and follows from model and head alone")
-  func aesthetic() throws {
+  @Test func `the aesthetic score is finite and depends only on model and head`() throws {
     let golden = Self.root.appending(path: "Tests/Golden/models")
     let options = RewardSettings {
       $0.models = [
@@ -86,10 +81,8 @@ struct RewardsTests {
     #expect(abs(alone[0]! - both[1]!) < 1e-4)
   }
 
-  @Test(
-    "A glyph's picture agrees with its own name better than with others",
-    .enabled(if: FileManager.default.fileExists(atPath: clip.path), "Models/emoji-clip is not there"))
-  func alignment() throws {
+  @Test(.enabled(if: FileManager.default.fileExists(atPath: clip.path), "Models/emoji-clip is missing"))
+  func `a picture of a glyph agrees with its own name better than with others`() throws {
     let options = RewardSettings { $0.alignmentModel = Self.clip.path }
     let scorer = try ScorerRegistry.make("alignment", options)
     let names: [(UInt32, String)] = [(0x1F415, "dog"), (0x1F34C, "banana"), (0x1F41F, "fish"), (0x1F339, "rose")]

@@ -1,10 +1,12 @@
-// The tokenizer cuts, joins, pads and refuses as CLIP's does; a vocabulary of one's own is learnt and read back.
+// The tokenizer splits, merges, pads and refuses like CLIP's; a trained vocabulary can be written and read back.
 
 import Foundation
 import Models
 import Testing
 
-private let prompts = ["a dolphin", "a red apple on a table", "two dolphins", "the dolphin eats an apple", "a tiger's face"]
+private let prompts = [
+  "a dolphin", "a red apple on a table", "two dolphins", "the dolphin eats an apple", "a tiger's face",
+]
 
 private func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
   let folder = FileManager.default.temporaryDirectory.appendingPathComponent("stepwise-\(UUID().uuidString)")
@@ -20,7 +22,7 @@ private func trained(_ size: Int = 600, pad: String? = nil) throws -> Tokenizer 
 }
 
 @Suite struct TokenizerTests {
-  @Test func `a prompt is opened, closed and padded to the length`() throws {
+  @Test func `a prompt has a begin token, an end token and padding`() throws {
     let tokenizer = try trained()
     let ids = try tokenizer.encode("a dolphin")
     #expect(ids.count == 12)
@@ -36,9 +38,9 @@ private func trained(_ size: Int = 600, pad: String? = nil) throws -> Tokenizer 
     #expect(tokenizer.tokens("a\u{A0}b\u{85}c") == tokenizer.tokens("a b c"))
   }
 
-  @Test func `words are cut at contractions, digits and signs`() throws {
+  @Test func `words are split at contractions, digits and signs`() throws {
     let tokenizer = try trained(TokenizerTrainer.smallestVocabulary)
-    // Without merges every byte is a token, and the last of a word is another one than the same byte within.
+    // Without merges every byte is a token; the last byte of a word has a token of its own.
     let cuts = [
       ("tiger's", ["tiger", "'s"]), ("we'll've", ["we", "'ll", "'ve"]), ("x12", ["x", "1", "2"]),
       ("'store", ["'s", "tore"]), ("!'s", ["!'", "s"]), ("a-b_c", ["a", "-", "b", "_", "c"]),
@@ -46,7 +48,7 @@ private func trained(_ size: Int = 600, pad: String? = nil) throws -> Tokenizer 
     ]
     for (text, words) in cuts {
       let apart = words.flatMap { word -> [Int] in
-        // A word alone is the same word unless it is cut again; these are not.
+        // None of these words is split again.
         tokenizer.tokens(word)
       }
       #expect(tokenizer.tokens(text) == apart, "\(text)")
@@ -56,7 +58,7 @@ private func trained(_ size: Int = 600, pad: String? = nil) throws -> Tokenizer 
     }
   }
 
-  @Test func `special tokens in a prompt are taken as they are written`() throws {
+  @Test func `special tokens in a prompt are matched literally`() throws {
     let tokenizer = try trained(pad: "!")
     #expect(tokenizer.tokens("dolphin<|endoftext|>").last == tokenizer.endToken)
     #expect(tokenizer.paddingToken == 0)
@@ -65,7 +67,7 @@ private func trained(_ size: Int = 600, pad: String? = nil) throws -> Tokenizer 
     #expect(try trained().tokens("dolphin!!").last != 0)
   }
 
-  @Test func `a prompt too long is refused with both lengths, or cut when that is allowed`() throws {
+  @Test func `a long prompt is refused with both lengths, or truncated if that is allowed`() throws {
     let tokenizer = try trained()
     let long = String(repeating: "dolphin ", count: 30)
     let error = #expect(throws: TokenizerError.self) { try tokenizer.encode(long) }
@@ -74,7 +76,7 @@ private func trained(_ size: Int = 600, pad: String? = nil) throws -> Tokenizer 
     #expect(cut.count == 12 && cut.last == tokenizer.endToken && cut[10] == cut[1])
   }
 
-  @Test func `training joins whole words and depends on the texts alone`() throws {
+  @Test func `training merges whole words and depends only on the texts`() throws {
     let tokenizer = try trained()
     for word in ["dolphin", "apple", "tiger", "'s"] { #expect(tokenizer.tokens(word).count == 1, "\(word)") }
     let again = TokenizerTrainer.train(texts: prompts, vocabularySize: 600, maximumLength: 12)
@@ -84,14 +86,14 @@ private func trained(_ size: Int = 600, pad: String? = nil) throws -> Tokenizer 
     #expect(tokenizer.endToken == tokenizer.vocabularySize - 1)
   }
 
-  @Test func `a vocabulary is no larger than asked for`() throws {
+  @Test func `a vocabulary is not larger than requested`() throws {
     for size in [514, 515, 530] {
       #expect(try trained(size).vocabularySize == size)
     }
     #expect(try trained(100_000).vocabularySize < 700)
   }
 
-  @Test func `a folder written is the tokenizer read back`() throws {
+  @Test func `a written folder is read back as the same tokenizer`() throws {
     try withTemporaryFolder { folder in
       let files = TokenizerTrainer.train(texts: prompts, vocabularySize: 560, maximumLength: 12)
       try files.write(to: folder)
@@ -105,11 +107,12 @@ private func trained(_ size: Int = 600, pad: String? = nil) throws -> Tokenizer 
   }
 
   @Test(arguments: [true, false])
-  func `the one file of transformers 5 gives the same ids`(mergesAreLists: Bool) throws {
+  func `the single file of transformers 5 gives the same ids`(mergesAreLists: Bool) throws {
     try withTemporaryFolder { folder in
       let files = TokenizerTrainer.train(texts: prompts, vocabularySize: 600, maximumLength: 12)
       let merges = files.merges.map { pair in
-        mergesAreLists ? JSONValue.array([.string(pair.left), .string(pair.right)]) : .string("\(pair.left) \(pair.right)")
+        mergesAreLists
+          ? JSONValue.array([.string(pair.left), .string(pair.right)]) : .string("\(pair.left) \(pair.right)")
       }
       let model: [String: JSONValue] = [
         "type": .string("BPE"), "end_of_word_suffix": .string("</w>"), "merges": .array(merges),
@@ -126,7 +129,7 @@ private func trained(_ size: Int = 600, pad: String? = nil) throws -> Tokenizer 
     }
   }
 
-  @Test func `a folder's faults are named with their file`() throws {
+  @Test func `problems of a folder are reported with the file`() throws {
     try withTemporaryFolder { folder in
       let missing = #expect(throws: TokenizerError.self) { try Tokenizer(folder: folder) }
       #expect(missing?.description.contains("vocab.json") == true)

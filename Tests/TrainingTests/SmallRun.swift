@@ -47,10 +47,11 @@ struct SmallRun {
   /// Trains from where the run's folder is to the configured end.
   @discardableResult
   func train(
-    gradients: (any PixelGradients)? = nil, _ change: (SamplingIntake) -> Void = { _ in }
+    gradients: (any PixelGradients)? = nil, log: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+    _ change: (SamplingIntake) -> Void = { _ in }
   ) throws -> SamplingIntake {
     let loop = try TrainingWorker(
-      configuration, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, sources: TrainingSources(gradients: gradients) { try StoredGroupArchive($0) })
+      configuration, log: log, sources: TrainingSources(gradients: gradients) { try StoredGroupArchive($0) })
     let intake = try SamplingIntake(configuration)
     change(intake)
     try loop.run(intake)

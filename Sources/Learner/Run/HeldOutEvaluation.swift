@@ -22,7 +22,7 @@ final class HeldOutEvaluation: HeldOutMeasure {
 
   private let prompts: [String]
   private let pictures: Int
-  private let seed: RandomStream
+  private let seed: UInt64
   private let sum: RewardSum
   private let client: ScoreClient
   private let stop: StopFlag
@@ -37,7 +37,7 @@ final class HeldOutEvaluation: HeldOutMeasure {
     guard pictures > 0, !configuration.evaluation.prompts.isEmpty || !configuration.evaluation.promptsFile.isEmpty
     else { return nil }
     prompts = try configuration.evaluationPrompts()
-    seed = RandomStream(seed: configuration.run.seed).fork("held-out")
+    seed = configuration.run.seed
     sum = RewardSum(configuration.reward.weights)
     client = try ScoreClient(context, configuration.network, name: "learner", stop: stop)
     self.stop = stop
@@ -53,8 +53,8 @@ final class HeldOutEvaluation: HeldOutMeasure {
     for part in jobs.chunks(of: Self.batchSize) {
       if stop.isSet { return nil }
       let texts = part.map { prompts[$0.0] }
-      let streams = part.map { seed.fork("picture", $0.0, $0.1) }
-      let images = try Tape.withoutGradients { try sampled(policy, texts, streams) }
+      let noise = part.map { PictureNoise(heldOut: seed, prompt: $0.0, picture: $0.1) }
+      let images = try Tape.withoutGradients { try sampled(policy, texts, noise) }
       let results = try client.scores(of: .bytes(images), prompts: texts, rewards: sum.names)
       let sums = sum(results, count: texts.count).values.compactMap { $0.map(Double.init) }
       guard sums.count == texts.count else {
@@ -70,23 +70,11 @@ final class HeldOutEvaluation: HeldOutMeasure {
   }
 
   /// Samples one picture per prompt.
-  private func sampled(_ policy: TrainableModel, _ texts: [String], _ streams: [RandomStream]) throws -> ImageBatch {
+  private func sampled(_ policy: TrainableModel, _ texts: [String], _ noise: [PictureNoise]) throws -> ImageBatch {
     let shape = policy.model.latentShape
-    func noise(_ label: String, _ number: Int) -> Tensor {
-      Tensor.stacked(streams.map { stream in
-        var stream = stream.fork(label, number)
-        return stream.normal(shape)
-      })
-    }
-    let conditioning = try policy.conditioning(texts)
-    var state = noise("initial", 0)
-    for (index, timestep) in policy.process.timesteps.enumerated() {
-      let timesteps = [Int](repeating: timestep, count: texts.count)
-      let output = conditioning.output(of: policy.denoise, sample: state, timesteps: timesteps)
-      state = policy.process.step(
-        output: output, sample: state, timesteps: timesteps, noise: noise("step", index)
-      ).previous
-    }
+    let state = policy.process.sample(
+      initial: noise.initial(shape), conditioning: try policy.conditioning(texts), denoiser: policy.denoise
+    ) { noise.step($0, shape) }
     let images = Image.batch(policy.model.decode(state), range: .signed)
     return ImageBatch(
       count: images.count, height: images[0].height, width: images[0].width, pixels: images.flatMap(\.pixels))

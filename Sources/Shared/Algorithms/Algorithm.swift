@@ -6,41 +6,41 @@ package import Settings
 
 /// Which clean states of a trajectory are scored.
 package enum Scoring: Sendable, Equatable {
-  /// First, anchor and last: SDPO's dense rewards.
+  /// The first, the anchor and the last, for SDPO's dense rewards.
   case dense
-  /// The last alone.
+  /// Only the last.
   case final
 }
 
-/// A method that learns from groups of trajectories. Its state is part of the run's.
+/// A method that learns from groups of trajectories. Its state belongs to the run's checkpoints.
 package protocol Algorithm: Sendable {
   /// The value of `training.algorithm`.
   static var name: MethodName { get }
-  /// What it asks the reward for.
+  /// Which clean states it needs scores of.
   var scoring: Scoring { get }
 
   /// - Parameter settings: checked by `AlgorithmRegistry.make`.
   /// - Throws: `AlgorithmError` naming the setting that the method cannot work with.
   init(_ settings: MethodSettings) throws
 
-  /// Samples that enter a loss together: 2 for pairs.
+  /// Trajectories that enter a loss together: 2 for pairs.
   var unitSize: Int { get }
 
-  /// The step up to which an epoch's trajectories of a group share all states: 0, or where they branch.
+  /// The step up to which the trajectories of a group share all states: 0, or where they branch.
   func branchStep(ofEpoch epoch: Int) -> Int
 
   /// The state between epochs, for a checkpoint.
   func state() throws -> Data
-  /// Takes up the state of a checkpoint.
+  /// Restores the state of a checkpoint.
   ///
   /// - Throws: `AlgorithmError` when it was made with other settings.
   mutating func restore(_ state: Data) throws
 }
 
 extension Algorithm {
-  /// Every sample by itself.
+  /// Every trajectory on its own.
   package var unitSize: Int { 1 }
-  /// Trajectories of a group share the initial state alone.
+  /// Trajectories of a group share only the initial state.
   package func branchStep(ofEpoch epoch: Int) -> Int { 0 }
   /// No state.
   package func state() throws -> Data { Data() }
@@ -81,7 +81,10 @@ package enum AlgorithmRegistry {
   }
 }
 
-/// A method's state as JSON, the same bytes for the same state.
+/// The steps of a trajectory that are trained: all of them, or all except the final one.
+func trainedSteps(of steps: Int, finalStep: Bool) -> Range<Int> { 0..<(finalStep ? steps : steps - 1) }
+
+/// A method's state as JSON; equal states give equal bytes.
 func encodedState(_ state: some Encodable) throws -> Data {
   let encoder = JSONEncoder()
   encoder.outputFormatting = .sortedKeys

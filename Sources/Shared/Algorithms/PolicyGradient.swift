@@ -1,13 +1,13 @@
-// Methods that learn from the log-probabilities of steps that were taken: what of an epoch they train on, in which
-// order, and by which loss.
+// Policy-gradient methods: they learn from the log-probabilities of sampled steps. A method chooses the units of an
+// epoch that are trained on, their order, and the loss.
 
 package import Engine
 
-/// What the rewards of one group's trajectories are.
+/// The rewards of the trajectories of one group.
 package struct GroupRewards: Sendable {
   /// The prompt they share.
   package let prompt: String
-  /// A row a trajectory, a column a step; where only the last state was scored, 0 before it.
+  /// One row per trajectory, one column per step; 0 before the last step where only the last state was scored.
   package let dense: [[Float]]
 
   package init(prompt: String, dense: [[Float]]) {
@@ -19,13 +19,13 @@ package struct GroupRewards: Sendable {
   var final: [Float] { dense.map { $0[$0.count - 1] } }
 }
 
-/// Trajectories of one group whose steps enter a loss together: SDPO's pair, DDPO's single one.
+/// Trajectories of one group whose steps enter a loss together: a pair for SDPO, a single one for DDPO.
 package struct TrainingUnit: Sendable, Equatable {
   /// Index of the group in the batch.
   package let group: Int
   /// Indices of the trajectories in the group, G of them.
   package let members: [Int]
-  /// A row a member, a column a step.
+  /// One row per member, one column per step.
   package let advantages: [[Float]]
 
   package init(group: Int, members: [Int], advantages: [[Float]]) {
@@ -35,11 +35,11 @@ package struct TrainingUnit: Sendable, Equatable {
   }
 }
 
-/// One step each of M units of G trajectories, as a loss sees them.
+/// The inputs of a loss: one step each of M units of G trajectories.
 package struct PolicyTerms {
-  /// Log-probabilities under the policy that is trained, tracked, `[G, M]`.
+  /// Log-probabilities under the policy in training, tracked by the tape, `[G, M]`.
   package let logProbabilities: Tensor
-  /// Those under the policy that took the steps, `[G, M]`.
+  /// Log-probabilities under the policy that took the steps, `[G, M]`.
   package let behaviour: Tensor
   /// Advantages, `[G, M]`.
   package let advantages: Tensor
@@ -58,9 +58,9 @@ package struct PolicyTerms {
   }
 }
 
-/// What a loss says about the policy beside its value.
+/// Measurements of a loss.
 package struct LossMetrics: Sendable, Equatable {
-  /// The loss's value. SDPO's is dominated by the advantages: no measure of health.
+  /// The value of the loss. SDPO's is dominated by the advantages, so it does not show whether training works.
   package var loss: Float
   /// Mean of log π - log π_behaviour.
   package var logRatioMean: Float
@@ -68,7 +68,7 @@ package struct LossMetrics: Sendable, Equatable {
   package var logRatioStd: Float
   /// Its largest absolute value.
   package var logRatioMax: Float
-  /// Part of the terms in which the clipped loss was the larger one.
+  /// Fraction of the terms in which the clipped loss was the larger one.
   package var clipFraction: Float
 
   package init(loss: Float, logRatios: [Float], clipFraction: Float) {
@@ -81,25 +81,39 @@ package struct LossMetrics: Sendable, Equatable {
   }
 }
 
-/// A method that learns by the log-probabilities of steps that were taken.
+/// A method that learns from the log-probabilities of sampled steps.
 package protocol PolicyGradientAlgorithm: Algorithm {
-  /// Steps of a trajectory that an epoch trains.
+  /// The steps of a trajectory that an epoch trains.
   func trainedSteps(ofEpoch epoch: Int) -> Range<Int>
 
-  /// What of an epoch's groups is trained on, with advantages; statistics of prompts are updated.
+  /// The units of an epoch's groups that are trained on, with advantages; updates the statistics of prompts.
   mutating func units(_ groups: [GroupRewards], epoch: Int) -> [TrainingUnit]
 
-  /// The order of an epoch's updates: optimiser steps, made of minibatches whose gradients are added up.
+  /// The order of an epoch's updates, each made of minibatches whose gradients are added up.
   ///
   /// - Parameters:
-  ///   - units: how many.
-  ///   - steps: those that are trained.
-  ///   - minibatch: units at once.
-  ///   - accumulation: minibatches to an optimiser step.
+  ///   - units: number of units.
+  ///   - steps: the steps that are trained.
+  ///   - minibatch: units per minibatch.
+  ///   - accumulation: minibatches per update.
   func updates(
     units: Int, steps: Range<Int>, minibatch: Int, accumulation: Int, random: inout RandomStream
   ) -> [[[UnitStep]]]
 
-  /// The scalar to minimise, and what it says about the policy. A pure function.
+  /// The scalar to minimize, and its measurements. A pure function.
   func loss(_ terms: PolicyTerms) -> (loss: Tensor, metrics: LossMetrics)
+}
+
+/// A clipped loss, mean(max(free, clipped)), and its measurements.
+///
+/// - Parameters:
+///   - free: the loss of each term.
+///   - clipped: the loss of each term with the clipped ratio, of the same shape.
+///   - logRatios: log π - log π_behaviour.
+func clippedLoss(free: Tensor, clipped: Tensor, logRatios: Tensor) -> (loss: Tensor, metrics: LossMetrics) {
+  let loss = Tensor.maximum(free, clipped).mean()
+  let held = zip(free.values, clipped.values).count { $1 > $0 }
+  let metrics = LossMetrics(
+    loss: loss.item, logRatios: logRatios.values, clipFraction: Float(held) / Float(max(free.count, 1)))
+  return (loss, metrics)
 }

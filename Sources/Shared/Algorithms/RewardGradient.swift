@@ -1,21 +1,21 @@
-// Methods that learn by a reward's gradient: from states of stored trajectories a few steps are taken again under the
-// policy, with its gradient, and the reward of where they lead is differentiated.
+// Reward-gradient methods: starting from states of stored trajectories, a few steps are taken again with the policy and
+// its gradient, and the reward of the resulting clean states is differentiated.
 
 package import Diffusion
 package import Engine
 package import Settings
 
-/// States to start from, of B samples.
+/// The starting states of B samples.
 package struct Rollout {
   /// The stored noisy states x_i, `[B, C, H, W]`.
   package let states: Tensor
-  /// The clean states that were predicted from them when they were sampled, `[B, C, H, W]`.
+  /// The clean states that were predicted from them during sampling, `[B, C, H, W]`.
   package let cleanStates: Tensor
-  /// Their step indices i, B of them, 0 the noisiest.
+  /// Their step indices i, B of them; 0 is the noisiest.
   package let steps: [Int]
   /// The prompts, B of them.
   package let prompts: [String]
-  /// Their text states.
+  /// The text states of the prompts.
   package let conditioning: Conditioning
 
   package init(states: Tensor, cleanStates: Tensor, steps: [Int], prompts: [String], conditioning: Conditioning) {
@@ -31,18 +31,18 @@ package struct Rollout {
   }
 }
 
-/// The networks and the reward that a method differentiates through.
+/// The networks and the reward that a method differentiates.
 package struct RolloutModels {
-  /// The steps that are sampled.
+  /// The sampling process.
   package let process: DDIM
   /// The network under training.
   package let policy: Denoiser
   /// The same network before training, frozen.
   package let reference: Denoiser
-  /// A consistency model of the same latents, frozen, where there is one; as many steps as `process`, as in SQDF's
+  /// A frozen consistency model for the same latents, if there is one; with as many steps as `process`, as in SQDF's
   /// published code.
   package let consistency: (lcm: LCM, denoiser: Denoiser)?
-  /// Scores of clean states `[B, C, H, W]`, differentiable, `[B]`; NaN where one is missing.
+  /// Differentiable scores `[B]` of clean states `[B, C, H, W]`; NaN where a score is missing.
   package let reward: (_ cleanStates: Tensor, _ prompts: [String], _ conditioning: Conditioning) throws -> Tensor
 
   package init(
@@ -57,15 +57,15 @@ package struct RolloutModels {
     self.reward = reward
   }
 
-  /// One reparameterised step of the policy, and how far its mean is from the reference's.
+  /// One reparameterized step of the policy, and the divergence from the reference.
   ///
   /// - Parameters:
   ///   - states: x_i, `[B, C, H, W]`.
-  ///   - steps: i, one a sample.
+  ///   - steps: i, one per sample.
   ///   - noise: standard normal, `[B, C, H, W]`.
-  ///   - differentiatesReference: off: the divergence is told, not followed through the reference.
-  /// - Returns: x_(i+1) = μ + σ noise and x̂0 `[B, C, H, W]`; the divergence mean((μ_ref - μ)²) / σ², `[B]`, without
-  ///   the ½ of a Gaussian's, as SQDF's code has it.
+  ///   - differentiatesReference: if false, no gradient flows through the input of the reference.
+  /// - Returns: x_(i+1) = μ + σ noise and x̂0, `[B, C, H, W]`; the divergence mean((μ_ref - μ)²) / σ², `[B]`, without
+  ///   the factor ½ of Gaussians, as in SQDF's code.
   package func step(
     _ states: Tensor, steps: [Int], conditioning: Conditioning, noise: Tensor,
     differentiatesReference: Bool = true
@@ -84,7 +84,7 @@ package struct RolloutModels {
 
   /// The clean state that the policy predicts, `[B, C, H, W]`.
   ///
-  /// - Parameter timesteps: training timesteps, one a sample.
+  /// - Parameter timesteps: training timesteps, one per sample.
   package func cleanState(_ states: Tensor, timesteps: [Int], conditioning: Conditioning) -> Tensor {
     process.schedule.cleanAndNoise(
       output: conditioning.output(of: policy, sample: states, timesteps: timesteps), sample: states,
@@ -93,20 +93,19 @@ package struct RolloutModels {
   }
 }
 
-/// What an objective says beside its value.
+/// Measurements of an objective.
 package struct ObjectiveMetrics: Sendable, Equatable {
-  /// The value that is minimised.
+  /// The value that is minimized.
   package var loss: Float
-  /// Rewards, one a sample; without those that are missing.
+  /// Rewards, one per sample, without the missing ones.
   package var rewards: [Float]
-  /// Divergences from the reference, one a sample; empty where the method does not ask.
+  /// Divergences from the reference, one per sample; empty for methods that do not compute them.
   package var divergences: [Float]
-  /// Samples that did not take part, because their score is missing.
+  /// Samples that were left out because their score is missing.
   package var missing: Int
-  /// Samples that did not take part, because their reward is not positive.
+  /// Samples that were left out because their reward is not positive.
   package var masked: Int
 
-  /// Moments of what an objective saw.
   package init(loss: Float, rewards: [Float], divergences: [Float] = [], missing: Int = 0, masked: Int = 0) {
     self.loss = loss
     self.rewards = rewards
@@ -116,18 +115,18 @@ package struct ObjectiveMetrics: Sendable, Equatable {
   }
 }
 
-/// A method that learns by a reward's gradient.
+/// A method that learns from the gradient of a reward.
 package protocol RewardGradientAlgorithm: Algorithm {
-  /// How its starting states are drawn.
+  /// How starting states are drawn.
   var sampling: ReplaySampling { get }
-  /// Steps that its starting states are drawn from.
+  /// The steps from which starting states are drawn.
   var startSteps: Range<Int> { get }
-  /// γ of the reward-and-γ priorities.
+  /// γ of the priorities by reward and γ.
   var discount: Float { get }
 
-  /// The scalar to minimise, and what it says about the policy.
+  /// The scalar to minimize, and its measurements.
   ///
-  /// - Parameter noise: fresh standard normal numbers of a shape, a call a tensor.
+  /// - Parameter noise: returns new standard normal numbers of a shape with every call.
   /// - Throws: what the reward throws.
   func objective(
     _ rollout: Rollout, _ models: RolloutModels, noise: (_ shape: [Int]) -> Tensor, random: inout RandomStream
@@ -135,17 +134,18 @@ package protocol RewardGradientAlgorithm: Algorithm {
 }
 
 extension RewardGradientAlgorithm {
-  /// The last score is the reward by which trajectories are drawn.
+  /// Trajectories are drawn by the score of the last clean state.
   package var scoring: Scoring { .final }
 }
 
-/// Mean of terms over the samples whose reward is there: `-(weights · reward - α divergence)`.
+/// The mean of `-(weights · reward - α divergence)` over the samples that have a reward.
 ///
 /// - Parameters:
-///   - rewards: `[B]`, NaN where a score is missing; a missing sample counts neither in the sum nor in the number.
-///   - weights: factors of the rewards, one a sample; nil: 1.
-///   - divergences: `[B]`; nil: none.
-///   - masksNonPositive: a sample whose reward is not positive adds 0, its divergence too, and counts in the number.
+///   - rewards: `[B]`, NaN where a score is missing; such a sample counts neither in the sum nor in the number.
+///   - weights: factors of the rewards, one per sample; nil means 1.
+///   - divergences: `[B]`, or nil.
+///   - masksNonPositive: a sample whose reward is not positive adds 0, without its divergence, but counts in the
+///     number.
 func meanObjective(
   rewards: Tensor, weights: [Float]? = nil, divergences: Tensor? = nil, divergenceWeight: Float = 0,
   masksNonPositive: Bool = false

@@ -4,62 +4,62 @@
 internal import Foundation
 package import Engine
 
-/// DDIM with eta, over one schedule and a number of steps.
+/// DDIM with eta, for one schedule and number of steps.
 package struct DDIM: Sendable {
   package let schedule: NoiseSchedule
   /// The timesteps visited, the noisiest first.
   package let timesteps: [Int]
-  /// 0: deterministic. 1: as noisy as DDPM.
+  /// 0 is deterministic, 1 as noisy as DDPM.
   package let eta: Float
 
-  /// What one step gives for a batch of B samples.
+  /// The result of one step for a batch of B samples.
   package struct Step {
     /// The next, less noisy state, `[B, ...]`.
     package let previous: Tensor
     /// The predicted clean state x̂0, `[B, ...]`.
     package let clean: Tensor
-    /// The Gaussian's mean, `[B, ...]`.
+    /// The mean of the Gaussian, `[B, ...]`.
     package let mean: Tensor
-    /// Mean over a sample's elements of the log-density of `previous`, `[B]`.
+    /// The log-density of `previous`, averaged over a sample's elements, `[B]`.
     package let logProbability: Tensor
   }
 
-  /// - Throws: `ScheduleError` when the schedule has no such timesteps, or eta is not in 0...1.
+  /// - Throws: `ScheduleError` when the schedule does not have so many steps, or eta is not in 0...1.
   package init(schedule: NoiseSchedule, steps: Int, eta: Float) throws {
     guard (0...1).contains(eta) else {
-      throw ScheduleError("eta: expected a number from 0 (deterministic) to 1, found \(eta)")
+      throw ScheduleError("eta: expected a number between 0 (deterministic) and 1, found \(eta)")
     }
     self.schedule = schedule
     self.eta = eta
     timesteps = try schedule.timesteps(steps)
   }
 
-  /// Refuses settings under which a step has no noise, and so no log-probability to learn from.
+  /// Refuses settings with which a step has no noise, and therefore no log-probability to learn from.
   ///
   /// - Throws: `ScheduleError` naming the step.
   package func requireNoise() throws {
     for (index, timestep) in timesteps.enumerated() where !(sigma(at: timestep) > 0) {
       throw ScheduleError(
         "step \(index) (timestep \(timestep)) of \(timesteps.count) has no noise, so its log-probability is undefined; "
-          + "expected eta > 0 (found \(eta)) and timesteps above 0 (leading spacing needs steps_offset 1, found "
+          + "set eta above 0 (found \(eta)) and use timesteps above 0 (leading spacing needs steps_offset 1, found "
           + "\(schedule.configuration.stepsOffset))")
     }
   }
 
-  /// σ = η √((1-ᾱ')/(1-ᾱ) · (1-ᾱ/ᾱ')), ᾱ' that of the timestep the step leads to.
+  /// σ = η √((1-ᾱ')/(1-ᾱ) · (1-ᾱ/ᾱ')), where ᾱ' belongs to the timestep that the step leads to.
   package func sigma(at timestep: Int) -> Float {
     let alpha = schedule.cumulativeAlphas[timestep]
     let next = schedule.cumulativeAlphas[schedule.previous(of: timestep, steps: timesteps.count)]
     return eta * ((1 - next) / (1 - alpha) * (1 - alpha / next)).squareRoot()
   }
 
-  /// The Gaussian of the next state given the network's output: mean = √ᾱ' x̂0 + √(1-ᾱ'-σ²) ε̂.
+  /// The Gaussian of the next state, given the network's output: mean = √ᾱ' x̂0 + √(1-ᾱ'-σ²) ε̂.
   ///
   /// - Parameters:
-  ///   - output: the network's output (guided, where guidance is used), `[B, ...]`.
+  ///   - output: the network's output, with guidance applied, `[B, ...]`.
   ///   - sample: the noisy states, `[B, ...]`.
-  ///   - timesteps: one a sample; they may differ.
-  /// - Returns: mean and x̂0 `[B, ...]`, σ `[B, 1, ...]`.
+  ///   - timesteps: one per sample; they may differ.
+  /// - Returns: mean and x̂0, `[B, ...]`; σ, `[B, 1, ...]`.
   package func distribution(
     output: Tensor, sample: Tensor, timesteps: [Int]
   ) -> (mean: Tensor, sigma: Tensor, clean: Tensor) {
@@ -82,9 +82,9 @@ package struct DDIM: Sendable {
       logProbability: Self.logProbability(of: previous, mean: mean, sigma: sigma))
   }
 
-  /// The log-probability of a step that was taken, `[B]`; differentiable through `output`.
+  /// The log-probability of a step that has been taken, `[B]`; differentiable through `output`.
   ///
-  /// - Parameter previous: the state that the step led to, `[B, ...]`, taken as a constant.
+  /// - Parameter previous: the state that the step led to, `[B, ...]`, treated as a constant.
   package func logProbability(of previous: Tensor, output: Tensor, sample: Tensor, timesteps: [Int]) -> Tensor {
     let (mean, sigma, _) = distribution(output: output, sample: sample, timesteps: timesteps)
     return Self.logProbability(of: previous.detached, mean: mean, sigma: sigma)
@@ -92,7 +92,7 @@ package struct DDIM: Sendable {
 
   private static let logRootTwoPi = Float(0.5 * log(2 * Double.pi))
 
-  /// mean over elements of -(x - μ)²/(2σ²) - log σ - log √(2π)
+  /// Mean over elements of -(x - μ)²/(2σ²) - log σ - log √(2π)
   private static func logProbability(of x: Tensor, mean: Tensor, sigma: Tensor) -> Tensor {
     let density = -(x - mean).squared() / (2 * sigma.squared()) - sigma.log() - logRootTwoPi
     return density.mean(axes: Array(1..<x.rank))

@@ -1,5 +1,5 @@
-// Rewards for every step of a trajectory from three scored clean states, weighted by similarity in latent space (SDPO,
-// arXiv 2411.11727, section 4.2, and its published code for the order of overwriting).
+// Rewards of every step of a trajectory from the scores of a few of its clean states: by similarity in latent space
+// (SDPO, arXiv 2411.11727, section 4.2, and its published code for the order of overwriting), or the last one alone.
 
 package import Engine
 
@@ -11,18 +11,18 @@ package struct LatentSimilarity: Sendable {
   package let last: [Float]
   /// cos(x̂0_i, x̂0_anchor)
   package let toAnchor: [Float]
-  /// The step whose clean state is least like the first and the last; the earliest of equals.
+  /// The step whose clean state is least similar to the first and the last; the earliest of equals.
   package let anchor: Int
 
   /// - Parameters:
-  ///   - cleanStates: one trajectory's, `[N, C, H, W]`.
-  ///   - anchor: takes this step for the anchor, when it was chosen before.
+  ///   - cleanStates: of one trajectory, `[N, C, H, W]`.
+  ///   - anchor: the anchor, where it was chosen before.
   package init(cleanStates: Tensor, anchor: Int? = nil) {
     let count = cleanStates.shape[0]
     let flat = cleanStates.detached.reshaped([count, -1])
     let norms = flat.squared().sum(axes: [1], keepAxes: true).sqrt()
     let unit = flat / norms.clamped(1e-8, .greatestFiniteMagnitude)
-    // A state's similarity with itself is 1 by definition; with rounding, chance would decide ties for the anchor.
+    // The similarity of a state to itself is set to 1: rounding would otherwise decide ties for the anchor.
     let cosines = unit.matmul(unit.permuted([1, 0])).values
     func column(_ j: Int) -> [Float] { (0..<count).map { $0 == j ? 1 : cosines[min($0, j) * count + max($0, j)] } }
     let first = column(0), last = column(count - 1)
@@ -34,7 +34,7 @@ package struct LatentSimilarity: Sendable {
     toAnchor = column(chosen)
   }
 
-  /// The steps whose clean states are to be scored, ascending: one for N = 1, two for N = 2, at most three.
+  /// The steps whose clean states are scored, ascending: one for N = 1, two for N = 2, at most three.
   package var scoredSteps: [Int] { Array(Set([0, anchor, first.count - 1])).sorted() }
 
   /// Dense rewards, N of them.
@@ -42,15 +42,6 @@ package struct LatentSimilarity: Sendable {
   ///     r_i = (r_first s_first(i) + r_anchor s_anchor(i) + r_last s_last(i)) / (s_first(i) + s_anchor(i) + s_last(i))
   ///
   /// and the scores themselves at the first, the last and the anchor step, in this order.
-  ///
-  /// - Parameter scores: by step, one for each of `scoredSteps`; nil where a score is missing.
-  /// - Returns: nil when a score is missing: missing is not zero.
-  package func denseRewards(scores: [Int: Float]) -> [Float]? {
-    guard let head = scores[0], let middle = scores[anchor], let tail = scores[first.count - 1] else { return nil }
-    return denseRewards(first: head, anchor: middle, last: tail)
-  }
-
-  /// Dense rewards from the scores of the first, the anchor and the last clean state, N of them.
   package func denseRewards(first head: Float, anchor middle: Float, last tail: Float) -> [Float] {
     var rewards = first.indices.map { i in
       (head * first[i] + middle * toAnchor[i] + tail * last[i]) / (first[i] + toAnchor[i] + last[i])
@@ -62,14 +53,27 @@ package struct LatentSimilarity: Sendable {
   }
 }
 
-/// Which clean states of one trajectory are scored, and what rewards of its steps follow.
+/// Which clean states of one trajectory are scored, and how the rewards of its steps follow from the scores.
 package enum TrajectoryScoring: Sendable {
-  /// First, anchor and last, and dense rewards by similarity.
+  /// First, anchor and last, with dense rewards by similarity.
   case dense(LatentSimilarity)
-  /// The last of so many alone; the steps before it have reward 0 (Black et al., arXiv 2305.13301).
+  /// The last of `steps` alone; the steps before it have reward 0 (Black et al., arXiv 2305.13301).
   case final(steps: Int)
 
-  /// The steps whose clean states are to be scored, ascending.
+  /// The scoring of a trajectory that has been scored before.
+  ///
+  /// - Parameters:
+  ///   - cleanStates: its clean states, `[N, C, H, W]`.
+  ///   - anchor: its anchor step.
+  ///   - scoredSteps: the steps that have scores. Dense scoring always includes the first step, so the last step alone
+  ///     means final scoring (for N = 1 both are the same).
+  package init(cleanStates: Tensor, anchor: Int, scoredSteps: Set<Int>) {
+    let steps = cleanStates.shape[0]
+    self = scoredSteps == [steps - 1]
+      ? .final(steps: steps) : .dense(LatentSimilarity(cleanStates: cleanStates, anchor: anchor))
+  }
+
+  /// The steps whose clean states are scored, ascending.
   package var scoredSteps: [Int] {
     switch self {
     case .dense(let similarity): similarity.scoredSteps
@@ -77,7 +81,7 @@ package enum TrajectoryScoring: Sendable {
     }
   }
 
-  /// The step that is kept as the anchor.
+  /// The step that is stored as the anchor.
   package var anchor: Int {
     switch self {
     case .dense(let similarity): similarity.anchor
@@ -88,11 +92,16 @@ package enum TrajectoryScoring: Sendable {
   /// Rewards of all steps, N of them.
   ///
   /// - Parameter scores: by step, one for each of `scoredSteps`.
-  /// - Returns: nil when a score is missing: missing is not zero.
+  /// - Returns: nil when a score is missing or a reward is not finite.
   package func rewards(scores: [Int: Float]) -> [Float]? {
+    let found = scoredSteps.compactMap { scores[$0] }
+    guard found.count == scoredSteps.count else { return nil }
+    let rewards: [Float]
     switch self {
-    case .dense(let similarity): similarity.denseRewards(scores: scores)
-    case .final(let steps): scores[steps - 1].map { [Float](repeating: 0, count: steps - 1) + [$0] }
+    case .dense(let similarity):
+      rewards = similarity.denseRewards(first: found[0], anchor: scores[anchor]!, last: found[found.count - 1])
+    case .final(let steps): rewards = [Float](repeating: 0, count: steps - 1) + found
     }
+    return rewards.allSatisfy(\.isFinite) ? rewards : nil
   }
 }

@@ -1,4 +1,4 @@
-// Steps without noise between any two timesteps, and noising of a clean state: pure functions of tensors.
+// DDIM steps without noise between any two timesteps, and the noising of clean states. Pure functions of tensors.
 
 package import Engine
 
@@ -8,8 +8,8 @@ extension NoiseSchedule {
   /// - Parameters:
   ///   - output: the network's output at `timesteps`, `[B, ...]`.
   ///   - sample: the states, `[B, ...]`.
-  ///   - timesteps: where they are, one a sample.
-  ///   - targets: where they are to go, one a sample.
+  ///   - timesteps: the timestep of each state.
+  ///   - targets: the timestep that each step leads to.
   package func deterministicStep(output: Tensor, sample: Tensor, from timesteps: [Int], to targets: [Int]) -> Tensor {
     let (clean, noise) = cleanAndNoise(output: output, sample: sample, timesteps: timesteps)
     let next = cumulativeAlpha(at: targets, rank: sample.rank)
@@ -21,7 +21,7 @@ extension NoiseSchedule {
   /// - Parameters:
   ///   - clean: the clean states, `[B, ...]`.
   ///   - noise: standard normal, `[B, ...]`.
-  ///   - timesteps: one a sample.
+  ///   - timesteps: one per sample.
   package func noised(_ clean: Tensor, noise: Tensor, timesteps: [Int]) -> Tensor {
     let alpha = cumulativeAlpha(at: timesteps, rank: clean.rank)
     return alpha.sqrt() * clean + (1 - alpha).sqrt() * noise

@@ -1,19 +1,20 @@
-// Classifier-free guidance (Ho and Salimans, arXiv 2207.12598). The scale of sampling is the scale of training.
+// Classifier-free guidance (Ho and Salimans, arXiv 2207.12598). Training uses the scale
+// that sampling used.
 
 package import Engine
 
-/// A network that denoises: states `[B, C, H, W]`, one timestep a state, text states `[B, S, D]` to its output, shaped
-/// as the states.
+/// A denoising network: states `[B, C, H, W]`, one timestep per state, text states `[B, S, D]`. Its output has the
+/// shape of the states.
 package typealias Denoiser = (_ sample: Tensor, _ timesteps: [Int], _ encoderHiddenStates: Tensor) -> Tensor
 
-/// The text that a batch is denoised towards, and how strongly.
+/// The text states that a batch is conditioned on, and the guidance scale.
 package struct Conditioning: Sendable {
-  /// One prompt's states a sample, `[B, S, D]`.
+  /// The states of one prompt per sample, `[B, S, D]`.
   package let text: Tensor
-  /// The empty prompt's states, `[1, S, D]`, or what each sample is to move away from, `[B, S, D]`; used only when the
-  /// scale is greater than 1.
+  /// The states of the empty prompt, `[1, S, D]`, or of one negative prompt per sample, `[B, S, D]`; used only when
+  /// the scale is greater than 1.
   package let empty: Tensor?
-  /// 1 and less: no guidance.
+  /// No guidance at 1 and below.
   package let scale: Float
 
   package init(text: Tensor, empty: Tensor? = nil, scale: Float = 1) {
@@ -26,12 +27,12 @@ package struct Conditioning: Sendable {
     self.scale = scale
   }
 
-  /// The states of some of the samples, in the order of the indices.
+  /// The conditioning of the samples at these indices.
   package func rows(_ indices: [Int]) -> Conditioning {
     Conditioning(text: text.rows(indices), empty: empty.map { $0.shape[0] == 1 ? $0 : $0.rows(indices) }, scale: scale)
   }
 
-  /// The network's output under guidance, `[B, C, H, W]`: uncond + s (text - uncond) when s > 1, or else text alone.
+  /// The network's output with guidance, `[B, C, H, W]`: uncond + s (text - uncond) if s > 1, otherwise text alone.
   package func output(of denoiser: Denoiser, sample: Tensor, timesteps: [Int]) -> Tensor {
     guard scale > 1, let empty else { return denoiser(sample, timesteps, text) }
     let count = sample.shape[0]

@@ -1,26 +1,26 @@
-// Sampling from a latent consistency model (Luo et al., arXiv 2310.04378), as diffusers' LCMScheduler computes it.
+// Sampling from a latent consistency model (Luo et al., arXiv 2310.04378), as diffusers' LCMScheduler does it.
 
 package import Engine
 
-/// Multistep consistency sampling over one schedule.
+/// Multistep consistency sampling, for one schedule.
 package struct LCM: Sendable {
   /// The constants of consistency distillation.
   package struct Configuration: Sendable {
-    /// Timesteps of the solver that the model was distilled on.
+    /// Timesteps of the solver that the model was distilled with.
     package var originalSteps = 50
     /// Standard deviation of the data in the boundary condition.
     package var sigmaData: Float = 0.5
-    /// Factor of the timestep in the boundary condition.
+    /// Factor applied to the timestep in the boundary condition.
     package var timestepScaling: Float = 10
 
     package init() {}
   }
 
-  /// What one step gives.
+  /// The result of one step.
   package struct Step {
-    /// The next state, `[B, ...]`; after the last step the clean state itself.
+    /// The next states, `[B, ...]`; after the last step the clean states themselves.
     package let previous: Tensor
-    /// The consistency model's clean state, `[B, ...]`.
+    /// The consistency model's clean states, `[B, ...]`.
     package let denoised: Tensor
   }
 
@@ -29,11 +29,12 @@ package struct LCM: Sendable {
   /// The timesteps visited, the noisiest first.
   package let timesteps: [Int]
 
-  /// - Throws: `ScheduleError` when there are more steps than the model was distilled on.
+  /// - Throws: `ScheduleError` when there are more steps than the model was distilled with.
   package init(schedule: NoiseSchedule, steps: Int, configuration: Configuration = Configuration()) throws {
     let original = configuration.originalSteps, stride = schedule.configuration.trainingTimesteps / max(original, 1)
     guard original >= 1, stride >= 1, (1...original).contains(steps) else {
-      throw ScheduleError("LCM: expected 1 to \(original) sampling steps of \(original) original ones, found \(steps)")
+      throw ScheduleError(
+        "LCM: expected 1 to \(original) sampling steps, because the model was distilled with \(original), found \(steps)")
     }
     self.schedule = schedule
     self.configuration = configuration
@@ -43,23 +44,24 @@ package struct LCM: Sendable {
 
   /// Weights of the boundary condition f(x, 0) = x: s = timestepScaling · t, c_skip = σ²/(s²+σ²), c_out = s/√(s²+σ²).
   package func boundary(at timestep: Int) -> (skip: Float, out: Float) {
-    let s = Float(timestep) * configuration.timestepScaling, variance = configuration.sigmaData * configuration.sigmaData
+    let s = Float(timestep) * configuration.timestepScaling
+    let variance = configuration.sigmaData * configuration.sigmaData
     let total = s * s + variance
     return (variance / total, s / total.squareRoot())
   }
 
   /// The consistency function: c_out x̂0 + c_skip x, `[B, ...]`; differentiable.
   ///
-  /// - Parameter timesteps: one a sample.
+  /// - Parameter timesteps: one per sample.
   package func denoised(output: Tensor, sample: Tensor, timesteps: [Int]) -> Tensor {
     let (clean, _) = schedule.cleanAndNoise(output: output, sample: sample, timesteps: timesteps)
     let weights = timesteps.map(boundary), shape = column(timesteps.count, sample.rank)
     return Tensor(weights.map(\.out), shape: shape) * clean + Tensor(weights.map(\.skip), shape: shape) * sample
   }
 
-  /// Takes step `index`: denoise, then add noise of the next timestep, unless it is the last step.
+  /// Takes step `index`: denoises, then adds the noise of the next timestep unless it is the last step.
   ///
-  /// - Parameter noise: standard normal, `[B, ...]`; not used by the last step.
+  /// - Parameter noise: standard normal, `[B, ...]`; the last step ignores it.
   package func step(_ index: Int, output: Tensor, sample: Tensor, noise: Tensor) -> Step {
     let denoised = denoised(
       output: output, sample: sample, timesteps: [Int](repeating: timesteps[index], count: sample.shape[0]))

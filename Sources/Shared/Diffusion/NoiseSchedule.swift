@@ -1,30 +1,30 @@
-// The noise of a diffusion model over its training timesteps, and the timesteps that sampling visits: numbers equal to
-// those of diffusers' schedulers. What a scheduler_config.json asks for and this does not do is refused by name.
+// The noise of a diffusion model over its training timesteps, and the timesteps that sampling visits. The numbers are
+// those of diffusers' schedulers; a setting of scheduler_config.json that is not supported is refused by name.
 
 package import Foundation
 
 /// A diffusion model's noise schedule.
 package struct NoiseSchedule: Sendable {
-  /// What the network's output means.
+  /// The quantity that the network predicts.
   package enum Prediction: String, Sendable, Codable {
     case epsilon
     case sample
     case velocity = "v_prediction"
   }
 
-  /// Which timesteps sampling visits.
+  /// How the timesteps of sampling are spaced.
   package enum Spacing: String, Sendable, Codable {
     case leading, trailing, linspace
   }
 
-  /// How betas grow from the first to the last.
+  /// How the betas grow from the first to the last.
   package enum BetaSchedule: String, Sendable, Codable {
     case linear
-    /// Linear in the square roots.
+    /// The square roots grow linearly.
     case scaledLinear = "scaled_linear"
   }
 
-  /// The fields of a scheduler_config.json that matter here; the defaults are Stable Diffusion's.
+  /// The fields of a scheduler_config.json that are used; the defaults are Stable Diffusion's.
   package struct Configuration: Sendable {
     package var trainingTimesteps = 1000
     package var betaStart = 0.00085
@@ -41,7 +41,7 @@ package struct NoiseSchedule: Sendable {
   /// ᾱ_t for t in 0..<trainingTimesteps.
   package let cumulativeAlphas: [Float]
 
-  /// - Throws: `ScheduleError` when a number makes no schedule.
+  /// - Throws: `ScheduleError` when a number is out of range.
   package init(_ configuration: Configuration) throws {
     let c = configuration
     guard c.trainingTimesteps > 1, c.betaStart > 0, c.betaEnd < 1, c.betaStart <= c.betaEnd, c.stepsOffset >= 0 else {
@@ -53,7 +53,7 @@ package struct NoiseSchedule: Sendable {
     cumulativeAlphas = Self.cumulativeProduct(of: Self.betas(c).map { 1 - $0 })
   }
 
-  /// Float32 as torch.linspace computes it: from both ends towards the middle, with fused products.
+  /// float32 as torch.linspace computes it: from both ends towards the middle, with fused multiply-adds.
   private static func betas(_ c: Configuration) -> [Float] {
     let rooted = c.betaSchedule == .scaledLinear
     let start = Float(rooted ? c.betaStart.squareRoot() : c.betaStart)
@@ -66,7 +66,7 @@ package struct NoiseSchedule: Sendable {
     }
   }
 
-  /// torch.cumprod on a CPU keeps the running product in double precision and rounds what it stores.
+  /// torch.cumprod on a CPU keeps the running product in double precision and rounds each stored value.
   private static func cumulativeProduct(of factors: [Float]) -> [Float] {
     var product = 1.0
     return factors.map {
@@ -77,7 +77,7 @@ package struct NoiseSchedule: Sendable {
 
   /// The timesteps of `steps` denoising steps, the noisiest first.
   ///
-  /// - Throws: `ScheduleError` when `steps` is not in 1...trainingTimesteps, or a timestep falls outside of training.
+  /// - Throws: `ScheduleError` when `steps` is not in 1...trainingTimesteps, or a timestep is outside of training.
   package func timesteps(_ steps: Int) throws -> [Int] {
     let count = configuration.trainingTimesteps
     guard (1...count).contains(steps) else {
@@ -88,7 +88,7 @@ package struct NoiseSchedule: Sendable {
     case .leading:
       found = (0..<steps).reversed().map { $0 * (count / steps) + configuration.stepsOffset }
     case .trailing:
-      // numpy.arange adds the difference of its first two values, which rounding may have changed.
+      // numpy.arange adds the difference of its first two values, which may already be rounded.
       let difference = (Double(count) - Double(count) / Double(steps)) - Double(count)
       found = (0..<steps).map {
         Int((Double(count) + Double($0) * difference).rounded(.toNearestOrEven)) - 1
@@ -100,20 +100,20 @@ package struct NoiseSchedule: Sendable {
     guard found.allSatisfy({ (0..<count).contains($0) }) else {
       throw ScheduleError(
         "\(steps) steps with \(configuration.spacing.rawValue) spacing and steps_offset \(configuration.stepsOffset) "
-          + "visit timesteps \(found.min() ?? 0)...\(found.max() ?? 0), outside of 0..<\(count); take fewer steps")
+          + "visit timesteps \(found.min() ?? 0)...\(found.max() ?? 0), outside of 0..<\(count); use fewer steps")
     }
     return found
   }
 
-  /// The timestep that a DDIM step from `timestep` leads to. The stride is an integer division, and 0 is the lowest:
-  /// the last step stays noisy, so its log-probability is defined.
+  /// The timestep that a DDIM step from `timestep` leads to. The stride is an integer division and the result is at
+  /// least 0: the last step keeps some noise, so its log-probability is defined.
   package func previous(of timestep: Int, steps: Int) -> Int {
     let count = configuration.trainingTimesteps
     return min(max(timestep - count / steps, 0), count - 1)
   }
 }
 
-/// A schedule that cannot be, in words.
+/// A noise schedule is impossible or not supported.
 package struct ScheduleError: Error, CustomStringConvertible, Equatable {
   package let description: String
 
@@ -121,7 +121,7 @@ package struct ScheduleError: Error, CustomStringConvertible, Equatable {
 }
 
 extension NoiseSchedule {
-  /// The keys that are read; all values are optional in diffusers.
+  /// The keys that are read; all of them are optional in diffusers.
   private struct File: Decodable {
     var num_train_timesteps: Int?
     var beta_start: Double?
@@ -136,28 +136,29 @@ extension NoiseSchedule {
     var trained_betas: [Double]?
   }
 
-  /// Reads a diffusers model folder's `scheduler/scheduler_config.json`; missing keys have diffusers' defaults.
+  /// Reads a diffusers model folder's `scheduler/scheduler_config.json`; missing keys have the defaults of
+  /// diffusers.
   ///
-  /// - Parameter spacing: which timesteps to visit, where it is not to be the file's.
-  /// - Throws: `ScheduleError` naming the file and the key when the file is missing or asks for what is not supported.
+  /// - Parameter spacing: replaces the spacing of the file.
+  /// - Throws: `ScheduleError` naming the file and the key when the file is missing or a setting is not supported.
   package init(folder: URL, spacing: Spacing? = nil) throws {
     let url = folder.appendingPathComponent("scheduler/scheduler_config.json")
     guard let data = try? Data(contentsOf: url) else {
       throw ScheduleError(
-        "\(url.path): expected the noise schedule of a model folder in diffusers' format, found no readable file. "
-          + "Is \(folder.path) the model's folder?")
+        "\(url.path): could not read the noise schedule; "
+          + "\(folder.path) must be a model folder in diffusers' format")
     }
     guard let file = try? JSONDecoder().decode(File.self, from: data) else {
       throw ScheduleError(
-        "\(url.path): expected a JSON object with diffusers' keys of a scheduler (num_train_timesteps, beta_start, ...) "
-          + "of their types, found \(data.count) bytes that are none")
+        "\(url.path): not a JSON object with the keys of a diffusers scheduler (num_train_timesteps, beta_start, ...) "
+          + "and values of their types")
     }
     let refused = [
       ("clip_sample", file.clip_sample == true), ("thresholding", file.thresholding == true),
       ("rescale_betas_zero_snr", file.rescale_betas_zero_snr == true), ("trained_betas", file.trained_betas != nil),
     ]
     for (key, isSet) in refused where isSet {
-      throw ScheduleError("\(url.path): \(key) is set, which Stepwise does not support; expected false or null")
+      throw ScheduleError("\(url.path): \(key) is set, which Stepwise does not support; it must be false or null")
     }
     func choice<Value: RawRepresentable>(_ key: String, _ text: String?, _ standard: Value) throws -> Value
     where Value.RawValue == String {

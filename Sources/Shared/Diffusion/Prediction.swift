@@ -1,21 +1,21 @@
-// From a network's output to the clean state and the noise it implies, whichever of the three the network predicts.
+// From a network's output to the clean state and the noise, for each of the three quantities that a network predicts.
 
 package import Engine
 
 extension NoiseSchedule {
-  /// ᾱ at one timestep a sample, shaped to broadcast over samples of `rank` axes.
+  /// ᾱ at one timestep per sample, shaped to broadcast over samples of `rank` axes.
   func cumulativeAlpha(at timesteps: [Int], rank: Int) -> Tensor {
     Tensor(timesteps.map { cumulativeAlphas[$0] }, shape: column(timesteps.count, rank))
   }
 
-  /// The predicted clean state x̂0 and noise ε̂, both shaped as `sample`, `[B, ...]`.
+  /// The predicted clean state x̂0 and noise ε̂, both of the shape of `sample`, `[B, ...]`.
   ///
   ///     ε:  x̂0 = (x - √(1-ᾱ) ε) / √ᾱ        x0: ε̂ = (x - √ᾱ x0) / √(1-ᾱ)
   ///     v:  x̂0 = √ᾱ x - √(1-ᾱ) v,  ε̂ = √ᾱ v + √(1-ᾱ) x
   ///
   /// - Parameters:
-  ///   - output: the network's output, shaped as `sample`.
-  ///   - timesteps: one a sample.
+  ///   - output: the network's output, of the shape of `sample`.
+  ///   - timesteps: one per sample.
   package func cleanAndNoise(output: Tensor, sample: Tensor, timesteps: [Int]) -> (clean: Tensor, noise: Tensor) {
     check(
       output.shape == sample.shape && sample.shape.first == timesteps.count,

@@ -25,11 +25,15 @@ package final class ParameterSource {
     case checkpoint(SafetensorsFile)
     case random(RandomStream)
     case shared([String: Parameter])
+    case shapes
   }
 
   private let origin: Origin
   /// All parameters provided so far, in the order in which the model was built.
   package private(set) var parameters: [Parameter] = []
+  /// A parameter's name and its shape in the checkpoint.
+  package typealias Shape = (name: String, shape: [Int])
+  private var shapes: [Shape] = []
 
   /// Reads weights from a checkpoint. Call `finish` when the model is complete.
   package init(checkpoint: SafetensorsFile) { origin = .checkpoint(checkpoint) }
@@ -42,6 +46,18 @@ package final class ParameterSource {
     origin = .shared(Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0) }))
   }
 
+  private init() { origin = .shapes }
+
+  /// The weights that a model asks for, in the order of construction. Its parameters are empty, so it cannot be
+  /// evaluated, and no memory is needed.
+  ///
+  /// - Parameter build: constructs the model.
+  package static func shapes(_ build: (ParameterSource) throws -> Void) rethrows -> [Shape] {
+    let source = ParameterSource()
+    try build(source)
+    return source.shapes
+  }
+
   /// The path of the outermost names of the model.
   package var root: ParameterPath { ParameterPath(source: self, prefix: "") }
 
@@ -49,7 +65,7 @@ package final class ParameterSource {
     switch origin {
     case .checkpoint(let reader): return reader.shape(of: name) != nil
     case .shared(let known): return known[name] != nil
-    case .random: return false
+    case .random, .shapes: return false
     }
   }
 
@@ -78,6 +94,9 @@ package final class ParameterSource {
             + "\(known[name].map { "\($0.value.shape)" } ?? "none"); both models must have the same configuration")
       }
       return handedOut(Parameter(name: name, value: other.value, layout: layout))
+    case .shapes:
+      shapes.append((name, shape))
+      return handedOut(Parameter(name: name, value: Tensor.zeros([0]), layout: layout))
     case .random(let stream):
       var stream = stream.fork(name)
       switch initialization {

@@ -24,6 +24,20 @@ package struct RewardSum: Sendable {
     return total.isFinite ? total : nil
   }
 
+  /// The sums of one trajectory's scores, by step; steps at which a score of the sum is missing are left out.
+  ///
+  /// - Parameter scaled: the term that enters the sum for a value of a reward, before its weight.
+  package func byStep(
+    _ scores: [Score], scaled: (_ value: Float, _ reward: String) -> Float = { value, _ in value }
+  ) -> [Int: Float] {
+    Dictionary(grouping: scores, by: \.step).compactMapValues { scores in
+      self(
+        Dictionary(
+          scores.compactMap { score in score.value.map { (score.reward, scaled($0, score.reward)) } },
+          uniquingKeysWith: { $1 }))
+    }
+  }
+
   /// The sums of a batch, and their gradients with respect to the pixels if every result has one.
   ///
   /// - Parameters:

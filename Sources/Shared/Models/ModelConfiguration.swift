@@ -1,10 +1,10 @@
-// A model's config.json, read strictly: a value that would change the arithmetic and is not supported is refused by
-// name, and so is a key this version does not know.
+// A model's config.json, read strictly: an unsupported value that would change the numbers is refused by name, and so
+// is an unknown key.
 
 package import Foundation
 
-/// A configuration that cannot be used, and why.
-package struct ConfigurationError: Error, CustomStringConvertible {
+/// A model's configuration that cannot be used, and why.
+package struct ModelConfigurationError: Error, CustomStringConvertible {
   package let description: String
 
   package init(description: String) { self.description = description }
@@ -61,9 +61,9 @@ package enum JSONValue: Codable, Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// The values of one config.json.
+/// The values of a config.json.
 package struct ModelConfiguration: Sendable {
-  /// Where it was read from, for messages.
+  /// The file that it was read from, for messages.
   package let path: String
   package private(set) var values: [String: JSONValue]
 
@@ -74,37 +74,37 @@ package struct ModelConfiguration: Sendable {
 
   /// Reads a file.
   ///
-  /// - Throws: `ConfigurationError` when it is absent or no JSON object.
+  /// - Throws: `ModelConfigurationError` when it is missing or not a JSON object.
   package init(file: URL) throws {
     let data: Data
     do {
       data = try Data(contentsOf: file)
     } catch {
-      throw ConfigurationError(
-        description: "\(file.path): expected a model's configuration, found no readable file. A model is a folder in "
-          + "diffusers' format: model_index.json with unet/, vae/, text_encoder/, tokenizer/ and scheduler/.")
+      throw ModelConfigurationError(
+        description: "\(file.path): could not read this model configuration. A model is a folder in diffusers' "
+          + "format: model_index.json with unet/, vae/, text_encoder/, tokenizer/ and scheduler/.")
     }
     do {
       values = try JSONDecoder().decode([String: JSONValue].self, from: data)
     } catch {
-      throw ConfigurationError(description: "\(file.path): expected a JSON object, found \(data.count) bytes that are none")
+      throw ModelConfigurationError(description: "\(file.path): not a JSON object")
     }
     path = file.path
   }
 
-  func wrong(_ key: String, expected: String) -> ConfigurationError {
-    ConfigurationError(
+  func wrong(_ key: String, expected: String) -> ModelConfigurationError {
+    ModelConfigurationError(
       description: "\(path): \(key): expected \(expected), found \(values[key]?.description ?? "nothing")")
   }
 
-  /// A whole number; `fallback` where the key is absent or null.
+  /// An integer; `fallback` where the key is absent or null.
   package func integer(_ key: String, _ fallback: Int? = nil) throws -> Int {
     switch values[key] {
     case .number(let value)? where Int(exactly: value) != nil: return Int(value)
     case nil, .null?: if let fallback { return fallback }
     default: break
     }
-    throw wrong(key, expected: "a whole number")
+    throw wrong(key, expected: "an integer")
   }
 
   /// A number; `fallback` where the key is absent or null.
@@ -142,37 +142,37 @@ package struct ModelConfiguration: Sendable {
     }
   }
 
-  /// A list of whole numbers, or one number for all of `count` places.
+  /// A list of integers, or one integer that counts for all `count` elements.
   package func integers(_ key: String, count: Int? = nil, _ fallback: Int? = nil) throws -> [Int] {
     if case .array(let items)? = values[key] {
       let found = try items.map { item -> Int in
         guard case .number(let value) = item, let whole = Int(exactly: value) else {
-          throw wrong(key, expected: "whole numbers")
+          throw wrong(key, expected: "integers")
         }
         return whole
       }
-      guard count == nil || found.count == count else { throw wrong(key, expected: "\(count!) whole numbers") }
+      guard count == nil || found.count == count else { throw wrong(key, expected: "\(count!) integers") }
       return found
     }
-    guard let count else { throw wrong(key, expected: "a list of whole numbers") }
+    guard let count else { throw wrong(key, expected: "a list of integers") }
     return Array(repeating: try integer(key, fallback), count: count)
   }
 
-  /// Refuses values of a key other than those supported; absent and null count as the first.
+  /// Refuses values of a key that are not supported; an absent key and null are accepted.
   package func require(_ key: String, oneOf supported: JSONValue...) throws {
     let value = values[key] ?? .null
     guard value == .null || supported.contains(value) else {
-      throw ConfigurationError(
-        description: "\(path): \(key) is \(value); supported here: "
+      throw ModelConfigurationError(
+        description: "\(path): \(key) is \(value), which Stepwise does not support; supported values: "
           + supported.map(\.description).joined(separator: ", "))
     }
   }
 
-  /// Refuses keys that are not known, unless they are null: they might change the arithmetic.
+  /// Refuses unknown keys that are not null: they might change the numbers.
   package func refuseUnknown(besides known: Set<String>) throws {
     for (key, value) in values where !key.hasPrefix("_") && !known.contains(key) && value != .null {
-      throw ConfigurationError(
-        description: "\(path): \(key) is \(value), a setting this version does not know; it may change the numbers")
+      throw ModelConfigurationError(
+        description: "\(path): \(key) is \(value), but this setting is unknown and may change the numbers")
     }
   }
 }

@@ -1,14 +1,15 @@
-// A short name of a model, equal on machines that hold the same files, whatever the folders are called.
+// A short name of a model, equal on all machines that hold the same files, whatever their folders are called. The hash
+// is FNV-1a: it tells models apart, but does not protect against forgery.
 
 internal import Foundation
 
-/// A short name of a model folder's contents: all configurations, and of the weights their headers and 64 samples, or
-/// the seed they were drawn with.
+/// A 64-bit FNV-1a hash of a model folder: of all configurations and the vocabulary, and of 64 samples of each weights
+/// file (the first one is its header), or of the seed that random weights were drawn with.
 struct ModelFingerprint: CustomStringConvertible {
   private var state: UInt64 = 0xcbf2_9ce4_8422_2325
 
-  /// - Parameter ownTokenizer: whether the folder's tokenizer is the one in use.
-  /// - Throws: `ConfigurationError` naming the first file that is not there.
+  /// - Parameter ownTokenizer: whether the folder's own tokenizer is used.
+  /// - Throws: `ModelConfigurationError` naming the first file that is missing.
   init(folder: URL, weights: WeightOrigin, ownTokenizer: Bool) throws {
     let words = ["tokenizer/vocab.json", "tokenizer/tokenizer.json"]
     let found = words.first { FileManager.default.fileExists(atPath: folder.appending(path: $0).path) } ?? words[0]
@@ -34,13 +35,13 @@ struct ModelFingerprint: CustomStringConvertible {
 
   private static func contents(_ file: URL) throws -> Data {
     guard let data = try? Data(contentsOf: file, options: .alwaysMapped) else {
-      throw ConfigurationError(
-        description: "\(file.path): expected this part of a diffusers model folder, found no readable file")
+      throw ModelConfigurationError(
+        description: "\(file.path): could not read this part of a diffusers model folder")
     }
     return data
   }
 
-  /// FNV-1a (Fowler, Noll, Vo), 64 bits.
+  /// FNV-1a (Fowler, Noll and Vo), 64 bits.
   private mutating func add(_ bytes: some Sequence<UInt8>) {
     for byte in bytes { state = (state ^ UInt64(byte)) &* 0x100_0000_01b3 }
   }

@@ -1,12 +1,12 @@
-// The autoencoder: pictures to latents and back.
+// Training of the autoencoder, from pictures to latents and back.
 
 import Engine
 import Foundation
 import Layers
 import Models
 
-/// L1, squared error for the colours of large areas, gradient differences for sharp edges without an adversary, and a
-/// little KL.
+/// Trains with an L1 error, a squared error for the colours of large areas, differences of gradients for sharp edges
+/// without an adversary, and a small KL term.
 struct AutoencoderTraining {
   let model: AutoencoderKL
   let pictures: VariedPictures
@@ -24,7 +24,7 @@ struct AutoencoderTraining {
     }
   }
 
-  /// Mean of |x - y| + 3 (x - y)² + |∇x - ∇y|, plus 1e-6 KL(q(z|x) || N(0, 1)) a picture.
+  /// Mean of |x - y| + 3 (x - y)² + |∇x - ∇y|, plus 1e-6 KL(q(z|x) || N(0, 1)) per picture.
   func loss(_ images: Tensor, _ random: inout RandomStream) -> Tensor {
     let (mean, logVariance) = model.encode(images)
     let latents = mean + (logVariance * 0.5).exp() * random.normal(mean.shape)
@@ -35,7 +35,7 @@ struct AutoencoderTraining {
       + kl * Self.klWeight
   }
 
-  /// Neighbouring differences along an axis.
+  /// Differences of neighbours along an axis.
   private func step(_ x: Tensor, axis: Int) -> Tensor {
     x.slice(axis: axis, 1..<x.shape[axis]) - x.slice(axis: axis, 0..<x.shape[axis] - 1)
   }

@@ -1,4 +1,4 @@
-// From many guided steps to a few without guidance.
+// Distills a model for many guided steps into one for a few steps without guidance.
 
 import Diffusion
 import Engine
@@ -7,9 +7,9 @@ import Layers
 import Models
 
 /// Consistency distillation (Song et al., arXiv 2303.01469; in latent space with guidance Luo et al., arXiv
-/// 2310.04378): the student's clean state at one timestep must be that of its own average one guided teacher step
-/// later, down to the data. The network keeps predicting velocity; its clean state √ᾱ x - √(1-ᾱ) v needs no further
-/// boundary condition.
+/// 2310.04378): the student's clean state at a timestep must equal the clean state that its moving average predicts
+/// after one guided step of the teacher, down to the data. The network keeps predicting velocity; its clean state
+/// √ᾱ x - √(1-ᾱ) v needs no additional boundary condition.
 struct ConsistencyDistillation {
   let student, teacher, target: UNet2DCondition
   let text: CLIPText
@@ -20,9 +20,9 @@ struct ConsistencyDistillation {
   /// Guidance scale of the teacher's steps.
   let guidance: Float
 
-  /// Timesteps of the grid: divisible by 1, 2, 4 and 8 sampling steps.
+  /// Timesteps of the grid; divisible by 1, 2, 4 and 8 sampling steps.
   static let gridSteps = 16
-  /// How much of the average's old value stays, a step.
+  /// Decay of the moving average per step.
   static let targetDecay: Float = 0.95
 
   func train(_ schedule: TrainingSchedule, folder: URL, report: @escaping (TrainingProgress) -> Void) throws {
@@ -44,8 +44,8 @@ struct ConsistencyDistillation {
     }
   }
 
-  /// Mean of (x̂0 at t - x̂0 of the average at the teacher's next state)², weighted by 1 / (1-ᾱ + 0.05): near the data
-  /// the two can only differ by little.
+  /// The mean of (x̂0 at t - x̂0 of the average at the teacher's next state)², weighted by 1 / (1-ᾱ + 0.05), because
+  /// the two can only differ little near the data.
   private func loss(
     _ clean: Tensor, _ hidden: Tensor, _ empty: Tensor, _ grid: [Int], _ places: [Int], _ random: inout RandomStream
   ) -> Tensor {
@@ -59,7 +59,7 @@ struct ConsistencyDistillation {
     return ((estimate - goal).squared() * weight).mean()
   }
 
-  /// One guided step of the teacher, then the average's clean state there; after the last step, the teacher's own.
+  /// The clean state of the average after one guided step of the teacher; after the last step, the teacher's own.
   private func goal(_ noisy: Tensor, _ hidden: Tensor, _ empty: Tensor, _ grid: [Int], _ places: [Int]) -> Tensor {
     let n = noisy.shape[0]
     let timesteps = places.map { grid[$0] }

@@ -1,4 +1,4 @@
-// A small CLIP of the same pictures: its similarity is the alignment reward.
+// Training of a small CLIP on the same pictures; its similarity is the alignment reward.
 
 import Engine
 import Foundation
@@ -6,8 +6,8 @@ import Imaging
 import Layers
 import Models
 
-/// The symmetric contrastive loss of CLIP (Radford et al., arXiv 2103.00020) over batches of different captions. An
-/// eighth of the pictures has been through the autoencoder, because that is where those to be judged come from.
+/// The symmetric contrastive loss of CLIP (Radford et al., arXiv 2103.00020) over batches of different captions. One
+/// picture in eight is reconstructed by the autoencoder, because the pictures that the reward judges are decoded by it.
 struct ContrastiveTraining {
   let model: CLIP
   let autoencoder: AutoencoderKL
@@ -31,14 +31,14 @@ struct ContrastiveTraining {
     }
   }
 
-  /// Through the autoencoder and back, with some noise on the latents.
+  /// Encodes and decodes pictures, with some noise on the latents.
   private func reconstructed(_ images: [Image], _ random: inout RandomStream) -> Tensor {
     let mean = autoencoder.encode(Tensor.stacked(images.map { $0.tensor(range: .signed) })).mean
     let noise = random.normal(mean.shape) * (0.15 * random.uniform() / autoencoder.scalingFactor)
     return autoencoder.decode(mean + noise)
   }
 
-  /// Cross-entropy of naming each picture's text among the batch's, and each text's picture, averaged.
+  /// The mean of the cross-entropies of choosing the text of each picture and the picture of each text in the batch.
   func loss(_ pixels: Tensor, _ inputIDs: [[Int]]) -> Tensor {
     let images = model.vision(pixels).unitLength
     let texts = model.text.embeddings(inputIDs).unitLength

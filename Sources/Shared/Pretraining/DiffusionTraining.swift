@@ -1,4 +1,4 @@
-// The denoiser and its text encoder, trained together on latents.
+// Training of the denoiser together with its text encoder, on latents.
 
 import Diffusion
 import Engine
@@ -6,7 +6,7 @@ import Foundation
 import Layers
 import Models
 
-/// Velocity prediction (Salimans and Ho, arXiv 2202.00512) with classifier-free dropout of the prompt.
+/// Velocity prediction (Salimans and Ho, arXiv 2202.00512), with dropout of the prompt for classifier-free guidance.
 struct DiffusionTraining {
   let unet: UNet2DCondition
   let text: CLIPText

@@ -1,14 +1,13 @@
-// What `stepwise distill` does: a model folder in, the same model for one to four steps out.
+// The work of `stepwise distill`: reads a model folder and writes the same model for one to four steps.
 
+internal import Diffusion
 internal import Engine
 package import Foundation
 package import Imaging
 internal import Layers
 internal import Models
 
-internal import Diffusion
-
-/// Distils the denoiser of a pretrained folder into a few-step one beside the same text encoder and autoencoder.
+/// Distills the denoiser of a pretrained folder into one for a few steps; text encoder and autoencoder stay the same.
 package struct Distillation {
   private let model, output, work: URL
   private let pictures: VariedPictures
@@ -18,9 +17,9 @@ package struct Distillation {
 
   /// - Parameters:
   ///   - model: the teacher, a diffusers folder.
-  ///   - guidance: the scale of its guided steps.
+  ///   - guidance: guidance scale of the teacher's steps.
   ///   - output: the folder to write; may be `model` itself.
-  ///   - work: for checkpoints; a run found there is continued.
+  ///   - work: folder for checkpoints; a run found there is continued.
   package init(
     model: URL, pictures: some CaptionedPictures, guidance: Float, schedule: TrainingSchedule, output: URL, work: URL,
     report: @escaping (TrainingProgress) -> Void

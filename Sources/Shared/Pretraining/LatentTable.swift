@@ -1,14 +1,14 @@
-// Latents of a data set's pictures, computed once, in several variations each.
+// Latents of the pictures of a data set, computed once for several variations of each picture.
 
 import Engine
 import Imaging
 import Models
 
-/// `[pictures, variations]` latents of unit spread.
+/// `[pictures, variations]` latents with a standard deviation of 1.
 struct LatentTable {
   private let latents: Tensor
   let variations: Int
-  /// 1 / standard deviation of the encoder's latents: what multiplies them.
+  /// The factor of the latents: 1 / standard deviation of the encoder's output.
   let scale: Float
 
   init(_ pictures: VariedPictures, variations: Int, encoder: AutoencoderKL, random: RandomStream) {
@@ -25,7 +25,7 @@ struct LatentTable {
     latents = all * scale
   }
 
-  /// Latents of pictures, a random variation of each, `[n, C, h, w]`.
+  /// Latents of a random variation of each picture, `[n, C, h, w]`.
   func draw(_ indices: [Int], _ random: inout RandomStream) -> Tensor {
     latents.rows(indices.map { $0 * variations + random.integer(below: variations) })
   }

@@ -1,14 +1,14 @@
-// The configurations of the models that pretraining makes, as the config.json files that are written with them.
+// The configurations of the models that pretraining makes, as values of their config.json files.
 
 import Diffusion
 import Foundation
 package import Models
 
-/// The shapes of a new text-to-image model and its CLIP.
+/// The architectures of a new text-to-image model and its CLIP.
 package struct ModelDescription: Sendable {
-  /// Side of the pictures in pixels.
+  /// Side of the pictures, in pixels.
   package var side = 64
-  /// Longest prompt in tokens, with its two marks.
+  /// Length of a prompt in tokens, including begin and end token.
   package var tokens = 16
   package var vocabularySize: Int
 
@@ -86,7 +86,7 @@ package struct ModelDescription: Sendable {
     "feature_extractor": [.null, .null], "requires_safety_checker": false,
   ]
 
-  /// The noise schedule that `scheduler` says.
+  /// The noise schedule that `scheduler` describes.
   static func schedule() throws -> NoiseSchedule {
     var configuration = NoiseSchedule.Configuration()
     configuration.prediction = .velocity

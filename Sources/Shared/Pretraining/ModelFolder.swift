@@ -1,4 +1,5 @@
-// Models as diffusers and transformers store them: config.json beside safetensors, whole or not at all.
+// Writes models in the format of diffusers and transformers: a config.json and a safetensors file. Files are written
+// completely or not at all.
 
 package import Engine
 package import Foundation
@@ -7,9 +8,9 @@ package import Models
 
 /// Writes the parts of a model folder.
 package enum ModelFolder {
-  /// Writes `config.json` and the weights, as float16, under the checkpoint's keys.
+  /// Writes `config.json` and the weights as float16, under the keys of the checkpoint.
   ///
-  /// - Parameter file: the weights' name, as `model.safetensors`.
+  /// - Parameter file: name of the weights file, such as `model.safetensors`.
   package static func write(
     _ parameters: [Parameter], configuration: [String: JSONValue], file: String, to folder: URL
   ) throws {

@@ -1,5 +1,5 @@
-// How good a few-step model is, on fixed seeds: pictures at several numbers of steps, and how often a CLIP finds the
-// right name for them among all.
+// The quality of a few-step model on fixed seeds: pictures for several numbers of steps, and how often a CLIP chooses
+// the right name for them.
 
 internal import Diffusion
 internal import Engine
@@ -7,19 +7,20 @@ package import Foundation
 package import Imaging
 package import Models
 
-/// What a model card tells.
+/// The measurements of a model card.
 package struct ModelReport {
-  /// The share of pictures whose best name is their own, by steps.
+  /// Fraction of pictures whose best name is their own, by number of steps.
   package private(set) var accuracy: [(steps: Int, share: Double)] = []
-  /// Pictures of the first prompts, a row a number of steps.
+  /// Pictures of some prompts, one row per number of steps.
   package private(set) var sheet: [(steps: Int, pictures: [Image])] = []
   package let captions: [String]
 
-  /// Samples one picture a caption at each number of steps: DDIM with eta 1 from seed 0, the last clean state decoded.
+  /// Samples one picture per caption for each number of steps: DDIM with eta 1 from seed 0, with the last clean state
+  /// decoded.
   ///
   /// - Parameters:
-  ///   - guidance: the scale; at most 1 for distilled models.
-  ///   - shown: captions for the sheet.
+  ///   - guidance: guidance scale; at most 1 for distilled models.
+  ///   - shown: captions of the pictures on the sheet.
   package init(
     model: TextToImageModel, clip: URL, captions: [String], steps: [Int], guidance: Float, shown: [String]
   ) throws {
@@ -53,7 +54,7 @@ package struct ModelReport {
     return images
   }
 
-  /// The sheet as a picture.
+  /// The contact sheet as a picture.
   package func contactSheet(titles: [String]) throws -> Image {
     try ContactSheet(
       columnTitles: titles,
@@ -64,7 +65,7 @@ package struct ModelReport {
   }
 }
 
-/// Names pictures with a CLIP: the caption of the highest similarity.
+/// Names pictures with a CLIP, by the caption with the highest similarity.
 struct NameJudge {
   private let clip: CLIP
   private let texts: Tensor

@@ -1,5 +1,5 @@
-// From captioned pictures to a text-to-image model and a CLIP of its own: the tokenizer, the autoencoder, the CLIP,
-// then denoiser and text encoder together. Each stage goes on from its checkpoint in the work folder.
+// Trains a text-to-image model and a CLIP from captioned pictures: first the tokenizer, then the autoencoder, the CLIP,
+// and the denoiser together with its text encoder. Each stage continues from its checkpoint in the work folder.
 
 internal import Engine
 package import Foundation
@@ -7,9 +7,9 @@ package import Imaging
 internal import Layers
 internal import Models
 
-/// What `stepwise pretrain` does.
+/// The work of `stepwise pretrain`.
 package struct Pretraining {
-  /// The stages' lengths and speeds.
+  /// The schedules of the stages.
   package struct Schedules: Sendable {
     package var vae = TrainingSchedule(steps: 2600, batchSize: 8, learningRate: 1.5e-3)
     package var clip = TrainingSchedule(steps: 800, batchSize: 64, learningRate: 1e-3, averaging: 0.99)
@@ -18,7 +18,7 @@ package struct Pretraining {
     package init() {}
   }
 
-  /// Variations of each picture whose latents the denoiser learns from.
+  /// Variations of each picture that the denoiser is trained on.
   static let latentVariations = 12
 
   private let description: ModelDescription
@@ -31,10 +31,11 @@ package struct Pretraining {
   /// Prepares a run.
   ///
   /// - Parameters:
-  ///   - subjects: what the denoiser learns, among the pictures; nil for all. Few good subjects beat many.
+  ///   - subjects: the pictures that the denoiser is trained on; nil for all. A few good subjects work better than
+  ///     many.
   ///   - output: the model folder to write, in diffusers' format.
   ///   - clipOutput: the CLIP folder to write, in transformers' format.
-  ///   - work: for checkpoints; a run found there is continued.
+  ///   - work: folder for checkpoints; a run found there is continued.
   package init(
     pictures: some CaptionedPictures, subjects: (any CaptionedPictures)? = nil, side: Int,
     output: URL, clipOutput: URL, work: URL, schedules: Schedules,
@@ -127,7 +128,7 @@ package struct Pretraining {
   }
 }
 
-/// transformers' CLIPImageProcessor of the CLIP that pretraining makes.
+/// The transformers CLIPImageProcessor of the CLIP that pretraining makes.
 enum CLIPPreprocessorDescription {
   static func values(side: Int) -> [String: JSONValue] {
     let size = JSONValue.number(Double(side))

@@ -1,26 +1,26 @@
-// One stage of pretraining: optimiser steps with a schedule, weight averaging, checkpoints and exact resume. Random
-// numbers of a step are keyed by its number, so a run that was cut goes on as if it never had been.
+// One stage of pretraining: optimizer steps with a schedule, weight averaging, checkpoints and exact resume. The random
+// numbers of a step depend on its number, so an interrupted run continues as if it had not been interrupted.
 
 internal import Basics
 internal import Engine
 internal import Foundation
 internal import Layers
 
-/// How long and how fast a stage learns.
+/// Length and learning rate of a stage.
 package struct TrainingSchedule: Sendable {
-  /// Optimiser steps.
+  /// Optimizer steps.
   package var steps: Int
-  /// Pictures a step.
+  /// Pictures per step.
   package var batchSize: Int
-  /// The highest learning rate; it rises linearly over `warmup` steps and falls to 0 along a cosine.
+  /// The highest learning rate: it rises linearly over `warmup` steps and falls to 0 along a cosine.
   package var learningRate: Float
   package var warmup = 100
   package var beta2: Float = 0.99
   package var weightDecay: Float = 1e-2
   package var maximumGradientNorm: Float = 1
-  /// Decay of the weights' moving average a step.
+  /// Decay per step of the moving average of the weights.
   package var averaging: Float
-  /// How often progress is reported and the checkpoint written.
+  /// Time between progress reports, and between checkpoints.
   package var reportInterval = Duration.seconds(5), checkpointInterval = Duration.seconds(60)
 
   package init(steps: Int, batchSize: Int, learningRate: Float, averaging: Float = 0.999) {
@@ -36,16 +36,16 @@ package struct TrainingSchedule: Sendable {
   }
 }
 
-/// Where a stage stands, for progress lines.
+/// The progress of a stage.
 package struct TrainingProgress: Sendable {
   package let stage: String
   package let step, steps: Int
-  /// Mean since the last report.
+  /// Mean loss since the last report.
   package let loss: Float
   package let secondsLeft: Double
 }
 
-/// The optimiser, its averages and its checkpoint, of one stage.
+/// The optimizer, the averages and the checkpoint of one stage.
 final class TrainingRun {
   let stage: String
   let parameters: [Parameter]
@@ -57,9 +57,9 @@ final class TrainingRun {
   private let companions: [Parameter]
 
   /// - Parameters:
-  ///   - companions: weights that the stage changes by other means than the optimiser, kept in its checkpoint too.
-  ///   - folder: where `<stage>.safetensors` is kept; a run found there is continued.
-  /// - Throws: when a checkpoint there does not belong to these parameters.
+  ///   - companions: weights that the stage changes without the optimizer; they are part of the checkpoint too.
+  ///   - folder: the folder of the checkpoint `<stage>.safetensors`; a run found there is continued.
+  /// - Throws: when the checkpoint does not belong to these parameters.
   init(
     stage: String, parameters: [Parameter], companions: [Parameter] = [], schedule: TrainingSchedule, folder: URL,
     report: @escaping (TrainingProgress) -> Void
@@ -78,9 +78,9 @@ final class TrainingRun {
     if FileManager.default.fileExists(atPath: checkpoint.path) { try restore() }
   }
 
-  /// Trains to the end, then leaves the averaged weights in the parameters, frozen.
+  /// Trains to the end, then sets the parameters to the averaged weights and freezes them.
   ///
-  /// - Parameter loss: the scalar loss of a step, given its own random numbers.
+  /// - Parameter loss: computes the scalar loss of a step from the step's random numbers.
   func train(_ loss: (RandomStream) throws -> Tensor) throws {
     let random = RandomStream(seed: 20).fork(stage)
     let clock = ContinuousClock()
@@ -91,8 +91,8 @@ final class TrainingRun {
       let result = try Tape.gradients { _ in (try loss(random.fork("step", step)), ()) }
       guard result.loss.item.isFinite else {
         throw PretrainingError(
-          description: "\(stage): the loss of step \(step) is \(result.loss.item). The last checkpoint is whole: "
-            + "\(checkpoint.path). Lower the learning rate.")
+          description: "\(stage): the loss of step \(step) is \(result.loss.item). Lower the learning rate and resume from "
+            + "the last checkpoint, \(checkpoint.path).")
       }
       let clipped = result.parameters.clipped(toNorm: schedule.maximumGradientNorm, over: parameters).0
       optimizer.update(clipped)
@@ -119,7 +119,7 @@ final class TrainingRun {
     }
   }
 
-  /// The average forgets faster at the beginning, when the weights are still far from anything.
+  /// The average decays faster at the beginning, while the weights change quickly.
   private func average(_ step: Int) {
     let decay = min(schedule.averaging, Float(1 + step) / Float(10 + step))
     for (index, parameter) in parameters.enumerated() {
@@ -146,14 +146,14 @@ final class TrainingRun {
     guard let step = file.metadata["step"].flatMap(Int.init), file.names.count == expected else {
       throw PretrainingError(
         description: "\(checkpoint.path): expected a checkpoint of \(stage) with \(expected) tensors, found "
-          + "\(file.names.count). It belongs to another run: choose another --work folder, or remove it.")
+          + "\(file.names.count). It belongs to another run: choose another --work folder, or delete the file.")
     }
     func read(_ part: String, _ parameter: Parameter) throws -> Tensor {
       let tensor = try file.tensor(part + "." + parameter.name)
       guard tensor.shape == parameter.value.shape else {
         throw PretrainingError(
-          description: "\(checkpoint.path): \(parameter.name) is \(tensor.shape), this run's is \(parameter.value.shape). "
-            + "It belongs to another run: choose another --work folder, or remove it.")
+          description: "\(checkpoint.path): \(parameter.name) has shape \(tensor.shape), expected \(parameter.value.shape). "
+            + "It belongs to another run: choose another --work folder, or delete the file.")
       }
       return tensor
     }
@@ -168,7 +168,7 @@ final class TrainingRun {
   }
 }
 
-/// Why pretraining cannot go on.
+/// Pretraining cannot continue.
 package struct PretrainingError: Error, CustomStringConvertible {
   package let description: String
 }

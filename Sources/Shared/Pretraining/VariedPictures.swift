@@ -1,27 +1,27 @@
-// Batches of captioned pictures, varied a little each time they are seen.
+// Batches of captioned pictures, slightly varied each time they are used.
 
 import Engine
 import Foundation
 import Imaging
 
-/// How far a picture may be moved from its original.
+/// The range of random variations of a picture.
 struct Variety: Sendable {
   var smallest = 1.0, largest = 1.0
-  /// Degrees either way.
+  /// Largest rotation in degrees, in both directions.
   var rotation = 0.0
-  /// Of the side, either way.
+  /// Largest shift as a fraction of the side, in both directions.
   var shift = 0.0
   var mirrors = false
-  /// The least share of its contrast that a picture keeps; it fades towards white.
+  /// Smallest fraction of its contrast that a picture keeps; it fades towards white.
   var faintest = 1.0
 
-  /// For the autoencoder: places and sizes of all kinds.
+  /// For the autoencoder: all positions and sizes.
   static let autoencoder = Variety(smallest: 0.75, largest: 1.1, rotation: 12, shift: 0.07, mirrors: true)
-  /// For the CLIP: the same, and a little fainter, so that it still names what it prefers less.
+  /// For the CLIP: the same, and slightly fainter, so that it also recognizes pictures that it scores lower.
   static let clip = Variety(
     smallest: 0.75, largest: 1.1, rotation: 12, shift: 0.07, mirrors: true, faintest: 0.75)
-  /// For the denoiser: smaller and fainter pictures beside the good ones, because reinforcement learning needs
-  /// something to choose between, in a way that all prompts have in common.
+  /// For the denoiser: smaller and fainter pictures in addition to the good ones, because reinforcement learning needs
+  /// differences to choose between, and ones that all prompts have in common.
   static let denoiser = Variety(smallest: 0.72, largest: 1.0, rotation: 0, shift: 0.02, mirrors: false, faintest: 0.5)
 
   func draw(_ random: inout RandomStream) -> Image.Variation {
@@ -34,19 +34,19 @@ struct Variety: Sendable {
     return variation
   }
 
-  /// The share of its contrast that a picture keeps.
+  /// The fraction of its contrast that a picture keeps.
   func drawContrast(_ random: inout RandomStream) -> Double {
     faintest < 1 ? faintest + (1 - faintest) * Double(random.uniform()) : 1
   }
 }
 
-/// A data set in memory, in squares of one size.
+/// A data set in memory, as squares of one size.
 struct VariedPictures {
   private let originals: [Image]
   let captions: [String]
   let side: Int
 
-  /// Reads all pictures, as squares of up to twice the side.
+  /// Reads all pictures as squares of up to twice the side.
   init(_ pictures: some CaptionedPictures, side: Int) throws {
     originals = try (0..<pictures.count).map { try pictures.picture($0).paddedSquare(side: 2 * side) }
     captions = (0..<pictures.count).map(pictures.caption)
@@ -55,7 +55,7 @@ struct VariedPictures {
 
   var count: Int { originals.count }
 
-  /// A picture under a variation drawn from a stream.
+  /// A random variation of a picture.
   func picture(_ index: Int, _ variety: Variety, _ random: inout RandomStream) -> Image {
     let placed = originals[index].varied(variety.draw(&random)).resized(width: side, height: side)
     return placed.faded(keeping: variety.drawContrast(&random))
@@ -67,7 +67,7 @@ struct VariedPictures {
   }
 }
 
-/// The ways a name is asked for: most often bare.
+/// The prompts for a name; most often the name alone.
 enum PromptTemplates {
   static let all = ["%", "a %", "a picture of a %", "an emoji of a %"]
 

@@ -6,11 +6,11 @@ internal import Imaging
 internal import Layers
 internal import Models
 
-/// Linear layers one after another, without activations (the published predictor has only dropout between them).
+/// A sequence of linear layers without activations (the published predictor has only dropout between them).
 package final class AestheticHead {
   private let layers: [Linear]
 
-  /// Reads `layers.N.weight` `[out, in]` and `layers.N.bias` `[out]`, in ascending N; the last gives one number.
+  /// Reads `layers.N.weight` `[out, in]` and `layers.N.bias` `[out]`, in ascending N; the last layer has one output.
   ///
   /// - Throws: when the file cannot be read or its layers do not fit together.
   package init(file: URL) throws {
@@ -29,11 +29,11 @@ package final class AestheticHead {
     }
     try source.finish()
     guard layers.last?.outputs == 1 else {
-      throw ScorerError("\(file.path): expected linear layers that end in one score, found \(numbers.count) layers")
+      throw ScorerError("\(file.path): the last linear layer must have one output, the score")
     }
   }
 
-  /// Width of the embedding it expects.
+  /// Width of the embeddings.
   package var inputs: Int { layers[0].inputs }
 
   /// Embeddings `[B, D]`, of any length, to scores `[B]`; differentiable.
@@ -42,7 +42,7 @@ package final class AestheticHead {
   }
 }
 
-/// How much people like a picture, about 1 to 10.
+/// A prediction of how much people like a picture, about 1 to 10.
 package final class Aesthetic: DifferentiableScorer {
   static let declaration = RewardDeclaration("aesthetic", models: ["aesthetic", "aesthetic-head"]) {
     try Aesthetic(
@@ -64,7 +64,7 @@ package final class Aesthetic: DifferentiableScorer {
     self.head = try AestheticHead(file: head)
     guard self.head.inputs == vision.configuration.projectionWidth else {
       throw ScorerError(
-        "\(head.path): expects embeddings of \(self.head.inputs), but \(model.path) gives "
+        "\(head.path): takes embeddings of width \(self.head.inputs), but those of \(model.path) have "
           + "\(vision.configuration.projectionWidth)")
     }
     preprocessing = CLIPPreprocessing(size: vision.configuration.imageSize)

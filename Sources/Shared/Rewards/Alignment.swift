@@ -1,20 +1,22 @@
 // How well a picture shows its prompt: the cosine of CLIP's image and text embeddings (Radford et al., arXiv
-// 2103.00020), as it is or as published scores scale it.
+// 2103.00020), or with the scale of published scores.
 
 package import Engine
 package import Foundation
 internal import Imaging
 internal import Models
 
-/// A score made of the cosine of CLIP's embeddings of picture and prompt.
+/// A score from the cosine of CLIP's embeddings of picture and prompt.
 package final class Alignment: DifferentiableScorer {
-  /// What becomes of the cosine.
+  /// How the score follows from the cosine.
   package enum Formula: String, Sendable {
-    /// The cosine itself, -1 to 1: `alignment`, and HPSv2 (Wu et al., arXiv 2306.09341, and its published code).
+    /// The cosine itself, -1 to 1: for `alignment`, and HPSv2 (Wu et al., arXiv 2306.09341, and its published code).
     case cosine
-    /// max(100 cosine, 0), as CLIPScore is usually reported (Hessel et al., arXiv 2104.08718, without its factor 2.5).
+    /// max(100 cosine, 0): the way CLIPScore is usually reported (Hessel et al., arXiv 2104.08718, without its factor
+    /// 2.5).
     case percent
-    /// e^t cosine, t the model's learned `logit_scale`: PickScore (Kirstain et al., arXiv 2305.01569, equation 1).
+    /// e^t cosine, where t is the learned `logit_scale` of the model: PickScore (Kirstain et al., arXiv 2305.01569,
+    /// equation 1).
     case scaled
   }
 
@@ -38,15 +40,13 @@ package final class Alignment: DifferentiableScorer {
   private let clip: CLIP
   private let tokenizer: Tokenizer
   private let preprocessing: CLIPPreprocessing
-  /// Prompts come again and again: their unit embeddings, `[1, D]`.
-  private var knownPrompts: [String: Tensor] = [:]
-  /// Bounds the memory of `knownPrompts`.
-  private static let mostPrompts = 10_000
+  /// Unit-length embeddings of prompts, `[1, D]`.
+  private var promptEmbeddings = PromptCache<Tensor>(limit: 10_000)
 
   /// - Parameters:
-  ///   - folder: a transformers CLIPModel folder with its tokenizer, or an open_clip folder with one.
-  ///   - name: the reward's.
-  ///   - formula: what becomes of the cosine.
+  ///   - folder: a transformers CLIPModel folder or an open_clip folder, with a tokenizer.
+  ///   - name: the name of the reward.
+  ///   - formula: how the score follows from the cosine.
   /// - Throws: when a file is missing or does not fit.
   package init(folder: URL, name: String = "alignment", formula: Formula = .cosine) throws {
     self.name = name
@@ -80,7 +80,7 @@ package final class Alignment: DifferentiableScorer {
 
   /// Unit-length embeddings of N pictures of RGB bytes, `[N, D]`.
   ///
-  /// - Throws: `ScorerError` when the number of bytes is not that of N pictures.
+  /// - Throws: `ScorerError` when the number of bytes does not fit N pictures.
   package func imageEmbeddings(images: [UInt8], height: Int, width: Int, count: Int) throws -> Tensor {
     let pictures = try pictures(images, height: height, width: width, count: count)
     return Tape.withoutGradients { clip.vision(preprocessing(pictures)).unitLength }
@@ -88,16 +88,13 @@ package final class Alignment: DifferentiableScorer {
 
   /// Unit-length embeddings of texts, `[N, D]`.
   ///
-  /// Texts that are too long are cut, as is usual for this score.
+  /// Long texts are truncated, as is usual for this score.
   package func textEmbeddings(_ prompts: [String]) throws -> Tensor {
-    let unknown = Set(prompts).subtracting(knownPrompts.keys).sorted()
-    if !unknown.isEmpty {
-      if knownPrompts.count + unknown.count > Self.mostPrompts { knownPrompts = [:] }
-      let wanted = knownPrompts.isEmpty ? Set(prompts).sorted() : unknown
-      let ids = try wanted.map { try tokenizer.encode($0, truncating: true) }
+    let embeddings = try promptEmbeddings.values(of: prompts) { unknown in
+      let ids = try unknown.map { try tokenizer.encode($0, truncating: true) }
       let found = Tape.withoutGradients { clip.text.embeddings(ids).unitLength }
-      for (row, prompt) in wanted.enumerated() { knownPrompts[prompt] = found.slice(axis: 0, row..<row + 1) }
+      return unknown.indices.map { found.slice(axis: 0, $0..<$0 + 1) }
     }
-    return Tensor.concatenated(prompts.map { knownPrompts[$0]! }, axis: 0)
+    return Tensor.concatenated(embeddings, axis: 0)
   }
 }

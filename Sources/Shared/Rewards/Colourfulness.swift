@@ -1,4 +1,4 @@
-// How colourful a picture is, by a formula fitted to what people said (Hasler & Süsstrunk, "Measuring colourfulness in
+// How colourful a picture is, by a formula fitted to people's ratings (Hasler & Süsstrunk, "Measuring colourfulness in
 // natural images", 2003, equation 3, the metric M(3) in sRGB).
 
 package import Engine
@@ -14,7 +14,6 @@ package struct Colourfulness: DifferentiableScorer {
   package let name = "colourfulness"
   package let version = "colourfulness/1"
 
-  /// The reward needs nothing.
   package init() {}
 
   package func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
@@ -32,7 +31,7 @@ package struct Colourfulness: DifferentiableScorer {
     let opponents = linear(flat, Tensor([1, -1, 0, 0.5, 0.5, -1], shape: [2, 3]))
     let mean = opponents.mean(axes: [1], keepAxes: true)
     let variance = (opponents - mean).squared().mean(axes: [1])
-    // A grey picture has neither spread nor mean; the root's slope there would be infinite.
+    // 1e-8 keeps the derivatives finite for grey pictures, whose variance and mean are 0.
     let spread = (variance.sum(axes: [1]) + 1e-8).sqrt()
     return spread + (mean.reshaped([-1, 2]).squared().sum(axes: [1]) + 1e-8).sqrt() * 0.3
   }

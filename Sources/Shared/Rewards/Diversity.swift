@@ -1,13 +1,13 @@
-// How unlike the other pictures of its group a picture is, in CLIP's embedding space: pairwise cosine distance, as it
-// is used to measure the diversity of samples (SQDF, arXiv 2512.04559, section 5).
+// How different a picture is from the other pictures of its group, in CLIP's embedding space: pairwise cosine distance,
+// as used to measure the diversity of samples (SQDF, arXiv 2512.04559, section 5).
 
 internal import Engine
 package import Foundation
 
-/// Mean of 1 - cosine to the pictures of the group's other trajectories, 0 (all alike) to 2; missing for a trajectory
-/// that is alone in its group.
+/// The mean of 1 - cosine to the pictures of the other trajectories of the group, 0 (all equal) to 2; missing for the
+/// only trajectory of a group.
 ///
-/// Of each other trajectory the picture of the nearest step counts; of two equally near ones, the later.
+/// Each other trajectory is represented by its picture of the nearest step; of two equally near ones, the later.
 package final class Diversity: GroupScorer {
   static let declaration = RewardDeclaration("diversity") {
     try Diversity(folder: $0.alignmentModel(for: "diversity"))
@@ -28,7 +28,7 @@ package final class Diversity: GroupScorer {
     images: [UInt8], height: Int, width: Int, prompts: [String], positions: [PicturePosition]
   ) throws -> [Float?] {
     guard positions.count == prompts.count else {
-      throw ScorerError("\(name): expected one position per picture, found \(positions.count) for \(prompts.count)")
+      throw ScorerError("\(name): expected one position per picture, found \(positions.count) for \(prompts.count) pictures")
     }
     guard !prompts.isEmpty else { return [] }
     let embeddings = try clip.imageEmbeddings(images: images, height: height, width: width, count: prompts.count)

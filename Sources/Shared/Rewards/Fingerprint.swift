@@ -1,8 +1,10 @@
-// Scores are comparable only when the same weights made them, so a scorer's version names its weights.
+// Scores are comparable only if they come from the same weights, so a scorer's version contains a hash of its weights.
 
 internal import Foundation
 
-/// 64-bit FNV-1a over a file's words, as hexadecimal digits: tells files apart, is no protection against forgery.
+/// A 64-bit hash of a file as hexadecimal digits. It follows FNV-1a, but takes 8 bytes at a time and folds the upper
+/// half into the lower after each, so its values are not those of FNV-1a. It tells files apart, but does not protect
+/// against forgery.
 ///
 /// - Throws: when the file cannot be read.
 func fingerprint(of file: URL) throws -> String {
@@ -18,7 +20,7 @@ func fingerprint(of file: URL) throws -> String {
   return String(hash, radix: 16)
 }
 
-/// The fingerprint of a transformers folder's weights.
+/// The fingerprint of the weights of a transformers folder.
 func fingerprint(ofWeightsIn folder: URL) throws -> String {
   let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
     .filter { $0.hasSuffix(".safetensors") }.sorted()

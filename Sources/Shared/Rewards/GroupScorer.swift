@@ -1,13 +1,12 @@
-// Rewards that compare the pictures of a group with each other, so that they need all of them at once.
+// Rewards that compare the pictures of a group with each other, and therefore need all of them at once.
 
 /// The position of a picture in its group.
 package struct PicturePosition: Sendable, Equatable {
   /// Index of the trajectory in the group.
   package var trajectory: Int
-  /// The step whose clean state it is.
+  /// The step whose clean state the picture shows.
   package var step: Int
 
-  /// The picture of `step` of `trajectory`.
   package init(trajectory: Int, step: Int) {
     self.trajectory = trajectory
     self.step = step
@@ -16,18 +15,18 @@ package struct PicturePosition: Sendable, Equatable {
 
 /// A scorer whose scores depend on the other pictures of the group.
 package protocol GroupScorer: Scorer {
-  /// One score a picture of one whole group; nil where it could not be scored.
+  /// One score per picture of one whole group; nil where a picture could not be scored.
   ///
   /// - Parameters:
   ///   - images: N pictures of `height` x `width` RGB bytes, row by row.
   ///   - prompts: N texts.
-  ///   - places: N positions. A trajectory may have pictures of several steps.
-  /// - Throws: `ScorerError` when sizes do not agree or nothing can be scored.
+  ///   - positions: N positions; a trajectory may have pictures of several steps.
+  /// - Throws: `ScorerError` when the sizes do not fit or nothing can be scored.
   func scores(images: [UInt8], height: Int, width: Int, prompts: [String], positions: [PicturePosition]) throws -> [Float?]
 }
 
 extension GroupScorer {
-  /// Without positions, the pictures of one prompt form a group, and each picture is a trajectory of its own.
+  /// Scores pictures without given positions: those of one prompt count as a group, each as a trajectory of its own.
   package func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?] {
     _ = try pictures(images, height: height, width: width, count: prompts.count)
     let size = height * width * 3

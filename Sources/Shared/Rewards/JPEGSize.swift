@@ -11,7 +11,7 @@ package struct JPEGSize: Scorer {
   package let version = "jpeg-quality-95/1"
   private let sign: Float
 
-  /// - Parameter compressible: true rewards small files, false large ones.
+  /// - Parameter compressible: true rewards small files, false rewards large ones.
   package init(compressible: Bool) {
     name = compressible ? "jpeg-compressibility" : "jpeg-incompressibility"
     sign = compressible ? -1 : 1

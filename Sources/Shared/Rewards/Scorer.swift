@@ -4,7 +4,7 @@
 package import Engine
 internal import Imaging
 
-/// A reward that cannot be set up or computed, in words.
+/// A reward could not be set up or computed.
 package struct ScorerError: Error, CustomStringConvertible, Equatable {
   package let description: String
 
@@ -13,31 +13,31 @@ package struct ScorerError: Error, CustomStringConvertible, Equatable {
 
 /// Scores pictures. A scorer belongs to the thread that made it.
 package protocol Scorer {
-  /// The name in configurations and trajectories, as `jpeg-compressibility`.
+  /// The name in configurations and trajectories, such as `jpeg-compressibility`.
   var name: String { get }
-  /// Changes whenever the same picture could get another score.
+  /// Changes whenever the same picture could get a different score.
   var version: String { get }
 
-  /// One score a picture; nil where it could not be scored: missing is not zero.
+  /// One score per picture; nil where a picture could not be scored.
   ///
   /// - Parameters:
   ///   - images: N pictures of `height` x `width` RGB bytes, row by row.
   ///   - prompts: N texts.
-  /// - Throws: `ScorerError` when sizes do not agree or nothing can be scored.
+  /// - Throws: `ScorerError` when the sizes do not fit or nothing can be scored.
   func scores(images: [UInt8], height: Int, width: Int, prompts: [String]) throws -> [Float?]
 }
 
 /// A scorer whose score has a gradient with respect to the pixels.
 package protocol DifferentiableScorer: Scorer {
-  /// Scores `[n]`, each of its own picture alone, computed by the engine's operations so that a tape can follow.
+  /// Differentiable scores `[n]`; each depends only on its own picture.
   ///
-  /// Nothing is rounded to 8 bits, and pictures are resized bilinearly; so a score may differ in its third digit from
-  /// that of the same picture's bytes.
+  /// Nothing is rounded to 8 bits and pictures are resized bilinearly, so a score may differ in its third digit from
+  /// that of the bytes of the same picture.
   ///
   /// - Parameters:
   ///   - pixels: float RGB in 0...1, `[n, height, width, 3]`.
   ///   - prompts: n texts.
-  /// - Throws: `ScorerError` when sizes do not agree or nothing can be scored.
+  /// - Throws: `ScorerError` when the sizes do not fit or nothing can be scored.
   func scores(pixels: Tensor, prompts: [String]) throws -> Tensor
 }
 
@@ -56,31 +56,32 @@ extension DifferentiableScorer {
     return (result.extra, result.inputs[0])
   }
 
-  /// Stops a batch whose prompts are not one a picture.
+  /// Checks that there is one prompt per picture.
   ///
   /// - Throws: `ScorerError`.
   func requirePrompts(_ prompts: [String], for pixels: Tensor) throws {
     guard pixels.rank == 4, pixels.shape[3] == 3, pixels.shape[0] == prompts.count else {
       throw ScorerError(
-        "\(name): expected pixels [\(prompts.count), height, width, 3], one picture a prompt, found \(pixels.shape)")
+        "\(name): expected pixels [\(prompts.count), height, width, 3], one picture per prompt, found \(pixels.shape)")
     }
   }
 }
 
 extension Scorer {
-  /// Whether it gives gradients with respect to pixels.
+  /// Whether gradients with respect to pixels are available.
   package var hasGradient: Bool { self is any DifferentiableScorer }
 
-  /// The bytes as pictures.
+  /// Splits bytes into pictures.
   ///
-  /// - Throws: `ScorerError` when the number of bytes is not that of the prompts' pictures.
+  /// - Throws: `ScorerError` when the number of bytes does not fit `count` pictures of this size.
   func pictures(_ images: [UInt8], height: Int, width: Int, count: Int) throws -> [Image] {
     let (row, overflowRow) = width.multipliedReportingOverflow(by: 3)
     let (size, overflow) = row.multipliedReportingOverflow(by: height)
     let (total, overflowTotal) = size.multipliedReportingOverflow(by: count)
     guard height > 0, width > 0, !overflowRow, !overflow, !overflowTotal, total == images.count else {
       throw ScorerError(
-        "\(name): expected \(count) pictures of \(height) x \(width) x 3 bytes, one a prompt, found \(images.count) bytes")
+        "\(name): expected \(count) pictures of \(height) x \(width) x 3 bytes, one per prompt, found \(images.count) "
+          + "bytes")
     }
     return (0..<count).map { Image(width: width, height: height, pixels: Array(images[$0 * size..<($0 + 1) * size])) }
   }

@@ -1,5 +1,6 @@
 // Samples and scores pictures of a policy. The same prompts, seeds and scorers give the same numbers.
 
+import Diffusion
 import Engine
 import Foundation
 import Imaging

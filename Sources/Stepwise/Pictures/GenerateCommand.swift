@@ -1,6 +1,7 @@
 // `stepwise generate`: pictures from prompts.
 
 import ArgumentParser
+import Diffusion
 import Engine
 import Foundation
 import Supervision
@@ -37,7 +38,7 @@ struct GenerateCommand: ParsableCommand {
     let prompts = prompt.flatMap { [String](repeating: $0, count: images) }
     let noise = prompts.indices.map { PictureNoise(seed: seed, number: $0) }
     let initial = try latents.map { try readLatents($0, count: prompts.count, shape: generator.model.latentShape) }
-      ?? Tensor.stacked(noise.map { $0.initial(generator.model.latentShape) })
+      ?? noise.initial(generator.model.latentShape)
     let progress = ProgressLine("pictures", total: prompts.count)
     let pictures = try generator.pictures(
       prompts, noise: noise, initial: initial, by: [generator.model.decoder]

@@ -24,27 +24,6 @@ struct SamplingSettings: Codable, Equatable {
   var spacing: NoiseSchedule.Spacing?
 }
 
-/// The random numbers of one picture, from streams that no training run uses.
-struct PictureNoise {
-  private let stream: RandomStream
-
-  /// - Parameters:
-  ///   - number: tells pictures, or prompts, with the same seed apart.
-  init(seed: UInt64, number: Int) {
-    stream = RandomStream(seed: seed).fork("picture", number)
-  }
-
-  func initial(_ shape: [Int]) -> Tensor {
-    var stream = stream.fork("initial")
-    return stream.normal(shape)
-  }
-
-  func step(_ step: Int, _ shape: [Int]) -> Tensor {
-    var stream = stream.fork("step", step)
-    return stream.normal(shape)
-  }
-}
-
 /// A model and a sampler.
 final class PictureGenerator {
   let model: TextToImageModel
@@ -94,7 +73,7 @@ final class PictureGenerator {
   ) throws -> [[Image]] {
     check(noise.count == prompts.count, "pictures: \(noise.count) streams for \(prompts.count) prompts")
     for prompt in Set(prompts) { _ = try model.tokenizer.encode(prompt) }
-    let initial = initial ?? Tensor.stacked(noise.map { $0.initial(model.latentShape) })
+    let initial = initial ?? noise.initial(model.latentShape)
     var pictures = [[Image]](repeating: [], count: decoders.count)
     for first in stride(from: 0, to: prompts.count, by: batchSize) {
       let part = first..<min(first + batchSize, prompts.count)
@@ -102,7 +81,7 @@ final class PictureGenerator {
         let text = try model.encode(Array(prompts[part]))
         let latents = sampled(
           initial.slice(axis: 0, part), Conditioning(text: text, empty: empty, scale: settings.guidance),
-          Array(noise[part]), divergence)
+          noise[part], divergence)
         for (place, decoder) in decoders.enumerated() {
           pictures[place] += Image.batch(decoder.pictures(ofScaled: latents), range: .signed)
         }
@@ -124,27 +103,19 @@ final class PictureGenerator {
   }
 
   private func sampled(
-    _ initial: Tensor, _ conditioning: Conditioning, _ noise: [PictureNoise], _ divergence: PolicyDivergence?
+    _ initial: Tensor, _ conditioning: Conditioning, _ noise: ArraySlice<PictureNoise>, _ divergence: PolicyDivergence?
   ) -> Tensor {
     let shape = Array(initial.shape.dropFirst())
     let denoiser: Denoiser = { [model] in model.unet($0, timesteps: $1, encoderHiddenStates: $2) }
-    let timesteps = switch process {
-    case .ddim(let ddim): ddim.timesteps
-    case .lcm(let lcm): lcm.timesteps
-    }
-    var state = initial
-    for (index, timestep) in timesteps.enumerated() {
-      let all = [Int](repeating: timestep, count: initial.shape[0])
-      let output = conditioning.output(of: denoiser, sample: state, timesteps: all)
-      let fresh = Tensor.stacked(noise.map { $0.step(index, shape) })
-      switch process {
-      case .ddim(let ddim):
-        let step = ddim.step(output: output, sample: state, timesteps: all, noise: fresh)
+    switch process {
+    case .ddim(let ddim):
+      return ddim.sample(initial: initial, conditioning: conditioning, denoiser: denoiser) {
+        noise.step($0, shape)
+      } record: { index, state, step, conditioning in
         divergence?.add(step: index, from: state, mean: step.mean, conditioning)
-        state = step.previous
-      case .lcm(let lcm): state = lcm.step(index, output: output, sample: state, noise: fresh).previous
       }
+    case .lcm(let lcm):
+      return lcm.sample(initial: initial, conditioning: conditioning, denoiser: denoiser) { noise.step($0, shape) }
     }
-    return state
   }
 }

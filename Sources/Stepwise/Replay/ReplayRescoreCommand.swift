@@ -33,8 +33,11 @@ extension ReplayCommand {
     @Option(help: "Folder of the new replay; it must not exist.") var out: String
 
     func run() throws {
-      let weights = try reward.map { try weight($0) }
-      guard !weights.isEmpty else { throw CommandError("--reward: give at least one NAME=WEIGHT") }
+      let terms = try reward.map { try weight($0) }
+      let weights = Dictionary(terms, uniquingKeysWith: { $1 })
+      guard !weights.isEmpty, weights.count == terms.count else {
+        throw CommandError("--reward: give at least one NAME=WEIGHT, and each name once")
+      }
       try Compute.start(threads: threads)
       let store = try place.open()
       let target = URL(filePath: out)
@@ -74,16 +77,17 @@ extension ReplayCommand {
 /// Scores stored clean states.
 struct StateScorer {
   private let vae: AutoencoderKL
-  private let scorers: [(scorer: any Scorer, weight: Float)]
+  private let scorers: [any Scorer]
+  private let sum: RewardSum
   private let folder: URL
 
   /// - Parameter weights: of the rewards in their sum.
   /// - Throws: when the model or a reward's model cannot be loaded.
-  init(model folder: URL, weights: [(name: String, weight: Float)], settings: RewardSettings) throws {
+  init(model folder: URL, weights: [String: Float], settings: RewardSettings) throws {
     self.folder = folder
     vae = try AutoencoderKL(folder: folder.appending(path: "vae"))
-    // Actors add rewards in the order of the names too.
-    scorers = try weights.sorted { $0.name < $1.name }.map { (try ScorerRegistry.make($0.name, settings), $0.weight) }
+    sum = RewardSum(weights)
+    scorers = try sum.names.map { try ScorerRegistry.make($0, settings) }
   }
 
   /// The group with the new scores only, and dense rewards computed from them.
@@ -99,28 +103,23 @@ struct StateScorer {
 
   private func rescored(_ trajectory: Trajectory, _ prompt: String) throws -> Trajectory {
     var result = trajectory
-    let last = trajectory.stepCount - 1
-    let similarity = LatentSimilarity(cleanStates: trajectory.cleanStates)
-    let isFinalOnly = Set(trajectory.scores.map(\.step)) == [last]
-    let steps = isFinalOnly ? [last] : similarity.scoredSteps
+    let scoring = TrajectoryScoring(
+      cleanStates: trajectory.cleanStates, anchor: trajectory.anchorStep,
+      scoredSteps: Set(trajectory.scores.map(\.step)))
+    let steps = scoring.scoredSteps
     let images = try pictures(trajectory.cleanStates, steps)
     result.scores = []
-    var totals = [Int: Float](uniqueKeysWithValues: steps.map { ($0, 0) })
-    for (scorer, weight) in scorers {
+    for scorer in scorers {
       let values = try scorer.scores(
         images: images.flatMap(\.pixels), height: images[0].height, width: images[0].width,
         prompts: [String](repeating: prompt, count: steps.count))
       for (step, value) in zip(steps, values) {
         let value = value.flatMap { $0.isFinite ? $0 : nil }
         result.scores.append(Score(step: step, reward: scorer.name, version: scorer.version, value: value))
-        totals[step] = value.flatMap { value in totals[step].map { $0 + weight * value } }
       }
     }
     result.scores.sort { ($0.step, $0.reward) < ($1.step, $1.reward) }
-    let dense = isFinalOnly
-      ? totals[last].map { [Float](repeating: 0, count: last) + [$0] } : similarity.denseRewards(scores: totals)
-    result.denseRewards = dense.flatMap { $0.allSatisfy(\.isFinite) ? $0 : nil } ?? []
-    result.anchorStep = isFinalOnly ? trajectory.anchorStep : similarity.anchor
+    result.denseRewards = scoring.rewards(scores: sum.byStep(result.scores)) ?? []
     return result
   }
 

@@ -1,11 +1,11 @@
-// B2-DiffuRL, arXiv 2503.11240: branches from a shared prefix, of which the best and the worst are trained on, over an
-// interval of last steps that grows from stage to stage. It wraps the loss of another policy-gradient method.
+// B2-DiffuRL, arXiv 2503.11240: trajectories branch from a shared prefix, the best and the worst branch are trained on,
+// and the interval of trained last steps grows from stage to stage. It uses the loss of another policy-gradient method.
 
 package import Engine
 package import Foundation
 package import Settings
 
-/// The method B2-DiffuRL. A group is a branch: its trajectories share all states up to `branchStep`.
+/// The method B2-DiffuRL. The trajectories of a group are branches: they share all states up to `branchStep`.
 package struct B2DiffuRL: PolicyGradientAlgorithm {
   package static let name = MethodName.b2DiffuRL
   package let scoring = Scoring.final
@@ -20,7 +20,7 @@ package struct B2DiffuRL: PolicyGradientAlgorithm {
     self.settings = settings
     interval = try ProgressiveInterval(
       left: branches.shortestInterval, right: branches.longestInterval, stages: branches.stages)
-    // A pair of a branch's best and worst, whatever the number of branches.
+    // The base sees the best and the worst branch as a pair, whatever the number of branches.
     var ofBase = settings
     ofBase.sampling.groupSize = 2
     base =
@@ -36,12 +36,14 @@ package struct B2DiffuRL: PolicyGradientAlgorithm {
   package func branchStep(ofEpoch epoch: Int) -> Int { settings.sampling.steps - interval.length(atStage: epoch) }
 
   package func trainedSteps(ofEpoch epoch: Int) -> Range<Int> {
-    let end = settings.sampling.steps - (settings.training.finalStep ? 0 : 1)
+    let end = Algorithms.trainedSteps(
+      of: settings.sampling.steps, finalStep: settings.training.finalStep
+    ).upperBound
     return min(branchStep(ofEpoch: epoch), end)..<end
   }
 
-  /// Of each branch the best and the worst that pass their thresholds, each by itself on DDPO's loss, as a pair on
-  /// SDPO's; a sample's z is its advantage at every step.
+  /// The best and the worst branch of each group that pass their thresholds: each on its own for DDPO's loss, as a pair
+  /// for SDPO's. The z of a trajectory is its advantage at every step.
   package mutating func units(_ groups: [GroupRewards], epoch: Int) -> [TrainingUnit] {
     let prompts = groups.flatMap { [String](repeating: $0.prompt, count: $0.dense.count) }
     var normalized = history.normalized(groups.flatMap(\.final), prompts: prompts)[...]
@@ -61,14 +63,14 @@ package struct B2DiffuRL: PolicyGradientAlgorithm {
     }
   }
 
-  /// In the order of the base method.
+  /// The order of the base method.
   package func updates(
     units: Int, steps: Range<Int>, minibatch: Int, accumulation: Int, random: inout RandomStream
   ) -> [[[UnitStep]]] {
     base.updates(units: units, steps: steps, minibatch: minibatch, accumulation: accumulation, random: &random)
   }
 
-  /// The base method's.
+  /// The loss of the base method.
   package func loss(_ terms: PolicyTerms) -> (loss: Tensor, metrics: LossMetrics) { base.loss(terms) }
 
   package func state() throws -> Data { try encodedState(history) }
@@ -77,8 +79,8 @@ package struct B2DiffuRL: PolicyGradientAlgorithm {
     let found = try JSONDecoder().decode(StageHistory.self, from: state)
     guard found.length == history.length else {
       throw AlgorithmError(
-        "the checkpoint's history holds \(found.length) stages, the configuration's \(history.length); resume with the "
-          + "same branches.history")
+        "the checkpoint's history holds \(found.length) stages, but branches.history is \(history.length); resume with "
+          + "the value of the checkpoint")
     }
     history = found
   }

@@ -1,5 +1,6 @@
 // Denoising Diffusion Policy Optimization (DDPO), arXiv 2305.13301, as its published PyTorch code computes it: the
-// reward of the final picture, one advantage a trajectory, and PPO's clipped ratio (Schulman et al., arXiv 1707.06347).
+// reward of the final picture, one advantage per trajectory, and PPO's clipped ratio (Schulman et al., arXiv
+// 1707.06347).
 
 package import Engine
 package import Foundation
@@ -21,9 +22,12 @@ package struct DDPO: PolicyGradientAlgorithm {
       bufferSize: training.statisticsBufferSize, minimumCount: training.statisticsMinimumCount)
   }
 
-  package func trainedSteps(ofEpoch epoch: Int) -> Range<Int> { 0..<sampling.steps - (training.finalStep ? 0 : 1) }
+  package func trainedSteps(ofEpoch epoch: Int) -> Range<Int> {
+    Algorithms.trainedSteps(of: sampling.steps, finalStep: training.finalStep)
+  }
 
-  /// Every trajectory by itself: its final reward, normalised per prompt or over the batch, counts at all its steps.
+  /// Every trajectory on its own: its final reward, normalized per prompt or over the batch, is the advantage of all
+  /// its steps.
   package mutating func units(_ groups: [GroupRewards], epoch: Int) -> [TrainingUnit] {
     let rewards = groups.flatMap { $0.final.map { [$0] } }
     let prompts = groups.flatMap { [String](repeating: $0.prompt, count: $0.dense.count) }
@@ -50,19 +54,13 @@ package struct DDPO: PolicyGradientAlgorithm {
   ///
   /// ε is `logRatioClip`; each A is limited to ± `advantageClip`.
   ///
-  /// - Parameter terms: any G; all terms count alike.
+  /// - Parameter terms: any G; all terms have the same weight.
   package func loss(_ terms: PolicyTerms) -> (loss: Tensor, metrics: LossMetrics) {
     let logRatios = terms.logProbabilities - terms.behaviour, ratio = logRatios.exp()
     let advantage = terms.advantages.clamped(-training.advantageClip, training.advantageClip)
     let free = -(advantage * ratio)
     let clipped = -(advantage * ratio.clamped(1 - training.logRatioClip, 1 + training.logRatioClip))
-    let loss = Tensor.maximum(free, clipped).mean()
-
-    let held = zip(free.values, clipped.values).filter { $1 > $0 }.count
-    return (
-      loss,
-      LossMetrics(loss: loss.item, logRatios: logRatios.values, clipFraction: Float(held) / Float(max(free.count, 1)))
-    )
+    return clippedLoss(free: free, clipped: clipped, logRatios: logRatios)
   }
 
   package func state() throws -> Data { try encodedState(statistics) }

@@ -1,6 +1,6 @@
 // Direct Reward Fine-Tuning (DRaFT), arXiv 2309.17400: the reward's gradient through the last K steps (DRaFT-K), and
-// with several noise samples per final state to lower its variance (DRaFT-LV). Here the steps before the last K are those
-// that an actor took with the same policy.
+// with several noise samples per final state to lower its variance (DRaFT-LV). Here the steps before the last K are
+// those that an actor took with the same policy.
 
 internal import Diffusion
 package import Engine
@@ -29,7 +29,8 @@ package struct DRaFT: RewardGradientAlgorithm {
   ///
   ///     L = mean( -(r(x̂0) - α Σ KL_i) )
   ///
-  /// K - 1 reparameterised steps, then the clean state of the last; KL_i as SQDF's, of all K steps; α = 0 for DRaFT-K.
+  /// x̂0 is the clean state of the last of K reparameterized steps; KL_i is that of SQDF, summed over all K steps; α =
+  /// 0 for DRaFT-K.
   package func objective(
     _ rollout: Rollout, _ models: RolloutModels, noise: (_ shape: [Int]) -> Tensor, random: inout RandomStream
   ) throws -> (loss: Tensor, metrics: ObjectiveMetrics) {
@@ -48,7 +49,7 @@ package struct DRaFT: RewardGradientAlgorithm {
   }
 }
 
-/// The method DRaFT + KL: DRaFT-K with a weighted divergence from the reference.
+/// The method DRaFT + KL: DRaFT-K with a penalty on the divergence from the reference.
 package struct DRaFTDivergence: RewardGradientAlgorithm {
   package static let name = MethodName.draftKL
 
@@ -62,7 +63,7 @@ package struct DRaFTDivergence: RewardGradientAlgorithm {
 
   package var startSteps: Range<Int> { base.startSteps }
 
-  /// DRaFT-K's loss, α above 0.
+  /// The loss of DRaFT-K with α > 0.
   package func objective(
     _ rollout: Rollout, _ models: RolloutModels, noise: (_ shape: [Int]) -> Tensor, random: inout RandomStream
   ) throws -> (loss: Tensor, metrics: ObjectiveMetrics) {
@@ -88,7 +89,7 @@ package struct DRaFTLowVariance: RewardGradientAlgorithm {
   ///
   ///     L = mean over n noise samples ε of -r(x̂0(√ᾱ x0 + √(1-ᾱ) ε))
   ///
-  /// x0 the final clean state, a constant; ᾱ that of the last step.
+  /// x0 is the final clean state, a constant; ᾱ is that of the last step.
   package func objective(
     _ rollout: Rollout, _ models: RolloutModels, noise: (_ shape: [Int]) -> Tensor, random: inout RandomStream
   ) throws -> (loss: Tensor, metrics: ObjectiveMetrics) {

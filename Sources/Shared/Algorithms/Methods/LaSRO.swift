@@ -1,5 +1,5 @@
-// LaSRO, arXiv 2411.15247: fine-tuning of one- and two-step models by a learned surrogate of the reward on latents.
-// Here is the policy's step and the surrogate's ranking loss; the surrogate itself is `LatentSurrogate`.
+// LaSRO, arXiv 2411.15247: fine-tunes one- and two-step models with a learned surrogate of the reward on latents. This
+// file has the loss of the policy and the ranking loss of the surrogate; the surrogate itself is `LatentSurrogate`.
 
 internal import Diffusion
 package import Engine
@@ -18,11 +18,11 @@ package struct LaSRO: RewardGradientAlgorithm {
     secondStepShare = settings.lasro.secondStepShare
   }
 
-  /// The policy's loss: mean(-R_ψ(x̂0)), the gradient through the last of at most two steps.
+  /// The loss of the policy: mean(-R_ψ(x̂0)), with the gradient through the last of at most two steps.
   ///
-  /// A part of the samples takes one step, from the initial noise. The others take a second one: the first clean state,
-  /// a constant, is noised to a timestep drawn at random below the first, instead of the one that sampling uses, so
-  /// that the policy meets states beyond its own (off-policy exploration).
+  /// Some of the samples take one step, from the initial noise. The others take a second one: noise is added to the
+  /// first clean state, a constant, at a random timestep below the first one instead of the one that sampling uses, so
+  /// that the policy also sees states that it does not reach itself (off-policy exploration).
   package func objective(
     _ rollout: Rollout, _ models: RolloutModels, noise: (_ shape: [Int]) -> Tensor, random: inout RandomStream
   ) throws -> (loss: Tensor, metrics: ObjectiveMetrics) {
@@ -39,8 +39,8 @@ package struct LaSRO: RewardGradientAlgorithm {
     return meanObjective(rewards: try models.reward(clean, rollout.prompts, rollout.conditioning))
   }
 
-  /// The Bradley-Terry ranking loss mean(-log σ(R(preferred) - R(rejected))), and the part of the pairs that are ranked
-  /// right.
+  /// The Bradley-Terry ranking loss mean(-log σ(R(preferred) - R(rejected))), and the fraction of the pairs that are
+  /// ranked correctly.
   ///
   /// - Parameters: the surrogate's values, `[P]` each, at least one.
   package static func rankingLoss(preferred: Tensor, rejected: Tensor) -> (loss: Tensor, accuracy: Float) {

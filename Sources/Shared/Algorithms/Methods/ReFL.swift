@@ -1,12 +1,12 @@
-// Reward Feedback Learning (ReFL; Xu et al., arXiv 2304.05977): the reward's gradient through one prediction of the
-// clean state, from a late step drawn at random. Here the steps before it are those that an actor took with the same
+// Reward Feedback Learning (ReFL; Xu et al., arXiv 2304.05977): the gradient of the reward through one prediction of
+// the clean state, from a random late step. Here the steps before it are those that an actor took with the same
 // policy.
 
 internal import Diffusion
 package import Engine
 package import Settings
 
-/// The method ReFL, without the pre-training loss that the paper adds to keep the model.
+/// The method ReFL, without the pre-training loss that the paper adds to stay close to the model.
 package struct ReFL: RewardGradientAlgorithm {
   package static let name = MethodName.refl
 
@@ -18,7 +18,7 @@ package struct ReFL: RewardGradientAlgorithm {
     startSteps = settings.sampling.steps - settings.gradient.lastSteps..<settings.sampling.steps
   }
 
-  /// The loss mean(-r(x̂0(x_i))), i drawn among the last steps.
+  /// The loss mean(-r(x̂0(x_i))), with i drawn from the last steps.
   package func objective(
     _ rollout: Rollout, _ models: RolloutModels, noise: (_ shape: [Int]) -> Tensor, random: inout RandomStream
   ) throws -> (loss: Tensor, metrics: ObjectiveMetrics) {

@@ -1,6 +1,6 @@
 // Stepwise Diffusion Policy Optimization (SDPO), arXiv 2411.11727: pairs of trajectories from one initial state, dense
-// rewards, per-step advantages, and a loss on differences of log-ratios. Conventions where paper and published code
-// differ are the code's.
+// rewards, per-step advantages, and a loss on differences of log-ratios. Where the paper and its published code differ,
+// this follows the code.
 
 package import Engine
 package import Foundation
@@ -23,14 +23,16 @@ package struct SDPO: PolicyGradientAlgorithm {
       bufferSize: training.statisticsBufferSize, minimumCount: training.statisticsMinimumCount)
   }
 
-  /// Returns R_i = r_i + γ R_{i+1}, then normalised per (prompt, step), or over the batch when that is switched off.
+  /// Returns R_i = r_i + γ R_{i+1}, normalized per (prompt, step), or over the batch if that is switched off.
   package mutating func advantages(denseRewards: [[Float]], prompts: [String]) -> [[Float]] {
     let returns = denseRewards.map { discountedReturns($0, discount: training.discount) }
     guard training.normalizesPerPrompt else { return batchAdvantages(returns: returns) }
     return statistics.advantages(returns: returns, prompts: prompts)
   }
 
-  package func trainedSteps(ofEpoch epoch: Int) -> Range<Int> { 0..<sampling.steps - (training.finalStep ? 0 : 1) }
+  package func trainedSteps(ofEpoch epoch: Int) -> Range<Int> {
+    Algorithms.trainedSteps(of: sampling.steps, finalStep: training.finalStep)
+  }
 
   /// The pairs of every group: its first and second trajectory, its third and fourth, and so on.
   package mutating func units(_ groups: [GroupRewards], epoch: Int) -> [TrainingUnit] {
@@ -72,14 +74,7 @@ package struct SDPO: PolicyGradientAlgorithm {
 
     let free = (weights * Self.difference(ratios) - advantage).squared()
     let clipped = (weights * Self.difference(clippedRatios) - advantage).squared()
-    let loss = Tensor.maximum(free, clipped).mean()
-
-    let held = zip(free.values, clipped.values).filter { $1 > $0 }.count
-    return (
-      loss,
-      LossMetrics(
-        loss: loss.item, logRatios: ratios.values, clipFraction: Float(held) / Float(max(terms.steps.count, 1)))
-    )
+    return clippedLoss(free: free, clipped: clipped, logRatios: ratios)
   }
 
   /// Trajectory 1 minus trajectory 2: `[2, M]` to `[M]`.

@@ -1,5 +1,5 @@
 // Soft Q-based Diffusion Finetuning (SQDF), arXiv 2512.04559, with the conventions of its published code: off-policy,
-// one reparameterised step from a stored state, a training-free estimate of the soft Q-function, and a divergence from
+// one reparameterized step from a stored state, a training-free estimate of the soft Q-function, and a divergence from
 // the frozen reference.
 
 internal import Diffusion
@@ -19,7 +19,7 @@ package struct SQDF: RewardGradientAlgorithm {
   package init(_ settings: MethodSettings) {
     self.settings = settings.gradient
     sampling = settings.gradient.sampling
-    startSteps = 0..<settings.sampling.steps - (settings.training.finalStep ? 0 : 1)
+    startSteps = trainedSteps(of: settings.sampling.steps, finalStep: settings.training.finalStep)
     discount = settings.training.discount
     steps = settings.sampling.steps
   }
@@ -28,7 +28,7 @@ package struct SQDF: RewardGradientAlgorithm {
   ///
   ///     L = mean( -(γ^(T-1-i) r(x̂0(x_(i+1))) - α KL_i) ),  x_(i+1) = μ(x_i) + σ ε,  KL_i = mean((μ_ref - μ)²) / σ²
   ///
-  /// x̂0 is the chosen estimate, x_(i+1) itself after the last step. With masking, samples with r <= 0 add nothing.
+  /// x̂0 is the chosen estimate, or x_(i+1) itself after the last step. With masking, samples with r <= 0 add nothing.
   package func objective(
     _ rollout: Rollout, _ models: RolloutModels, noise: (_ shape: [Int]) -> Tensor, random: inout RandomStream
   ) throws -> (loss: Tensor, metrics: ObjectiveMetrics) {
@@ -42,7 +42,7 @@ package struct SQDF: RewardGradientAlgorithm {
       divergenceWeight: settings.divergenceWeight, masksNonPositive: settings.masksNonPositive)
   }
 
-  /// γ^(T-1-i), one a step.
+  /// γ^(T-1-i), one per step.
   private func discounts(_ indices: [Int]) -> [Float] {
     indices.map { index in (0..<steps - 1 - index).reduce(1) { power, _ in power * discount } }
   }

@@ -1,13 +1,13 @@
-// The parts of B2-DiffuRL (arXiv 2503.11240) that are arithmetic on numbers: which steps a stage trains, scores
-// normalised over recent stages, and which samples of a branch are kept. Conventions are the published code's.
+// The numeric parts of B2-DiffuRL (arXiv 2503.11240): the steps that a stage trains, scores normalized over recent
+// stages, and the trajectories of a group that are kept. Conventions are those of the published code.
 
 internal import Engine
 
-/// Backward progressive training: at stage s of S the last `left` + ⌊s (right - left + 1) / S⌋ steps are trained.
+/// Backward progressive training: stage s of S trains the last `left` + ⌊s (right - left + 1) / S⌋ steps.
 package struct ProgressiveInterval: Sendable, Equatable {
-  /// Steps trained at the first stage.
+  /// Steps trained in the first stage.
   package let left: Int
-  /// Steps trained at the last stage.
+  /// Steps trained in the last stage.
   package let right: Int
   /// Number of stages, S.
   package let stages: Int
@@ -24,31 +24,31 @@ package struct ProgressiveInterval: Sendable, Equatable {
     self.stages = stages
   }
 
-  /// Steps that are trained at a stage; the last stage's after it.
+  /// Steps that a stage trains; stages after the last one count as the last.
   package func length(atStage stage: Int) -> Int {
     left + min(max(stage, 0), stages - 1) * (right - left + 1) / stages
   }
 }
 
-/// Scores of the latest stages by prompt.
+/// The scores of recent stages, by prompt.
 package struct StageHistory: Codable, Sendable, Equatable {
-  /// Stages before the present one that count.
+  /// Number of earlier stages that are kept.
   package let length: Int
   private var stages: [[String: [Float]]] = []
 
-  /// - Parameter length: 0: the present stage alone.
+  /// - Parameter length: 0 keeps only the current stage.
   package init(length: Int) { self.length = length }
 
-  /// Adds a stage and normalises its scores:
+  /// Adds a stage and normalizes its scores:
   ///
   ///     z = (r - mean) / (std + 1e-8)
   ///
-  /// mean and **sample** standard deviation (n - 1) over the prompt's scores of this stage and up to `length` before;
-  /// a score that is alone has z = 0.
+  /// with mean and **sample** standard deviation (n - 1) over the prompt's scores of this stage and up to `length`
+  /// earlier ones; a single score has z = 0.
   ///
   /// - Parameters:
-  ///   - scores: one a sample.
-  ///   - prompts: one a sample.
+  ///   - scores: one per trajectory.
+  ///   - prompts: one per trajectory.
   package mutating func normalized(_ scores: [Float], prompts: [String]) -> [Float] {
     stages.append(Dictionary(grouping: zip(prompts, scores), by: \.0).mapValues { $0.map(\.1) })
     if stages.count > length + 1 { stages.removeFirst() }
@@ -58,18 +58,18 @@ package struct StageHistory: Codable, Sendable, Equatable {
   }
 }
 
-/// The samples of one branch that are trained on; nil where nothing passes its threshold.
+/// The trajectories of one group that are trained on; nil where none passes its threshold.
 package struct BranchChoice: Sendable, Equatable {
-  /// The best sample.
+  /// Index of the best trajectory.
   package let best: Int?
-  /// The worst sample.
+  /// Index of the worst trajectory.
   package let worst: Int?
 
-  /// Keeps the best if its z is at least `positive`, and the worst if its z is below `negative`; the earlier of equals.
+  /// Keeps the best if its z is at least `positive`, and the worst if its z is below `negative`; of equals the first.
   ///
-  /// - Parameter normalized: one z a sample of the branch.
+  /// - Parameter normalized: one z per trajectory of the group.
   package init(_ normalized: [Float], positive: Float, negative: Float) {
-    let highest = normalized.indices.max { normalized[$0] < normalized[$1] || normalized[$0] == normalized[$1] && $0 > $1 }
+    let highest = normalized.indices.max { (normalized[$0], -$0) < (normalized[$1], -$1) }
     let lowest = normalized.indices.min { normalized[$0] < normalized[$1] }
     best = highest.flatMap { normalized[$0] >= positive ? $0 : nil }
     worst = lowest.flatMap { normalized[$0] < negative ? $0 : nil }

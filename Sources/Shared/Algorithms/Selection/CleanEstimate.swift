@@ -6,12 +6,12 @@ package import Engine
 package import Settings
 
 extension RolloutModels {
-  /// Clean states of the states that a step led to, `[B, C, H, W]`; where no step is left the state itself.
+  /// Clean states of the states that a step led to, `[B, C, H, W]`; the state itself where no step is left.
   ///
   /// - Parameters:
   ///   - settings: `estimate` and `estimateSteps`.
   ///   - states: `[B, C, H, W]`.
-  ///   - steps: index of the next step, one a sample, T where none is left.
+  ///   - steps: index of the next step, one per sample; T where no step is left.
   package func cleanEstimate(
     _ settings: GradientSettings, _ states: Tensor, steps: [Int], conditioning: Conditioning
   ) -> Tensor {
@@ -34,7 +34,7 @@ extension RolloutModels {
     case .consistency:
       guard let (lcm, denoiser) = consistency else { fatalError("cleanEstimate: there is no consistency model") }
       let timesteps = steps.map { Self.nearest(process.timesteps[$0], among: lcm.timesteps) }
-      // A consistency model has its guidance within.
+      // Guidance is distilled into a consistency model.
       return lcm.denoised(
         output: denoiser(states, timesteps, conditioning.text), sample: states, timesteps: timesteps)
     case .oneStep:
@@ -48,14 +48,14 @@ extension RolloutModels {
     }
   }
 
-  /// The nearest timestep; the noisier of two that are equally near.
+  /// The nearest timestep; the noisier of two equally near ones.
   static func nearest(_ timestep: Int, among timesteps: [Int]) -> Int {
     timesteps.min { (abs($0 - timestep), -$0) < (abs($1 - timestep), -$1) } ?? timestep
   }
 
-  /// Deterministic steps over `count` + 1 evenly spaced, rounded indices from a sample's step to the end.
+  /// Deterministic steps along `count` + 1 evenly spaced, rounded indices from a sample's step to the end.
   private func walked(_ states: Tensor, steps: [Int], count: Int, conditioning: Conditioning) -> Tensor {
-    // As in the published code, the end is training timestep 0.
+    // The end is training timestep 0, as in the published code.
     let timesteps = process.timesteps + [0]
     let paths = steps.map { start in
       (0...count).map { place -> Int in
@@ -67,7 +67,7 @@ extension RolloutModels {
     for place in 0..<count {
       let from = paths.map { $0[place] }, to = paths.map { $0[place + 1] }
       if from == to { continue }
-      // From a timestep to itself the step gives back its state.
+      // A step from a timestep to itself returns its state.
       x = process.schedule.deterministicStep(
         output: conditioning.output(of: reference, sample: x, timesteps: from), sample: x, from: from, to: to)
     }

@@ -1,35 +1,33 @@
-// Which stored states an off-policy method starts from (SQDF, arXiv 2512.04559, and its published code): a table of
-// what is stored, and draws from it that follow from the table and a stream alone.
+// The stored states that an off-policy method starts from (SQDF, arXiv 2512.04559, and its published code): a table of
+// stored trajectories. A draw depends only on the table and a random stream.
 
 package import Engine
 package import Settings
 
-/// A stored trajectory, and the step of it to start from.
+/// A stored trajectory and the step to start from.
 package struct ReplayDraw: Sendable, Hashable {
   /// The group's number in the run.
   package let number: Int
   /// The trajectory's index in the group.
   package let member: Int
-  /// Step index, 0 the noisiest.
+  /// Step index; 0 is the noisiest.
   package let step: Int
 }
 
-/// Trajectories that can be drawn. Adding, forgetting and drawing one take O(log n).
+/// Trajectories that can be drawn. Adding, removing and drawing one take O(log n).
 package struct ReplayTable: Codable, Sendable, Equatable {
-  /// One trajectory.
+  /// A trajectory.
   package struct Row: Codable, Sendable, Equatable {
     /// The group's number in the run.
     package let number: Int
     /// The trajectory's index in the group.
     package let member: Int
-    /// The epoch it was sampled for.
+    /// The epoch that it was sampled for.
     package let epoch: Int
-    /// What is to be seen.
     package let prompt: String
     /// The score of its last clean state.
     package let reward: Float
 
-    /// A row.
     package init(number: Int, member: Int, epoch: Int, prompt: String, reward: Float) {
       self.number = number
       self.member = member
@@ -43,22 +41,21 @@ package struct ReplayTable: Codable, Sendable, Equatable {
     let number: Int, member: Int
   }
 
-  /// By slot; slots of forgotten rows are used again.
+  /// By slot; slots of removed rows are reused.
   private var slots: [Row?] = []
   private var free: [Int] = []
   private var slotOf: [Key: Int] = [:]
   private var slotsOfEpoch: [Int: Set<Int>] = [:]
   private var byReward = SelectionTree(), byEpoch = SelectionTree()
 
-  /// No rows.
   package init() {}
 
   /// Trajectories in the table.
   package var count: Int { slotOf.count }
-  /// In the order of numbers, then of members; O(n log n).
+  /// Ordered by number, then by member; takes O(n log n).
   package var rows: [Row] { slots.compactMap { $0 }.sorted { ($0.number, $0.member) < ($1.number, $1.member) } }
 
-  /// Adds an epoch's trajectories, and forgets those of epochs before `oldest`.
+  /// Adds the trajectories of an epoch, and removes those of epochs before `oldest`.
   package mutating func add(_ new: [Row], oldest: Int) {
     for epoch in slotsOfEpoch.keys.filter({ $0 < oldest }).sorted() {
       for slot in slotsOfEpoch.removeValue(forKey: epoch)!.sorted() { forget(slot) }
@@ -91,10 +88,10 @@ package struct ReplayTable: Codable, Sendable, Equatable {
   /// Probabilities of trajectory and step: p ∝ max(r, 0) γ^(T-1-i), all 0 when no reward is positive.
   ///
   /// - Parameters:
-  ///   - rewards: one a trajectory.
+  ///   - rewards: one per trajectory.
   ///   - steps: T.
   ///   - discount: γ.
-  /// - Returns: a row a trajectory, a column a step.
+  /// - Returns: one row per trajectory, one column per step.
   package static func priorities(rewards: [Float], steps: Int, discount: Float) -> [[Double]] {
     let powers = powers(steps: steps, discount: discount)
     let weights = rewards.map { max(Double($0), 0) }
@@ -109,11 +106,11 @@ package struct ReplayTable: Codable, Sendable, Equatable {
     return powers
   }
 
-  /// Draws starting states; the table is the same afterwards.
+  /// Draws starting states; the table is unchanged afterwards.
   ///
   /// - Parameters:
-  ///   - count: how many.
-  ///   - steps: those that may be started from; drawn alike, but for `rewardGamma`.
+  ///   - count: number of draws.
+  ///   - steps: steps to start from; all have the same chance, except with `rewardGamma`.
   ///   - discount: γ of `rewardGamma`.
   /// - Throws: `AlgorithmError` when `rewardGamma` finds no positive reward.
   package mutating func draw(
@@ -138,7 +135,7 @@ package struct ReplayTable: Codable, Sendable, Equatable {
     }
   }
 
-  /// Slots, as many as are asked for; where there are fewer, they come again in the same manner.
+  /// `count` slots; if there are fewer, all of them are drawn again in the same way.
   private mutating func withoutReplacement(
     _ count: Int, _ sampling: ReplaySampling, _ random: inout RandomStream
   ) -> [Int] {
@@ -177,7 +174,6 @@ package struct ReplayTable: Codable, Sendable, Equatable {
 extension ReplayTable {
   private enum CodingKeys: String, CodingKey { case slots, free }
 
-  /// Reads what `encode` wrote; the rest follows from it.
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     slots = try container.decode([Row?].self, forKey: .slots)

@@ -1,19 +1,19 @@
-// Items with keys, drawn in O(log n): every one alike, in proportion to their keys, or the largest first. A pure value;
-// a draw follows from the keys and a stream alone, because every inner node is computed from its two children and
-// never adjusted, so that no history of rounding is left in it.
+// Items with keys that are drawn in O(log n): all with the same chance, in proportion to their keys, or the largest
+// first. A draw depends only on the keys and a random stream: every inner node is recomputed from its two children and
+// never adjusted, so it does not accumulate rounding errors.
 
 package import Engine
 
-/// A complete binary tree over items 0, 1, 2, ... of which some are absent.
+/// A complete binary tree over items 0, 1, 2, ... some of which are absent.
 package struct SelectionTree: Sendable, Equatable {
-  /// What a node knows of the items below it.
+  /// A summary of the items below a node.
   private struct Node: Equatable {
-    /// Items.
+    /// Number of items.
     var count = 0
-    /// Of the positive keys.
+    /// Sum of the positive keys.
     var sum = 0.0
     var largest = -Double.infinity
-    /// Items whose key is the largest.
+    /// Number of items with the largest key.
     var largestCount = 0
 
     init() {}
@@ -34,11 +34,10 @@ package struct SelectionTree: Sendable, Equatable {
     }
   }
 
-  /// Node 1 is the root, nodes 2 i and 2 i + 1 are below node i, the last half are the leaves.
+  /// Node 1 is the root, nodes 2 i and 2 i + 1 are the children of node i, the second half are the leaves.
   private var nodes = [Node](repeating: Node(), count: 2)
   private var capacity: Int { nodes.count / 2 }
 
-  /// No items.
   package init() {}
 
   /// Items that are present.
@@ -77,7 +76,7 @@ package struct SelectionTree: Sendable, Equatable {
     }
   }
 
-  /// An item, every one with the same chance; nil without items.
+  /// A random item, all with the same chance; nil without items.
   package func uniform(_ random: inout RandomStream) -> Int? {
     guard count > 0 else { return nil }
     var rest = random.integer(below: count)
@@ -88,20 +87,20 @@ package struct SelectionTree: Sendable, Equatable {
     }
   }
 
-  /// An item with the chance max(key, 0) / `total`; nil when no key is positive.
+  /// A random item with the chance max(key, 0) / `total`; nil when no key is positive.
   package func proportional(_ random: inout RandomStream) -> Int? {
     guard total > 0 else { return nil }
-    // 53 bits, all that a Double holds: a Float's 24 are fewer than some tables have items.
+    // 53 bits, the precision of a Double: the 24 bits of a Float are too few for large tables.
     var rest = Double(random.integer(below: 1 << 53)) / Double(1 << 53) * total
     return descend { left, right in
-      // Rounding must not lead to where nothing has a chance.
+      // Rounding must not lead to a subtree without positive keys.
       if left.sum > 0, rest < left.sum || right.sum == 0 { return true }
       rest -= left.sum
       return false
     }
   }
 
-  /// An item with the largest key, each of equals with the same chance; nil without items.
+  /// A random item among those with the largest key; nil without items.
   package func largest(_ random: inout RandomStream) -> Int? {
     guard count > 0 else { return nil }
     let key = nodes[1].largest
@@ -114,7 +113,7 @@ package struct SelectionTree: Sendable, Equatable {
     }
   }
 
-  /// - Parameter goesLeft: whether the item sought is in the first of two subtrees.
+  /// - Parameter goesLeft: whether the item is in the first of two subtrees.
   private func descend(_ goesLeft: (Node, Node) -> Bool) -> Int {
     var place = 1
     while place < capacity { place = goesLeft(nodes[2 * place], nodes[2 * place + 1]) ? 2 * place : 2 * place + 1 }

@@ -1,13 +1,13 @@
-// The order in which an epoch's steps are trained on: pure functions of sizes and a stream.
+// The order in which the steps of an epoch are trained on. Pure functions of sizes and a random stream.
 
 internal import Basics
 package import Engine
 
-/// One step of one unit's trajectories.
+/// One step of the trajectories of one unit.
 package struct UnitStep: Hashable, Sendable {
   /// Index of the unit in the epoch.
   package let unit: Int
-  /// Index of the denoising step, 0 the noisiest.
+  /// Index of the denoising step; 0 is the noisiest.
   package let step: Int
 
   package init(unit: Int, step: Int) {
@@ -16,18 +16,17 @@ package struct UnitStep: Hashable, Sendable {
   }
 }
 
-/// Step-shuffled updates (SDPO, arXiv 2411.11727, section 4.3): an optimiser step each, made of minibatches whose
-/// gradients are added up.
+/// Step-shuffled updates (SDPO, arXiv 2411.11727, section 4.3), each made of minibatches whose gradients are added up.
 ///
-/// Units are shuffled once, steps are permuted per unit (the same permutation for all trajectories of it). The outer
-/// loop runs over step slots, the inner over minibatches, with an optimiser step per `accumulation` minibatches
-/// **within** a slot: every unit takes part once a slot, with another step in each slot.
+/// Units are shuffled once, and steps are permuted per unit (all trajectories of a unit share the permutation). The
+/// outer loop runs over step slots, the inner one over minibatches, with one update per `accumulation` minibatches
+/// **within** a slot: every unit occurs once per slot, with a different step in each slot.
 ///
 /// - Parameters:
-///   - units: how many.
+///   - units: number of units.
 ///   - steps: denoising steps that are trained.
-///   - minibatch: units a minibatch; the last of a slot may be smaller.
-///   - accumulation: minibatches an optimiser step; the last of a slot may have fewer.
+///   - minibatch: units per minibatch; the last one of a slot may be smaller.
+///   - accumulation: minibatches per update; the last one of a slot may have fewer.
 package func stepShuffledUpdates(
   units: Int, steps: Range<Int>, minibatch: Int, accumulation: Int, random: inout RandomStream
 ) -> [[[UnitStep]]] {
@@ -40,10 +39,10 @@ package func stepShuffledUpdates(
   }
 }
 
-/// Updates that cover whole trajectories, as DDPO's code has them: the outer loop runs over batches of shuffled units,
-/// the inner over their steps, and an optimiser step gathers the gradients of `accumulation` batches over all steps.
+/// Updates that cover whole trajectories, as in DDPO's code: the outer loop runs over batches of shuffled units, the
+/// inner one over their steps, and an update adds up the gradients of `accumulation` batches over all steps.
 ///
-/// - Parameters: as those of `stepShuffledUpdates`.
+/// - Parameters: as for `stepShuffledUpdates`.
 package func wholeTrajectoryUpdates(
   units: Int, steps: Range<Int>, minibatch: Int, accumulation: Int, random: inout RandomStream
 ) -> [[[UnitStep]]] {

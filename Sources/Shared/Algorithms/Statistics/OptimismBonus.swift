@@ -1,9 +1,9 @@
-// How much a learned reward is to be believed away from what it was fitted on: the upper confidence bound of SQDF's
-// online setting (arXiv 2512.04559, after Zhao et al., arXiv 2402.16359).
+// An exploration bonus for a learned reward, away from the data that it was fitted to: the upper confidence bound of
+// SQDF's online setting (arXiv 2512.04559, after Zhao et al., arXiv 2402.16359).
 
 package import Engine
 
-/// The bonus min(α √(fᵀ (Cov + λ I)⁻¹ f), clip) of features f.
+/// The bonus min(α √(fᵀ (Cov + λ I)⁻¹ f), clip) for features f.
 package struct OptimismBonus: Sendable {
   /// The upper-triangular factor U of (Cov + λ I)⁻¹ = U Uᵀ, `[D, D]`.
   private let factor: Tensor
@@ -11,7 +11,7 @@ package struct OptimismBonus: Sendable {
   private let clip: Float
 
   /// - Parameters:
-  ///   - explored: features of what was seen, `[n, D]`; their covariance divides by n - 1.
+  ///   - explored: features of the data seen so far, `[n, D]`; their covariance divides by n - 1.
   ///   - weight: α.
   ///   - ridge: λ, above 0.
   ///   - clip: the largest bonus.
@@ -25,9 +25,9 @@ package struct OptimismBonus: Sendable {
     self.clip = clip
   }
 
-  /// The bonuses of features `[B, D]`, `[B]`; differentiable.
+  /// The bonuses `[B]` of features `[B, D]`; differentiable.
   package func callAsFunction(_ features: Tensor) -> Tensor {
-    // fᵀ U Uᵀ f = |Uᵀ f|²; the floor keeps the root's derivative finite at f = 0.
+    // fᵀ U Uᵀ f = |Uᵀ f|²; the constant keeps the derivative of the root finite at f = 0.
     let squares = features.matmul(factor).squared().sum(axes: [1])
     return (weight * (squares + 1e-20).sqrt()).clamped(0, clip)
   }
@@ -52,17 +52,18 @@ package struct OptimismBonus: Sendable {
     return result
   }
 
-  /// L⁻ᵀ for the Cholesky factor L of a symmetric positive matrix, `[width, width]` row by row.
+  /// L⁻ᵀ for the Cholesky factor L of a symmetric positive definite matrix, `[width, width]` row by row.
   private static func inverseFactor(_ matrix: [Double], _ width: Int) -> [Double] {
     var lower = [Double](repeating: 0, count: width * width)
     for row in 0..<width {
       for column in 0...row {
         let dot = (0..<column).reduce(0) { $0 + lower[row * width + $1] * lower[column * width + $1] }
         let rest = matrix[row * width + column] - dot
-        lower[row * width + column] = row == column ? max(rest, 1e-300).squareRoot() : rest / lower[column * width + column]
+        lower[row * width + column] =
+          row == column ? max(rest, 1e-300).squareRoot() : rest / lower[column * width + column]
       }
     }
-    // Column by column of L⁻¹ by substitution, kept transposed.
+    // The columns of L⁻¹ by forward substitution, stored transposed.
     var inverse = [Double](repeating: 0, count: width * width)
     for column in 0..<width {
       for row in column..<width {

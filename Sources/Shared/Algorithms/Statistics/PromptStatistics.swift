@@ -1,18 +1,18 @@
-// Per-prompt, per-step normalisation of returns (SDPO, arXiv 2411.11727, section 4.3; per-prompt statistics after DDPO,
-// arXiv 2305.13301). The statistics belong to the run's exact state: they are saved with every checkpoint.
+// Normalization of returns per prompt and step (SDPO, arXiv 2411.11727, section 4.3; per-prompt statistics as in DDPO,
+// arXiv 2305.13301). The statistics are part of the run's state and saved with every checkpoint.
 
 internal import Engine
 
-/// The latest returns of every (prompt, step).
+/// The latest returns for every (prompt, step).
 package struct PromptStatistics: Codable, Sendable, Equatable {
-  /// Returns kept for a (prompt, step).
+  /// Number of returns that are kept for a (prompt, step).
   package let bufferSize: Int
-  /// Below so many values the batch's statistics at that step are taken instead.
+  /// If there are fewer values than this, the batch's statistics at that step are used instead.
   package let minimumCount: Int
-  /// By prompt, then step: the latest returns, the oldest first.
+  /// By prompt, then by step: the latest returns, the oldest first.
   private var rings: [String: [[Float]]] = [:]
 
-  /// - Throws: `AlgorithmError` when the numbers are not positive or a ring can never hold enough.
+  /// - Throws: `AlgorithmError` when the numbers are not positive or a ring cannot hold `minimumCount`.
   package init(bufferSize: Int, minimumCount: Int) throws {
     guard bufferSize >= 1, minimumCount >= 1, minimumCount <= bufferSize else {
       throw AlgorithmError(
@@ -22,17 +22,17 @@ package struct PromptStatistics: Codable, Sendable, Equatable {
     self.minimumCount = minimumCount
   }
 
-  /// Appends the returns of a batch, then normalises them:
+  /// Appends the returns of a batch, then normalizes them:
   ///
   ///     A = (R - mean) / (std + 1e-6)
   ///
-  /// mean and population standard deviation over the ring of (prompt, step), or over the whole batch at that step
-  /// while the ring is short.
+  /// with mean and population standard deviation over the ring of (prompt, step), or over the whole batch at that step
+  /// while the ring has fewer than `minimumCount` values.
   ///
   /// - Parameters:
-  ///   - returns: a row a trajectory, a column a step.
-  ///   - prompts: one a trajectory.
-  /// - Returns: advantages, shaped as `returns`.
+  ///   - returns: one row per trajectory, one column per step.
+  ///   - prompts: one per trajectory.
+  /// - Returns: advantages, of the shape of `returns`.
   package mutating func advantages(returns: [[Float]], prompts: [String]) -> [[Float]] {
     guard let steps = returns.first?.count else { return [] }
     for (row, prompt) in zip(returns, prompts) { append(row, to: prompt) }
@@ -46,14 +46,15 @@ package struct PromptStatistics: Codable, Sendable, Equatable {
     }
   }
 
-  /// Takes up a checkpoint's statistics.
+  /// Restores the statistics of a checkpoint.
   ///
-  /// - Throws: `AlgorithmError` when they are of another size.
+  /// - Throws: `AlgorithmError` when they were made with other settings.
   mutating func restore(_ found: PromptStatistics) throws {
     guard found.bufferSize == bufferSize, found.minimumCount == minimumCount else {
       throw AlgorithmError(
-        "the checkpoint's prompt statistics keep \(found.bufferSize) returns (at least \(found.minimumCount)), the "
-          + "configuration \(bufferSize) (\(minimumCount)); resume with the same numbers")
+        "the checkpoint was made with training.statisticsBufferSize \(found.bufferSize) and "
+          + "training.statisticsMinimumCount \(found.minimumCount), found \(bufferSize) and \(minimumCount); resume "
+          + "with the values of the checkpoint")
     }
     self = found
   }
@@ -71,7 +72,7 @@ package struct PromptStatistics: Codable, Sendable, Equatable {
   }
 }
 
-/// Advantages by one mean and population standard deviation over all trajectories and steps, + 1e-8.
+/// Advantages by the mean and the population standard deviation + 1e-8 over all trajectories and steps.
 package func batchAdvantages(returns: [[Float]]) -> [[Float]] {
   let moments = Moments(returns.flatMap { $0 })
   return returns.map { row in row.map { moments.normalized($0, epsilon: 1e-8) } }

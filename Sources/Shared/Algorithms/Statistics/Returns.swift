@@ -1,9 +1,9 @@
 // Discounted returns of dense rewards.
 
-/// R_i = r_i + γ R_{i+1}, R_N = 0; not normalised.
+/// R_i = r_i + γ R_{i+1}, R_N = 0; not normalized.
 ///
 /// - Parameters:
-///   - rewards: one a step, the noisiest step first.
+///   - rewards: one per step, the noisiest step first.
 ///   - discount: γ.
 package func discountedReturns(_ rewards: [Float], discount: Float) -> [Float] {
   var returns = rewards

@@ -4,15 +4,15 @@ package import Engine
 package import Foundation
 package import Layers
 
-/// An image tower and a text tower that meet in one embedding space (Radford et al., arXiv 2103.00020).
+/// An image tower and a text tower with a common embedding space (Radford et al., arXiv 2103.00020).
 package final class CLIP {
   package let text: CLIPText
   package let vision: CLIPVision
-  /// log of the temperature's inverse, a scalar.
+  /// Logarithm of the inverse temperature, a scalar.
   package let logitScale: Parameter
   package let parameters: [Parameter]
 
-  /// Builds the model that a CLIPModel's configuration describes, with weights from a source.
+  /// Builds the model that the configuration of a CLIPModel describes, with weights from a source.
   package init(configuration: ModelConfiguration, from source: ParameterSource) throws {
     let root = source.root
     let text = try CLIPTextConfiguration(configuration.part("text_config", projection: true))
@@ -24,7 +24,7 @@ package final class CLIP {
     parameters = source.parameters
   }
 
-  /// A model as open_clip keeps it: towers at `visual` and at the root.
+  /// Builds a model with open_clip's layout: the image tower at `visual`, the text tower at the root.
   init(openCLIP c: OpenCLIPConfiguration, from source: ParameterSource) throws {
     text = try CLIPText(c.text, openCLIP: source.root)
     vision = try CLIPVision(c.vision, openCLIP: source.root["visual"])
@@ -34,7 +34,7 @@ package final class CLIP {
   }
 
   /// Loads a transformers CLIPModel folder (`config.json` with `text_config` and `vision_config`, `model.safetensors`),
-  /// or, where that has no model.safetensors, an open_clip folder (`open_clip_config.json`,
+  /// or, if there is no model.safetensors, an open_clip folder (`open_clip_config.json`,
   /// `open_clip_model.safetensors`).
   ///
   /// - Throws: when a file is missing, broken, or does not fit the others.
@@ -55,12 +55,13 @@ package final class CLIP {
 }
 
 extension Tensor {
-  /// Rows of the last axis divided by their lengths, `[..., D]`.
+  /// The rows of the last axis divided by their lengths, `[..., D]`.
   package var unitLength: Tensor { self / squared().sum(axes: [rank - 1], keepAxes: true).sqrt() }
 }
 
 extension ModelConfiguration {
-  /// A nested configuration, with the outer `projection_dim` where it has precedence, as in transformers' CLIPConfig.
+  /// A nested configuration. As in transformers' CLIPConfig, the outer `projection_dim` takes precedence if
+  /// `projection` is set.
   func part(_ key: String, projection: Bool) throws -> ModelConfiguration {
     guard case .object(var values)? = values[key] else { throw wrong(key, expected: "an object") }
     if projection, let width = self.values["projection_dim"], width != .null { values["projection_dim"] = width }

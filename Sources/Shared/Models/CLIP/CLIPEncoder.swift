@@ -1,4 +1,4 @@
-// The transformer that CLIP's text and image towers share.
+// The transformer of CLIP's text and image towers.
 
 import Engine
 package import Layers
@@ -55,7 +55,7 @@ final class CLIPEncoder {
     }
   }
 
-  /// open_clip's spelling: query, key and value in one tensor.
+  /// Builds the transformer with open_clip's layout, which keeps query, key and value in one tensor.
   init(openCLIP path: ParameterPath, _ c: CLIPTowerConfiguration) throws {
     self.c = c
     layers = try (0..<c.layers).map { i in
@@ -77,7 +77,7 @@ final class CLIPEncoder {
     }
   }
 
-  /// `[B, N, width]` to the same.
+  /// `[B, N, width]` to `[B, N, width]`.
   func callAsFunction(_ x: Tensor, causal: Bool) -> Tensor {
     var x = x
     for layer in layers {

@@ -4,12 +4,12 @@ package import Engine
 package import Foundation
 package import Layers
 
-/// What of a CLIP text configuration changes the arithmetic.
+/// The values of a CLIP text configuration that change the numbers.
 package struct CLIPTextConfiguration: Sendable {
   package let tower: CLIPTowerConfiguration
   package let vocabularySize, maximumLength, endToken, projectionWidth: Int
 
-  /// - Throws: `ConfigurationError` naming the first value that is missing or not supported.
+  /// - Throws: `ModelConfigurationError` naming the first value that is missing or not supported.
   package init(_ c: ModelConfiguration) throws {
     try c.require("model_type", oneOf: .string("clip_text_model"))
     tower = try CLIPTowerConfiguration(c)
@@ -47,7 +47,7 @@ package final class CLIPText {
       + (self.projection.map { [$0.weight] } ?? [])
   }
 
-  /// The text tower as open_clip spells it, at the checkpoint's root; the caller finishes the source.
+  /// Builds the text tower with open_clip's layout, at the checkpoint's root; the caller finishes the source.
   init(_ c: CLIPTextConfiguration, openCLIP root: ParameterPath) throws {
     configuration = c
     let width = c.tower.width
@@ -60,7 +60,8 @@ package final class CLIPText {
     parameters = []
   }
 
-  /// A text encoder with weights from a source, under `text_model.` or without a prefix, as the checkpoint has it.
+  /// Builds a text encoder with weights from a source, under `text_model.` or without a prefix, whichever the
+  /// checkpoint has.
   package convenience init(
     _ c: CLIPTextConfiguration, from source: ParameterSource, hasProjection: Bool = false
   ) throws {
@@ -73,13 +74,13 @@ package final class CLIPText {
 
   /// Loads `config.json` and the weights of a transformers folder.
   ///
-  /// - Throws: an error naming the file and what was expected of it.
+  /// - Throws: an error that names the file, when it is missing or does not fit.
   package convenience init(folder: URL, weights: WeightOrigin = .files, hasProjection: Bool = false) throws {
     let configuration = try CLIPTextConfiguration(ModelConfiguration(file: folder.appending(path: "config.json")))
     try self.init(configuration, from: weights.source(folder: folder, named: "model"), hasProjection: hasProjection)
   }
 
-  /// Token ids, B rows of one length S, to the last hidden states after the final norm, `[B, S, width]`.
+  /// Token ids, B rows of the same length S, to the last hidden states after the final norm, `[B, S, width]`.
   package func callAsFunction(_ inputIDs: [[Int]]) -> Tensor {
     let length = inputIDs.first?.count ?? 0
     check(
@@ -89,7 +90,7 @@ package final class CLIPText {
     return finalNorm(encoder(x + positions(Array(0..<length)), causal: true))
   }
 
-  /// The texts' embeddings, `[B, projectionWidth]`: the hidden state at the end token, projected.
+  /// The embeddings of texts, `[B, projectionWidth]`: the projected hidden state at the end token.
   package func embeddings(_ inputIDs: [[Int]]) -> Tensor {
     guard let projection else { fatalError("CLIPText: this checkpoint was loaded without its text_projection") }
     let hidden = self(inputIDs)
@@ -98,8 +99,8 @@ package final class CLIPText {
     return projection(hidden.reshaped([-1, hidden.shape[2]]).rows(ends))
   }
 
-  /// Where transformers takes a text's embedding from: the first end token, or, for checkpoints whose configuration
-  /// says 2 (all those made before the field was right), the largest id.
+  /// The position that transformers takes a text's embedding from: the first end token, or the largest id for
+  /// checkpoints whose configuration says 2 (all those from before the field was corrected).
   private func endPosition(_ ids: [Int]) -> Int {
     if configuration.endToken == 2 { return ids.indices.max { ids[$0] < ids[$1] } ?? 0 }
     return ids.firstIndex(of: configuration.endToken) ?? 0

@@ -4,12 +4,12 @@ package import Engine
 package import Foundation
 package import Layers
 
-/// What of a CLIP vision configuration changes the arithmetic.
+/// The values of a CLIP vision configuration that change the numbers.
 package struct CLIPVisionConfiguration: Sendable {
   package let tower: CLIPTowerConfiguration
   package let channels, imageSize, patchSize, projectionWidth: Int
 
-  /// - Throws: `ConfigurationError` naming the first value that is missing or not supported.
+  /// - Throws: `ModelConfigurationError` naming the first value that is missing or not supported.
   package init(_ c: ModelConfiguration) throws {
     tower = try CLIPTowerConfiguration(c)
     channels = try c.integer("num_channels", 3)
@@ -40,7 +40,7 @@ package final class CLIPVision {
       padding: Padding(0), bias: false)
     let side = c.imageSize / c.patchSize
     positions = try Embedding(embeddings["position_embedding"], count: side * side + 1, width: width)
-    // The checkpoint's spelling.
+    // Spelled like this in the checkpoint.
     normIn = try LayerNorm(model["pre_layrnorm"], width, epsilon: c.tower.epsilon)
     encoder = try CLIPEncoder(model["encoder"], c.tower)
     normOut = try LayerNorm(model["post_layernorm"], width, epsilon: c.tower.epsilon)
@@ -48,7 +48,7 @@ package final class CLIPVision {
     parameters = path.parameters
   }
 
-  /// The image tower as open_clip spells it, at `visual`; the caller finishes the source.
+  /// Builds the image tower with open_clip's layout, at `visual`; the caller finishes the source.
   init(_ c: CLIPVisionConfiguration, openCLIP visual: ParameterPath) throws {
     configuration = c
     let width = c.tower.width, side = c.imageSize / c.patchSize
@@ -65,7 +65,7 @@ package final class CLIPVision {
     parameters = []
   }
 
-  /// An image tower with weights from a source.
+  /// Builds an image tower with weights from a source.
   package convenience init(_ c: CLIPVisionConfiguration, from source: ParameterSource) throws {
     try self.init(c, at: source.root)
     try source.finish(ignoring: ["position_ids"])
@@ -78,7 +78,7 @@ package final class CLIPVision {
     try self.init(configuration, from: ParameterSource(checkpoint: weights))
   }
 
-  /// Normalised pixels `[B, 3, S, S]` to embeddings `[B, projectionWidth]`.
+  /// Normalized pixels `[B, 3, S, S]` to embeddings `[B, projectionWidth]`.
   package func callAsFunction(_ pixels: Tensor) -> Tensor {
     let c = configuration
     check(

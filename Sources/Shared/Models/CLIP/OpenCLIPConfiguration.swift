@@ -1,5 +1,5 @@
-// open_clip's description of a CLIP model, in the terms of transformers'. What would change the arithmetic and is not
-// supported is refused by name.
+// open_clip's description of a CLIP model, translated to transformers' keys. An unsupported setting that would change
+// the numbers is refused by name.
 
 internal import Foundation
 
@@ -10,7 +10,7 @@ struct OpenCLIPConfiguration {
   let text: CLIPTextConfiguration
   let vision: CLIPVisionConfiguration
 
-  /// - Throws: `ConfigurationError` naming the file and the value that is missing or not supported.
+  /// - Throws: `ModelConfigurationError` naming the file and the value that is missing or not supported.
   init(folder: URL) throws {
     let file = try ModelConfiguration(file: folder.appending(path: Self.fileName))
     let model = try file.object("model_cfg")
@@ -34,7 +34,7 @@ struct OpenCLIPConfiguration {
     values["vocab_size"] = .number(Double(try text.integer("vocab_size", 49408)))
     values["max_position_embeddings"] = .number(Double(try text.integer("context_length", 77)))
     values["projection_dim"] = embedding
-    // open_clip takes a text's embedding from its largest id, which is what 2 means to transformers.
+    // open_clip takes a text's embedding from its largest id; transformers does so if this value is 2.
     values["eos_token_id"] = .number(2)
     self.text = try CLIPTextConfiguration(ModelConfiguration(path: text.path, values: values))
   }

@@ -1,41 +1,39 @@
-// Memory that work is going to need, held against what the machine has before the work starts: being refused with
-// numbers is better than being killed by the system an hour later. Demands are lower bounds, so nothing that would run
-// is refused.
+// Compares the memory that work needs with the memory that is free before the work starts: a refusal with numbers is
+// better than being killed by the system an hour later. Demands are lower bounds, so work that would run is never
+// refused.
 
 internal import Foundation
 
-/// More memory would be needed than there is.
+/// The work needs more memory than is available.
 package struct MemoryShortage: Error, CustomStringConvertible {
   package let description: String
 }
 
-/// Some parts of a work and the bytes that each needs at the least, all at the same time.
+/// The parts of some work and the least number of bytes that each needs, all at the same time.
 package struct MemoryDemand: Sendable {
   private var parts: [(what: String, bytes: Int)] = []
 
-  /// No demand yet.
   package init() {}
 
-  /// Adds `bytes` for a part, as "unet/config.json: 866 M weights".
+  /// Adds `bytes` for a part, such as "unet/config.json: 866 M weights".
   package mutating func add(_ what: String, bytes: Int) { parts.append((what, bytes)) }
 
-  /// Bytes of all parts.
   package var bytes: Int { parts.reduce(0) { $0 + $1.bytes } }
 
   /// - Parameters:
-  ///   - available: bytes there are; nil asks the system.
+  ///   - available: bytes that are free; nil where this is unknown, and nothing is refused.
   ///   - advice: what the user can do.
   /// - Throws: `MemoryShortage` with the sizes of all parts when they exceed what is available.
   package func require(available: Int? = MemoryDemand.available, advice: String) throws {
     guard let available, bytes > available else { return }
     let sizes = parts.map { "\($0.what) \(Self.text($0.bytes))" }.joined(separator: ", ")
     throw MemoryShortage(
-      description: "needs at least \(Self.text(bytes)) of memory: \(sizes); expected at most the "
-        + "\(Self.text(available)) that this machine has free. \(advice)")
+      description: "this needs at least \(Self.text(bytes)) of memory (\(sizes)), but only "
+        + "\(Self.text(available)) are free. \(advice)")
   }
 
-  /// Bytes that can be had: the kernel's estimate, and no more than the limit of the control group; nil where neither
-  /// is told.
+  /// Bytes that are available: the kernel's estimate, at most the limit of the control group; nil where neither is
+  /// known.
   package static var available: Int? {
     let kernel = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)).flatMap { text in
       text.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }

@@ -1,39 +1,46 @@
 // What a network costs by its configuration alone, before any weight is loaded: multiplications, weights, and how much
-// of its layers' outputs training keeps. The walks follow the constructors of the networks layer by layer.
+// of its layers' outputs training keeps. The layers are those that the network's own constructor asks weights for.
+
+package import Layers
 
 /// A count of work and memory.
 package struct NetworkCost: Sendable, Equatable {
-  /// Floating-point operations of products and convolutions, two to a multiply-add; all else is left out.
-  package internal(set) var operations = 0.0
+  /// Floating-point operations of products and convolutions, two per multiply-add; all others are left out.
+  package private(set) var operations = 0.0
   /// Numbers in the weights.
-  package internal(set) var parameters = 0
-  /// Numbers in the outputs of all products and convolutions: about what a backward pass needs kept.
-  package internal(set) var outputs = 0
-  /// Numbers in the widest layer's input and output together: the least that must be in memory at once.
-  package internal(set) var widest = 0
+  package private(set) var parameters = 0
+  /// Numbers in the outputs of all products and convolutions: about what a backward pass keeps.
+  package private(set) var outputs = 0
+  /// Numbers in the input and output of the widest layer together: the least that is in memory at once.
+  package private(set) var widest = 0
 
   /// Bytes of the weights in float32.
   package var weightBytes: Int { 4 * parameters }
 
-  mutating func convolution(
-    _ size: Picture, in inputs: Int, out outputs: Int, kernel: Int, stride: Int = 1, bias: Bool = true
-  ) {
-    parameters += outputs * inputs * kernel * kernel + (bias ? outputs : 0)
-    let positions = size.positions / (stride * stride)
-    operations += 2 * Double(positions * outputs) * Double(inputs * kernel * kernel)
-    add(input: size.positions * inputs, output: positions * outputs)
+  /// The positions at which a layer works, over the whole batch: pixels of a convolution, rows of a product.
+  struct Positions {
+    var read, written: Int
+
+    init(_ both: Int) { (read, written) = (both, both) }
+    init(read: Int, written: Int) { (self.read, self.written) = (read, written) }
   }
 
-  mutating func linear(rows: Int, in inputs: Int, out outputs: Int, bias: Bool = true) {
-    parameters += inputs * outputs + (bias ? outputs : 0)
-    operations += 2 * Double(rows) * Double(inputs * outputs)
-    add(input: rows * inputs, output: rows * outputs)
+  /// Adds layers, each a weight of a name with a shape `[out, in]` or `[out, in, height, width]`.
+  ///
+  /// - Parameter positions: where the layer of a name works; nil for weights that are no products, such as embeddings.
+  ///   Not called for biases and norms.
+  mutating func add(_ weights: [ParameterSource.Shape], positions: (_ name: String) -> Positions?) {
+    for (name, shape) in weights {
+      parameters += shape.reduce(1, *)
+      guard shape.count > 1, let positions = positions(name) else { continue }
+      let multiplied = shape.dropFirst().reduce(1, *)
+      operations += 2 * Double(positions.written * shape[0]) * Double(multiplied)
+      add(input: positions.read * shape[1], output: positions.written * shape[0])
+    }
   }
 
-  mutating func norm(_ channels: Int) { parameters += 2 * channels }
-
-  /// Queries against keys and weights against values, for `width` channels in all heads together.
-  mutating func attention(batch: Int, queries: Int, keys: Int, width: Int) {
+  /// Adds queries against keys and weights against values, for `width` channels in all heads together.
+  mutating func addAttention(batch: Int, queries: Int, keys: Int, width: Int) {
     operations += 4 * Double(batch * queries) * Double(keys * width)
     add(input: batch * (queries + 2 * keys) * width, output: batch * queries * width)
   }
@@ -41,24 +48,5 @@ package struct NetworkCost: Sendable, Equatable {
   private mutating func add(input: Int, output: Int) {
     outputs += output
     widest = max(widest, input + output)
-  }
-
-  /// A batch of images by their size.
-  struct Picture {
-    let batch: Int
-    var height, width: Int
-
-    var positions: Int { batch * height * width }
-    func halved() -> Picture { Picture(batch: batch, height: (height + 1) / 2, width: (width + 1) / 2) }
-    func doubled() -> Picture { Picture(batch: batch, height: 2 * height, width: 2 * width) }
-  }
-
-  mutating func resnet(_ size: Picture, in inputs: Int, out outputs: Int, timeWidth: Int?) {
-    norm(inputs)
-    convolution(size, in: inputs, out: outputs, kernel: 3)
-    if let timeWidth { linear(rows: size.batch, in: timeWidth, out: outputs) }
-    norm(outputs)
-    convolution(size, in: outputs, out: outputs, kernel: 3)
-    if inputs != outputs { convolution(size, in: inputs, out: outputs, kernel: 1) }
   }
 }

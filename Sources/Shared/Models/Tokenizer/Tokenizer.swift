@@ -1,11 +1,10 @@
-// CLIP's byte-pair tokenizer, as transformers' CLIPTokenizer: the same text and files give the same ids. Text is put in
-// NFC, its white space collapsed, lower-cased and cut into words (TokenizerWords); a word's UTF-8 bytes are joined by
-// the merges of lowest rank.
+// CLIP's byte-pair tokenizer: the ids equal those of transformers' CLIPTokenizer. Text is normalized to NFC,
+// lower-cased and split into words (TokenizerWords); the UTF-8 bytes of a word are joined by the merges of lowest rank.
 
 package import Foundation
 internal import Synchronization
 
-/// A tokenizer that cannot be read, or a prompt that it cannot take.
+/// A tokenizer could not be read, or a prompt is too long.
 package struct TokenizerError: Error, CustomStringConvertible {
   package let description: String
 
@@ -16,11 +15,11 @@ package struct TokenizerError: Error, CustomStringConvertible {
 
 /// CLIP's byte-pair tokenizer.
 package final class Tokenizer: Sendable {
-  /// Ids of the tokens that open, close and fill up a prompt.
+  /// Ids of the tokens that begin, end and pad a prompt.
   package let beginToken, endToken, paddingToken: Int
-  /// Length of a padded prompt, with the opening and closing token.
+  /// Length of a padded prompt, including the begin and end tokens.
   package let maximumLength: Int
-  /// Number of tokens with an id.
+  /// Number of tokens in the vocabulary.
   package let vocabularySize: Int
   /// The largest id.
   package let largestID: Int
@@ -28,7 +27,7 @@ package final class Tokenizer: Sendable {
   private let vocabulary: [String: Int]
   private let ranks: [Pair: Int]
   private let unknownToken: Int
-  /// Tokens that are found in a prompt as they are written, longest first.
+  /// Tokens that are matched literally in a prompt, the longest first.
   private let specialTokens: [(text: String, id: Int)]
   private let cache = Mutex<[String: [Int]]>([:])
 
@@ -36,18 +35,18 @@ package final class Tokenizer: Sendable {
     let left, right: String
   }
 
-  /// Reads vocab.json and merges.txt, and tokenizer_config.json and special_tokens_map.json where they exist.
+  /// Reads vocab.json and merges.txt, and tokenizer_config.json and special_tokens_map.json if they exist.
   ///
-  /// - Parameter maximumLength: nil takes `model_max_length`, or else CLIP's 77. A text encoder with fewer positions
-  ///   needs its own number here.
-  /// - Throws: `TokenizerError` with the path of what is missing or wrong.
+  /// - Parameter maximumLength: nil takes `model_max_length`, or CLIP's 77 where the files have none. A text encoder
+  ///   with fewer positions needs its own number here.
+  /// - Throws: `TokenizerError` with the path of the file that is missing or wrong.
   package convenience init(folder: URL, maximumLength: Int? = nil) throws {
     try self.init(files: TokenizerFiles(folder: folder), name: folder.path, maximumLength: maximumLength)
   }
 
-  /// Builds a tokenizer from its files' content; `name` stands for the folder in errors.
+  /// Builds a tokenizer from the content of its files; `name` stands for the folder in errors.
   ///
-  /// - Throws: `TokenizerError` naming what is missing or wrong.
+  /// - Throws: `TokenizerError` naming the token or merge that is wrong.
   package init(files: TokenizerFiles, name: String, maximumLength: Int? = nil) throws {
     let vocabulary = files.vocabulary
     func id(_ key: String, _ standard: String) throws -> Int {
@@ -71,7 +70,7 @@ package final class Tokenizer: Sendable {
     for (rank, merge) in files.merges.enumerated() {
       guard vocabulary[merge.left + merge.right] != nil else {
         throw TokenizerError(
-          name, "merge \(rank + 1) makes \"\(merge.left + merge.right)\", which vocab.json does not have; "
+          name, "merge \(rank + 1) makes \"\(merge.left + merge.right)\", which is not in vocab.json; "
             + "the two files do not belong together")
       }
       ranks[Pair(left: merge.left, right: merge.right)] = rank
@@ -84,9 +83,9 @@ package final class Tokenizer: Sendable {
       .compactMap { text in vocabulary[text].map { (text, $0) } }
   }
 
-  /// Ids of a prompt: opening token, text, closing token, padding, `maximumLength` in all.
+  /// Ids of a prompt: begin token, text, end token and padding, `maximumLength` in all.
   ///
-  /// - Parameter truncating: cut what is too long and keep the closing token, as diffusers does, instead of throwing.
+  /// - Parameter truncating: truncate a long prompt before the end token, as diffusers does, instead of throwing.
   /// - Throws: `TokenizerError` when the prompt is too long, with both lengths.
   package func encode(_ text: String, truncating: Bool = false) throws -> [Int] {
     var ids = tokens(text)
@@ -95,7 +94,7 @@ package final class Tokenizer: Sendable {
       guard truncating else {
         throw TokenizerError(
           "prompt \"\(text.count > 60 ? text.prefix(60) + "…" : text)\"",
-          "expected at most \(room) tokens, found \(ids.count); shorten it, or allow truncation")
+          "expected at most \(room) tokens, found \(ids.count); shorten the prompt")
       }
       ids.removeLast(ids.count - room)
     }
@@ -108,7 +107,7 @@ package final class Tokenizer: Sendable {
     try texts.map { try encode($0, truncating: truncating) }
   }
 
-  /// Ids of a text alone, of any number, without opening and closing token.
+  /// Ids of a text of any length, without begin token, end token and padding.
   package func tokens(_ text: String) -> [Int] {
     var ids: [Int] = []
     var rest = Substring(text)
@@ -120,7 +119,7 @@ package final class Tokenizer: Sendable {
     return ids + plainTokens(rest)
   }
 
-  /// Special tokens are matched by code points, in the text as it was given; leftmost first, then longest.
+  /// Special tokens are matched by code points in the unchanged text; the leftmost wins, then the longest.
   private func firstSpecialToken(in text: Substring) -> (range: Range<Substring.Index>, id: Int)? {
     let scalars = text.unicodeScalars
     var best: (range: Range<Substring.Index>, id: Int)?
@@ -136,7 +135,7 @@ package final class Tokenizer: Sendable {
       if let known = cache.withLock({ $0[word] }) { return known }
       let ids = merged(TokenizerWords.symbols(word)).map { vocabulary[$0] ?? unknownToken }
       cache.withLock { cache in
-        // Prompts come from a list; a service that sees free text must not grow without bound.
+        // Bounds the memory of a service that sees free text.
         if cache.count >= 100_000 { cache.removeAll() }
         cache[word] = ids
       }
@@ -144,7 +143,7 @@ package final class Tokenizer: Sendable {
     }
   }
 
-  /// Joins the pair of lowest rank, everywhere it stands, until no known pair is left.
+  /// Joins all occurrences of the pair of lowest rank, until no known pair is left.
   private func merged(_ symbols: [String]) -> [String] {
     var symbols = symbols
     while symbols.count > 1 {

@@ -1,4 +1,4 @@
-// The files of a tokenizer folder, read and written as transformers has them.
+// The files of a tokenizer folder, in the format of transformers.
 
 package import Foundation
 
@@ -6,14 +6,13 @@ package import Foundation
 package struct TokenizerFiles: Sendable {
   /// Token to id; ids are unique.
   package var vocabulary: [String: Int]
-  /// In order of rank.
+  /// In the order of their rank.
   package var merges: [(left: String, right: String)]
-  /// `bos_token`, `eos_token`, `pad_token`, `unk_token`, as far as they are named.
+  /// `bos_token`, `eos_token`, `pad_token` and `unk_token`, if they are given.
   package var special: [String: String]
-  /// `model_max_length`; nil when it is absent or boundless.
+  /// `model_max_length`; nil when it is absent or unlimited.
   package var maximumLength: Int?
 
-  /// Files that are not on a disk.
   package init(
     vocabulary: [String: Int], merges: [(left: String, right: String)] = [], special: [String: String] = [:],
     maximumLength: Int? = nil
@@ -21,14 +20,15 @@ package struct TokenizerFiles: Sendable {
     (self.vocabulary, self.merges, self.special, self.maximumLength) = (vocabulary, merges, special, maximumLength)
   }
 
-  /// Reads a folder: vocab.json and merges.txt, or tokenizer.json where those are not there; the two configuration
-  /// files may be absent.
+  /// Reads a folder: vocab.json and merges.txt, or tokenizer.json if there is no vocab.json. The two configuration
+  /// files may be missing.
   ///
-  /// - Throws: `TokenizerError` with the path of what is missing or wrong.
+  /// - Throws: `TokenizerError` with the path of the file that is missing or wrong.
   package init(folder: URL) throws {
     var vocabularyFile = folder.appendingPathComponent("vocab.json")
     let whole = folder.appendingPathComponent("tokenizer.json")
-    if !FileManager.default.fileExists(atPath: vocabularyFile.path), FileManager.default.fileExists(atPath: whole.path) {
+    let exists = FileManager.default.fileExists(atPath:)
+    if !exists(vocabularyFile.path), exists(whole.path) {
       let model = try TokenizerJSON(file: whole).model
       vocabularyFile = whole
       vocabulary = model.vocab
@@ -37,16 +37,16 @@ package struct TokenizerFiles: Sendable {
       let data = try TokenizerFiles.content(of: vocabularyFile)
       guard let found = try? JSONDecoder().decode([String: Int].self, from: data) else {
         throw TokenizerError(
-          vocabularyFile.path, "expected a JSON object of tokens and ids, found \(data.count) bytes that are none")
+          vocabularyFile.path, "not a JSON object of tokens and ids")
       }
       vocabulary = found
       merges = try TokenizerFiles.merges(folder.appendingPathComponent("merges.txt"))
     }
     guard Set(vocabulary.values).count == vocabulary.count, vocabulary.values.allSatisfy({ $0 >= 0 }) else {
-      throw TokenizerError(vocabularyFile.path, "expected a different id of at least 0 for every token")
+      throw TokenizerError(vocabularyFile.path, "every token needs an id of its own that is at least 0")
     }
     special = [:]
-    // What tokenizer_config.json says counts more.
+    // tokenizer_config.json takes precedence.
     for name in ["special_tokens_map.json", "tokenizer_config.json"] {
       let file = folder.appendingPathComponent(name)
       guard FileManager.default.fileExists(atPath: file.path) else { continue }
@@ -59,7 +59,7 @@ package struct TokenizerFiles: Sendable {
       return try Data(contentsOf: file)
     } catch {
       throw TokenizerError(
-        file.path, "expected a readable file of a CLIP tokenizer (vocab.json, merges.txt): \(error.localizedDescription)")
+        file.path, "could not read this file of a CLIP tokenizer: \(error.localizedDescription)")
     }
   }
 
@@ -70,7 +70,7 @@ package struct TokenizerFiles: Sendable {
       if line.isEmpty || number == 0 && line.hasPrefix("#version") { continue }
       let parts = line.split(whereSeparator: { $0 == " " || $0 == "\r" })
       guard parts.count == 2 else {
-        throw TokenizerError("\(file.path):\(number + 1)", "expected two symbols and a space between, found \"\(line)\"")
+        throw TokenizerError("\(file.path):\(number + 1)", "expected two symbols and a space, found \"\(line)\"")
       }
       merges.append((String(parts[0]), String(parts[1])))
     }
@@ -82,7 +82,7 @@ package struct TokenizerFiles: Sendable {
     do {
       values = try JSONDecoder().decode([String: JSONValue].self, from: Data(contentsOf: file))
     } catch {
-      throw TokenizerError(file.path, "expected a JSON object: \(error)")
+      throw TokenizerError(file.path, "not a JSON object: \(error)")
     }
     for key in ["bos_token", "eos_token", "pad_token", "unk_token"] {
       switch values[key] {
@@ -97,9 +97,9 @@ package struct TokenizerFiles: Sendable {
     }
   }
 
-  /// Writes the four files, so that transformers' CLIPTokenizer loads the folder and gives the same ids.
+  /// Writes the four files. transformers' CLIPTokenizer loads the folder and gives the same ids.
   ///
-  /// - Throws: `TokenizerError` with the path when a file cannot be written.
+  /// - Throws: `TokenizerError` with the path of a file that could not be written.
   package func write(to folder: URL) throws {
     var configuration: [String: JSONValue] = special.mapValues { .string($0) }
     let specialMap = configuration
@@ -116,7 +116,7 @@ package struct TokenizerFiles: Sendable {
     try write(Data((lines.joined(separator: "\n") + "\n").utf8), to: folder.appendingPathComponent("merges.txt"))
   }
 
-  /// By id, as a person reads it; a dictionary encoded as it is would come in another order each time.
+  /// Sorted by id; encoding the dictionary directly would give another order each time.
   private var vocabularyText: String {
     let lines = vocabulary.sorted { $0.value < $1.value }.map { token, id in
       let escaped = token.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"")
@@ -135,7 +135,7 @@ package struct TokenizerFiles: Sendable {
     do {
       try data.write(to: file, options: .atomic)
     } catch {
-      throw TokenizerError(file.path, "cannot be written: \(error.localizedDescription)")
+      throw TokenizerError(file.path, "could not be written: \(error.localizedDescription)")
     }
   }
 }

@@ -1,25 +1,26 @@
-// tokenizer.json, the one file in which transformers 5 keeps what was vocab.json and merges.txt before.
+// tokenizer.json, the single file in which transformers 5 stores the content of vocab.json and merges.txt.
 
 internal import Foundation
 
-/// What of a tokenizer.json makes CLIP's byte-pair tokenizer; the rest of it says how CLIP treats text, which
-/// TokenizerWords does.
+/// The vocabulary and merges of a tokenizer.json. Its other entries describe how CLIP splits text, which TokenizerWords
+/// implements.
 struct TokenizerJSON: Decodable {
   struct Model: Decodable {
     let type: String?
     let vocab: [String: Int]
     let merges: [Merge]
-    // The format's own spelling.
+    // The key of the file.
     let end_of_word_suffix: String?
   }
 
-  /// Written as two strings, or by older versions as one with a space between.
+  /// Written as two strings, or by older versions as one string with a space in between.
   struct Merge: Decodable {
     let left, right: String
 
     init(from decoder: any Decoder) throws {
       let value = try decoder.singleValueContainer()
-      let parts = try (try? value.decode([String].self)) ?? value.decode(String.self).split(separator: " ").map(String.init)
+      let parts = try (try? value.decode([String].self))
+        ?? value.decode(String.self).split(separator: " ").map(String.init)
       guard parts.count == 2 else {
         throw DecodingError.dataCorruptedError(in: value, debugDescription: "a merge of \(parts.count) symbols")
       }
@@ -35,8 +36,8 @@ struct TokenizerJSON: Decodable {
       found.model.type ?? "BPE" == "BPE", found.model.end_of_word_suffix == "</w>"
     else {
       throw TokenizerError(
-        file.path, "expected a byte-pair tokenizer as CLIP's (model.type BPE with vocab, merges and end_of_word_suffix "
-          + "</w>), found another kind; give CLIP's vocab.json and merges.txt beside it")
+        file.path, "not a byte-pair tokenizer like CLIP's (model.type BPE with vocab, merges and end_of_word_suffix "
+          + "</w>); add CLIP's vocab.json and merges.txt to the folder")
     }
     self = found
   }

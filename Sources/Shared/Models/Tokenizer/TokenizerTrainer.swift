@@ -1,25 +1,25 @@
-// A vocabulary of one's own by byte-pair training (Sennrich et al. 2016): begin with all bytes, join the commonest
-// neighbours again and again. The same texts give the same files.
+// Trains a vocabulary by byte-pair encoding (Sennrich et al. 2016): starts with all bytes and repeatedly joins the most
+// frequent pair of neighbours. The same texts give the same files.
 
 /// Learns the merges of a CLIP tokenizer from texts.
 package enum TokenizerTrainer {
-  /// Tokens that every vocabulary has: 256 bytes, 256 bytes that end a word, and the two special tokens.
+  /// Tokens of the smallest vocabulary: 256 bytes, 256 bytes at the end of a word, and two special tokens.
   package static let smallestVocabulary = 514
 
-  /// The files of a tokenizer for texts like these. Its layout is that of CLIP's own: bytes, bytes at a word's end,
-  /// merges, `<|startoftext|>`, `<|endoftext|>`; any other text can be written in it too, only longer.
+  /// The files of a tokenizer for texts like these. The layout is CLIP's: bytes, bytes at the end of a word, merges,
+  /// `<|startoftext|>`, `<|endoftext|>`. Any other text can be encoded too, with more tokens.
   ///
   /// - Parameters:
-  ///   - texts: a text that comes twice counts twice.
-  ///   - vocabularySize: number of tokens; fewer when every word is one token before that. At least 514.
+  ///   - texts: a text that occurs twice counts twice.
+  ///   - vocabularySize: number of tokens, at least 514; the result has fewer if every word becomes one token before.
   ///   - maximumLength: `model_max_length`, the text encoder's number of positions.
   package static func train(texts: [String], vocabularySize: Int, maximumLength: Int = 77) -> TokenizerFiles {
     var words = countedWords(texts)
     var merges: [(left: String, right: String)] = []
-    // Two merges may make the same token, as "ab" + "c" and "a" + "bc".
+    // Two merges may make the same token, such as "ab" + "c" and "a" + "bc".
     var made: Set<String> = [], tokens = TokenizerWords.orderedByteSymbols
     tokens += tokens.map { $0 + TokenizerWords.wordEnd }
-    while tokens.count < vocabularySize - 2, let pair = commonestPair(words) {
+    while tokens.count < vocabularySize - 2, let pair = mostFrequentPair(words) {
       merges.append((pair.left, pair.right))
       if made.insert(pair.left + pair.right).inserted { tokens.append(pair.left + pair.right) }
       for index in words.indices where words[index].symbols.count > 1 {
@@ -44,8 +44,8 @@ package enum TokenizerTrainer {
     return counts.sorted { $0.key < $1.key }.map { (TokenizerWords.symbols($0.key), $0.value) }
   }
 
-  /// Ties go to the pair that comes first in the order of code points, so that nothing depends on a dictionary's order.
-  private static func commonestPair(_ words: [(symbols: [String], count: Int)]) -> Tokenizer.Pair? {
+  /// The first pair in the order of code points wins ties, so that the result does not depend on a dictionary's order.
+  private static func mostFrequentPair(_ words: [(symbols: [String], count: Int)]) -> Tokenizer.Pair? {
     var counts: [Tokenizer.Pair: Int] = [:]
     for word in words {
       for (left, right) in zip(word.symbols, word.symbols.dropFirst()) {

@@ -1,10 +1,10 @@
-// How CLIP cuts text before byte pairs are joined: into words by Unicode's classes, and words into their UTF-8 bytes,
-// each written as one visible character (GPT-2's table), the last marked with </w>.
+// CLIP's preparation of text for byte-pair merges: text is split into words by Unicode categories, and words into their
+// UTF-8 bytes, each written as one visible character (GPT-2's table); the last one is marked with </w>.
 
 internal import Foundation
 
 enum TokenizerWords {
-  /// The words of a text: NFC, lower-cased a scalar, then CLIP's pattern
+  /// The words of a text: NFC, each scalar lower-cased, then CLIP's pattern
   /// `'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+`.
   static func split(_ text: Substring) -> [String] {
     var scalars: [Unicode.Scalar] = []
@@ -64,7 +64,7 @@ enum TokenizerWords {
   /// Marks the last symbol of a word.
   static let wordEnd = "</w>"
 
-  /// GPT-2's character of each byte: itself where it is visible, the others from U+0100 on.
+  /// GPT-2's character for each byte: the byte itself if it is visible, otherwise a character from U+0100 upwards.
   static let byteSymbols: [String] = {
     var next: UInt32 = 0x100
     return (0..<256).map { byte in
@@ -79,7 +79,7 @@ enum TokenizerWords {
   /// The 256 characters in the order of CLIP's vocabulary: the visible ones first.
   static let orderedByteSymbols: [String] = byteSymbols.sorted { $0.unicodeScalars.first! < $1.unicodeScalars.first! }
 
-  /// Replaces `left right` by `leftright` everywhere, from the left.
+  /// Replaces every `left`, `right` by `leftright`, from left to right.
   static func joining(_ left: String, _ right: String, in symbols: [String]) -> [String] {
     var joined: [String] = []
     joined.reserveCapacity(symbols.count)

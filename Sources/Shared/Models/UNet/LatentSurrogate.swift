@@ -1,23 +1,23 @@
-// A reward learned on latents: the way down of a denoising UNet, as its pre-training left it, and a small head (LaSRO,
-// arXiv 2411.15247).
+// A reward model on latents: the down and middle blocks of a pretrained denoising UNet, and a small head (LaSRO, arXiv
+// 2411.15247).
 
 package import Engine
 internal import Foundation
 internal import Layers
 
-/// A scalar of clean latents and a prompt.
+/// A learned score of clean latents and a prompt.
 package final class LatentSurrogate {
   private let backbone: UNet2DCondition
   private let reduce, score: Conv2d
-  /// The weights that are trained: of the head, and of the backbone's way down and middle where asked for.
+  /// The trained weights: those of the head, and of the backbone's down and middle blocks if requested.
   package let parameters: [Parameter]
 
   /// Width of the head.
   private static let headWidth = 32
 
-  /// Starts from a denoiser's weights, which stay its own; the head is new.
+  /// Starts from the weights of a denoiser, which are not changed by training; the head is new.
   ///
-  /// - Parameter trainsBackbone: off: the head alone is trained.
+  /// - Parameter trainsBackbone: if false, only the head is trained.
   /// - Throws: never for a complete denoiser.
   package init(sharingWeightsOf unet: UNet2DCondition, trainsBackbone: Bool, random: RandomStream) throws {
     backbone = try UNet2DCondition(sharingWeightsOf: unet)
@@ -32,10 +32,10 @@ package final class LatentSurrogate {
     for parameter in parameters { parameter.isTrainable = true }
   }
 
-  /// The surrogate's values, `[B]`; differentiable in latents and weights.
+  /// The scores, `[B]`; differentiable with respect to latents and weights.
   ///
   /// - Parameters:
-  ///   - latents: clean, scaled as diffusion has them, `[B, C, H, W]`.
+  ///   - latents: clean latents, scaled as for diffusion, `[B, C, H, W]`.
   ///   - encoderHiddenStates: the prompts' text states, `[B, S, D]`.
   package func callAsFunction(_ latents: Tensor, encoderHiddenStates: Tensor) -> Tensor {
     let features = backbone.middle(

@@ -1,9 +1,9 @@
-// diffusers' ResnetBlock2D, and the samplers between resolutions.
+// diffusers' ResnetBlock2D and Upsample2D.
 
 import Engine
 import Layers
 
-/// norm, SiLU, convolution, twice, with the time embedding added between and a shortcut around.
+/// Norm, SiLU and convolution, twice, with the time embedding added in between and a shortcut around them.
 final class ResnetBlock {
   private let norm1, norm2: GroupNorm
   private let conv1, conv2: Conv2d
@@ -21,11 +21,12 @@ final class ResnetBlock {
     shortcut = try inputs == outputs ? nil : Conv2d(path["conv_shortcut"], in: inputs, out: outputs, kernel: 1)
   }
 
-  /// `[B, H, W, in]` and the activated time embedding `[B, E]` to `[B, H, W, out]`; a skip's channels come after x's.
+  /// `[B, H, W, in]` and the activated time embedding `[B, E]` to `[B, H, W, out]`; the channels of a skip are appended
+  /// to those of x.
   func callAsFunction(_ x: consuming Tensor, skip: Tensor? = nil, time: Tensor?) -> Tensor {
     let shift = time.flatMap { time in timeProjection.map { $0(time) } }
-    // First, so that the normalised x can take the place of x where nobody else wants it. Nothing after has a name for
-    // the same reason: each is freed as soon as the next is made.
+    // The residual comes first, so that the normalized x can reuse the memory of x if nothing else holds it. The values
+    // that follow have no names for the same reason: each is freed as soon as the next exists.
     let residual = if let shortcut { shortcut(joined(x, skip)) } else { joined(x, skip) }
     return conv2(
       norm2(conv1(normalized(consume x, skip), shift: shift), silu: true), residual: residual)
@@ -35,14 +36,14 @@ final class ResnetBlock {
     skip.map { Tensor.concatenated([x, $0], axis: 3) } ?? x
   }
 
-  /// Training keeps x and the skip, which is kept in any case, and joins them once more for the gradient.
+  /// Training keeps x and the skip, which are kept anyway, and joins them again for the gradient.
   private func normalized(_ x: consuming Tensor, _ skip: Tensor?) -> Tensor {
     guard let skip else { return norm1(consume x, silu: true) }
     return Tape.recomputing([x, skip]) { [norm1] in norm1(Tensor.concatenated($0, axis: 3), silu: true) }
   }
 }
 
-/// Nearest-neighbour doubling and a convolution.
+/// Nearest-neighbour upsampling and a convolution.
 final class Upsampler {
   private let conv: Conv2d
 
@@ -50,7 +51,7 @@ final class Upsampler {
     conv = try Conv2d(path["upsamplers"][0]["conv"], in: channels, out: channels, kernel: 3)
   }
 
-  /// `[B, H, W, C]` to `[B, height, width, C]`: twice as large, or one less where the size above was odd.
+  /// `[B, H, W, C]` to `[B, height, width, C]`: twice as large, or one less where the size of the skip is odd.
   func callAsFunction(_ x: Tensor, height: Int, width: Int) -> Tensor {
     let (b, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
     if height == 2 * h && width == 2 * w { return conv(x, doubled: true) }

@@ -4,7 +4,7 @@
 import Engine
 import Layers
 
-/// Multi-head attention with projections, as diffusers' Attention.
+/// diffusers' Attention: multi-head attention with projections, used as self-attention and as cross-attention.
 final class Attention {
   let toQuery, toKey, toValue, toOut: Linear
   private let heads: Int
@@ -17,7 +17,7 @@ final class Attention {
     self.heads = heads
   }
 
-  /// x `[B, N, width]`, normalised, attends to itself, or to a context `[B, M, contextWidth]`, and x is added.
+  /// x + attention of the normalized x `[B, N, width]` to itself, or to a context `[B, M, contextWidth]`.
   func callAsFunction(_ x: Tensor, after norm: LayerNorm, context: Tensor? = nil) -> Tensor {
     let attended = if let context {
       attention(
@@ -59,14 +59,14 @@ final class TransformerBlock {
 
   private func feedForward(_ x: Tensor) -> Tensor { contract(expand(norm3(x)).geglu(), residual: x) }
 
-  /// Above so many values between the feed-forward layers, training computes them again rather than keep them: SD-Turbo's
-  /// with LoRA peaks at 4.25 GB, 3.46 of them weights, and would at 4.5. In pieces they stay in cache.
+  /// If there are more values than this between the feed-forward layers, training recomputes them instead of keeping
+  /// them: SD-Turbo with LoRA peaks at 4.25 GB (3.46 GB of weights) instead of 4.5 GB. In pieces they stay in cache.
   private static let largestKept = 1 << 23
   private static let rowsAtATime = 1024
 }
 
-/// diffusers' Transformer2DModel on NHWC images; the projections are linear (SD 2) or 1x1 convolutions (SD 1), which
-/// are the same arithmetic under two shapes.
+/// diffusers' Transformer2DModel on NHWC images. The projections are linear layers (SD 2) or 1x1 convolutions (SD 1),
+/// which compute the same with differently shaped weights.
 final class Transformer2D {
   private let norm: GroupNorm
   private let projectIn: (Tensor) -> Tensor

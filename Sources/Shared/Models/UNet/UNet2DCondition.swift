@@ -4,14 +4,15 @@ package import Engine
 package import Foundation
 package import Layers
 
-/// A denoising UNet conditioned on a text's hidden states.
+/// A denoising UNet, conditioned on the hidden states of a text.
 package final class UNet2DCondition {
   package let configuration: UNetConfiguration
   /// All weights, in the order of construction.
   package let parameters: [Parameter]
-  /// Whether training computes each unit (a resnet and its attention) a second time for its gradient instead of keeping
-  /// what is inside: a third more time, and a fraction of the memory. Gradients are the same to the bit.
-  package var recomputesUnits = false
+  /// Gradient checkpointing: training recomputes each unit (a resnet and its attention) for its gradient instead of
+  /// keeping the activations inside. This takes a third more time and a fraction of the memory; gradients are the same
+  /// to the bit.
+  package var usesGradientCheckpointing = false
   private let convIn, convOut: Conv2d
   private let time1, time2: Linear
   private let down: [DownBlock]
@@ -21,7 +22,7 @@ package final class UNet2DCondition {
 
   /// Builds the model with weights from a source.
   ///
-  /// - Throws: when a weight is absent or of another shape than the configuration demands.
+  /// - Throws: `CheckpointMismatch` when a weight is missing or has another shape than the configuration requires.
   package init(_ c: UNetConfiguration, from source: ParameterSource) throws {
     let path = source.root
     configuration = c
@@ -48,13 +49,13 @@ package final class UNet2DCondition {
 
   /// Loads `config.json` and the weights of a diffusers `unet` folder.
   ///
-  /// - Throws: an error naming the file and what was expected of it.
+  /// - Throws: an error that names the file, when it is missing or does not fit.
   package convenience init(folder: URL, weights: WeightOrigin = .files) throws {
     let configuration = try UNetConfiguration(ModelConfiguration(file: folder.appending(path: "config.json")))
     try self.init(configuration, from: weights.source(folder: folder, named: "diffusion_pytorch_model"))
   }
 
-  /// A second model with the weights that another has now, without its adapter. They share memory until either side is
+  /// A second model with the current weights of another, without its adapter. The models share memory until either is
   /// trained.
   ///
   /// - Throws: never for a complete model.
@@ -62,12 +63,12 @@ package final class UNet2DCondition {
     try self.init(other.configuration, from: ParameterSource(sharing: other.parameters))
   }
 
-  /// The model's output (noise, velocity or sample, as it was trained).
+  /// The model's output: noise, velocity or sample, as it was trained.
   ///
   /// - Parameters:
   ///   - sample: noisy latents `[B, C, H, W]`.
-  ///   - timesteps: B training timesteps.
-  ///   - encoderHiddenStates: the texts' hidden states `[B, S, D]`.
+  ///   - timesteps: training timesteps, B of them.
+  ///   - encoderHiddenStates: the hidden states of the texts `[B, S, D]`.
   /// - Returns: `[B, C, H, W]`.
   package func callAsFunction(_ sample: Tensor, timesteps: [Int], encoderHiddenStates: Tensor) -> Tensor {
     check(
@@ -80,8 +81,7 @@ package final class UNet2DCondition {
     return convOut(normOut(x, silu: true)).channelsFirst
   }
 
-  /// What the middle block makes of the samples: the way down alone, `[B, h, w, channels]`, channels those of the last
-  /// block; arguments as above.
+  /// The output of the middle block, `[B, h, w, channels]`, with the channels of the last block; arguments as above.
   package func middle(_ sample: Tensor, timesteps: [Int], encoderHiddenStates: Tensor) -> Tensor {
     descended(sample, timesteps, encoderHiddenStates).x
   }
@@ -92,12 +92,12 @@ package final class UNet2DCondition {
     let time = time2(time1(timeEmbedding(timesteps)).silu()).silu()
     var x = convIn(sample.channelsLast)
     var skips = [x]
-    let condition = UNetCondition(time: time, context: context, recomputes: recomputesUnits)
+    let condition = UNetCondition(time: time, context: context, recomputes: usesGradientCheckpointing)
     for block in down { x = block(x, condition, skips: &skips) }
     return (mid(x, condition), skips, condition)
   }
 
-  /// Sinusoids of the timesteps (diffusers' get_timestep_embedding), `[B, channels[0]]`.
+  /// Sinusoids of the timesteps, as in diffusers' get_timestep_embedding, `[B, channels[0]]`.
   private func timeEmbedding(_ timesteps: [Int]) -> Tensor {
     let width = configuration.blockOutChannels[0], half = width / 2
     var values: [Float] = []

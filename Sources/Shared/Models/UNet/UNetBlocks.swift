@@ -1,15 +1,15 @@
-// The UNet's stations: down with skips pushed, the middle, up with skips joined. Each is made of units, a resnet and
-// the attention after it, which training may compute twice instead of keeping what is inside.
+// The blocks of the UNet: down blocks, which push skips, the middle block, and up blocks, which join skips. Each
+// consists of units, a resnet and the attention after it, which gradient checkpointing recomputes.
 
 import Engine
 import Layers
 
-/// A resnet and, at some resolutions, a transformer after it.
+/// A resnet, followed by a transformer at some resolutions.
 struct UNetUnit {
   let resnet: ResnetBlock
   let transformer: Transformer2D?
 
-  /// x `[B, H, W, in]` to `[B, H, W, out]`; a skip's channels are joined to x's.
+  /// x `[B, H, W, in]` to `[B, H, W, out]`; the channels of a skip are appended to those of x.
   func callAsFunction(_ x: Tensor, skip: Tensor? = nil, _ condition: UNetCondition) -> Tensor {
     guard condition.recomputes else { return compute(x, skip, condition.time, condition.context) }
     let inputs = [x, condition.time, condition.context] + (skip.map { [$0] } ?? [])
@@ -22,13 +22,13 @@ struct UNetUnit {
   }
 }
 
-/// What all units of a UNet see.
+/// Inputs that all units of a UNet share.
 struct UNetCondition {
   /// The activated time embedding, `[B, E]`.
   let time: Tensor
   /// The texts' hidden states, `[B, S, D]`.
   let context: Tensor
-  /// Whether gradients compute the units again.
+  /// Gradient checkpointing.
   let recomputes: Bool
 }
 
@@ -103,9 +103,9 @@ final class UpBlock {
   var transformers: [Transformer2D] { units.compactMap(\.transformer) }
 
   /// - Parameters:
-  ///   - index: the resolution's place among the down blocks.
-  ///   - previous: channels coming from below.
-  ///   - skip: channels of the skip that the down path's previous block made.
+  ///   - index: index of the down block with the same resolution.
+  ///   - previous: channels of the block before.
+  ///   - skip: channels of the last skip, which comes from the down block before that one.
   init(
     _ path: ParameterPath, index: Int, previous: Int, out outputs: Int, skip: Int, type: String,
     _ c: UNetConfiguration

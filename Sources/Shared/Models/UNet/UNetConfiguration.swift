@@ -1,13 +1,13 @@
-// What of UNet2DConditionModel's config.json changes the arithmetic.
+// The values of UNet2DConditionModel's config.json that change the numbers.
 
-/// The shape of a UNet2DConditionModel.
+/// The architecture of a UNet2DConditionModel.
 package struct UNetConfiguration: Sendable {
   package let inChannels, outChannels, sampleSize: Int
   package let blockOutChannels: [Int]
   package let downBlockTypes, upBlockTypes: [String]
   package let layersPerBlock: [Int]
   package let transformerLayers: [Int]
-  /// Heads a block. diffusers calls it attention_head_dim, for both wirings, and reads it as the number of heads.
+  /// Heads per block. diffusers calls this attention_head_dim and reads it as the number of heads.
   package let heads: [Int]
   package let crossAttentionWidth: Int
   package let useLinearProjection: Bool
@@ -17,7 +17,7 @@ package struct UNetConfiguration: Sendable {
   package let frequencyShift: Float
   package let convInKernel, convOutKernel: Int
 
-  /// - Throws: `ConfigurationError` naming the first value that is missing or not supported.
+  /// - Throws: `ModelConfigurationError` naming the first value that is missing or not supported.
   package init(_ c: ModelConfiguration) throws {
     try c.require("_class_name", oneOf: .string("UNet2DConditionModel"))
     try c.require("act_fn", oneOf: .string("silu"), .string("swish"))
@@ -85,9 +85,9 @@ package struct UNetConfiguration: Sendable {
     "up_block_types", "layers_per_block", "transformer_layers_per_block", "num_attention_heads", "attention_head_dim",
     "cross_attention_dim", "use_linear_projection", "norm_num_groups", "norm_eps", "flip_sin_to_cos", "freq_shift",
     "conv_in_kernel", "conv_out_kernel", "sample_size",
-    // Precision of the attention's products: float32 here in any case.
+    // The precision of attention, which is always float32 here.
     "upcast_attention",
-    // The number of heads of an embedding that is refused above.
+    // Belongs to an embedding that is refused above.
     "addition_embed_type_num_heads",
   ]
 }

@@ -1,30 +1,30 @@
 // Low-rank adapters on the UNet's attention projections, in the files that diffusers reads and writes
 // (pytorch_lora_weights.safetensors): `unet.<layer>.lora_A.weight` [rank, in] and `.lora_B.weight` [out, rank], or
-// `.lora.down.weight` and `.lora.up.weight`, as its training scripts have it.
+// `.lora.down.weight` and `.lora.up.weight`, as its training scripts write them.
 
 package import Engine
-package import Foundation
+internal import Foundation
 package import Layers
 
 extension UNet2DCondition {
-  /// The projections that `addLoRA` adapts when nothing else is said: all of every attention.
+  /// The projections that `addLoRA` adapts by default: all projections of every attention.
   package static let loraTargets = ["to_q", "to_k", "to_v", "to_out.0"]
 
   /// Adds a new adapter: A ~ N(0, 1/rank²), B = 0, so that the model's output does not change until training moves B.
   ///
-  /// - Parameter targets: ends of the names of attention projections, as peft's target_modules: `to_q` for all queries,
-  ///   `attn1.to_q` for those of self-attention alone.
-  /// - Throws: `ConfigurationError` naming a target that no attention projection's name ends with; nothing is added
-  ///   then.
+  /// - Parameter targets: ends of the names of attention projections, as in peft's target_modules: `to_q` for all
+  ///   queries, `attn1.to_q` for those of self-attention only.
+  /// - Throws: `ModelConfigurationError` naming a target that is not the end of any attention projection's name;
+  ///   nothing is added in this case.
   package func addLoRA(
     rank: Int, alpha: Float, targets: [String] = UNet2DCondition.loraTargets, random: RandomStream
   ) throws {
     func fits(_ layer: Linear, _ target: String) -> Bool { ("." + layer.name).hasSuffix("." + target) }
     let layers = attentionProjections
     for target in targets where !layers.contains(where: { fits($0, target) }) {
-      throw ConfigurationError(
-        description: "LoRA target \(target): expected the end of an attention projection's name, as "
-          + "\(Self.loraTargets.joined(separator: ", ")) or \(layers.first?.name ?? "attn1.to_q"), found none that ends so")
+      throw ModelConfigurationError(
+        description: "LoRA target \(target): the name of no attention projection ends with it; use one of "
+          + "\(Self.loraTargets.joined(separator: ", ")), or a name such as \(layers.first?.name ?? "attn1.to_q")")
     }
     for layer in layers where targets.contains(where: { fits(layer, $0) }) {
       var stream = random.fork(layer.name)
@@ -39,20 +39,21 @@ extension UNet2DCondition {
     for layer in attentionProjections { layer.adapter = nil }
   }
 
-  /// The adapter's weights, A before B, in the order of the layers; empty without an adapter.
+  /// The weights of the adapter, A before B, in the order of the layers; empty without an adapter.
   package var loraParameters: [Parameter] {
     attentionProjections.compactMap(\.adapter).flatMap { [$0.down, $0.up] }
   }
 
-  /// Binds an adapter read from a file, in place of any there was.
+  /// Binds the adapter of a file, replacing any earlier one.
   ///
-  /// - Parameter alpha: where the file does not say it, as diffusers' do not when it equals the rank.
-  /// - Throws: `CheckpointMismatch` when a layer has only half an adapter, a shape does not fit, or a tensor belongs to
-  ///   no attention projection of this model. The model is unchanged then.
+  /// - Parameter alpha: overrides the file's alpha; nil takes the file's, or the rank where the file has none, as
+  ///   diffusers writes it when both are equal.
+  /// - Throws: `CheckpointMismatch` when a layer has only half of an adapter, a shape does not fit, or a tensor belongs
+  ///   to no attention projection of this model. The model is unchanged in this case.
   package func loadLoRA(_ file: SafetensorsFile, alpha: Float? = nil) throws {
     var adapters: [(layer: Linear, adapter: LoRA)] = []
     var left = Set(file.names)
-    // diffusers writes the first spelling for adapters saved as they are, the second in its training scripts.
+    // diffusers writes lora_A and lora_B for saved adapters; its training scripts write lora.down and lora.up.
     func spelling(_ name: String) -> (String, String) {
       let (down, up) = (name + ".lora.down.weight", name + ".lora.up.weight")
       return left.contains(down) || left.contains(up)
@@ -63,7 +64,8 @@ extension UNet2DCondition {
       let (a, b) = spelling(name)
       guard let shapeA = file.shape(of: a), let shapeB = file.shape(of: b) else {
         guard file.shape(of: a) == nil, file.shape(of: b) == nil else {
-          throw CheckpointMismatch(description: "\(file.path): \(name) has only one of lora_A and lora_B (or down and up)")
+          throw CheckpointMismatch(
+            description: "\(file.path): \(name) has only one of lora_A and lora_B (or down and up)")
         }
         continue
       }
@@ -79,14 +81,14 @@ extension UNet2DCondition {
     }
     guard !adapters.isEmpty, left.isEmpty else {
       throw CheckpointMismatch(
-        description: "\(file.path): expected weights unet.*.to_{q,k,v,out.0}.lora_{A,B}.weight of this model's "
+        description: "\(file.path): expected tensors unet.*.to_{q,k,v,out.0}.lora_{A,B}.weight of this model's "
           + "attention, found \(left.isEmpty ? "none" : left.sorted().prefix(3).joined(separator: ", "))")
     }
     removeLoRA()
     for (layer, adapter) in adapters { layer.adapter = adapter }
   }
 
-  /// The adapter as diffusers' file.
+  /// The adapter in diffusers' format.
   package func loraWriter() -> SafetensorsWriter {
     var metadata = ["format": "pt"]
     let adapted = attentionProjections.filter { $0.adapter != nil }
@@ -98,12 +100,9 @@ extension UNet2DCondition {
     for parameter in loraParameters { writer.add(parameter.name, parameter.value) }
     return writer
   }
-
-  /// Writes the adapter as diffusers' `pytorch_lora_weights.safetensors`.
-  package func saveLoRA(_ file: URL) throws { try loraWriter().write(to: file) }
 }
 
-/// The header entry in which diffusers keeps an adapter's alpha.
+/// The header entry in which diffusers stores the alpha of an adapter.
 private enum LoRAMetadata {
   static let key = "lora_adapter_metadata"
 
@@ -115,7 +114,7 @@ private enum LoRAMetadata {
   static func alpha(in file: SafetensorsFile) throws -> Float? {
     guard let text = file.metadata[key] else { return nil }
     guard let values = try? JSONDecoder().decode([String: JSONValue].self, from: Data(text.utf8)) else {
-      throw CheckpointMismatch(description: "\(file.path): its \(key) is no JSON object")
+      throw CheckpointMismatch(description: "\(file.path): its \(key) is not a JSON object")
     }
     guard case .number(let alpha)? = values["unet.lora_alpha"] else { return nil }
     return Float(alpha)

@@ -4,7 +4,7 @@ package import Engine
 package import Foundation
 package import Layers
 
-/// What of AutoencoderKL's config.json changes the arithmetic.
+/// The values of AutoencoderKL's config.json that change the numbers.
 package struct AutoencoderConfiguration: Sendable {
   package let inChannels, outChannels, latentChannels, layersPerBlock, normGroups, sampleSize: Int
   package let blockOutChannels: [Int]
@@ -12,7 +12,7 @@ package struct AutoencoderConfiguration: Sendable {
   /// Latents are multiplied by this before diffusion.
   package let scalingFactor: Float
 
-  /// - Throws: `ConfigurationError` naming the first value that is missing or not supported.
+  /// - Throws: `ModelConfigurationError` naming the first value that is missing or not supported.
   package init(_ c: ModelConfiguration) throws {
     try c.require("_class_name", oneOf: .string("AutoencoderKL"))
     try c.require("act_fn", oneOf: .string("silu"), .string("swish"))
@@ -41,11 +41,11 @@ package struct AutoencoderConfiguration: Sendable {
     scalingFactor = Float(try c.number("scaling_factor", 0.18215))
   }
 
-  /// How much smaller latents are than images, a side.
+  /// Side of an image divided by the side of its latent.
   package var reduction: Int { 1 << (blockOutChannels.count - 1) }
 }
 
-/// Encoder and decoder between images `[B, 3, H, W]` in -1...1 and latents `[B, C, H/f, W/f]`.
+/// Encoder and decoder for images `[B, 3, H, W]` in -1...1 and latents `[B, C, H/f, W/f]`.
 package final class AutoencoderKL {
   package let configuration: AutoencoderConfiguration
   package let parameters: [Parameter]
@@ -69,7 +69,7 @@ package final class AutoencoderKL {
 
   /// Loads `config.json` and the weights of a diffusers `vae` folder.
   ///
-  /// - Throws: an error naming the file and what was expected of it.
+  /// - Throws: an error that names the file, when it is missing or does not fit.
   package convenience init(folder: URL, weights: WeightOrigin = .files) throws {
     let configuration = try AutoencoderConfiguration(ModelConfiguration(file: folder.appending(path: "config.json")))
     try self.init(configuration, from: weights.source(folder: folder, named: "diffusion_pytorch_model"))
@@ -77,8 +77,8 @@ package final class AutoencoderKL {
 
   package var scalingFactor: Float { configuration.scalingFactor }
 
-  /// Images `[B, 3, H, W]` to the posterior of their latents, `[B, C, H/f, W/f]` each, not scaled; the log-variance is
-  /// limited to -30...20 as in diffusers.
+  /// Images `[B, 3, H, W]` to mean and log-variance of their latents, `[B, C, H/f, W/f]` each, not scaled; the
+  /// log-variance is clamped to -30...20, as in diffusers.
   package func encode(_ images: Tensor) -> (mean: Tensor, logVariance: Tensor) {
     var moments = encoder(images.channelsLast)
     if let quantConv { moments = quantConv(moments) }
@@ -96,7 +96,7 @@ package final class AutoencoderKL {
   }
 }
 
-/// The autoencoder's middle: a resnet, attention with one head, a resnet.
+/// The middle block: a resnet, attention with one head, a resnet.
 private final class AutoencoderMid {
   private let first, second: ResnetBlock
   private let attentionBlock: AutoencoderAttention?
@@ -118,8 +118,8 @@ private final class AutoencoderMid {
   }
 }
 
-/// Self-attention over an image's positions. Checkpoints older than diffusers 0.18 name the projections query, key,
-/// value and proj_attn.
+/// Self-attention over the positions of an image. Checkpoints older than diffusers 0.18 name the projections query,
+/// key, value and proj_attn.
 private final class AutoencoderAttention {
   private let norm: GroupNorm
   private let query, key, value, out: Linear

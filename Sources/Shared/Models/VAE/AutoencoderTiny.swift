@@ -1,22 +1,22 @@
-// diffusers' AutoencoderTiny (TAESD, github.com/madebyollin/taesd): a small autoencoder for another's latents. Its
-// decoder costs about a fiftieth of AutoencoderKL's.
+// diffusers' AutoencoderTiny (TAESD, github.com/madebyollin/taesd): a small autoencoder for the latents of
+// another one. Its decoder costs about 2 % of AutoencoderKL's.
 
 package import Engine
 package import Foundation
 package import Layers
 
-/// What of AutoencoderTiny's config.json changes the arithmetic.
+/// The values of AutoencoderTiny's config.json that change the numbers.
 package struct AutoencoderTinyConfiguration: Sendable {
-  /// Channels of pictures and of latents, and of every layer between.
+  /// Channels of pictures and latents, and of every layer in between.
   package let inChannels, outChannels, latentChannels, width: Int
   /// Residual blocks at each resolution, in the order of the layers.
   package let encoderBlocks, decoderBlocks: [Int]
-  /// Between the convolutions of a block; a block ends in ReLU in any case.
+  /// Between the convolutions of a block; every block ends with ReLU.
   package let activation: Activation
   /// Latents are multiplied by this before diffusion.
   package let scalingFactor: Float
 
-  /// - Throws: `ConfigurationError` naming the first value that is missing or not supported.
+  /// - Throws: `ModelConfigurationError` naming the first value that is missing or not supported.
   package init(_ c: ModelConfiguration) throws {
     try c.require("_class_name", oneOf: .string("AutoencoderTiny"))
     try c.require("upsample_fn", oneOf: .string("nearest"))
@@ -26,7 +26,7 @@ package struct AutoencoderTinyConfiguration: Sendable {
       "in_channels", "out_channels", "latent_channels", "encoder_block_out_channels", "decoder_block_out_channels",
       "num_encoder_blocks", "num_decoder_blocks", "act_fn", "upsample_fn", "upsampling_scaling_factor",
       "scaling_factor", "shift_factor", "force_upcast",
-      // The decoder's channels again, and how latents are put into bytes, which nothing here does.
+      // A copy of the decoder's channels, and the conversion of latents to bytes, which Stepwise does not use.
       "block_out_channels", "latent_magnitude", "latent_shift",
     ])
     inChannels = try c.integer("in_channels", 3)
@@ -58,7 +58,7 @@ package struct AutoencoderTinyConfiguration: Sendable {
   }
 }
 
-/// Encoder and decoder between pictures `[B, 3, H, W]` in -1...1 and latents `[B, C, H/f, W/f]`.
+/// Encoder and decoder for pictures `[B, 3, H, W]` in -1...1 and latents `[B, C, H/f, W/f]`.
 package final class AutoencoderTiny {
   package let configuration: AutoencoderTinyConfiguration
   /// All weights, in the order of construction.
@@ -67,7 +67,7 @@ package final class AutoencoderTiny {
 
   /// Builds the model with weights from a source.
   ///
-  /// - Throws: when a weight is absent or of another shape than the configuration demands.
+  /// - Throws: `CheckpointMismatch` when a weight is missing or has another shape than the configuration requires.
   package init(_ c: AutoencoderTinyConfiguration, from source: ParameterSource) throws {
     configuration = c
     encoder = try TinyStack(encoder: source.root["encoder"]["layers"], c)
@@ -78,32 +78,32 @@ package final class AutoencoderTiny {
 
   /// Loads `config.json` and the weights of a diffusers folder.
   ///
-  /// - Throws: an error naming the file and what was expected of it.
+  /// - Throws: an error that names the file, when it is missing or does not fit.
   package convenience init(folder: URL, weights: WeightOrigin = .files) throws {
     let file = folder.appending(path: "config.json")
     let configuration = try AutoencoderTinyConfiguration(ModelConfiguration(file: file))
     try self.init(configuration, from: weights.source(folder: folder, named: "diffusion_pytorch_model"))
   }
 
-  /// Pictures `[B, 3, H, W]` in -1...1 to latents `[B, C, H/f, W/f]`, scaled as diffusion wants them.
+  /// Pictures `[B, 3, H, W]` in -1...1 to latents `[B, C, H/f, W/f]`, scaled as for diffusion.
   package func encode(_ pictures: Tensor) -> Tensor {
-    // The layers work on 0...1.
+    // The layers take 0...1.
     encoder((pictures.channelsLast + 1) / 2).channelsFirst
   }
 
   /// Latents `[B, C, h, w]` to pictures `[B, 3, H, W]` in about -1...1.
   package func decode(_ latents: Tensor) -> Tensor {
-    // Latents beyond 3 are bent back, as the decoder was trained.
+    // The decoder was trained with latents limited to ±3 in this way.
     let bounded = (latents.channelsLast / 3).tanh() * 3
     return (decoder(bounded) * 2 - 1).channelsFirst
   }
 }
 
-/// A list of layers, numbered as in the checkpoint.
+/// A list of layers with the numbers of the checkpoint.
 private final class TinyStack {
   private var layers: [(Tensor) -> Tensor] = []
 
-  /// At each resolution a convolution, halving after the first, and blocks; then one more convolution.
+  /// For each resolution a convolution, which halves the size except for the first, and blocks; then a convolution.
   init(encoder path: ParameterPath, _ c: AutoencoderTinyConfiguration) throws {
     for (stage, count) in c.encoderBlocks.enumerated() {
       let isFirst = stage == 0
@@ -114,16 +114,15 @@ private final class TinyStack {
     try addConvolution(path, in: c.width, out: c.latentChannels)
   }
 
-  /// A convolution and an activation; then at each resolution blocks and, but for the last, doubling; a convolution
-  /// ends each.
+  /// A convolution and an activation; then for each resolution blocks, a doubling except for the last, and a
+  /// convolution.
   init(decoder path: ParameterPath, _ c: AutoencoderTinyConfiguration) throws {
     try addConvolution(path, in: c.latentChannels, out: c.width)
     layers.append { c.activation($0) }
     for (stage, count) in c.decoderBlocks.enumerated() {
       try addBlocks(path, count, c)
       let isLast = stage == c.decoderBlocks.count - 1
-      // Doubling is a layer of its own in the checkpoint's numbers; here the convolution after it reads its input
-      // doubled.
+      // The doubling has a number of its own in the checkpoint; here the convolution that follows doubles its input.
       if !isLast { layers.append { $0 } }
       try addConvolution(
         path, in: c.width, out: isLast ? c.outChannels : c.width, bias: isLast, doubled: !isLast)

@@ -1,23 +1,23 @@
-// What turns latents into pictures: the model's own autoencoder, or a small one that is nearly as good and much faster.
+// Decoders from latents to pictures: the model's own autoencoder, or a small one that is nearly as good and much
+// faster.
 
 package import Engine
 internal import Foundation
 
-/// Latents to pictures.
+/// Decodes latents to pictures.
 package protocol LatentDecoder: AnyObject {
-  /// Latents were multiplied by this before diffusion.
+  /// The factor by which latents are multiplied before diffusion.
   var scalingFactor: Float { get }
-  /// Channels of a latent.
   var latentChannels: Int { get }
-  /// How much smaller latents are than pictures, a side.
+  /// Side of a picture divided by the side of its latent.
   var reduction: Int { get }
   /// Latents `[B, C, h, w]`, not scaled (divide by `scalingFactor` first), to pictures `[B, 3, H, W]` in about -1...1.
   func decode(_ latents: Tensor) -> Tensor
 }
 
 extension LatentDecoder {
-  /// Scaled latents `[n, C, h, w]`, as diffusion works on them, to pictures `[n, 3, H, W]`, a few at a time so that
-  /// memory stays bounded: at most 8 pictures and, beyond one, 64 x 64 positions of latents.
+  /// Scaled latents `[n, C, h, w]`, as diffusion uses them, to pictures `[n, 3, H, W]`. To bound the memory, at most 8
+  /// pictures are decoded at a time, and no more than 64 x 64 positions of latents unless one picture has more.
   package func pictures(ofScaled latents: Tensor) -> Tensor {
     let size = max(1, min(8, 4096 / (latents.shape[2] * latents.shape[3])))
     let parts = stride(from: 0, to: latents.shape[0], by: size).map { first in

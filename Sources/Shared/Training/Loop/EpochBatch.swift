@@ -9,13 +9,28 @@ internal import Messages
 struct EpochBatch {
   /// The scored groups in the order of their numbers.
   let groups: [TrajectoryGroup]
-  /// Number of groups that lack a score.
+  /// Groups that were left out because they have no dense rewards.
   let unscored: Int
+  /// Why groups were left out, for the log; nil where none was.
+  let reasonLeftOut: String?
 
   /// - Parameter received: groups in any order, judged by `SamplingTerms`.
   init(_ received: [TrajectoryGroup]) {
     groups = received.filter(\.isScored).sorted { $0.number < $1.number }
     unscored = received.count - groups.count
+    reasonLeftOut = unscored > 0 ? Self.reason(received.filter { !$0.isScored }) : nil
+  }
+
+  /// Names the rewards whose scores the groups lack, and how many.
+  private static func reason(_ unscored: [TrajectoryGroup]) -> String {
+    let scores = Dictionary(grouping: unscored.flatMap { $0.trajectories.flatMap(\.scores) }, by: \.reward)
+    let missing = scores.mapValues { scores in scores.count { $0.value?.isFinite != true } }.filter { $1 > 0 }
+    guard missing.isEmpty else {
+      let lines = missing.keys.sorted().map { "\($0) (\(missing[$0]!) of \(scores[$0]!.count) scores)" }
+      return "scores are missing: " + lines.joined(separator: ", ")
+    }
+    return "no dense rewards follow from their scores (of \(scores.keys.sorted().joined(separator: ", "))); check that "
+      + "reward.weights names the rewards that the groups were scored with"
   }
 
   /// All trajectories, those of a group side by side.

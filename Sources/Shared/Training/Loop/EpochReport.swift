@@ -9,8 +9,9 @@ package struct EpochReport {
   var epoch = 0
   /// Groups that were trained on.
   var groups = 0
-  /// Groups left out because a score is missing.
+  /// Groups that were left out because they have no dense rewards, and why.
   var unscored = 0
+  var reasonLeftOut: String?
   /// Units that the method chose: pairs, trajectories or draws from the replay.
   var units = 0
   /// Optimizer steps.
@@ -45,6 +46,7 @@ package struct EpochReport {
     self.epoch = epoch
     groups = batch.groups.count
     unscored = batch.unscored
+    reasonLeftOut = batch.reasonLeftOut
     let last = batch.trajectories.compactMap(\.denseRewards.last), rewards = Moments(last)
     let staleness = batch.groups.map { epoch - $0.policyVersion }
     (rewardMean, rewardStd) = (rewards.mean, rewards.std)
@@ -87,10 +89,11 @@ package struct EpochReport {
   /// One line for the log.
   var summary: String {
     func short(_ value: Double) -> String { String((value * 10000).rounded() / 10000) }
-    guard groups > 0 else { return "epoch \(epoch): no group has all scores; \(unscored) groups were left out" }
+    let leftOut = unscored > 0 ? "\(unscored) left out: \(reasonLeftOut ?? "")" : ""
+    guard groups > 0 else { return "epoch \(epoch): no groups to train on, \(leftOut)" }
     let values = metrics
     return "epoch \(epoch): reward \(short(rewardMean)) ± \(short(rewardStandardError)), \(groups) groups"
-      + (unscored > 0 ? " (\(unscored) left out because scores are missing)" : "")
+      + (leftOut.isEmpty ? "" : " (\(leftOut))")
       + ", \(updates) updates"
       + (values["policy/clip_fraction"].map { ", clip fraction \(short($0))" } ?? "") + ", gradient norm "
       + "\(short(values["policy/gradient_norm"] ?? 0))"

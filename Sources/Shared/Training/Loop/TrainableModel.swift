@@ -20,7 +20,9 @@ package final class TrainableModel {
   package let settings: TrainingSettings
   /// The run's random numbers.
   package let seed: RandomStream
-  private var prompts: PromptStates
+  private let guidanceScale: Float
+  /// The text encoder's states of prompts, `[1, S, D]`; 77 x 1024 of them are 300 kB per prompt.
+  private var promptStates = PromptCache<Tensor>(limit: 2_000)
   /// The run is being stopped.
   package var isStopping: () -> Bool = { false }
 
@@ -41,10 +43,10 @@ package final class TrainableModel {
         advice: "Set training.gradientCheckpointing, or lower training.minibatchSize and raise training.accumulation.")
     }
     model = try loaded ?? TextToImageModel(folder: folder)
-    model.unet.recomputesUnits = settings.gradientCheckpointing
+    model.unet.usesGradientCheckpointing = settings.gradientCheckpointing
     try model.unet.addLoRA(
       rank: settings.loraRank, alpha: settings.loraAlpha, targets: settings.loraTargets, random: seed.fork("lora"))
-    prompts = PromptStates(model: model, guidanceScale: configuration.sampling.guidanceScale)
+    guidanceScale = configuration.sampling.guidanceScale
     optimizer = AdamW(
       parameters: model.unet.loraParameters, learningRate: settings.learningRate, beta1: settings.beta1,
       beta2: settings.beta2, epsilon: settings.epsilon, weightDecay: settings.weightDecay)
@@ -56,7 +58,15 @@ package final class TrainableModel {
   ///   every minibatch begins here.
   package func conditioning(_ texts: [String]) throws -> Conditioning {
     if isStopping() { throw Interruption() }
-    return try prompts.conditioning(texts)
+    return Conditioning(
+      text: Tensor.concatenated(try states(of: texts), axis: 0),
+      empty: guidanceScale > 1 ? try states(of: [""])[0] : nil, scale: guidanceScale)
+  }
+
+  private func states(of prompts: [String]) throws -> [Tensor] {
+    try promptStates.values(of: prompts) { unknown in
+      try Tape.withoutGradients { try unknown.map { try model.encode([$0]) } }
+    }
   }
 
   /// The network with its adapter.

@@ -150,6 +150,13 @@ package final class TrainingWorker {
 
   private func tell(_ report: EpochReport, _ groups: [TrajectoryGroup]) throws {
     log.info("\(report.summary)")
+    if report.groups == 0 {
+      log.warning(
+        """
+        epoch \(report.epoch): nothing was trained and the policy is unchanged, because all \(report.unscored) groups \
+        were left out: \(report.reasonLeftOut ?? "the epoch has no groups")
+        """)
+    }
     if let error = report.freshRatioError, !(error <= Self.freshRatioTolerance) {
       log.warning(
         """

@@ -36,7 +36,7 @@ final class RewardGradientTraining: TrainingMethod {
     self.reward = reward
     settings = configuration.gradient
     let frozen = try UNet2DCondition(sharingWeightsOf: policy.model.unet)
-    frozen.recomputesUnits = policy.settings.gradientCheckpointing
+    frozen.usesGradientCheckpointing = policy.settings.gradientCheckpointing
     models = RolloutModels(
       process: policy.process, policy: policy.denoise,
       reference: { frozen($0, timesteps: $1, encoderHiddenStates: $2) },

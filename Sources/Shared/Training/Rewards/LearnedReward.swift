@@ -51,16 +51,11 @@ struct LearnedReward {
   }
 
   private func denseRewards(_ trajectory: Trajectory, _ windows: RewardNormalization) -> [Float] {
-    let ofSteps = Dictionary(grouping: trajectory.scores, by: \.step).compactMapValues { scores in
-      sum(
-        Dictionary(
-          scores.compactMap { score in
-            score.value.map { (score.reward, windows.normalized([$0], of: score.reward)[0]) }
-          }, uniquingKeysWith: { $1 }))
-    }
-    let similarity = LatentSimilarity(cleanStates: trajectory.cleanStates, anchor: trajectory.anchorStep)
-    let dense = similarity.denseRewards(scores: ofSteps) ?? []
-    return dense.allSatisfy(\.isFinite) ? dense : []
+    let totals = sum.byStep(trajectory.scores) { windows.normalized([$0], of: $1)[0] }
+    let scoring = TrajectoryScoring(
+      cleanStates: trajectory.cleanStates, anchor: trajectory.anchorStep,
+      scoredSteps: Set(trajectory.scores.map(\.step)))
+    return scoring.rewards(scores: totals) ?? []
   }
 }
 
