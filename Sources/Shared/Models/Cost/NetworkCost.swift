@@ -1,7 +1,7 @@
 // What a network costs by its configuration alone, before any weight is loaded: multiplications, weights, and how much
 // of its layers' outputs training keeps. The layers are those that the network's own constructor asks weights for.
 
-package import Layers
+internal import Layers
 
 /// A count of work and memory.
 package struct NetworkCost: Sendable, Equatable {

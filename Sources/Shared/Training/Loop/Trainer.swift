@@ -88,7 +88,7 @@ package final class Trainer {
   package func train(
     _ received: [TrajectoryGroup], stored: StoredGroups = { _ in [] }
   ) throws -> EpochReport {
-    let batch = try EpochBatch(learnedReward(received))
+    let batch = EpochBatch(learnedReward(received))
     var report = EpochReport(batch, epoch: version)
     report.ofRewards = batch.rewardMetrics
     report.queries = learnedReward.queries(received, branchStep: terms.branchStep)
