@@ -193,7 +193,7 @@ let package = Package(
       tests("TokenizerTests", ["Models"]),
       tests("ModelsTests", ["Models", "Layers", "Engine"]),
       tests("RewardsTests", ["Rewards", "Imaging", "Layers", "Engine", "Settings"]),
-      tests("SafetensorsTests", ["Layers", "Engine"]),
+      tests("SafetensorsTests", ["Layers", "Durable", "Engine"]),
       tests(
         "TrainingTests",
         [

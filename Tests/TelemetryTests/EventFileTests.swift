@@ -1,5 +1,6 @@
 // Event files are read back by an obvious reader here, and by TensorBoard's own where Python has it.
 
+import Durable
 import Foundation
 import Imaging
 import Telemetry
@@ -121,7 +122,7 @@ private func run(_ python: String, _ program: String) throws -> String {
   }
 
   @Test func `a folder that is missing is named`() throws {
-    let error = #expect(throws: TelemetryError.self) {
+    let error = #expect(throws: SystemError.self) {
       try EventFile(folder: URL(fileURLWithPath: "/nowhere/run"))
     }
     #expect(error?.description.contains("/nowhere/run") == true)
