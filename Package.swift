@@ -195,7 +195,7 @@ let package = Package(
         "Actor", "Configuration", "Engine", "Learner", "Messages", "Replay", "RewardClient", "RewardServer", "Rewards",
         "Roles", "Telemetry", "Threads", "Training", "Transport", logging,
       ]),
-    tests("SafetensorsTests", ["Engine", "Layers"]),
+    tests("SafetensorsTests", ["Durable", "Engine", "Layers"]),
     tests("StepwiseTests", ["Engine", "Fixtures", "Imaging", "Layers", "Models"]),
     tests("TelemetryTests", ["Durable", "Imaging", "Telemetry"]),
     tests("TokenizerTests", ["Models"]),

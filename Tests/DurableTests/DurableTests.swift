@@ -84,7 +84,7 @@ import Testing
       let missing = folder + "/none/file"
       #expect(
         error { try Disk.writeWhole([], to: missing) }?.description
-          == "\(Disk.partial(missing)): could not be opened: No such file or directory")
+          == "\(missing): could not be opened: No such file or directory; check the path")
       #expect(error { _ = try Disk.names(in: folder + "/none") }?.code == ENOENT)
       try Disk.writeWhole([], to: folder + "/file")
       #expect(error { try Disk.createFolder(folder + "/file/inner") }?.code == ENOTDIR)

@@ -1,5 +1,6 @@
 // Event files are read by a simple reader here, and by TensorBoard where Python has it.
 
+import Durable
 import Foundation
 import Imaging
 import Telemetry
@@ -120,8 +121,8 @@ private func run(_ python: String, _ program: String) throws -> String {
     }
   }
 
-  @Test func `the error for a missing folder names the folder`() throws {
-    let error = #expect(throws: TelemetryError.self) {
+  @Test func `a folder that is missing is named`() throws {
+    let error = #expect(throws: SystemError.self) {
       try EventFile(folder: URL(fileURLWithPath: "/nowhere/run"))
     }
     #expect(error?.description.contains("/nowhere/run") == true)

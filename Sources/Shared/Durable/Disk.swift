@@ -42,6 +42,9 @@ package enum Disk {
       try rename(partial, to: path)
     } catch {
       discard(partial)
+      if let error = error as? SystemError, error.path == partial {
+        throw SystemError(error.problem, path: path, code: error.code, advice: error.advice)
+      }
       throw error
     }
   }

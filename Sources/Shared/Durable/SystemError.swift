@@ -44,6 +44,7 @@ package struct SystemError: Error, CustomStringConvertible, Equatable {
     case ENOSPC: "free space on this disk"
     case EDQUOT: "free space, or raise the quota"
     case EACCES, EPERM: "check the permissions"
+    case ENOENT, ENOTDIR: "check the path"
     case EROFS: "choose a folder on a writable file system"
     case EMFILE, ENFILE: "raise the limit of open files (ulimit -n)"
     case ENOLCK, EOPNOTSUPP: "choose a folder on a file system that supports locks"
