@@ -121,7 +121,7 @@ private func run(_ python: String, _ program: String) throws -> String {
     }
   }
 
-  @Test func `a folder that is missing is named`() throws {
+  @Test func `the error for a missing folder names the folder`() throws {
     let error = #expect(throws: SystemError.self) {
       try EventFile(folder: URL(fileURLWithPath: "/nowhere/run"))
     }
