@@ -5,7 +5,7 @@ import Messages
 import Replay
 import Settings
 import Testing
-@testable import Training
+import Training
 import Transport
 
 @Suite struct ReplayUseTests {

@@ -6,7 +6,7 @@ import Logging
 import Replay
 import Telemetry
 import Testing
-@testable import Training
+import Training
 import Transport
 
 @Suite(.serialized)

@@ -8,7 +8,7 @@ import Messages
 import Replay
 import Telemetry
 import Testing
-@testable import Training
+import Training
 
 /// Bright pictures are rewarded: 10 times the mean pixel. A picture of these indices (counted over all calls) has no
 /// score.

@@ -9,7 +9,7 @@ import Messages
 import Replay
 import Telemetry
 import Testing
-@testable import Training
+import Training
 
 @Suite("Methods in training", .serialized)
 struct MethodTrainingTests {

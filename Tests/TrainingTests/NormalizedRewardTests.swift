@@ -9,7 +9,7 @@ import Settings
 import Synchronization
 import Telemetry
 import Testing
-@testable import Training
+import Training
 
 /// Collects the warnings of a run.
 private final class Warnings: Sendable {

@@ -7,13 +7,13 @@ import Engine
 import Fixtures
 import Foundation
 import Layers
-@testable import Learner
+import Learner
 import Logging
 import Messages
 import Models
 import Replay
 import Testing
-@testable import Training
+import Training
 
 /// A temporary folder with a model and a run in it; removed with the value's last use by `remove`.
 struct SmallRun {

@@ -11,7 +11,7 @@ import Messages
 import Models
 import Telemetry
 import Testing
-@testable import Training
+import Training
 
 @Suite("Training", .serialized)
 struct TrainingTests {
