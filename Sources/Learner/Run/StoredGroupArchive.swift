@@ -3,7 +3,7 @@
 package import Foundation
 package import Messages
 internal import Replay
-package import Training
+internal import Training
 
 package struct StoredGroupArchive: GroupArchive {
   private let store: ReplayStore
