@@ -165,8 +165,8 @@ let package = Package(
         "Actor", "Configuration", "Diffusion", "Engine", "Fixtures", "Messages", "Models", "Replay", "RewardServer",
         "Roles", "Threads", "Transport", logging,
       ]),
-    tests("GoldenTests", ["Algorithms", "Diffusion", "Engine", "Imaging", "Layers", "Models", "Rewards", "Settings"]),
-    tests("ImagingTests", ["Engine", "Imaging"]),
+    tests("GoldenTests", ["Algorithms", "Diffusion", "Engine", "Fixtures", "Imaging", "Layers", "Models", "Rewards", "Settings"]),
+    tests("ImagingTests", ["Engine", "Fixtures", "Imaging"]),
     tests("LayeringTests", []),
     tests(
       "LearnerTests",
@@ -175,8 +175,8 @@ let package = Package(
         logging,
       ]),
     tests("MessagesTests", ["Engine", "Messages", "Roles"]),
-    tests("ModelsTests", ["Engine", "Layers", "Models"]),
-    tests("PretrainingTests", ["Engine", "Imaging", "Models", "Pretraining"]),
+    tests("ModelsTests", ["Engine", "Fixtures", "Layers", "Models"]),
+    tests("PretrainingTests", ["Engine", "Fixtures", "Imaging", "Models", "Pretraining"]),
     tests("ReplayTests", ["CChecksum", "Durable", "Engine", "Fixtures", "Messages", "Replay", "Settings"]),
     tests(
       "RewardClientTests",
@@ -188,17 +188,17 @@ let package = Package(
       [
         "Configuration", "Engine", "Messages", "RewardServer", "Rewards", "Roles", "Threads", "Transport", logging,
       ]),
-    tests("RewardsTests", ["Engine", "Imaging", "Layers", "Rewards", "Settings"]),
+    tests("RewardsTests", ["Engine", "Fixtures", "Imaging", "Layers", "Rewards", "Settings"]),
     tests(
       "RunTests",
       [
         "Actor", "Configuration", "Engine", "Learner", "Messages", "Replay", "RewardClient", "RewardServer", "Rewards",
         "Roles", "Telemetry", "Threads", "Training", "Transport", logging,
       ]),
-    tests("SafetensorsTests", ["Durable", "Engine", "Layers"]),
+    tests("SafetensorsTests", ["Durable", "Engine", "Fixtures", "Layers"]),
     tests("StepwiseTests", ["Engine", "Fixtures", "Imaging", "Layers", "Models"]),
     tests("TelemetryTests", ["Durable", "Imaging", "Telemetry"]),
-    tests("TokenizerTests", ["Models"]),
+    tests("TokenizerTests", ["Fixtures", "Models"]),
     tests(
       "TrainingTests",
       [

@@ -6,31 +6,36 @@ import Testing
 @Suite struct AttentionTests {
   init() throws { try Compute.start() }
 
-  /// Attention of one head with the whole matrix of scores.
-  private func expected(_ q: Tensor, _ k: Tensor, _ v: Tensor, causal: Bool) -> Tensor {
-    let (n, m) = (q.shape[1], k.shape[1])
-    var scores = q.matmul(k.permuted([0, 2, 1])) / Float(q.shape[2]).squareRoot()
-    if causal {
-      scores = scores + Tensor((0..<n * m).map { Float($0 % m > $0 / m ? -1e9 : 0) }, shape: [1, n, m])
+  /// Attention with the whole matrix of scores of each head.
+  private func expected(_ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int, causal: Bool) -> Tensor {
+    let (n, m, width) = (q.shape[1], k.shape[1], q.shape[2] / heads)
+    let hidden = Tensor((0..<n * m).map { Float(causal && $0 % m > $0 / m ? -1e9 : 0) }, shape: [1, n, m])
+    let results = (0..<heads).map { head in
+      let part = head * width..<(head + 1) * width
+      let scores = q.slice(axis: 2, part).matmul(k.slice(axis: 2, part).permuted([0, 2, 1]))
+      return (scores / Float(width).squareRoot() + hidden).softmax().matmul(v.slice(axis: 2, part))
     }
-    return scores.softmax().matmul(v)
+    return Tensor.concatenated(results, axis: 2)
   }
 
   @Test(
-    arguments: [(130, 1100, 4, false), (700, 700, 4, true), (1100, 130, 4, true), (140, 600, 70, false)])
-  func `attention over several blocks equals the reference, and so do its gradients`(
-    n: Int, m: Int, width: Int, causal: Bool
+    arguments: [
+      (1, 1, 8, 1, false), (9, 77, 16, 2, false), (70, 13, 16, 2, false), (130, 130, 16, 2, true),
+      (130, 1100, 4, 1, false), (700, 700, 4, 1, true), (1100, 130, 4, 1, true), (140, 600, 70, 1, false),
+    ])
+  func `attention equals the reference, over several blocks too, and so do its gradients`(
+    n: Int, m: Int, width: Int, heads: Int, causal: Bool
   ) {
     var random = RandomStream(seed: 31)
     // The scores reach some tens, so that the running maximum changes.
-    let inputs = [random.normal([1, n, width]) * 6, random.normal([1, m, width]) * 3, random.normal([1, m, width])]
-    let weights = random.normal([1, n, width])
+    let inputs = [random.normal([2, n, width]) * 6, random.normal([2, m, width]) * 3, random.normal([2, m, width])]
+    let weights = random.normal([2, n, width])
     let fast = Tape.gradients(of: inputs) {
-      let y = attention($0[0], $0[1], $0[2], heads: 1, causal: causal)
+      let y = attention($0[0], $0[1], $0[2], heads: heads, causal: causal)
       return ((y * weights).sum(), y.detached)
     }
     let slow = Tape.gradients(of: inputs) {
-      let y = expected($0[0], $0[1], $0[2], causal: causal)
+      let y = expected($0[0], $0[1], $0[2], heads: heads, causal: causal)
       return ((y * weights).sum(), y.detached)
     }
     #expect(worstError(fast.extra.values, slow.extra.values) < 1e-5)

@@ -2,29 +2,31 @@
 // so a new case only needs a new folder.
 
 import Engine
+import Fixtures
 import Foundation
 import Layers
 import Models
 
-/// One folder of golden data: `case.json` and, in most cases, `tensors.safetensors`.
+/// One folder of golden data.
 struct GoldenCase: Sendable, CustomStringConvertible {
-  /// The case's folder.
   let folder: URL
   /// `case.json`.
   let values: ModelConfiguration
   let kind: String
+  /// `tensors.safetensors`: inputs under `in.*`, expected results under `out.*`.
+  let tensors: SafetensorsFile
 
   init(folder: URL) throws {
     self.folder = folder
     values = try ModelConfiguration(file: folder.appending(path: "case.json"))
     kind = try values.string("kind")
+    tensors = try SafetensorsFile(folder.appending(path: "tensors.safetensors"))
   }
 
   var description: String { folder.lastPathComponent }
 
   /// Tests/Golden.
-  static let embedded = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .appending(path: "Golden")
+  static let embedded = TinyModel.repository.appending(path: "Tests/Golden")
 
   /// Tests/Golden and, if it is set, the folder in the environment variable GOLDEN_DIR.
   static var roots: [URL] {
@@ -41,8 +43,14 @@ struct GoldenCase: Sendable, CustomStringConvertible {
     }
   }
 
-  /// The tensors of the case: inputs under `in.*`, expected results under `out.*`.
-  func tensors() throws -> SafetensorsFile { try SafetensorsFile(folder.appending(path: "tensors.safetensors")) }
+  func input(_ name: String) throws -> Tensor { try tensors.tensor("in." + name) }
+  func integers(_ name: String) throws -> [Int] { try tensors.integers("in." + name) }
+  func shape(of name: String) throws -> [Int] {
+    guard let shape = tensors.shape(of: name) else { throw GoldenProblem("\(tensors.path): no tensor \(name)") }
+    return shape
+  }
+
+  func number(_ key: String, _ fallback: Double? = nil) throws -> Float { Float(try values.number(key, fallback)) }
 
   /// A file that `case.json` names, relative to the folder of the case, its root, or Tests/Golden.
   func file(_ key: String) throws -> URL {

@@ -7,7 +7,7 @@ import Testing
 
 @Suite(.serialized) struct GoldenTests {
   /// One runner per kind.
-  static let runners: [String: @Sendable (GoldenCase) throws -> Agreement] = [
+  static let runners: [String: @Sendable (GoldenCase, inout Agreement) throws -> Void] = [
     "adamw": adamW, "ddim-schedule": ddimSchedule, "ddim-step-logprob": ddimStep, "lcm-sampling": lcmSampling,
     "clip-text": clipText, "clip-tokenizer": clipTokenizer, "unet": unet, "unet-lora": unetLoRA, "vae": vae,
     "vae-tiny": vaeTiny,
@@ -25,7 +25,8 @@ import Testing
       Issue.record("\(golden.folder.path): no runner for the kind \(golden.kind)")
       return
     }
-    let agreement = try runner(golden)
+    var agreement = Agreement(with: golden.tensors)
+    try runner(golden, &agreement)
     let worst = agreement.worst
     print(
       "golden \(golden): \(golden.kind): worst relative error \(String(format: "%.2e", worst.error)) "

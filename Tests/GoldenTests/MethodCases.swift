@@ -4,114 +4,88 @@ import Algorithms
 import Diffusion
 import Engine
 import Foundation
-import Settings
 import Layers
 import Models
+import Settings
 
 /// The losses of DDPO and B2-DiffuRL, which differ only in the clip.
-@Sendable func ppoClipLoss(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors()
+func ppoClipLoss(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
   var options = MethodSettings()
-  options.training.logRatioClip = Float(try golden.values.number("clip_range"))
-  options.training.advantageClip = Float(try golden.values.number("adv_clip_max"))
+  options.training.logRatioClip = try golden.number("clip_range")
+  options.training.advantageClip = try golden.number("adv_clip_max")
   options.sampling.steps = 20
-  let old = try tensors.tensor("in.log_probs_old"), advantages = try tensors.tensor("in.advantages")
-  var agreement = Agreement()
+  let old = try golden.input("log_probs_old"), advantages = try golden.input("advantages")
   let methods: [any PolicyGradientAlgorithm] = [try DDPO(options), try B2DiffuRL(options)]
   for method in methods {
-    let result = Tape.gradients(of: [try tensors.tensor("in.log_probs").reshaped([1, -1])]) { inputs in
+    let result = Tape.gradients(of: [try golden.input("log_probs").reshaped([1, -1])]) { inputs in
       let terms = PolicyTerms(
         logProbabilities: inputs[0], behaviour: old.reshaped([1, -1]), advantages: advantages.reshaped([1, -1]),
         steps: [Int](repeating: 0, count: old.count))
       return (method.loss(terms).loss, ())
     }
-    agreement.compare("loss", result.loss, try tensors.tensor("out.loss"), tolerance: Agreement.arithmetic)
-    agreement.compare(
-      "grad_log_probs", result.inputs[0].reshaped([-1]), try tensors.tensor("out.grad_log_probs"),
-      tolerance: Agreement.arithmetic)
+    try agreement.compare("out.loss", result.loss, within: Agreement.arithmetic)
+    try agreement.compare("out.grad_log_probs", result.inputs[0].reshaped([-1]), within: Agreement.arithmetic)
   }
-  return agreement
 }
 
-@Sendable func branchInterval(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors(), values = golden.values
+func branchInterval(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
+  let values = golden.values
   let interval = try ProgressiveInterval(
     left: values.integer("split_left"), right: values.integer("split_right"), stages: values.integer("stages"))
-  var agreement = Agreement()
-  agreement.compare(
-    "interval", try tensors.integers("out.stage").map { interval.length(atStage: $0) },
-    try tensors.integers("out.interval"))
-  return agreement
+  try agreement.compare("out.interval", try golden.tensors.integers("out.stage").map { interval.length(atStage: $0) })
 }
 
-@Sendable func branchSelection(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors(), values = golden.values
+func branchSelection(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
+  let values = golden.values
   let branches = try values.integer("branches"), prompts = try values.strings("prompts")
-  var history = StageHistory(length: try values.integer("history")), agreement = Agreement()
+  var history = StageHistory(length: try values.integer("history"))
   for stage in 0..<(try values.integer("stages")) {
-    let found = history.normalized(try tensors.tensor("in.scores\(stage)").values, prompts: prompts)
-    agreement.compare(
-      "normalised\(stage)", found, try tensors.tensor("out.normalised\(stage)").values,
-      tolerance: Agreement.arithmetic)
+    let found = history.normalized(try golden.input("scores\(stage)").values, prompts: prompts)
+    try agreement.compare("out.normalised\(stage)", found, within: Agreement.arithmetic)
     let choices = try stride(from: 0, to: found.count, by: branches).map { first in
       BranchChoice(
-        Array(found[first..<first + branches]), positive: Float(try values.number("positive_threshold")),
-        negative: Float(try values.number("negative_threshold")))
+        Array(found[first..<first + branches]), positive: try golden.number("positive_threshold"),
+        negative: try golden.number("negative_threshold"))
     }
-    agreement.compare("positive\(stage)", choices.map { $0.best ?? -1 }, try tensors.integers("out.positive\(stage)"))
-    agreement.compare("negative\(stage)", choices.map { $0.worst ?? -1 }, try tensors.integers("out.negative\(stage)"))
+    try agreement.compare("out.positive\(stage)", choices.map { $0.best ?? -1 })
+    try agreement.compare("out.negative\(stage)", choices.map { $0.worst ?? -1 })
   }
-  return agreement
 }
 
-@Sendable func rewardGammaPriorities(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors()
+func rewardGammaPriorities(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
   let found = ReplayTable.priorities(
-    rewards: try tensors.tensor("in.rewards").values, steps: try golden.values.integer("steps"),
-    discount: Float(try golden.values.number("gamma")))
-  var agreement = Agreement()
-  agreement.compare(
-    "probabilities", found.flatMap { $0.map(Float.init) }, try tensors.tensor("out.probabilities").values,
-    tolerance: Agreement.arithmetic)
-  return agreement
+    rewards: try golden.input("rewards").values, steps: try golden.values.integer("steps"),
+    discount: try golden.number("gamma"))
+  try agreement.compare("out.probabilities", found.flatMap { $0.map(Float.init) }, within: Agreement.arithmetic)
 }
 
-@Sendable func upperConfidenceBonus(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors(), values = golden.values
+func upperConfidenceBonus(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
   let bonus = OptimismBonus(
-    explored: try tensors.tensor("in.explored_features"), weight: Float(try values.number("alpha")),
-    ridge: Float(try values.number("ridge")), clip: Float(try values.number("clip")))
-  var agreement = Agreement()
-  agreement.compare(
-    "bonus", bonus(try tensors.tensor("in.features")), try tensors.tensor("out.bonus"),
-    tolerance: Agreement.arithmetic)
-  return agreement
+    explored: try golden.input("explored_features"), weight: try golden.number("alpha"),
+    ridge: try golden.number("ridge"), clip: try golden.number("clip"))
+  try agreement.compare("out.bonus", bonus(try golden.input("features")), within: Agreement.arithmetic)
 }
 
-@Sendable func bradleyTerryLoss(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors()
-  let result = Tape.gradients(of: [try tensors.tensor("in.preferred"), try tensors.tensor("in.rejected")]) { inputs in
+func bradleyTerryLoss(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
+  let result = Tape.gradients(of: [try golden.input("preferred"), try golden.input("rejected")]) { inputs in
     (LaSRO.rankingLoss(preferred: inputs[0], rejected: inputs[1]).loss, ())
   }
-  var agreement = Agreement()
-  agreement.compare("loss", result.loss, try tensors.tensor("out.loss"), tolerance: Agreement.arithmetic)
+  try agreement.compare("out.loss", result.loss, within: Agreement.arithmetic)
   for (name, found) in [("grad_preferred", result.inputs[0]), ("grad_rejected", result.inputs[1])] {
-    agreement.compare(name, found, try tensors.tensor("out." + name), tolerance: Agreement.arithmetic)
+    try agreement.compare("out." + name, found, within: Agreement.arithmetic)
   }
-  return agreement
 }
 
-@Sendable func sqdfLoss(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors(), values = golden.values
-  let (process, unet, policy) = try policy(of: golden), conditioning = try conditioning(of: golden, tensors)
+func sqdfLoss(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
+  let (process, unet, policy) = try policy(of: golden), conditioning = try conditioning(of: golden)
   let frozen = try UNet2DCondition(folder: golden.model("unet"))
   let vae = try AutoencoderKL(folder: golden.model("vae"))
   var options = MethodSettings()
   options.sampling.steps = process.timesteps.count
-  options.training.discount = Float(try values.number("gamma"))
-  options.gradient.divergenceWeight = Float(try values.number("alpha"))
+  options.training.discount = try golden.number("gamma")
+  options.gradient.divergenceWeight = try golden.number("alpha")
   var consistency: (lcm: LCM, denoiser: Denoiser)?
-  if case .string = values.values["consistency_model"] {
+  if case .string = golden.values.values["consistency_model"] {
     let unet = try UNet2DCondition(folder: golden.file("consistency_model").appending(path: "unet"))
     let lcm = try LCM(schedule: process.schedule, steps: process.timesteps.count)
     consistency = (lcm, { unet($0, timesteps: $1, encoderHiddenStates: $2) })
@@ -122,12 +96,11 @@ import Models
   let models = RolloutModels(
     process: process, policy: policy, reference: { frozen($0, timesteps: $1, encoderHiddenStates: $2) },
     consistency: consistency, reward: { clean, _, _ in reward(picture(clean)) })
-  let steps = try tensors.integers("in.step_index"), states = try tensors.tensor("in.latents")
-  let noise = try tensors.tensor("in.noise"), sqdf = SQDF(options)
+  let steps = try golden.integers("step_index"), states = try golden.input("latents")
+  let noise = try golden.input("noise"), sqdf = SQDF(options)
   let rollout = Rollout(
     states: states, cleanStates: states, steps: steps, prompts: steps.map { _ in "" }, conditioning: conditioning)
-  var agreement = Agreement()
-  agreement.compare("timesteps", process.timesteps, try tensors.integers("in.timesteps"))
+  try agreement.compare("in.timesteps", process.timesteps)
 
   let (next, _, divergence) = models.step(states, steps: steps, conditioning: conditioning, noise: noise)
   let clean = models.cleanEstimate(
@@ -137,13 +110,12 @@ import Models
     ("prev_sample", next), ("kl", divergence), ("clean_estimate", clean), ("reward", reward(images)),
     ("image", images),
   ] {
-    agreement.compare(name, found, try tensors.tensor("out." + name), tolerance: Agreement.network)
+    try agreement.compare("out." + name, found, within: Agreement.network)
   }
   var random = RandomStream(seed: 1)
   let result = try Tape.gradients { _ in
     try sqdf.objective(rollout, models, noise: { _ in noise }, random: &random)
   }
-  agreement.compare("loss", result.loss, try tensors.tensor("out.loss"), tolerance: Agreement.network)
-  try compareGradients(of: unet.loraParameters, result.parameters, with: "out.grad.", in: tensors, &agreement)
-  return agreement
+  try agreement.compare("out.loss", result.loss, within: Agreement.network)
+  try agreement.compareGradients(of: unet.loraParameters, result.parameters, with: "out.grad.")
 }

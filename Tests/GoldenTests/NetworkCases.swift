@@ -7,121 +7,75 @@ import Layers
 import Models
 import Rewards
 
-@Sendable func clipText(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors()
+func clipText(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
   let encoder = try CLIPText(folder: golden.model("text_encoder"))
-  let shape = try shape(of: "in.input_ids", in: tensors), ids = try tensors.integers("in.input_ids")
+  let shape = try golden.shape(of: "in.input_ids"), ids = try golden.integers("input_ids")
   let rows = (0..<shape[0]).map { Array(ids[$0 * shape[1]..<($0 + 1) * shape[1]]) }
-  var agreement = Agreement()
-  agreement.compare(
-    "last_hidden_state", encoder(rows), try tensors.tensor("out.last_hidden_state"), tolerance: Agreement.network)
-  return agreement
+  try agreement.compare("out.last_hidden_state", encoder(rows), within: Agreement.network)
 }
 
-@Sendable func unet(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors()
+func unet(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
   let unet = try UNet2DCondition(folder: golden.model("unet"))
-  let (value, gradients) = try denoise(tensors, unet)
-  var agreement = Agreement()
-  agreement.compare("sample", value, try tensors.tensor("out.sample"), tolerance: Agreement.network)
-  agreement.compare(
-    "grad_sample", gradients.ofSample, try tensors.tensor("out.grad_sample"), tolerance: Agreement.gradient)
-  return agreement
+  let (value, gradients) = try denoise(golden, unet)
+  try agreement.compare("out.sample", value, within: Agreement.network)
+  try agreement.compare("out.grad_sample", gradients.ofSample, within: Agreement.gradient)
 }
 
-@Sendable func unetLoRA(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors()
+func unetLoRA(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
   let unet = try UNet2DCondition(folder: golden.model("unet"))
-  try unet.loadLoRA(SafetensorsFile(golden.file("lora")), alpha: Float(golden.values.number("alpha")))
-  let (value, gradients) = try denoise(tensors, unet)
-  var agreement = Agreement()
-  agreement.compare("sample", value, try tensors.tensor("out.sample"), tolerance: Agreement.network)
-  try compareGradients(of: unet.loraParameters, gradients.ofParameters, with: "out.grad.", in: tensors, &agreement)
-  return agreement
+  try unet.loadLoRA(SafetensorsFile(golden.file("lora")), alpha: golden.number("alpha"))
+  let (value, gradients) = try denoise(golden, unet)
+  try agreement.compare("out.sample", value, within: Agreement.network)
+  try agreement.compareGradients(of: unet.loraParameters, gradients.ofParameters, with: "out.grad.")
 }
 
 /// The output of the UNet, and the gradients of sum(cotangent * output).
 private func denoise(
-  _ tensors: SafetensorsFile, _ unet: UNet2DCondition
+  _ golden: GoldenCase, _ unet: UNet2DCondition
 ) throws -> (value: Tensor, gradients: (ofSample: Tensor, ofParameters: Gradients)) {
-  let timesteps = try tensors.integers("in.timesteps"), text = try tensors.tensor("in.encoder_hidden_states")
-  let cotangent = try tensors.tensor("in.cotangent")
-  let result = Tape.gradients(of: [try tensors.tensor("in.sample")]) { inputs in
+  let timesteps = try golden.integers("timesteps"), text = try golden.input("encoder_hidden_states")
+  let cotangent = try golden.input("cotangent")
+  let result = Tape.gradients(of: [try golden.input("sample")]) { inputs in
     let value = unet(inputs[0], timesteps: timesteps, encoderHiddenStates: text)
     return ((value * cotangent).sum(), value.detached)
   }
   return (result.extra, (result.inputs[0], result.parameters))
 }
 
-/// Compares the gradients of all parameters, and requires that the case has gradients for exactly these.
-func compareGradients(
-  of parameters: [Parameter], _ gradients: Gradients, with prefix: String, in tensors: SafetensorsFile,
-  _ agreement: inout Agreement
-) throws {
-  let expected = Set(tensors.names.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) })
-  agreement.require(
-    expected == Set(parameters.map(\.name)), "\(prefix): the case's parameters are not those of the adapter")
-  for parameter in parameters where expected.contains(parameter.name) {
-    agreement.compare(
-      prefix + parameter.name, gradients[parameter] ?? Tensor.zeros(parameter.value.shape),
-      try tensors.tensor(prefix + parameter.name), tolerance: Agreement.gradient)
-  }
-}
-
-@Sendable func vae(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors()
+func vae(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
   let vae = try AutoencoderKL(folder: golden.model("vae"))
-  let cotangent = try tensors.tensor("in.cotangent")
-  let scale = Float(try golden.values.number("scaling_factor", Double(vae.scalingFactor)))
-  let decoded = Tape.gradients(of: [try tensors.tensor("in.latents")]) { inputs in
+  let cotangent = try golden.input("cotangent")
+  let scale = try golden.number("scaling_factor", Double(vae.scalingFactor))
+  let decoded = Tape.gradients(of: [try golden.input("latents")]) { inputs in
     let image = vae.decode(inputs[0] / scale)
     return ((image * cotangent).sum(), image.detached)
   }
-  let encoded = vae.encode(try tensors.tensor("in.pixels"))
-  var agreement = Agreement()
-  agreement.compare("image", decoded.extra, try tensors.tensor("out.image"), tolerance: Agreement.network)
-  agreement.compare(
-    "grad_latents", decoded.inputs[0], try tensors.tensor("out.grad_latents"), tolerance: Agreement.gradient)
-  agreement.compare("mean", encoded.mean, try tensors.tensor("out.mean"), tolerance: Agreement.network)
-  agreement.compare("logvar", encoded.logVariance, try tensors.tensor("out.logvar"), tolerance: Agreement.network)
-  return agreement
+  let encoded = vae.encode(try golden.input("pixels"))
+  try agreement.compare("out.image", decoded.extra, within: Agreement.network)
+  try agreement.compare("out.grad_latents", decoded.inputs[0], within: Agreement.gradient)
+  try agreement.compare("out.mean", encoded.mean, within: Agreement.network)
+  try agreement.compare("out.logvar", encoded.logVariance, within: Agreement.network)
 }
 
-@Sendable func vaeTiny(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors()
+func vaeTiny(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
   let vae = try AutoencoderTiny(folder: golden.model("vae"))
-  let cotangent = try tensors.tensor("in.cotangent")
-  let decoded = Tape.gradients(of: [try tensors.tensor("in.latents")]) { inputs in
+  let cotangent = try golden.input("cotangent")
+  let decoded = Tape.gradients(of: [try golden.input("latents")]) { inputs in
     let image = vae.decode(inputs[0])
     return ((image * cotangent).sum(), image.detached)
   }
-  var agreement = Agreement()
-  agreement.compare("image", decoded.extra, try tensors.tensor("out.image"), tolerance: Agreement.network)
-  agreement.compare(
-    "grad_latents", decoded.inputs[0], try tensors.tensor("out.grad_latents"), tolerance: Agreement.gradient)
-  agreement.compare(
-    "encoded", vae.encode(try tensors.tensor("in.pixels")), try tensors.tensor("out.encoded"),
-    tolerance: Agreement.network)
-  return agreement
+  try agreement.compare("out.image", decoded.extra, within: Agreement.network)
+  try agreement.compare("out.grad_latents", decoded.inputs[0], within: Agreement.gradient)
+  try agreement.compare("out.encoded", vae.encode(try golden.input("pixels")), within: Agreement.network)
 }
 
-@Sendable func aestheticScore(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors()
+func aestheticScore(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
   let vision = try CLIPVision(folder: golden.file("model")), head = try AestheticHead(file: golden.file("head"))
-  let result = Tape.gradients(of: [try tensors.tensor("in.pixel_values")]) { inputs in
+  let result = Tape.gradients(of: [try golden.input("pixel_values")]) { inputs in
     let embedding = vision(inputs[0]), score = head(embedding)
     return (score.sum(), (embedding: embedding.unitLength.detached, score: score.detached))
   }
-  var agreement = Agreement()
-  agreement.compare(
-    "embedding", result.extra.embedding, try tensors.tensor("out.embedding"), tolerance: Agreement.network)
-  agreement.compare("score", result.extra.score, try tensors.tensor("out.score"), tolerance: Agreement.network)
-  agreement.compare(
-    "grad_pixel_values", result.inputs[0], try tensors.tensor("out.grad_pixel_values"), tolerance: Agreement.gradient)
-  return agreement
-}
-
-func shape(of name: String, in tensors: SafetensorsFile) throws -> [Int] {
-  guard let shape = tensors.shape(of: name) else { throw GoldenProblem("\(tensors.path): no tensor \(name)") }
-  return shape
+  try agreement.compare("out.embedding", result.extra.embedding, within: Agreement.network)
+  try agreement.compare("out.score", result.extra.score, within: Agreement.network)
+  try agreement.compare("out.grad_pixel_values", result.inputs[0], within: Agreement.gradient)
 }

@@ -12,11 +12,10 @@ import Testing
   @Test(arguments: ["sd1-lora", "sd2-lora"])
   func `gradient checkpointing gives the same gradients to the bit`(name: String) throws {
     let golden = try #require(try GoldenCase.all().first { "\($0)" == name })
-    let tensors = try golden.tensors()
     let unet = try UNet2DCondition(folder: golden.model("unet"))
-    try unet.loadLoRA(SafetensorsFile(golden.file("lora")), alpha: Float(golden.values.number("alpha")))
-    let timesteps = try tensors.integers("in.timesteps"), text = try tensors.tensor("in.encoder_hidden_states")
-    let sample = try tensors.tensor("in.sample")
+    try unet.loadLoRA(SafetensorsFile(golden.file("lora")), alpha: golden.number("alpha"))
+    let timesteps = try golden.integers("timesteps"), text = try golden.input("encoder_hidden_states")
+    let sample = try golden.input("sample")
     func gradients(checkpointing: Bool, of parameters: [Parameter]) -> [[Float]] {
       unet.usesGradientCheckpointing = checkpointing
       let result = Tape.gradients(of: [sample, text]) { inputs in

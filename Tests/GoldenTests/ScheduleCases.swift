@@ -32,48 +32,41 @@ func schedule(ofModelOf golden: GoldenCase) throws -> NoiseSchedule {
   return try hasOne ? NoiseSchedule(folder: folder) : NoiseSchedule(NoiseSchedule.Configuration())
 }
 
-@Sendable func ddimSchedule(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors(), schedule = try schedule(of: golden)
-  var agreement = Agreement()
-  agreement.compare(
-    "timesteps", try schedule.timesteps(golden.values.integer("steps")), try tensors.integers("out.timesteps"))
-  agreement.compare(
-    "alphas_cumprod", schedule.cumulativeAlphas, try tensors.tensor("out.alphas_cumprod").values,
-    tolerance: Agreement.arithmetic)
-  return agreement
+func ddimSchedule(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
+  let schedule = try schedule(of: golden)
+  try agreement.compare("out.timesteps", try schedule.timesteps(golden.values.integer("steps")))
+  try agreement.compare("out.alphas_cumprod", schedule.cumulativeAlphas, within: Agreement.arithmetic)
 }
 
-@Sendable func ddimStep(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors(), values = golden.values
+func ddimStep(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
+  let values = golden.values
   let process = try DDIM(
-    schedule: schedule(of: golden), steps: values.integer("steps"), eta: Float(values.number("eta")))
-  let (output, sample) = (try tensors.tensor("in.model_output"), try tensors.tensor("in.sample"))
-  let timesteps = try tensors.integers("in.timesteps")
+    schedule: schedule(of: golden), steps: values.integer("steps"), eta: golden.number("eta"))
+  let (output, sample) = (try golden.input("model_output"), try golden.input("sample"))
+  let timesteps = try golden.integers("timesteps")
   let step = process.step(
-    output: output, sample: sample, timesteps: timesteps, noise: try tensors.tensor("in.noise"))
+    output: output, sample: sample, timesteps: timesteps, noise: try golden.input("noise"))
   let given = process.logProbability(
-    of: try tensors.tensor("in.given_prev_sample"), output: output, sample: sample, timesteps: timesteps)
-  var agreement = Agreement()
+    of: try golden.input("given_prev_sample"), output: output, sample: sample, timesteps: timesteps)
   for (name, found) in [
     ("prev_sample", step.previous), ("pred_original_sample", step.clean), ("log_prob", step.logProbability),
     ("log_prob_given", given),
   ] {
-    agreement.compare(name, found, try tensors.tensor("out." + name), tolerance: Agreement.arithmetic)
+    try agreement.compare("out." + name, found, within: Agreement.arithmetic)
   }
-  return agreement
 }
 
-@Sendable func lcmSampling(_ golden: GoldenCase) throws -> Agreement {
-  let tensors = try golden.tensors(), values = golden.values
+func lcmSampling(_ golden: GoldenCase, _ agreement: inout Agreement) throws {
+  let values = golden.values
   var configuration = LCM.Configuration()
   configuration.originalSteps = try values.integer("original_inference_steps")
-  configuration.sigmaData = Float(try values.number("sigma_data"))
-  configuration.timestepScaling = Float(try values.number("timestep_scaling"))
+  configuration.sigmaData = try golden.number("sigma_data")
+  configuration.timestepScaling = try golden.number("timestep_scaling")
   let process = try LCM(
     schedule: schedule(ofModelOf: golden), steps: values.integer("steps"), configuration: configuration)
   let unet = try UNet2DCondition(folder: golden.model("unet"))
-  let text = try tensors.tensor("in.encoder_hidden_states"), noises = try tensors.tensor("in.noises")
-  var sample = try tensors.tensor("in.initial_latents"), denoised: [Tensor] = []
+  let text = try golden.input("encoder_hidden_states"), noises = try golden.input("noises")
+  var sample = try golden.input("initial_latents"), denoised: [Tensor] = []
   for (index, timestep) in process.timesteps.enumerated() {
     let output = unet(
       sample, timesteps: [Int](repeating: timestep, count: sample.shape[0]), encoderHiddenStates: text)
@@ -81,13 +74,10 @@ func schedule(ofModelOf golden: GoldenCase) throws -> NoiseSchedule {
     sample = step.previous
     denoised.append(step.denoised)
   }
-  var agreement = Agreement()
-  agreement.compare("timesteps", process.timesteps, try tensors.integers("out.timesteps"))
-  agreement.compare(
-    "denoised", Tensor.stacked(denoised).permuted([1, 0, 2, 3, 4]), try tensors.tensor("out.denoised"),
-    tolerance: Agreement.trajectory)
-  agreement.compare("sample", sample, try tensors.tensor("out.sample"), tolerance: Agreement.trajectory)
-  return agreement
+  try agreement.compare("out.timesteps", process.timesteps)
+  let byPrompt = Tensor.stacked(denoised).permuted([1, 0, 2, 3, 4])
+  try agreement.compare("out.denoised", byPrompt, within: Agreement.trajectory)
+  try agreement.compare("out.sample", sample, within: Agreement.trajectory)
 }
 
 extension Tensor {

@@ -1,5 +1,6 @@
 // Data sets of glyphs and folders, fonts, and contact sheets.
 
+import Fixtures
 import Foundation
 import Imaging
 import Testing

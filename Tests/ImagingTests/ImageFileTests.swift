@@ -1,6 +1,7 @@
 // PNG and JPEG files: pixels are read back, JPEG sizes equal those of Pillow, and damaged files are refused.
 
 import Engine
+import Fixtures
 import Foundation
 import Imaging
 import Testing
@@ -14,13 +15,6 @@ func pattern(width: Int, height: Int) -> Image {
     }
   }
   return Image(width: width, height: height, pixels: pixels)
-}
-
-func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
-  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("stepwise-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder)
 }
 
 @Suite struct ImageFileTests {

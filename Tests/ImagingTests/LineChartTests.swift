@@ -19,7 +19,9 @@ import Testing
   }
 
   @Test(arguments: [[], [(x: 3.0, y: -2.0)], [(x: 0, y: 5), (x: 1, y: 5)], [(x: 0, y: .nan), (x: 1, y: 1e-7)]])
-  func `a chart can be drawn without points, with one point, and with values that are not finite`(points: [(x: Double, y: Double)]) throws {
+  func `a chart can be drawn without points, with one point, and with values that are not finite`(
+    points: [(x: Double, y: Double)]
+  ) throws {
     #expect(try chart(points).rendered().width == 720)
     #expect(chart(points).svg().hasSuffix("</svg>\n"))
   }

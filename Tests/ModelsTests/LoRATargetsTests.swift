@@ -1,6 +1,7 @@
 // LoRA adapters of some of the attention projections.
 
 import Engine
+import Fixtures
 import Foundation
 import Layers
 import Models
@@ -11,9 +12,7 @@ import Testing
 
   init() throws {
     try Compute.start()
-    let golden = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Golden/models/sd2/unet")
-    unet = try UNet2DCondition(folder: golden)
+    unet = try UNet2DCondition(folder: TinyModel.repository.appending(path: "Tests/Golden/models/sd2/unet"))
   }
 
   @Test func `targets choose projections by the ends of their names`() throws {

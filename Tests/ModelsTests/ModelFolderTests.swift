@@ -1,12 +1,13 @@
 // Folders that do not hold a usable model are refused with a message that names the file and the problem.
 
 import Engine
+import Fixtures
 import Foundation
 import Layers
 import Models
 import Testing
 
-private let golden = repository.appending(path: "Tests/Golden/models")
+private let golden = TinyModel.repository.appending(path: "Tests/Golden/models")
 
 private func withCopy(of name: String, _ body: (URL) throws -> Void) throws {
   try Compute.start()

@@ -1,13 +1,13 @@
 // The cost of a network that is told before loading agrees with the loaded network.
 
 import Engine
+import Fixtures
 import Foundation
 import Layers
 import Models
 import Testing
 
-let repository = URL(filePath: #filePath)
-  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+private let repository = TinyModel.repository
 
 private func values(_ path: String) throws -> ModelConfiguration {
   try ModelConfiguration(file: repository.appending(path: "\(path)/config.json"))

@@ -2,6 +2,7 @@
 // scripts/golden-clip-rewards.py wrote the models and the expected numbers.
 
 import Engine
+import Fixtures
 import Foundation
 import Layers
 import Rewards
@@ -9,38 +10,36 @@ import Settings
 import Testing
 
 @Suite struct CLIPRewardTests {
-  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-  private static let golden = root.appending(path: "Tests/Golden/models/clip-rewards")
+  private static let golden = TinyModel.repository.appending(path: "Tests/Golden/models/clip-rewards")
   private let prompts = ["a green frog", "a slice of pizza", "rose"]
 
   init() throws { try Compute.start() }
 
   /// Calls `body` with options for both models in a temporary folder, with a tokenizer.
   private func withModels(_ body: (RewardSettings) throws -> Void) throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-clip-\(UUID().uuidString)")
-    defer { try? FileManager.default.removeItem(at: folder) }
-    for kind in ["transformers", "open_clip"] {
-      let copy = folder.appending(path: kind)
-      try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: true)
-      let files = try FileManager.default.contentsOfDirectory(
-        at: Self.golden.appending(path: kind), includingPropertiesForKeys: nil)
-      let tokenizer = ["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"].map {
-        Self.root.appending(path: "Models/emoji-clip").appending(path: $0)
+    try withTemporaryFolder { folder in
+      for kind in ["transformers", "open_clip"] {
+        let copy = folder.appending(path: kind)
+        try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: true)
+        let files = try FileManager.default.contentsOfDirectory(
+          at: Self.golden.appending(path: kind), includingPropertiesForKeys: nil)
+        let tokenizer = ["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"].map {
+          TinyModel.repository.appending(path: "Models/emoji-clip").appending(path: $0)
+        }
+        for file in files + tokenizer {
+          try FileManager.default.createSymbolicLink(
+            at: copy.appending(path: file.lastPathComponent), withDestinationURL: file)
+        }
       }
-      for file in files + tokenizer {
-        try FileManager.default.createSymbolicLink(
-          at: copy.appending(path: file.lastPathComponent), withDestinationURL: file)
-      }
+      let transformers = folder.appending(path: "transformers").path
+      try body(
+        RewardSettings {
+          $0.alignmentModel = transformers
+          $0.models = [
+            "clip-score": transformers, "pick-score": transformers, "hpsv2": folder.appending(path: "open_clip").path,
+          ]
+        })
     }
-    let transformers = folder.appending(path: "transformers").path
-    try body(
-      RewardSettings {
-        $0.alignmentModel = transformers
-        $0.models = [
-          "clip-score": transformers, "pick-score": transformers, "hpsv2": folder.appending(path: "open_clip").path,
-        ]
-      })
   }
 
   @Test(arguments: ["alignment", "clip-score", "pick-score", "hpsv2"])

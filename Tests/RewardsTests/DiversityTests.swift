@@ -1,6 +1,7 @@
 // A reward that compares the pictures of a group.
 
 import Engine
+import Fixtures
 import Foundation
 import Rewards
 import Settings
@@ -12,8 +13,7 @@ import Testing
   init() throws { try Compute.start() }
 
   private func scorer() throws -> any GroupScorer {
-    let model = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appending(path: "Models/emoji-clip")
+    let model = TinyModel.repository.appending(path: "Models/emoji-clip")
     let made = try ScorerRegistry.make("diversity", RewardSettings { $0.alignmentModel = model.path })
     return try #require(made as? any GroupScorer)
   }

@@ -2,6 +2,7 @@
 // with those of bytes.
 
 import Engine
+import Fixtures
 import Foundation
 import Imaging
 import Rewards
@@ -11,13 +12,10 @@ import Testing
 @Suite struct RewardGradientTests {
   init() throws { try Compute.start() }
 
-  private static let root = URL(filePath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-
   private func scorers() throws -> [any DifferentiableScorer] {
-    let models = Self.root.appending(path: "Tests/Golden/models")
+    let models = TinyModel.repository.appending(path: "Tests/Golden/models")
     let options = RewardSettings {
-      $0.alignmentModel = Self.root.appending(path: "Models/emoji-clip").path
+      $0.alignmentModel = TinyModel.repository.appending(path: "Models/emoji-clip").path
       $0.models = [
         "aesthetic": models.appending(path: "clip-vision").path,
         "aesthetic-head": models.appending(path: "aesthetic-head.safetensors").path,

@@ -1,6 +1,7 @@
 // Rewards by name, JPEG sizes, and refusals.
 
 import Engine
+import Fixtures
 import Foundation
 import Imaging
 import Rewards
@@ -60,12 +61,10 @@ import Testing
     } catch { #expect("\(error)".contains("/nonexistent/clip")) }
   }
 
-  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-  private static let clip = root.appending(path: "Models/emoji-clip")
+  private static let clip = TinyModel.repository.appending(path: "Models/emoji-clip")
 
   @Test func `the aesthetic score is finite and depends only on model and head`() throws {
-    let golden = Self.root.appending(path: "Tests/Golden/models")
+    let golden = TinyModel.repository.appending(path: "Tests/Golden/models")
     let options = RewardSettings {
       $0.models = [
         "aesthetic": golden.appending(path: "clip-vision").path,

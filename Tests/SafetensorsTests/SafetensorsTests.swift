@@ -2,6 +2,7 @@
 
 import Durable
 import Engine
+import Fixtures
 import Foundation
 import Layers
 import Testing
@@ -52,14 +53,13 @@ import Testing
     other.add("a", Tensor(2), as: .float16)
     other.add("x", Tensor(1))
     #expect(one.encoded() == other.encoded())
-    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let url = folder.appending(path: "w.safetensors")
-    try one.write(to: url)
-    #expect(try Array(Data(contentsOf: url)) == one.encoded())
-    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["w.safetensors"])
-    #expect(throws: SystemError.self) { try one.write(to: folder.appending(path: "absent/w.safetensors")) }
+    try withTemporaryFolder { folder in
+      let url = folder.appending(path: "w.safetensors")
+      try one.write(to: url)
+      #expect(try Array(Data(contentsOf: url)) == one.encoded())
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["w.safetensors"])
+      #expect(throws: SystemError.self) { try one.write(to: folder.appending(path: "absent/w.safetensors")) }
+    }
   }
 
   @Test func `all float16 and bfloat16 values are converted exactly`() throws {
@@ -114,26 +114,25 @@ import Testing
   }
 
   @Test func `a sharded checkpoint is read like one file, and an inconsistent index is refused`() throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    for (number, name) in ["a", "b"].enumerated() {
-      var writer = SafetensorsWriter()
-      writer.add(name, Tensor(Float(number)))
-      try writer.write(to: folder.appending(path: "m-\(number).safetensors"))
+    try withTemporaryFolder { folder in
+      for (number, name) in ["a", "b"].enumerated() {
+        var writer = SafetensorsWriter()
+        writer.add(name, Tensor(Float(number)))
+        try writer.write(to: folder.appending(path: "m-\(number).safetensors"))
+      }
+      let index = folder.appending(path: "m.safetensors.index.json")
+      try Data(#"{"weight_map":{"a":"m-0.safetensors","b":"m-1.safetensors"}}"#.utf8).write(to: index)
+      let file = try SafetensorsFile(folder: folder, named: "m")
+      #expect(file.names == ["a", "b"])
+      #expect(try file.tensor("b").item == 1)
+      for lie in [
+        #"{"weight_map":{"a":"m-1.safetensors","b":"m-0.safetensors"}}"#, #"{"weight_map":{"a":"../m-0.safetensors"}}"#,
+        #"{"weight_map":{"a":"m-2.safetensors"}}"#, "{}",
+      ] {
+        try Data(lie.utf8).write(to: index)
+        #expect(throws: SafetensorsError.self) { try SafetensorsFile(index) }
+      }
+      #expect(throws: SafetensorsError.self) { try SafetensorsFile(folder: folder, named: "other") }
     }
-    let index = folder.appending(path: "m.safetensors.index.json")
-    try Data(#"{"weight_map":{"a":"m-0.safetensors","b":"m-1.safetensors"}}"#.utf8).write(to: index)
-    let file = try SafetensorsFile(folder: folder, named: "m")
-    #expect(file.names == ["a", "b"])
-    #expect(try file.tensor("b").item == 1)
-    for lie in [
-      #"{"weight_map":{"a":"m-1.safetensors","b":"m-0.safetensors"}}"#, #"{"weight_map":{"a":"../m-0.safetensors"}}"#,
-      #"{"weight_map":{"a":"m-2.safetensors"}}"#, "{}",
-    ] {
-      try Data(lie.utf8).write(to: index)
-      #expect(throws: SafetensorsError.self) { try SafetensorsFile(index) }
-    }
-    #expect(throws: SafetensorsError.self) { try SafetensorsFile(folder: folder, named: "other") }
   }
 }

@@ -15,7 +15,7 @@ package enum Scoring: Sendable, Equatable {
 /// A method that learns from groups of trajectories. Its state belongs to the run's checkpoints.
 package protocol Algorithm: Sendable {
   /// The value of `training.algorithm`.
-  static var name: MethodName { get }
+  var name: MethodName { get }
   /// Which clean states it needs scores of.
   var scoring: Scoring { get }
 
@@ -38,13 +38,9 @@ package protocol Algorithm: Sendable {
 }
 
 extension Algorithm {
-  /// Every trajectory on its own.
   package var unitSize: Int { 1 }
-  /// Trajectories of a group share only the initial state.
   package func branchStep(ofEpoch epoch: Int) -> Int { 0 }
-  /// No state.
   package func state() throws -> Data { Data() }
-  /// No state.
   package mutating func restore(_ state: Data) throws {}
 }
 
@@ -55,7 +51,6 @@ package struct AlgorithmError: Error, CustomStringConvertible, Equatable {
   init(_ description: String) { self.description = description }
 }
 
-/// All methods, by name.
 package enum AlgorithmRegistry {
   private static func type(of name: MethodName) -> any Algorithm.Type {
     switch name {
@@ -63,8 +58,7 @@ package enum AlgorithmRegistry {
     case .ddpo: DDPO.self
     case .b2DiffuRL: B2DiffuRL.self
     case .sqdf: SQDF.self
-    case .draftK: DRaFT.self
-    case .draftKL: DRaFTDivergence.self
+    case .draftK, .draftKL: DRaFT.self
     case .draftLV: DRaFTLowVariance.self
     case .refl: ReFL.self
     case .lasro: LaSRO.self

@@ -5,7 +5,6 @@ package import Engine
 
 /// The rewards of the trajectories of one group.
 package struct GroupRewards: Sendable {
-  /// The prompt they share.
   package let prompt: String
   /// One row per trajectory, one column per step; 0 before the last step where only the last state was scored.
   package let dense: [[Float]]
@@ -15,7 +14,6 @@ package struct GroupRewards: Sendable {
     self.dense = dense
   }
 
-  /// Scores of the last clean states.
   var final: [Float] { dense.map { $0[$0.count - 1] } }
 }
 
@@ -58,7 +56,6 @@ package struct PolicyTerms {
   }
 }
 
-/// Measurements of a loss.
 package struct LossMetrics: Sendable, Equatable {
   /// The value of the loss. SDPO's is dominated by the advantages, so it does not show whether training works.
   package var loss: Float
@@ -81,7 +78,6 @@ package struct LossMetrics: Sendable, Equatable {
   }
 }
 
-/// A method that learns from the log-probabilities of sampled steps.
 package protocol PolicyGradientAlgorithm: Algorithm {
   /// The steps of a trajectory that an epoch trains.
   func trainedSteps(ofEpoch epoch: Int) -> Range<Int>
@@ -92,8 +88,6 @@ package protocol PolicyGradientAlgorithm: Algorithm {
   /// The order of an epoch's updates, each made of minibatches whose gradients are added up.
   ///
   /// - Parameters:
-  ///   - units: number of units.
-  ///   - steps: the steps that are trained.
   ///   - minibatch: units per minibatch.
   ///   - accumulation: minibatches per update.
   func updates(
@@ -104,12 +98,8 @@ package protocol PolicyGradientAlgorithm: Algorithm {
   func loss(_ terms: PolicyTerms) -> (loss: Tensor, metrics: LossMetrics)
 }
 
-/// A clipped loss, mean(max(free, clipped)), and its measurements.
-///
-/// - Parameters:
-///   - free: the loss of each term.
-///   - clipped: the loss of each term with the clipped ratio, of the same shape.
-///   - logRatios: log π - log π_behaviour.
+/// A clipped loss, mean(max(free, clipped)), and its measurements: `free` is the loss of each term, `clipped` that with
+/// the clipped ratio, of the same shape.
 func clippedLoss(free: Tensor, clipped: Tensor, logRatios: Tensor) -> (loss: Tensor, metrics: LossMetrics) {
   let loss = Tensor.maximum(free, clipped).mean()
   let held = zip(free.values, clipped.values).count { $1 > $0 }

@@ -13,9 +13,8 @@ package struct Rollout {
   package let cleanStates: Tensor
   /// Their step indices i, B of them; 0 is the noisiest.
   package let steps: [Int]
-  /// The prompts, B of them.
+  /// B of them.
   package let prompts: [String]
-  /// The text states of the prompts.
   package let conditioning: Conditioning
 
   package init(states: Tensor, cleanStates: Tensor, steps: [Int], prompts: [String], conditioning: Conditioning) {
@@ -33,7 +32,6 @@ package struct Rollout {
 
 /// The networks and the reward that a method differentiates.
 package struct RolloutModels {
-  /// The sampling process.
   package let process: DDIM
   /// The network under training.
   package let policy: Denoiser
@@ -82,9 +80,7 @@ package struct RolloutModels {
     return (mean + sigma * noise, clean, squares / sigma.squared().reshaped([steps.count]))
   }
 
-  /// The clean state that the policy predicts, `[B, C, H, W]`.
-  ///
-  /// - Parameter timesteps: training timesteps, one per sample.
+  /// The clean state that the policy predicts at one training timestep per sample, `[B, C, H, W]`.
   package func cleanState(_ states: Tensor, timesteps: [Int], conditioning: Conditioning) -> Tensor {
     process.schedule.cleanAndNoise(
       output: conditioning.output(of: policy, sample: states, timesteps: timesteps), sample: states,
@@ -93,29 +89,19 @@ package struct RolloutModels {
   }
 }
 
-/// Measurements of an objective.
 package struct ObjectiveMetrics: Sendable, Equatable {
   /// The value that is minimized.
   package var loss: Float
   /// Rewards, one per sample, without the missing ones.
   package var rewards: [Float]
   /// Divergences from the reference, one per sample; empty for methods that do not compute them.
-  package var divergences: [Float]
+  package var divergences: [Float] = []
   /// Samples that were left out because their score is missing.
-  package var missing: Int
+  package var missing = 0
   /// Samples that were left out because their reward is not positive.
-  package var masked: Int
-
-  package init(loss: Float, rewards: [Float], divergences: [Float] = [], missing: Int = 0, masked: Int = 0) {
-    self.loss = loss
-    self.rewards = rewards
-    self.divergences = divergences
-    self.missing = missing
-    self.masked = masked
-  }
+  package var masked = 0
 }
 
-/// A method that learns from the gradient of a reward.
 package protocol RewardGradientAlgorithm: Algorithm {
   /// How starting states are drawn.
   var sampling: ReplaySampling { get }
@@ -124,10 +110,7 @@ package protocol RewardGradientAlgorithm: Algorithm {
   /// γ of the priorities by reward and γ.
   var discount: Float { get }
 
-  /// The scalar to minimize, and its measurements.
-  ///
-  /// - Parameter noise: returns new standard normal numbers of a shape with every call.
-  /// - Throws: what the reward throws.
+  /// The scalar to minimize, and its measurements. `noise` returns new standard normal numbers with every call.
   func objective(
     _ rollout: Rollout, _ models: RolloutModels, noise: (_ shape: [Int]) -> Tensor, random: inout RandomStream
   ) throws -> (loss: Tensor, metrics: ObjectiveMetrics)
@@ -136,6 +119,8 @@ package protocol RewardGradientAlgorithm: Algorithm {
 extension RewardGradientAlgorithm {
   /// Trajectories are drawn by the score of the last clean state.
   package var scoring: Scoring { .final }
+  package var sampling: ReplaySampling { .onPolicy }
+  package var discount: Float { 1 }
 }
 
 /// The mean of `-(weights · reward - α divergence)` over the samples that have a reward.

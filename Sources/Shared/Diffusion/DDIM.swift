@@ -4,7 +4,6 @@
 internal import Foundation
 package import Engine
 
-/// DDIM with eta, for one schedule and number of steps.
 package struct DDIM: Sendable {
   package let schedule: NoiseSchedule
   /// The timesteps visited, the noisiest first.
@@ -12,7 +11,6 @@ package struct DDIM: Sendable {
   /// 0 is deterministic, 1 as noisy as DDPM.
   package let eta: Float
 
-  /// The result of one step for a batch of B samples.
   package struct Step {
     /// The next, less noisy state, `[B, ...]`.
     package let previous: Tensor
@@ -24,7 +22,6 @@ package struct DDIM: Sendable {
     package let logProbability: Tensor
   }
 
-  /// - Throws: `ScheduleError` when the schedule does not have so many steps, or eta is not in 0...1.
   package init(schedule: NoiseSchedule, steps: Int, eta: Float) throws {
     guard (0...1).contains(eta) else {
       throw ScheduleError("eta: expected a number between 0 (deterministic) and 1, found \(eta)")
@@ -35,8 +32,6 @@ package struct DDIM: Sendable {
   }
 
   /// Refuses settings with which a step has no noise, and therefore no log-probability to learn from.
-  ///
-  /// - Throws: `ScheduleError` naming the step.
   package func requireNoise() throws {
     for (index, timestep) in timesteps.enumerated() where !(sigma(at: timestep) > 0) {
       throw ScheduleError(
@@ -71,9 +66,7 @@ package struct DDIM: Sendable {
     return (mean, sigma, clean)
   }
 
-  /// Takes one step: previous = mean + σ noise.
-  ///
-  /// - Parameter noise: standard normal, `[B, ...]`.
+  /// Takes one step: previous = mean + σ noise, with standard normal noise `[B, ...]`.
   package func step(output: Tensor, sample: Tensor, timesteps: [Int], noise: Tensor) -> Step {
     let (mean, sigma, clean) = distribution(output: output, sample: sample, timesteps: timesteps)
     let previous = (mean + sigma * noise).detached
@@ -82,9 +75,8 @@ package struct DDIM: Sendable {
       logProbability: Self.logProbability(of: previous, mean: mean, sigma: sigma))
   }
 
-  /// The log-probability of a step that has been taken, `[B]`; differentiable through `output`.
-  ///
-  /// - Parameter previous: the state that the step led to, `[B, ...]`, treated as a constant.
+  /// The log-probability `[B]` of a step that has led to `previous`, a constant `[B, ...]`; differentiable through
+  /// `output`.
   package func logProbability(of previous: Tensor, output: Tensor, sample: Tensor, timesteps: [Int]) -> Tensor {
     let (mean, sigma, _) = distribution(output: output, sample: sample, timesteps: timesteps)
     return Self.logProbability(of: previous.detached, mean: mean, sigma: sigma)

@@ -16,7 +16,7 @@ package struct LatentSimilarity: Sendable {
 
   /// - Parameters:
   ///   - cleanStates: of one trajectory, `[N, C, H, W]`.
-  ///   - anchor: the anchor, where it was chosen before.
+  ///   - anchor: nil chooses it.
   package init(cleanStates: Tensor, anchor: Int? = nil) {
     let count = cleanStates.shape[0]
     let flat = cleanStates.detached.reshaped([count, -1])
@@ -60,13 +60,8 @@ package enum TrajectoryScoring: Sendable {
   /// The last of `steps` alone; the steps before it have reward 0 (Black et al., arXiv 2305.13301).
   case final(steps: Int)
 
-  /// The scoring of a trajectory that has been scored before.
-  ///
-  /// - Parameters:
-  ///   - cleanStates: its clean states, `[N, C, H, W]`.
-  ///   - anchor: its anchor step.
-  ///   - scoredSteps: the steps that have scores. Dense scoring always includes the first step, so the last step alone
-  ///     means final scoring (for N = 1 both are the same).
+  /// The scoring of a trajectory that has been scored before, with clean states `[N, C, H, W]`. Dense scoring always
+  /// includes the first step, so scores of the last step alone mean final scoring (for N = 1 both are the same).
   package init(cleanStates: Tensor, anchor: Int, scoredSteps: Set<Int>) {
     let steps = cleanStates.shape[0]
     self = scoredSteps == [steps - 1]
@@ -89,10 +84,8 @@ package enum TrajectoryScoring: Sendable {
     }
   }
 
-  /// Rewards of all steps, N of them.
-  ///
-  /// - Parameter scores: by step, one for each of `scoredSteps`.
-  /// - Returns: nil when a score is missing or a reward is not finite.
+  /// Rewards of all N steps from scores by step, one for each of `scoredSteps`; nil when a score is missing or a reward
+  /// is not finite.
   package func rewards(scores: [Int: Float]) -> [Float]? {
     let found = scoredSteps.compactMap { scores[$0] }
     guard found.count == scoredSteps.count else { return nil }

@@ -12,10 +12,8 @@ package struct DualStates: Sendable {
   /// Log-probabilities of the steps under the policy that took them: `[B, N]`.
   package let logProbabilities: Tensor
 
-  /// Number of trajectories.
   package var count: Int { states.shape[0] }
 
-  /// The first `count` trajectories.
   fileprivate func prefix(_ count: Int) -> DualStates {
     DualStates(
       states: states.slice(axis: 0, 0..<count), cleanStates: cleanStates.slice(axis: 0, 0..<count),
@@ -23,7 +21,6 @@ package struct DualStates: Sendable {
   }
 }
 
-/// Samples trajectories by DDIM with eta.
 package struct DualStateSampler: Sendable {
   package let process: DDIM
 
@@ -33,7 +30,7 @@ package struct DualStateSampler: Sendable {
     self.process = process
   }
 
-  /// Samples a batch; parameters as those of `SamplingProcess.sample`.
+  /// Samples a batch, with the parameters of `SamplingProcess.sample`.
   package func sample(
     initial: Tensor, conditioning: Conditioning, branching: Branching? = nil, denoiser: Denoiser,
     noise: (Int) -> Tensor
@@ -73,7 +70,6 @@ package struct DualStateSampler: Sendable {
   ///   - shape: of one state, `[C, H, W]`.
   ///   - conditioning: one prompt per group, `[G, S, D]`.
   ///   - batchSize: groups at a time; nil takes all of them at once.
-  ///   - denoiser: the network.
   /// - Returns: `G * groupSize` trajectories, those of a group next to each other.
   package func sample(
     groups: [GroupNoise], groupSize: Int, branchStep: Int = 0, shape: [Int], conditioning: Conditioning,

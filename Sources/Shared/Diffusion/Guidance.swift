@@ -1,5 +1,4 @@
-// Classifier-free guidance (Ho and Salimans, arXiv 2207.12598). Training uses the scale
-// that sampling used.
+// Classifier-free guidance (Ho and Salimans, arXiv 2207.12598). Training uses the scale that sampling used.
 
 package import Engine
 
@@ -27,7 +26,6 @@ package struct Conditioning: Sendable {
     self.scale = scale
   }
 
-  /// The conditioning of the samples at these indices.
   package func rows(_ indices: [Int]) -> Conditioning {
     Conditioning(text: text.rows(indices), empty: empty.map { $0.shape[0] == 1 ? $0 : $0.rows(indices) }, scale: scale)
   }

@@ -2,7 +2,6 @@
 
 package import Engine
 
-/// Multistep consistency sampling, for one schedule.
 package struct LCM: Sendable {
   /// The constants of consistency distillation.
   package struct Configuration: Sendable {
@@ -16,7 +15,6 @@ package struct LCM: Sendable {
     package init() {}
   }
 
-  /// The result of one step.
   package struct Step {
     /// The next states, `[B, ...]`; after the last step the clean states themselves.
     package let previous: Tensor
@@ -29,12 +27,11 @@ package struct LCM: Sendable {
   /// The timesteps visited, the noisiest first.
   package let timesteps: [Int]
 
-  /// - Throws: `ScheduleError` when there are more steps than the model was distilled with.
   package init(schedule: NoiseSchedule, steps: Int, configuration: Configuration = Configuration()) throws {
     let original = configuration.originalSteps, stride = schedule.configuration.trainingTimesteps / max(original, 1)
     guard original >= 1, stride >= 1, (1...original).contains(steps) else {
       throw ScheduleError(
-        "LCM: expected 1 to \(original) sampling steps, because the model was distilled with \(original), found \(steps)")
+        "LCM: expected 1 to \(original) sampling steps, the number that the model was distilled with, found \(steps)")
     }
     self.schedule = schedule
     self.configuration = configuration
@@ -50,18 +47,15 @@ package struct LCM: Sendable {
     return (variance / total, s / total.squareRoot())
   }
 
-  /// The consistency function: c_out x̂0 + c_skip x, `[B, ...]`; differentiable.
-  ///
-  /// - Parameter timesteps: one per sample.
+  /// The consistency function: c_out x̂0 + c_skip x, `[B, ...]`, at one timestep per sample; differentiable.
   package func denoised(output: Tensor, sample: Tensor, timesteps: [Int]) -> Tensor {
     let (clean, _) = schedule.cleanAndNoise(output: output, sample: sample, timesteps: timesteps)
     let weights = timesteps.map(boundary), shape = column(timesteps.count, sample.rank)
     return Tensor(weights.map(\.out), shape: shape) * clean + Tensor(weights.map(\.skip), shape: shape) * sample
   }
 
-  /// Takes step `index`: denoises, then adds the noise of the next timestep unless it is the last step.
-  ///
-  /// - Parameter noise: standard normal, `[B, ...]`; the last step ignores it.
+  /// Takes step `index`: denoises, then adds the standard normal noise `[B, ...]` of the next timestep unless it is the
+  /// last step.
   package func step(_ index: Int, output: Tensor, sample: Tensor, noise: Tensor) -> Step {
     let denoised = denoised(
       output: output, sample: sample, timesteps: [Int](repeating: timesteps[index], count: sample.shape[0]))

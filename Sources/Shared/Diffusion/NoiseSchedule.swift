@@ -3,7 +3,6 @@
 
 package import Foundation
 
-/// A diffusion model's noise schedule.
 package struct NoiseSchedule: Sendable {
   /// The quantity that the network predicts.
   package enum Prediction: String, Sendable, Codable {
@@ -41,7 +40,6 @@ package struct NoiseSchedule: Sendable {
   /// ᾱ_t for t in 0..<trainingTimesteps.
   package let cumulativeAlphas: [Float]
 
-  /// - Throws: `ScheduleError` when a number is out of range.
   package init(_ configuration: Configuration) throws {
     let c = configuration
     guard c.trainingTimesteps > 1, c.betaStart > 0, c.betaEnd < 1, c.betaStart <= c.betaEnd, c.stepsOffset >= 0 else {
@@ -90,9 +88,7 @@ package struct NoiseSchedule: Sendable {
     case .trailing:
       // numpy.arange adds the difference of its first two values, which may already be rounded.
       let difference = (Double(count) - Double(count) / Double(steps)) - Double(count)
-      found = (0..<steps).map {
-        Int((Double(count) + Double($0) * difference).rounded(.toNearestOrEven)) - 1
-      }
+      found = (0..<steps).map { Int((Double(count) + Double($0) * difference).rounded(.toNearestOrEven)) - 1 }
     case .linspace:
       let step = steps > 1 ? Double(count - 1) / Double(steps - 1) : 0
       found = (0..<steps).reversed().map { Int((Double($0) * step).rounded(.toNearestOrEven)) }
@@ -113,7 +109,6 @@ package struct NoiseSchedule: Sendable {
   }
 }
 
-/// A noise schedule is impossible or not supported.
 package struct ScheduleError: Error, CustomStringConvertible, Equatable {
   package let description: String
 
@@ -137,16 +132,12 @@ extension NoiseSchedule {
   }
 
   /// Reads a diffusers model folder's `scheduler/scheduler_config.json`; missing keys have the defaults of
-  /// diffusers.
-  ///
-  /// - Parameter spacing: replaces the spacing of the file.
-  /// - Throws: `ScheduleError` naming the file and the key when the file is missing or a setting is not supported.
+  /// diffusers. `spacing` replaces that of the file.
   package init(folder: URL, spacing: Spacing? = nil) throws {
     let url = folder.appendingPathComponent("scheduler/scheduler_config.json")
     guard let data = try? Data(contentsOf: url) else {
       throw ScheduleError(
-        "\(url.path): could not read the noise schedule; "
-          + "\(folder.path) must be a model folder in diffusers' format")
+        "\(url.path): could not read the noise schedule; \(folder.path) must be a model folder in diffusers' format")
     }
     guard let file = try? JSONDecoder().decode(File.self, from: data) else {
       throw ScheduleError(

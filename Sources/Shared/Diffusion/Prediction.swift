@@ -8,14 +8,10 @@ extension NoiseSchedule {
     Tensor(timesteps.map { cumulativeAlphas[$0] }, shape: column(timesteps.count, rank))
   }
 
-  /// The predicted clean state x̂0 and noise ε̂, both of the shape of `sample`, `[B, ...]`.
+  /// The predicted clean state x̂0 and noise ε̂. Outputs and samples are `[B, ...]`, with one timestep per sample.
   ///
   ///     ε:  x̂0 = (x - √(1-ᾱ) ε) / √ᾱ        x0: ε̂ = (x - √ᾱ x0) / √(1-ᾱ)
   ///     v:  x̂0 = √ᾱ x - √(1-ᾱ) v,  ε̂ = √ᾱ v + √(1-ᾱ) x
-  ///
-  /// - Parameters:
-  ///   - output: the network's output, of the shape of `sample`.
-  ///   - timesteps: one per sample.
   package func cleanAndNoise(output: Tensor, sample: Tensor, timesteps: [Int]) -> (clean: Tensor, noise: Tensor) {
     check(
       output.shape == sample.shape && sample.shape.first == timesteps.count,
@@ -31,6 +27,4 @@ extension NoiseSchedule {
 }
 
 /// `[count, 1, 1, ...]` of `rank` axes.
-func column(_ count: Int, _ rank: Int) -> [Int] {
-  [count] + [Int](repeating: 1, count: max(rank - 1, 0))
-}
+func column(_ count: Int, _ rank: Int) -> [Int] { [count] + [Int](repeating: 1, count: max(rank - 1, 0)) }

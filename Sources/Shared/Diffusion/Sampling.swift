@@ -3,9 +3,7 @@
 
 package import Engine
 
-/// A way of denoising in steps.
 package protocol SamplingProcess: Sendable {
-  /// One step of a batch.
   associatedtype Step: SampledStep
   /// The timesteps visited, the noisiest first.
   var timesteps: [Int] { get }
@@ -19,7 +17,6 @@ package protocol SamplingProcess: Sendable {
   func step(_ index: Int, output: Tensor, sample: Tensor, noise: Tensor) -> Step
 }
 
-/// The result of one step.
 package protocol SampledStep {
   /// The next, less noisy states, `[B, C, H, W]`.
   var previous: Tensor { get }
@@ -50,9 +47,7 @@ extension SamplingProcess {
   ///
   /// - Parameters:
   ///   - initial: the noisiest states, `[B, C, H, W]`, standard normal.
-  ///   - conditioning: the prompts' text states, `[B, S, D]`.
   ///   - branching: nil where every sample stays one.
-  ///   - denoiser: the network.
   ///   - noise: standard normal numbers for a step index, one sample per sample of that step; called once per step in
   ///     ascending order.
   ///   - record: receives every step: its index, the states that it began in, its result, and the conditioning.

@@ -8,12 +8,8 @@ package import Engine
 package struct GroupNoise: Sendable {
   private let stream: RandomStream
 
-  /// - Parameters:
-  ///   - seed: the run's seed.
-  ///   - number: the group's number, unique in the run.
-  package init(seed: UInt64, number: Int) {
-    stream = RandomStream(seed: seed).fork("group", number)
-  }
+  /// - Parameter number: the number of the group, unique in the run.
+  package init(seed: UInt64, number: Int) { stream = RandomStream(seed: seed).fork("group", number) }
 
   /// The noisiest state, which all trajectories of the group share, standard normal, of a shape such as `[C, H, W]`.
   package func initial(_ shape: [Int]) -> Tensor {
@@ -32,22 +28,13 @@ package struct GroupNoise: Sendable {
 package struct PictureNoise: Sendable {
   private let first, steps: RandomStream
 
-  /// A picture for a user.
-  ///
-  /// - Parameters:
-  ///   - seed: the user's seed.
-  ///   - number: the number of the picture, or of its prompt, under that seed.
+  /// A picture for a user. `number` counts pictures or prompts under the seed of the user.
   package init(seed: UInt64, number: Int) {
     steps = RandomStream(seed: seed).fork("picture", number)
     first = steps.fork("initial")
   }
 
-  /// A picture of a held-out prompt, the same for every policy of a run.
-  ///
-  /// - Parameters:
-  ///   - runSeed: the run's seed.
-  ///   - prompt: index of the held-out prompt.
-  ///   - picture: index of the picture of that prompt.
+  /// A picture of a held-out prompt, the same for every policy of a run. `prompt` and `picture` are indices.
   package init(heldOut runSeed: UInt64, prompt: Int, picture: Int) {
     steps = RandomStream(seed: runSeed).fork("held-out").fork("picture", prompt, picture)
     first = steps.fork("initial", 0)
@@ -65,13 +52,9 @@ package struct PictureNoise: Sendable {
 }
 
 extension Collection<PictureNoise> {
-  /// The noisiest states of a batch, standard normal, `[B, C, H, W]`.
-  ///
-  /// - Parameter shape: of one state, `[C, H, W]`.
+  /// The noisiest states of a batch, standard normal, `[B, C, H, W]`, where one state has `shape`.
   package func initial(_ shape: [Int]) -> Tensor { Tensor.stacked(map { $0.initial(shape) }) }
 
-  /// The noise of one step of a batch, standard normal, `[B, C, H, W]`.
-  ///
-  /// - Parameter shape: of one state, `[C, H, W]`.
+  /// The noise of one step of a batch, standard normal, `[B, C, H, W]`, where one state has `shape`.
   package func step(_ step: Int, _ shape: [Int]) -> Tensor { Tensor.stacked(map { $0.step(step, shape) }) }
 }

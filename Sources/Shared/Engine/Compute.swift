@@ -4,9 +4,7 @@ internal import CKernels
 internal import COpenBLAS
 internal import Glibc
 
-/// The kernels and threads that this process computes with.
 package enum Compute {
-  /// OpenBLAS could not be loaded.
   package struct Unavailable: Error, CustomStringConvertible {
     package let description: String
   }

@@ -9,8 +9,6 @@ package protocol CaptionedPictures: Sendable {
   /// The caption of picture `index`, 0..<count.
   func caption(_ index: Int) -> String
   /// Picture `index`, 0..<count, in its original size.
-  ///
-  /// - Throws: `ImagingError` when its file cannot be read.
   func picture(_ index: Int) throws -> Image
 }
 

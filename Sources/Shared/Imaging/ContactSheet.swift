@@ -1,28 +1,21 @@
-// Many pictures with titles and captions on one page, so that a person can compare the pictures of two models.
+// Many pictures with titles and captions on one page, for a comparison of two models by eye.
 
-/// A grid of pictures with column titles, row titles and a caption under each.
+internal import Basics
+
 package struct ContactSheet: Sendable {
-  /// One picture and its caption.
   package struct Cell: Sendable {
     package var image: Image
     package var caption: String
-    package init(_ image: Image, caption: String = "") {
-      self.image = image
-      self.caption = caption
-    }
+    package init(_ image: Image, caption: String = "") { (self.image, self.caption) = (image, caption) }
   }
 
   /// A row of cells with a title to the left.
   package struct Row: Sendable {
     package var title: String
     package var cells: [Cell]
-    package init(_ title: String = "", _ cells: [Cell]) {
-      self.title = title
-      self.cells = cells
-    }
+    package init(_ title: String = "", _ cells: [Cell]) { (self.title, self.cells) = (title, cells) }
   }
 
-  /// The title of the page; may be empty.
   package var title: String
   /// The titles of the first columns.
   package var columnTitles: [String]
@@ -36,10 +29,7 @@ package struct ContactSheet: Sendable {
 
   /// Pictures in reading order, `columns` per row.
   package init(title: String = "", _ cells: [Cell], columns: Int, cellSide: Int = 128) {
-    let rows = stride(from: 0, to: cells.count, by: max(1, columns)).map {
-      Row("", Array(cells[$0..<min($0 + max(1, columns), cells.count)]))
-    }
-    self.init(title: title, rows: rows, cellSide: cellSide)
+    self.init(title: title, rows: cells.chunks(of: max(1, columns)).map { Row("", $0) }, cellSide: cellSide)
   }
 
   private static let gap = 6
@@ -47,9 +37,7 @@ package struct ContactSheet: Sendable {
   private static let lineHeight = 16
   private static let captionLines = 2
 
-  /// Draws the page.
-  ///
-  /// - Throws: `ImagingError` with the name of the Debian package when the text font is missing.
+  /// The page. An error names the Debian package of the text font when it is missing.
   package func rendered() throws -> Image {
     let text = try TextFont(pixels: ContactSheet.textSize)
     let bold = try TextFont(pixels: ContactSheet.textSize, isBold: true)

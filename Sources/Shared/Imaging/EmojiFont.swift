@@ -8,32 +8,21 @@ package struct EmojiFont: ~Copyable {
   private let handle: FontHandle
   private let path: String
 
-  /// Opens the font of the Debian package fonts-noto-color-emoji.
-  ///
-  /// - Throws: `ImagingError` when the font is missing (with the name of the package) or has no colour bitmaps.
-  package init() throws {
-    try self.init(path: FontFile.emoji.path)
-  }
-
-  /// Opens another font file with colour bitmaps.
-  ///
-  /// - Throws: as `init()`.
-  package init(path: String) throws {
-    let handle = try FontHandle(path: path, package: FontFile.emoji.package)
+  /// Opens the font of the Debian package fonts-noto-color-emoji, or another one with colour bitmaps. An error names
+  /// the package when the font is missing.
+  package init(path: String = "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf") throws {
+    let handle = try FontHandle(path: path, package: "fonts-noto-color-emoji")
     guard sw_font_bitmap_sizes(handle.face) > 0 else {
       throw ImagingError(
-        path, "the font has no colour bitmaps (CBDT), only outlines; use \(FontFile.emoji.path)")
+        path, "the font has no colour bitmaps (CBDT), only outlines; use that of the package fonts-noto-color-emoji")
     }
     self.handle = handle
     self.path = path
   }
 
-  /// Whether the font has a glyph for the scalar.
   package func contains(_ scalar: Unicode.Scalar) -> Bool { sw_font_has_glyph(handle.face, scalar.value) != 0 }
 
   /// The glyph on white, in the bitmap size of the font (136 x 128 pixels).
-  ///
-  /// - Throws: `ImagingError` when the font has no colour bitmap for the scalar.
   package func image(of scalar: Unicode.Scalar) throws -> Image {
     var pixels: UnsafeMutablePointer<UInt8>?
     var width: Int32 = 0, height: Int32 = 0

@@ -3,18 +3,6 @@
 internal import CImaging
 internal import Foundation
 
-/// The font files and their Debian packages.
-enum FontFile {
-  static let emoji = (
-    path: "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf", package: "fonts-noto-color-emoji"
-  )
-  static let text = (path: "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", package: "fonts-dejavu-core")
-  static let boldText = (
-    path: "/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf", package: "fonts-dejavu-core"
-  )
-}
-
-/// A face of FreeType, closed with its owner.
 struct FontHandle: ~Copyable {
   let face: OpaquePointer
 
@@ -39,16 +27,16 @@ struct TextFont: ~Copyable {
   private let handle: FontHandle
 
   init(pixels: Int, isBold: Bool = false) throws {
-    let file = isBold ? FontFile.boldText : FontFile.text
-    let handle = try FontHandle(path: file.path, package: file.package)
+    let path = "/usr/share/fonts/truetype/dejavu/DejaVuSans\(isBold ? "-Bold" : "").ttf"
+    let handle = try FontHandle(path: path, package: "fonts-dejavu-core")
     let face = handle.face
-    try withMessage(file.path, "could not set the size to \(pixels) pixels") {
+    try withMessage(path, "could not set the size to \(pixels) pixels") {
       sw_font_set_size(face, Int32(pixels), $0)
     }
     self.handle = handle
   }
 
-  /// The width of a text in pixels.
+  /// In pixels.
   func width(of text: String) -> Int {
     text.unicodeScalars.reduce(0) { $0 + Int(sw_font_advance(handle.face, $1.value)) }
   }

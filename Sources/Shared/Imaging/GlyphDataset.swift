@@ -26,9 +26,6 @@ package struct GlyphDataset: CaptionedPictures {
 
   private let glyphs: [(scalar: Unicode.Scalar, name: String, image: Image)]
 
-  /// Reads all glyphs of a subset.
-  ///
-  /// - Throws: `ImagingError` with the name of the Debian package when the font is missing.
   package init(_ subset: Subset) throws {
     let font = try EmojiFont()
     var glyphs: [(scalar: Unicode.Scalar, name: String, image: Image)] = []

@@ -3,12 +3,9 @@
 
 package import Engine
 
-/// An 8-bit RGB picture.
 package struct Image: Sendable, Hashable {
   /// In pixels, at least 1.
-  package let width: Int
-  /// In pixels, at least 1.
-  package let height: Int
+  package let width, height: Int
   /// Red, green and blue of each pixel, in rows from the top left: `[height, width, 3]`.
   package internal(set) var pixels: [UInt8]
 
@@ -23,7 +20,6 @@ package struct Image: Sendable, Hashable {
     var scale: Float { self == .signed ? 2 : 1 }
   }
 
-  /// An 8-bit colour.
   package struct Color: Sendable, Hashable {
     package var red, green, blue: UInt8
     package init(_ red: UInt8, _ green: UInt8, _ blue: UInt8) {
@@ -58,7 +54,7 @@ package struct Image: Sendable, Hashable {
     self = Image.batch(tensor.reshaped([1] + tensor.shape), range: range)[0]
   }
 
-  /// Pictures from `[n, 3, H, W]`, each as in `init(_:range:)`.
+  /// Pictures from `[n, 3, H, W]`.
   package static func batch(_ tensor: Tensor, range: ValueRange) -> [Image] {
     check(tensor.rank == 4 && tensor.shape[1] == 3, "Image: expected a tensor [n, 3, H, W], found \(tensor.shape)")
     let (height, width) = (tensor.shape[2], tensor.shape[3])
@@ -97,7 +93,6 @@ package struct Image: Sendable, Hashable {
     }
   }
 
-  /// The colour at column `x`, row `y`.
   package subscript(x: Int, y: Int) -> Color {
     get {
       let place = index(x, y)

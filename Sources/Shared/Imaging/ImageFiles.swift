@@ -7,8 +7,6 @@ package import Foundation
 
 extension Image {
   /// Reads a PNG or JPEG file, recognized by its first bytes; transparency is composited on white.
-  ///
-  /// - Throws: `ImagingError` with the path when the file cannot be read or decoded.
   package init(contentsOf url: URL) throws {
     let data: Data
     do {
@@ -19,9 +17,7 @@ extension Image {
     try self.init(encoded: [UInt8](data), name: url.path)
   }
 
-  /// Decodes PNG or JPEG bytes; `name` replaces the path in errors.
-  ///
-  /// - Throws: `ImagingError` when the bytes are neither, are damaged, or have more than 2^28 pixels.
+  /// Decodes PNG or JPEG bytes of at most 2^28 pixels; `name` replaces the path in errors.
   package init(encoded bytes: [UInt8], name: String) throws {
     let decode: Decoder
     if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) {
@@ -47,19 +43,14 @@ extension Image {
     UnsafeMutablePointer<Int32>?, UnsafeMutablePointer<CChar>?
   ) -> Int32
 
-  /// The bytes of a PNG file.
-  ///
-  /// - Throws: `ImagingError` when libpng fails, for example because there is no memory.
   package func pngBytes() throws -> [UInt8] {
     try encoded("PNG") { bytes, count, message in
       sw_png_encode(pixels, Int32(width), Int32(height), &bytes, &count, message)
     }
   }
 
-  /// The bytes of a JPEG file with 4:2:0 subsampling, as `save(..., quality=quality)` of Pillow writes it.
-  ///
-  /// - Parameter quality: 1 to 100.
-  /// - Throws: `ImagingError` when libjpeg fails, for example because a side is longer than 65,500 pixels.
+  /// The bytes of a JPEG file with 4:2:0 subsampling, as `save(..., quality=quality)` of Pillow writes it. The quality
+  /// is 1 to 100, and no side may be longer than 65,500 pixels.
   package func jpegBytes(quality: Int = 95) throws -> [UInt8] {
     try encoded("JPEG") { bytes, count, message in
       sw_jpeg_encode(pixels, Int32(width), Int32(height), Int32(quality), &bytes, &count, message)
@@ -79,9 +70,6 @@ extension Image {
     return [UInt8](UnsafeBufferPointer(start: bytes, count: count))
   }
 
-  /// Writes a PNG file in one step.
-  ///
-  /// - Throws: `SystemError` when the folder is missing or full.
   package func writePNG(to url: URL) throws { try Disk.writeWhole(pngBytes(), to: url.path) }
 }
 

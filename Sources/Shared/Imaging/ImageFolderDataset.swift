@@ -15,9 +15,7 @@ package struct ImageFolderDataset: CaptionedPictures {
   private let folder: URL
   private let lines: [Line]
 
-  /// Reads metadata.jsonl and checks that all files exist.
-  ///
-  /// - Throws: `ImagingError` with the path and the line of the first problem.
+  /// Reads metadata.jsonl and checks that all files exist. An error names the line of the first problem.
   package init(folder: URL) throws {
     let metadata = folder.appendingPathComponent("metadata.jsonl")
     let text: String
@@ -52,7 +50,6 @@ package struct ImageFolderDataset: CaptionedPictures {
 
   package var count: Int { lines.count }
   package func caption(_ index: Int) -> String { lines[index].text }
-  /// - Throws: `ImagingError` with the path when the file is not a PNG or JPEG picture.
   package func picture(_ index: Int) throws -> Image {
     try Image(contentsOf: folder.appendingPathComponent(lines[index].file_name))
   }

@@ -103,9 +103,7 @@ extension Image {
     return Image(width: width, height: height, pixels: target)
   }
 
-  /// The picture faded towards white.
-  ///
-  /// - Parameter contrast: the fraction of the distance from white that each pixel keeps, 0 to 1.
+  /// The picture faded towards white: each pixel keeps the fraction `contrast`, 0 to 1, of its distance from white.
   package func faded(keeping contrast: Double) -> Image {
     check((0...1).contains(contrast), "faded: expected a contrast of 0 to 1, found \(contrast)")
     let table = (0...255).map { UInt8((255 - contrast * Double(255 - $0)).rounded()) }

@@ -2,7 +2,6 @@
 
 internal import Foundation
 
-/// One or more lines over one horizontal axis.
 package struct LineChart: Sendable {
   package struct Line: Sendable {
     package var name: String
@@ -18,9 +17,7 @@ package struct LineChart: Sendable {
   package var horizontalTitle: String
   package var lines: [Line]
   /// In pixels.
-  package var width = 720
-  /// In pixels.
-  package var height = 420
+  package var width = 720, height = 420
 
   package init(title: String, horizontalTitle: String, lines: [Line]) {
     (self.title, self.horizontalTitle) = (title, horizontalTitle)
@@ -57,9 +54,7 @@ package struct LineChart: Sendable {
     )
   }
 
-  /// Draws the chart.
-  ///
-  /// - Throws: `ImagingError` with the name of the Debian package when the text font is missing.
+  /// The chart as a picture. An error names the Debian package of the text font when it is missing.
   package func rendered() throws -> Image {
     let text = try TextFont(pixels: 12), bold = try TextFont(pixels: 13, isBold: true)
     var page = Image(width: width, height: height)
@@ -92,7 +87,6 @@ package struct LineChart: Sendable {
     return page
   }
 
-  /// The chart as an SVG document.
   package func svg() -> String {
     let (horizontal, vertical, plot) = (horizontalAxis, verticalAxis, plot)
     func number(_ value: Double) -> String { String(format: "%.1f", value) }

@@ -33,13 +33,14 @@ package final class AdamW {
   /// Makes one update. A parameter without a gradient does not change, as in PyTorch.
   package func update(_ gradients: Gradients) {
     step += 1
-    let now = AdamWStep(
-      learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: weightDecay,
-      correction1: Float(1 - pow(Double(beta1), Double(step))),
-      correction2Root: Float((1 - pow(Double(beta2), Double(step))).squareRoot()))
+    let correction1 = Float(1 - pow(Double(beta1), Double(step)))
+    let correction2Root = Float((1 - pow(Double(beta2), Double(step))).squareRoot())
     for (index, parameter) in parameters.enumerated() {
       guard let gradient = gradients[parameter] else { continue }
-      now.apply(to: &parameter.value, first: &first[index], second: &second[index], gradient: gradient)
+      parameter.value.stepByAdamW(
+        first: &first[index], second: &second[index], gradient: gradient, learningRate: learningRate, beta1: beta1,
+        beta2: beta2, epsilon: epsilon, weightDecay: weightDecay, correction1: correction1,
+        correction2Root: correction2Root)
     }
   }
 
@@ -66,14 +67,9 @@ package final class AdamW {
 
 extension Gradients {
   /// Scales all gradients by min(1, limit / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ does.
-  ///
-  /// - Returns: the scaled gradients, and their norm before scaling.
+  /// The norm that is returned is the one before scaling.
   package func clipped(toNorm limit: Float, over parameters: [Parameter]) -> (Gradients, norm: Float) {
-    var sum = 0.0
-    for parameter in parameters {
-      if let gradient = self[parameter] { sum += gradient.sumOfSquares }
-    }
-    let norm = Float(sum.squareRoot())
+    let norm = Float(parameters.compactMap { self[$0]?.sumOfSquares }.reduce(0, +).squareRoot())
     let scale = limit / (norm + 1e-6)
     guard scale < 1 else { return (self, norm) }
     return (scaled(by: scale, over: parameters), norm)

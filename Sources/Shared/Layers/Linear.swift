@@ -61,7 +61,6 @@ package final class LoRA {
     scale = alpha / Float(down.shape[0])
   }
 
-  /// The values to compute with, tracked if a tape is recording.
   var tensors: LowRank { LowRank(down: down.tensor, up: up.tensor, scale: scale) }
 
   package var rank: Int { down.value.shape[0] }

@@ -2,7 +2,6 @@
 
 package import Engine
 
-/// Layer norm over the last axis.
 package final class LayerNorm {
   package let weight: Parameter
   package let bias: Parameter
@@ -16,7 +15,6 @@ package final class LayerNorm {
 
   package func callAsFunction(_ x: Tensor) -> Tensor { layerNorm(x, weights) }
 
-  /// The weights to compute with.
   var weights: LayerNormWeights { LayerNormWeights(weight: weight.tensor, bias: bias.tensor, epsilon: epsilon) }
 }
 

@@ -19,7 +19,6 @@ package enum Initialization: Sendable {
   case normal(deviation: Float)
 }
 
-/// Provides the weights of layers, and lists all parameters that it has provided.
 package final class ParameterSource {
   private enum Origin {
     case checkpoint(SafetensorsFile)
@@ -48,17 +47,14 @@ package final class ParameterSource {
 
   private init() { origin = .shapes }
 
-  /// The weights that a model asks for, in the order of construction. Its parameters are empty, so it cannot be
-  /// evaluated, and no memory is needed.
-  ///
-  /// - Parameter build: constructs the model.
+  /// The weights of the model that `build` constructs, in the order of construction. The parameters of this model are
+  /// empty, so it cannot be evaluated, and no memory is needed.
   package static func shapes(_ build: (ParameterSource) throws -> Void) rethrows -> [Shape] {
     let source = ParameterSource()
     try build(source)
     return source.shapes
   }
 
-  /// The path of the outermost names of the model.
   package var root: ParameterPath { ParameterPath(source: self, prefix: "") }
 
   func has(_ name: String) -> Bool {
@@ -116,9 +112,8 @@ package final class ParameterSource {
     return parameter
   }
 
-  /// Checks that the model has taken every tensor of its checkpoint.
+  /// Checks that the model has taken every tensor of its checkpoint, except those with the suffixes `ignoring`.
   ///
-  /// - Parameter ignoring: suffixes of names in checkpoints that models do not need.
   /// - Throws: `CheckpointMismatch` with the names of tensors that were not used.
   package func finish(ignoring: [String] = []) throws {
     guard case .checkpoint(let reader) = origin else { return }
@@ -145,20 +140,13 @@ extension Tensor {
 
 /// A path in a checkpoint, such as `down_blocks.0.resnets.1`.
 package struct ParameterPath {
-  private let source: ParameterSource
-  private let prefix: String
+  fileprivate let source: ParameterSource
+  fileprivate let prefix: String
 
-  init(source: ParameterSource, prefix: String) {
-    self.source = source
-    self.prefix = prefix
-  }
-
-  /// The path of a name under this path.
   package subscript(_ name: String) -> ParameterPath {
     ParameterPath(source: source, prefix: prefix.isEmpty ? name : prefix + "." + name)
   }
 
-  /// The path of an element of a list.
   package subscript(_ index: Int) -> ParameterPath { self[String(index)] }
 
   /// Whether the checkpoint has a tensor of this name at this path; false for a new model.
@@ -169,7 +157,6 @@ package struct ParameterPath {
     prefix.isEmpty ? source.parameters : source.parameters.filter { $0.name.hasPrefix(prefix + ".") }
   }
 
-  /// The path as text.
   package var name: String { prefix }
 
   /// The weight of a name under this path, of shape `shape` in the layout of the checkpoint.

@@ -5,11 +5,10 @@
 package import Engine
 package import Foundation
 
-/// A safetensors checkpoint: one file, several shards, or bytes in memory.
 package final class SafetensorsFile: Sendable {
   /// The path or name for error messages.
   package let path: String
-  /// The names of all tensors, sorted.
+  /// Sorted.
   package let names: [String]
   /// The `__metadata__` of the header (of the first of several shards).
   package let metadata: [String: String]
@@ -27,16 +26,12 @@ package final class SafetensorsFile: Sendable {
   }
 
   /// Checks the bytes of a whole file, such as a policy from a message; `name` replaces the path in errors.
-  ///
-  /// - Throws: `SafetensorsError` when the bytes are not a valid safetensors file.
   package convenience init(bytes: [UInt8], name: String) throws {
     try self.init(path: name, shards: [SafetensorsBytes(copying: bytes, name: name)])
   }
 
   /// Opens `NAME.safetensors`, `NAME.safetensors.index.json`, `NAME.fp16.safetensors` or
   /// `NAME.safetensors.index.fp16.json` in a folder, whichever exists first in this order.
-  ///
-  /// - Throws: `SafetensorsError` when none exists, or as `init(_:)`.
   package convenience init(folder: URL, named name: String) throws {
     let candidates = [
       "\(name).safetensors", "\(name).safetensors.index.json", "\(name).fp16.safetensors",
@@ -94,12 +89,9 @@ package final class SafetensorsFile: Sendable {
     }
   }
 
-  /// The shape of a tensor; nil when no tensor has this name.
   package func shape(of name: String) -> [Int]? { places[name]?.entry.shape }
 
   /// A tensor of type F32, F16, BF16 or F64, converted to float32, in its stored shape.
-  ///
-  /// - Throws: `SafetensorsError` when there is no such tensor or it has another type.
   package func tensor(_ name: String) throws -> Tensor {
     let (shard, entry) = try place(name)
     let source = UnsafeRawBufferPointer(rebasing: shard.bytes[entry.bytes])
@@ -122,9 +114,7 @@ package final class SafetensorsFile: Sendable {
     }
   }
 
-  /// The integers of a tensor, in row-major order.
-  ///
-  /// - Throws: `SafetensorsError` when there is no such tensor, or its type is not an integer type that fits `Int`.
+  /// The integers of a tensor of a type that fits `Int`, or of BOOL, in row-major order.
   package func integers(_ name: String) throws -> [Int] {
     let (shard, entry) = try place(name)
     let source = UnsafeRawBufferPointer(rebasing: shard.bytes[entry.bytes])

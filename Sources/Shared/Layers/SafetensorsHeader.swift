@@ -11,7 +11,6 @@ package struct SafetensorsError: Error, CustomStringConvertible, Equatable {
   init(_ file: String, _ problem: String) { description = "\(file): \(problem)" }
 }
 
-/// The element types of the format.
 enum SafetensorsType: String {
   case bool = "BOOL", uint8 = "U8", int8 = "I8", float8E5M2 = "F8_E5M2", float8E4M3 = "F8_E4M3"
   case int16 = "I16", uint16 = "U16", float16 = "F16", bfloat16 = "BF16"
@@ -29,7 +28,6 @@ enum SafetensorsType: String {
   }
 }
 
-/// The checked table of contents of one file.
 struct SafetensorsHeader {
   struct Entry {
     let type: SafetensorsType

@@ -6,9 +6,7 @@ internal import Durable
 package import Engine
 package import Foundation
 
-/// Collects tensors and writes them as one safetensors file.
 package struct SafetensorsWriter {
-  /// How float32 values are stored.
   package enum Precision: Sendable {
     case float32
     /// Rounded to the nearest float16; values beyond 65,504 become infinite.
@@ -37,10 +35,8 @@ package struct SafetensorsWriter {
   private let metadata: [String: String]
   private var items: [String: Item] = [:]
 
-  /// - Parameter metadata: written as the header's `__metadata__`, as `["format": "pt"]`.
-  package init(metadata: [String: String] = ["format": "pt"]) {
-    self.metadata = metadata
-  }
+  /// - Parameter metadata: written as the header's `__metadata__`.
+  package init(metadata: [String: String] = ["format": "pt"]) { self.metadata = metadata }
 
   /// Adds a tensor; a name must be added once only.
   package mutating func add(_ name: String, _ tensor: Tensor, as precision: Precision = .float32) {
@@ -58,7 +54,6 @@ package struct SafetensorsWriter {
     items[item.name] = item
   }
 
-  /// The whole file in memory.
   package func encoded() -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(items.values.reduce(1024) { $0 + $1.byteCount })

@@ -3,14 +3,10 @@
 
 package import Foundation
 
-/// A model's configuration that cannot be used, and why.
 package struct ModelConfigurationError: Error, CustomStringConvertible {
   package let description: String
-
-  package init(description: String) { self.description = description }
 }
 
-/// A JSON value.
 package enum JSONValue: Codable, Equatable, Sendable, CustomStringConvertible {
   case null
   case bool(Bool)
@@ -49,6 +45,9 @@ package enum JSONValue: Codable, Equatable, Sendable, CustomStringConvertible {
     }
   }
 
+  fileprivate var integer: Int? { if case .number(let value) = self { Int(exactly: value) } else { nil } }
+  fileprivate var string: String? { if case .string(let value) = self { value } else { nil } }
+
   package var description: String {
     switch self {
     case .null: "null"
@@ -61,7 +60,6 @@ package enum JSONValue: Codable, Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// The values of a config.json.
 package struct ModelConfiguration: Sendable {
   /// The file that it was read from, for messages.
   package let path: String
@@ -72,9 +70,6 @@ package struct ModelConfiguration: Sendable {
     self.values = values
   }
 
-  /// Reads a file.
-  ///
-  /// - Throws: `ModelConfigurationError` when it is missing or not a JSON object.
   package init(file: URL) throws {
     let data: Data
     do {
@@ -97,47 +92,35 @@ package struct ModelConfiguration: Sendable {
       description: "\(path): \(key): expected \(expected), found \(values[key]?.description ?? "nothing")")
   }
 
-  /// An integer; `fallback` where the key is absent or null.
   package func integer(_ key: String, _ fallback: Int? = nil) throws -> Int {
-    switch values[key] {
-    case .number(let value)? where Int(exactly: value) != nil: return Int(value)
-    case nil, .null?: if let fallback { return fallback }
-    default: break
-    }
-    throw wrong(key, expected: "an integer")
+    try value(key, fallback, "an integer") { $0.integer }
   }
 
-  /// A number; `fallback` where the key is absent or null.
   package func number(_ key: String, _ fallback: Double? = nil) throws -> Double {
-    switch values[key] {
-    case .number(let value)?: return value
-    case nil, .null?: if let fallback { return fallback }
-    default: break
-    }
-    throw wrong(key, expected: "a number")
+    try value(key, fallback, "a number") { if case .number(let value) = $0 { value } else { nil } }
   }
 
   package func flag(_ key: String, _ fallback: Bool) throws -> Bool {
-    switch values[key] {
-    case .bool(let value)?: return value
-    case nil, .null?: return fallback
-    default: throw wrong(key, expected: "true or false")
-    }
+    try value(key, fallback, "true or false") { if case .bool(let value) = $0 { value } else { nil } }
   }
 
   package func string(_ key: String, _ fallback: String? = nil) throws -> String {
-    switch values[key] {
-    case .string(let value)?: return value
-    case nil, .null?: if let fallback { return fallback }
-    default: break
-    }
-    throw wrong(key, expected: "a string")
+    try value(key, fallback, "a string") { $0.string }
+  }
+
+  /// The value of a key as `read` takes it; `fallback` where the key is absent or null.
+  private func value<Value>(
+    _ key: String, _ fallback: Value?, _ expected: String, _ read: (JSONValue) -> Value?
+  ) throws -> Value {
+    let found = values[key] ?? .null
+    guard let value = found == .null ? fallback : read(found) else { throw wrong(key, expected: expected) }
+    return value
   }
 
   package func strings(_ key: String) throws -> [String] {
     guard case .array(let items)? = values[key] else { throw wrong(key, expected: "a list of strings") }
     return try items.map {
-      guard case .string(let value) = $0 else { throw wrong(key, expected: "a list of strings") }
+      guard let value = $0.string else { throw wrong(key, expected: "a list of strings") }
       return value
     }
   }
@@ -145,12 +128,8 @@ package struct ModelConfiguration: Sendable {
   /// A list of integers, or one integer that counts for all `count` elements.
   package func integers(_ key: String, count: Int? = nil, _ fallback: Int? = nil) throws -> [Int] {
     if case .array(let items)? = values[key] {
-      let found = try items.map { item -> Int in
-        guard case .number(let value) = item, let whole = Int(exactly: value) else {
-          throw wrong(key, expected: "integers")
-        }
-        return whole
-      }
+      let found = items.compactMap(\.integer)
+      guard found.count == items.count else { throw wrong(key, expected: "integers") }
       guard count == nil || found.count == count else { throw wrong(key, expected: "\(count!) integers") }
       return found
     }

@@ -1,17 +1,14 @@
 // Prompts come again in every epoch and batch: what a frozen text encoder computes for them is computed once.
 
-/// The values of prompts, remembered up to a limit.
+/// The values of up to `limit` prompts, which bounds the memory when a run has very many.
 package struct PromptCache<Value> {
   private let limit: Int
   private var known: [String: Value] = [:]
 
-  /// - Parameter limit: prompts that are remembered; bounds the memory when a run has very many.
   package init(limit: Int) { self.limit = limit }
 
-  /// The values of prompts, one per prompt.
-  ///
-  /// - Parameter compute: computes the values of the prompts that are not remembered, each once, in alphabetical order.
-  /// - Throws: what `compute` throws.
+  /// The values of prompts, one per prompt. `compute` is called for those that are not remembered, each once, in
+  /// alphabetical order.
   package mutating func values(
     of prompts: [String], compute: (_ unknown: [String]) throws -> [Value]
   ) rethrows -> [Value] {

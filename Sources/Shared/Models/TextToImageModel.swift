@@ -17,8 +17,6 @@ package final class TextToImageModel {
   /// A short name of the model, equal on all machines that hold the same files; see `ModelFingerprint`.
   package let fingerprint: String
 
-  /// Loads a folder.
-  ///
   /// - Parameters:
   ///   - weights: random weights need only the configuration files.
   ///   - tokenizer: replaces the folder's own, which may then be missing.
@@ -53,16 +51,13 @@ package final class TextToImageModel {
     let (length, positions) = (tokenizer.maximumLength, text.configuration.maximumLength)
     guard length <= positions, tokenizer.largestID < text.configuration.vocabularySize else {
       throw ModelConfigurationError(
-        description: "\(folder.path): the parts do not fit together: the tokenizer makes \(length) tokens per prompt with ids "
-          + "up to \(tokenizer.largestID), the text encoder has \(positions) positions and "
+        description: "\(folder.path): the parts do not fit together: the tokenizer makes \(length) tokens per prompt "
+          + "with ids up to \(tokenizer.largestID), the text encoder has \(positions) positions and "
           + "\(text.configuration.vocabularySize) ids")
     }
   }
 
-  /// Decodes with the AutoencoderTiny of a diffusers folder from now on.
-  ///
-  /// - Throws: an error that names the folder when it does not hold an AutoencoderTiny, or one whose latents have
-  ///   another shape than the model's.
+  /// Decodes with the AutoencoderTiny of a diffusers folder from now on. Its latents must have the model's shape.
   package func useTinyDecoder(_ folder: URL) throws {
     let tiny = try AutoencoderTiny(folder: folder)
     guard tiny.latentChannels == vae.latentChannels, tiny.reduction == vae.reduction else {
@@ -83,8 +78,6 @@ package final class TextToImageModel {
   package var imageSize: Int { unet.configuration.sampleSize * vae.reduction }
 
   /// The prompts' hidden states, `[n, S, D]`.
-  ///
-  /// - Throws: `TokenizerError` when a prompt has too many tokens.
   package func encode(_ prompts: [String]) throws -> Tensor {
     text(try prompts.map { try tokenizer.encode($0) })
   }
@@ -92,9 +85,7 @@ package final class TextToImageModel {
   /// Scaled latents `[n, C, h, w]`, as diffusion uses them, to pictures `[n, 3, H, W]` in about -1...1; a few at a
   /// time, to bound the memory.
   package func decode(_ latents: Tensor) -> Tensor { decoder.pictures(ofScaled: latents) }
-}
 
-extension TextToImageModel {
   /// The pictures of scaled latents `[n, C, h, w]` as rewards take them: RGB clamped to 0...1, not rounded,
   /// `[n, H, W, 3]`; differentiable.
   package func pixels(_ latents: Tensor) -> Tensor {

@@ -5,7 +5,6 @@ internal import Engine
 internal import Foundation
 internal import Layers
 
-/// The origin of the weights of a model folder.
 package enum WeightOrigin: Sendable, Equatable {
   /// The folder's safetensors files.
   case files
@@ -13,9 +12,6 @@ package enum WeightOrigin: Sendable, Equatable {
   /// its config.json; the same seed gives the same weights.
   case random(seed: UInt64)
 
-  /// The weights of one part of a model.
-  ///
-  /// - Throws: `SafetensorsError` when the files are missing or broken.
   func source(folder: URL, named name: String) throws -> ParameterSource {
     switch self {
     case .files: ParameterSource(checkpoint: try SafetensorsFile(folder: folder, named: name))

@@ -7,7 +7,7 @@ package import Imaging
 internal import Layers
 internal import Models
 
-/// Distills the denoiser of a pretrained folder into one for a few steps; text encoder and autoencoder stay the same.
+/// Text encoder and autoencoder are those of the teacher.
 package struct Distillation {
   private let model, output, work: URL
   private let pictures: VariedPictures
@@ -24,19 +24,14 @@ package struct Distillation {
     model: URL, pictures: some CaptionedPictures, guidance: Float, schedule: TrainingSchedule, output: URL, work: URL,
     report: @escaping (TrainingProgress) -> Void
   ) throws {
-    self.model = model
     let configuration = try AutoencoderConfiguration(
       ModelConfiguration(file: model.appending(path: "vae/config.json")))
     self.pictures = try VariedPictures(pictures, side: configuration.sampleSize)
-    self.guidance = guidance
-    self.schedule = schedule
-    self.output = output
-    self.work = work
-    self.report = report
+    (self.model, self.output, self.work) = (model, output, work)
+    (self.guidance, self.schedule, self.report) = (guidance, schedule, report)
     try FileManager.default.createDirectory(at: work, withIntermediateDirectories: true)
   }
 
-  /// Trains and writes the folder.
   package func run() throws {
     let unet = model.appending(path: "unet")
     let vae = try AutoencoderKL(folder: model.appending(path: "vae"))

@@ -6,11 +6,8 @@ package import Foundation
 internal import Layers
 package import Models
 
-/// Writes the parts of a model folder.
 package enum ModelFolder {
-  /// Writes `config.json` and the weights as float16, under the keys of the checkpoint.
-  ///
-  /// - Parameter file: name of the weights file, such as `model.safetensors`.
+  /// Writes `config.json`, and the weights as float16 to `file`, under the keys of the checkpoint.
   package static func write(
     _ parameters: [Parameter], configuration: [String: JSONValue], file: String, to folder: URL
   ) throws {

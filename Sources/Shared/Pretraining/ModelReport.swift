@@ -1,13 +1,13 @@
 // The quality of a few-step model on fixed seeds: pictures for several numbers of steps, and how often a CLIP chooses
 // the right name for them.
 
+internal import Basics
 internal import Diffusion
 internal import Engine
 package import Foundation
 package import Imaging
 package import Models
 
-/// The measurements of a model card.
 package struct ModelReport {
   /// Fraction of pictures whose best name is their own, by number of steps.
   package private(set) var accuracy: [(steps: Int, share: Double)] = []
@@ -19,7 +19,7 @@ package struct ModelReport {
   /// decoded.
   ///
   /// - Parameters:
-  ///   - guidance: guidance scale; at most 1 for distilled models.
+  ///   - guidance: at most 1 for distilled models.
   ///   - shown: captions of the pictures on the sheet.
   package init(
     model: TextToImageModel, clip: URL, captions: [String], steps: [Int], guidance: Float, shown: [String]
@@ -41,11 +41,10 @@ package struct ModelReport {
     let sampler = try DualStateSampler(DDIM(schedule: schedule, steps: steps, eta: 1))
     let empty = try model.encode([""])
     var images: [Image] = []
-    for first in stride(from: 0, to: captions.count, by: 16) {
-      let part = Array(captions[first..<min(first + 16, captions.count)])
-      let text = try model.encode(part)
+    for range in captions.indices.chunks(of: 16) {
+      let part = Array(captions[range]), text = try model.encode(part)
       let states = sampler.sample(
-        groups: part.indices.map { GroupNoise(seed: 0, number: first + $0) }, groupSize: 1, shape: model.latentShape,
+        groups: range.map { GroupNoise(seed: 0, number: $0) }, groupSize: 1, shape: model.latentShape,
         conditioning: Conditioning(text: text, empty: empty + Tensor.zeros(text.shape), scale: guidance),
         denoiser: { model.unet($0, timesteps: $1, encoderHiddenStates: $2) })
       let last = states.cleanStates.slice(axis: 1, steps - 1..<steps).reshaped([part.count] + model.latentShape)
@@ -54,7 +53,6 @@ package struct ModelReport {
     return images
   }
 
-  /// The contact sheet as a picture.
   package func contactSheet(titles: [String]) throws -> Image {
     try ContactSheet(
       columnTitles: titles,
@@ -79,8 +77,7 @@ struct NameJudge {
   /// The index of the best name of each picture.
   func bestNames(_ pictures: [Image]) -> [Int] {
     let preprocessing = CLIPPreprocessing(size: clip.vision.configuration.imageSize)
-    return stride(from: 0, to: pictures.count, by: 32).flatMap { first -> [Int] in
-      let part = Array(pictures[first..<min(first + 32, pictures.count)])
+    return pictures.chunks(of: 32).flatMap { part -> [Int] in
       let similarity = clip.vision(preprocessing(part)).unitLength.matmul(texts.permuted([1, 0]))
       return part.indices.map { row in
         let values = similarity.slice(axis: 0, row..<row + 1).values

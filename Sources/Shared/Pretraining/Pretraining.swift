@@ -7,9 +7,7 @@ package import Imaging
 internal import Layers
 internal import Models
 
-/// The work of `stepwise pretrain`.
 package struct Pretraining {
-  /// The schedules of the stages.
   package struct Schedules: Sendable {
     package var vae = TrainingSchedule(steps: 2600, batchSize: 8, learningRate: 1.5e-3)
     package var clip = TrainingSchedule(steps: 800, batchSize: 64, learningRate: 1e-3, averaging: 0.99)
@@ -28,8 +26,6 @@ package struct Pretraining {
   private let schedules: Schedules
   private let report: (TrainingProgress) -> Void
 
-  /// Prepares a run.
-  ///
   /// - Parameters:
   ///   - subjects: the pictures that the denoiser is trained on; nil for all. A few good subjects work better than
   ///     many.
@@ -41,8 +37,9 @@ package struct Pretraining {
     output: URL, clipOutput: URL, work: URL, schedules: Schedules,
     report: @escaping (TrainingProgress) -> Void
   ) throws {
-    let captions = Array(Set((0..<pictures.count).map(pictures.caption))).sorted()
-    let texts = captions.flatMap { name in PromptTemplates.all.indices.map { PromptTemplates.fill($0, name) } }
+    let texts = pictures.captions.sorted().flatMap { name in
+      PromptTemplates.all.indices.map { PromptTemplates.fill($0, name) }
+    }
     let folder = output.appending(path: "tokenizer")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     try TokenizerTrainer.train(texts: texts, vocabularySize: 1024, maximumLength: 16).write(to: folder)
@@ -52,15 +49,11 @@ package struct Pretraining {
     self.description = description
     self.pictures = try VariedPictures(pictures, side: side)
     self.subjects = try subjects.map { try VariedPictures($0, side: side) } ?? self.pictures
-    self.output = output
-    self.clipOutput = clipOutput
-    self.work = work
-    self.schedules = schedules
-    self.report = report
+    (self.output, self.clipOutput, self.work) = (output, clipOutput, work)
+    (self.schedules, self.report) = (schedules, report)
     try FileManager.default.createDirectory(at: work, withIntermediateDirectories: true)
   }
 
-  /// Trains all stages and writes both folders.
   package func run() throws {
     let vae = try trainAutoencoder()
     try trainCLIP(vae)

@@ -6,12 +6,9 @@ internal import Engine
 internal import Foundation
 internal import Layers
 
-/// Length and learning rate of a stage.
 package struct TrainingSchedule: Sendable {
-  /// Optimizer steps.
-  package var steps: Int
-  /// Pictures per step.
-  package var batchSize: Int
+  /// Optimizer steps, and pictures per step.
+  package var steps, batchSize: Int
   /// The highest learning rate: it rises linearly over `warmup` steps and falls to 0 along a cosine.
   package var learningRate: Float
   package var warmup = 100
@@ -36,7 +33,6 @@ package struct TrainingSchedule: Sendable {
   }
 }
 
-/// The progress of a stage.
 package struct TrainingProgress: Sendable {
   package let stage: String
   package let step, steps: Int
@@ -45,7 +41,6 @@ package struct TrainingProgress: Sendable {
   package let secondsLeft: Double
 }
 
-/// The optimizer, the averages and the checkpoint of one stage.
 final class TrainingRun {
   let stage: String
   let parameters: [Parameter]
@@ -59,7 +54,6 @@ final class TrainingRun {
   /// - Parameters:
   ///   - companions: weights that the stage changes without the optimizer; they are part of the checkpoint too.
   ///   - folder: the folder of the checkpoint `<stage>.safetensors`; a run found there is continued.
-  /// - Throws: when the checkpoint does not belong to these parameters.
   init(
     stage: String, parameters: [Parameter], companions: [Parameter] = [], schedule: TrainingSchedule, folder: URL,
     report: @escaping (TrainingProgress) -> Void
@@ -78,9 +72,8 @@ final class TrainingRun {
     if FileManager.default.fileExists(atPath: checkpoint.path) { try restore() }
   }
 
-  /// Trains to the end, then sets the parameters to the averaged weights and freezes them.
-  ///
-  /// - Parameter loss: computes the scalar loss of a step from the step's random numbers.
+  /// Trains to the end, then sets the parameters to the averaged weights and freezes them. `loss` computes the scalar
+  /// loss of a step from the step's random numbers.
   func train(_ loss: (RandomStream) throws -> Tensor) throws {
     let random = RandomStream(seed: 20).fork(stage)
     let clock = ContinuousClock()
@@ -91,8 +84,8 @@ final class TrainingRun {
       let result = try Tape.gradients { _ in (try loss(random.fork("step", step)), ()) }
       guard result.loss.item.isFinite else {
         throw PretrainingError(
-          description: "\(stage): the loss of step \(step) is \(result.loss.item). Lower the learning rate and resume from "
-            + "the last checkpoint, \(checkpoint.path).")
+          description: "\(stage): the loss of step \(step) is \(result.loss.item). Lower the learning rate and resume "
+            + "from the last checkpoint, \(checkpoint.path).")
       }
       let clipped = result.parameters.clipped(toNorm: schedule.maximumGradientNorm, over: parameters).0
       optimizer.update(clipped)
@@ -152,8 +145,8 @@ final class TrainingRun {
       let tensor = try file.tensor(part + "." + parameter.name)
       guard tensor.shape == parameter.value.shape else {
         throw PretrainingError(
-          description: "\(checkpoint.path): \(parameter.name) has shape \(tensor.shape), expected \(parameter.value.shape). "
-            + "It belongs to another run: choose another --work folder, or delete the file.")
+          description: "\(checkpoint.path): \(parameter.name): expected shape \(parameter.value.shape), found "
+            + "\(tensor.shape). It belongs to another run: choose another --work folder, or delete the file.")
       }
       return tensor
     }
@@ -168,7 +161,6 @@ final class TrainingRun {
   }
 }
 
-/// Pretraining cannot continue.
 package struct PretrainingError: Error, CustomStringConvertible {
   package let description: String
 }

@@ -18,11 +18,10 @@ struct Variety: Sendable {
   /// For the autoencoder: all positions and sizes.
   static let autoencoder = Variety(smallest: 0.75, largest: 1.1, rotation: 12, shift: 0.07, mirrors: true)
   /// For the CLIP: the same, and slightly fainter, so that it also recognizes pictures that it scores lower.
-  static let clip = Variety(
-    smallest: 0.75, largest: 1.1, rotation: 12, shift: 0.07, mirrors: true, faintest: 0.75)
+  static let clip = Variety(smallest: 0.75, largest: 1.1, rotation: 12, shift: 0.07, mirrors: true, faintest: 0.75)
   /// For the denoiser: smaller and fainter pictures in addition to the good ones, because reinforcement learning needs
   /// differences to choose between, and ones that all prompts have in common.
-  static let denoiser = Variety(smallest: 0.72, largest: 1.0, rotation: 0, shift: 0.02, mirrors: false, faintest: 0.5)
+  static let denoiser = Variety(smallest: 0.72, shift: 0.02, faintest: 0.5)
 
   func draw(_ random: inout RandomStream) -> Image.Variation {
     var variation = Image.Variation()
@@ -34,7 +33,6 @@ struct Variety: Sendable {
     return variation
   }
 
-  /// The fraction of its contrast that a picture keeps.
   func drawContrast(_ random: inout RandomStream) -> Double {
     faintest < 1 ? faintest + (1 - faintest) * Double(random.uniform()) : 1
   }
@@ -55,7 +53,6 @@ struct VariedPictures {
 
   var count: Int { originals.count }
 
-  /// A random variation of a picture.
   func picture(_ index: Int, _ variety: Variety, _ random: inout RandomStream) -> Image {
     let placed = originals[index].varied(variety.draw(&random)).resized(width: side, height: side)
     return placed.faded(keeping: variety.drawContrast(&random))
@@ -76,7 +73,5 @@ enum PromptTemplates {
     return fill(place < all.count ? place : 0, name)
   }
 
-  static func fill(_ template: Int, _ name: String) -> String {
-    all[template].replacing("%", with: name)
-  }
+  static func fill(_ template: Int, _ name: String) -> String { all[template].replacing("%", with: name) }
 }

@@ -11,8 +11,6 @@ package final class AestheticHead {
   private let layers: [Linear]
 
   /// Reads `layers.N.weight` `[out, in]` and `layers.N.bias` `[out]`, in ascending N; the last layer has one output.
-  ///
-  /// - Throws: when the file cannot be read or its layers do not fit together.
   package init(file: URL) throws {
     let weights = try SafetensorsFile(file)
     let numbers = weights.names.compactMap { name -> Int? in
@@ -33,7 +31,6 @@ package final class AestheticHead {
     }
   }
 
-  /// Width of the embeddings.
   package var inputs: Int { layers[0].inputs }
 
   /// Embeddings `[B, D]`, of any length, to scores `[B]`; differentiable.
@@ -58,7 +55,6 @@ package final class Aesthetic: DifferentiableScorer {
   /// - Parameters:
   ///   - model: a transformers CLIPVisionModelWithProjection folder.
   ///   - head: see `AestheticHead`.
-  /// - Throws: when a file cannot be read, or the head does not fit the model.
   package init(model: URL, head: URL) throws {
     vision = try CLIPVision(folder: model)
     self.head = try AestheticHead(file: head)

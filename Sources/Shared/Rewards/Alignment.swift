@@ -27,7 +27,7 @@ package final class Alignment: DifferentiableScorer {
   static let pickScore = declaration("pick-score", .scaled)
   static let hpsv2 = declaration("hpsv2", .cosine)
 
-  /// A reward with a CLIP model of its own, under its own name in `reward.models`.
+  /// A reward whose CLIP model has the name of the reward in `reward.models`.
   private static func declaration(_ name: String, _ formula: Formula) -> RewardDeclaration {
     RewardDeclaration(name, models: [name]) {
       try Alignment(folder: $0.model(name, for: name), name: name, formula: formula)
@@ -43,11 +43,7 @@ package final class Alignment: DifferentiableScorer {
   /// Unit-length embeddings of prompts, `[1, D]`.
   private var promptEmbeddings = PromptCache<Tensor>(limit: 10_000)
 
-  /// - Parameters:
-  ///   - folder: a transformers CLIPModel folder or an open_clip folder, with a tokenizer.
-  ///   - name: the name of the reward.
-  ///   - formula: how the score follows from the cosine.
-  /// - Throws: when a file is missing or does not fit.
+  /// - Parameter folder: a transformers CLIPModel folder or an open_clip folder, with a tokenizer.
   package init(folder: URL, name: String = "alignment", formula: Formula = .cosine) throws {
     self.name = name
     self.formula = formula
@@ -79,17 +75,13 @@ package final class Alignment: DifferentiableScorer {
   }
 
   /// Unit-length embeddings of N pictures of RGB bytes, `[N, D]`.
-  ///
-  /// - Throws: `ScorerError` when the number of bytes does not fit N pictures.
   package func imageEmbeddings(images: [UInt8], height: Int, width: Int, count: Int) throws -> Tensor {
     let pictures = try pictures(images, height: height, width: width, count: count)
     return Tape.withoutGradients { clip.vision(preprocessing(pictures)).unitLength }
   }
 
-  /// Unit-length embeddings of texts, `[N, D]`.
-  ///
-  /// Long texts are truncated, as is usual for this score.
-  package func textEmbeddings(_ prompts: [String]) throws -> Tensor {
+  /// Unit-length embeddings of texts, `[N, D]`. Long texts are truncated, as is usual for this score.
+  private func textEmbeddings(_ prompts: [String]) throws -> Tensor {
     let embeddings = try promptEmbeddings.values(of: prompts) { unknown in
       let ids = try unknown.map { try tokenizer.encode($0, truncating: true) }
       let found = Tape.withoutGradients { clip.text.embeddings(ids).unitLength }

@@ -18,7 +18,6 @@ package final class Diversity: GroupScorer {
   private let clip: Alignment
 
   /// - Parameter folder: a transformers CLIPModel folder with its tokenizer.
-  /// - Throws: when a file is missing or does not fit.
   package init(folder: URL) throws {
     clip = try Alignment(folder: folder)
     version = try "diversity/1/" + fingerprint(ofWeightsIn: folder)
@@ -28,7 +27,7 @@ package final class Diversity: GroupScorer {
     images: [UInt8], height: Int, width: Int, prompts: [String], positions: [PicturePosition]
   ) throws -> [Float?] {
     guard positions.count == prompts.count else {
-      throw ScorerError("\(name): expected one position per picture, found \(positions.count) for \(prompts.count) pictures")
+      throw ScorerError("\(name): expected \(prompts.count) positions, one per picture, found \(positions.count)")
     }
     guard !prompts.isEmpty else { return [] }
     let embeddings = try clip.imageEmbeddings(images: images, height: height, width: width, count: prompts.count)
@@ -36,7 +35,8 @@ package final class Diversity: GroupScorer {
     let members = Dictionary(grouping: positions.indices, by: { positions[$0].trajectory })
     return positions.indices.map { index in
       let distances = members.keys.sorted().filter { $0 != positions[index].trajectory }.compactMap { other in
-        nearest(members[other] ?? [], to: positions[index].step, positions).map { 1 - cosines[index * positions.count + $0] }
+        nearest(members[other] ?? [], to: positions[index].step, positions)
+          .map { 1 - cosines[index * positions.count + $0] }
       }
       let mean = distances.reduce(0, +) / Float(distances.count)
       return mean.isFinite ? mean : nil
@@ -44,6 +44,7 @@ package final class Diversity: GroupScorer {
   }
 
   private func nearest(_ candidates: [Int], to step: Int, _ positions: [PicturePosition]) -> Int? {
-    candidates.min { (abs(positions[$0].step - step), -positions[$0].step) < (abs(positions[$1].step - step), -positions[$1].step) }
+    func order(_ index: Int) -> (Int, Int) { (abs(positions[index].step - step), -positions[index].step) }
+    return candidates.min { order($0) < order($1) }
   }
 }

@@ -5,8 +5,6 @@ internal import Foundation
 /// A 64-bit hash of a file as hexadecimal digits. It follows FNV-1a, but takes 8 bytes at a time and folds the upper
 /// half into the lower after each, so its values are not those of FNV-1a. It tells files apart, but does not protect
 /// against forgery.
-///
-/// - Throws: when the file cannot be read.
 func fingerprint(of file: URL) throws -> String {
   let data = try Data(contentsOf: file, options: .alwaysMapped)
   var hash: UInt64 = 0xCBF2_9CE4_8422_2325
@@ -20,7 +18,6 @@ func fingerprint(of file: URL) throws -> String {
   return String(hash, radix: 16)
 }
 
-/// The fingerprint of the weights of a transformers folder.
 func fingerprint(ofWeightsIn folder: URL) throws -> String {
   let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
     .filter { $0.hasSuffix(".safetensors") }.sorted()

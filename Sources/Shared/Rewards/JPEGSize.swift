@@ -11,8 +11,7 @@ package struct JPEGSize: Scorer {
   package let version = "jpeg-quality-95/1"
   private let sign: Float
 
-  /// - Parameter compressible: true rewards small files, false rewards large ones.
-  package init(compressible: Bool) {
+  init(compressible: Bool) {
     name = compressible ? "jpeg-compressibility" : "jpeg-incompressibility"
     sign = compressible ? -1 : 1
   }

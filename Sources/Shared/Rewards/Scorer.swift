@@ -4,7 +4,6 @@
 package import Engine
 internal import Imaging
 
-/// A reward could not be set up or computed.
 package struct ScorerError: Error, CustomStringConvertible, Equatable {
   package let description: String
 
@@ -34,19 +33,12 @@ package protocol DifferentiableScorer: Scorer {
   /// Nothing is rounded to 8 bits and pictures are resized bilinearly, so a score may differ in its third digit from
   /// that of the bytes of the same picture.
   ///
-  /// - Parameters:
-  ///   - pixels: float RGB in 0...1, `[n, height, width, 3]`.
-  ///   - prompts: n texts.
-  /// - Throws: `ScorerError` when the sizes do not fit or nothing can be scored.
+  /// - Parameter pixels: float RGB in 0...1, `[n, height, width, 3]`.
   func scores(pixels: Tensor, prompts: [String]) throws -> Tensor
 }
 
 extension DifferentiableScorer {
-  /// Scores and their gradients with respect to the pixels.
-  ///
-  /// - Parameters: as for `scores(pixels:prompts:)`.
-  /// - Returns: n scores, and d score / d pixel, `[n, height, width, 3]`.
-  /// - Throws: what the scorer throws.
+  /// Scores, and d score / d pixel, `[n, height, width, 3]`.
   package func scoresAndGradient(pixels: Tensor, prompts: [String]) throws -> (scores: [Float], gradient: Tensor) {
     let result = try Tape.gradients(of: [pixels]) { inputs in
       let scores = try scores(pixels: inputs[0], prompts: prompts)
@@ -57,8 +49,6 @@ extension DifferentiableScorer {
   }
 
   /// Checks that there is one prompt per picture.
-  ///
-  /// - Throws: `ScorerError`.
   func requirePrompts(_ prompts: [String], for pixels: Tensor) throws {
     guard pixels.rank == 4, pixels.shape[3] == 3, pixels.shape[0] == prompts.count else {
       throw ScorerError(
@@ -71,9 +61,7 @@ extension Scorer {
   /// Whether gradients with respect to pixels are available.
   package var hasGradient: Bool { self is any DifferentiableScorer }
 
-  /// Splits bytes into pictures.
-  ///
-  /// - Throws: `ScorerError` when the number of bytes does not fit `count` pictures of this size.
+  /// Splits bytes into `count` pictures of this size.
   func pictures(_ images: [UInt8], height: Int, width: Int, count: Int) throws -> [Image] {
     let (row, overflowRow) = width.multipliedReportingOverflow(by: 3)
     let (size, overflow) = row.multipliedReportingOverflow(by: height)

@@ -1,25 +1,7 @@
 // All rewards, by name. The file of a reward declares it; this file only lists the declarations.
 
-internal import Foundation
 package import Settings
 
-/// A reward, as its own file declares it.
-package struct RewardDeclaration: Sendable {
-  /// The name in `reward.weights`.
-  let name: String
-  /// The keys of `reward.models` that it reads.
-  let models: [String]
-  /// Makes the scorer, on the thread that will use it.
-  let make: @Sendable (RewardSettings) throws -> any Scorer
-
-  init(_ name: String, models: [String] = [], make: @escaping @Sendable (RewardSettings) throws -> any Scorer) {
-    self.name = name
-    self.models = models
-    self.make = make
-  }
-}
-
-/// All rewards, by name.
 package enum ScorerRegistry {
   private static let all = [
     JPEGSize.compressibility, JPEGSize.incompressibility, Colourfulness.declaration, Diversity.declaration,
@@ -43,29 +25,5 @@ package enum ScorerRegistry {
         "reward.models: unknown key \(key); the nearest known key is \(nearestName(to: key, among: models) ?? "none")")
     }
     return try declaration.make(settings)
-  }
-}
-
-extension RewardSettings {
-  /// The path of a model of `reward.models`.
-  ///
-  /// - Throws: `ScorerError` when it is not configured.
-  func model(_ key: String, for reward: String) throws -> URL {
-    guard let path = models[key], !path.isEmpty else {
-      throw ScorerError(
-        "reward \(reward) needs the model \(key): set reward.models: {\(key): PATH} in the YAML file or with --set, or "
-          + "use --reward-model \(key)=PATH with stepwise evaluate and stepwise replay rescore")
-    }
-    return URL(filePath: path)
-  }
-
-  /// The folder `reward.alignmentModel`.
-  ///
-  /// - Throws: `ScorerError` when it is not configured.
-  func alignmentModel(for reward: String) throws -> URL {
-    guard !alignmentModel.isEmpty else {
-      throw ScorerError("reward \(reward) needs a CLIP model: set reward.alignmentModel to its folder")
-    }
-    return URL(filePath: alignmentModel)
   }
 }

@@ -5,9 +5,9 @@ package import Engine
 package import Foundation
 package import Settings
 
-/// The method B2-DiffuRL. The trajectories of a group are branches: they share all states up to `branchStep`.
+/// The trajectories of a group are branches: they share all states up to `branchStep`.
 package struct B2DiffuRL: PolicyGradientAlgorithm {
-  package static let name = MethodName.b2DiffuRL
+  package let name = MethodName.b2DiffuRL
   package let scoring = Scoring.final
 
   private let settings: MethodSettings
@@ -36,9 +36,7 @@ package struct B2DiffuRL: PolicyGradientAlgorithm {
   package func branchStep(ofEpoch epoch: Int) -> Int { settings.sampling.steps - interval.length(atStage: epoch) }
 
   package func trainedSteps(ofEpoch epoch: Int) -> Range<Int> {
-    let end = Algorithms.trainedSteps(
-      of: settings.sampling.steps, finalStep: settings.training.finalStep
-    ).upperBound
+    let end = Algorithms.trainedSteps(of: settings.sampling.steps, finalStep: settings.training.finalStep).upperBound
     return min(branchStep(ofEpoch: epoch), end)..<end
   }
 
@@ -63,14 +61,12 @@ package struct B2DiffuRL: PolicyGradientAlgorithm {
     }
   }
 
-  /// The order of the base method.
   package func updates(
     units: Int, steps: Range<Int>, minibatch: Int, accumulation: Int, random: inout RandomStream
   ) -> [[[UnitStep]]] {
     base.updates(units: units, steps: steps, minibatch: minibatch, accumulation: accumulation, random: &random)
   }
 
-  /// The loss of the base method.
   package func loss(_ terms: PolicyTerms) -> (loss: Tensor, metrics: LossMetrics) { base.loss(terms) }
 
   package func state() throws -> Data { try encodedState(history) }

@@ -1,14 +1,13 @@
-// Denoising Diffusion Policy Optimization (DDPO), arXiv 2305.13301, as its published PyTorch code computes it: the
-// reward of the final picture, one advantage per trajectory, and PPO's clipped ratio (Schulman et al., arXiv
-// 1707.06347).
+// Denoising Diffusion Policy Optimization with importance sampling (DDPO-IS), arXiv 2305.13301, as its published code
+// for PyTorch computes it: the reward of the final picture, one advantage per trajectory, and PPO's clipped ratio
+// (Schulman et al., arXiv 1707.06347).
 
 package import Engine
 package import Foundation
 package import Settings
 
-/// The method DDPO, with importance sampling (DDPO-IS).
 package struct DDPO: PolicyGradientAlgorithm {
-  package static let name = MethodName.ddpo
+  package let name = MethodName.ddpo
   package let scoring = Scoring.final
 
   private let sampling: SamplingSettings
@@ -53,8 +52,7 @@ package struct DDPO: PolicyGradientAlgorithm {
   ///     L = mean( max( -A ρ, -A clamp(ρ, 1 - ε, 1 + ε) ) ),  ρ = exp(log π - log π_behaviour)
   ///
   /// ε is `logRatioClip`; each A is limited to ± `advantageClip`.
-  ///
-  /// - Parameter terms: any G; all terms have the same weight.
+  /// G may be any number, and all terms have the same weight.
   package func loss(_ terms: PolicyTerms) -> (loss: Tensor, metrics: LossMetrics) {
     let logRatios = terms.logProbabilities - terms.behaviour, ratio = logRatios.exp()
     let advantage = terms.advantages.clamped(-training.advantageClip, training.advantageClip)

@@ -6,27 +6,21 @@ internal import Diffusion
 package import Engine
 package import Settings
 
-/// The method DRaFT-K.
+/// The methods DRaFT-K and DRaFT + KL, which adds a penalty on the divergence from the reference.
 package struct DRaFT: RewardGradientAlgorithm {
-  package static let name = MethodName.draftK
-
-  package let sampling = ReplaySampling.onPolicy
+  package let name: MethodName
   package let startSteps: Range<Int>
-  package let discount: Float = 1
   private let steps: Int
   private let divergenceWeight: Float
 
-  package init(_ settings: MethodSettings) { self.init(settings, divergenceWeight: 0) }
-
-  init(_ settings: MethodSettings, divergenceWeight: Float) {
+  package init(_ settings: MethodSettings) {
+    name = settings.training.algorithm
     steps = settings.sampling.steps
     let first = steps - settings.gradient.differentiatedSteps
     startSteps = first..<first + 1
-    self.divergenceWeight = divergenceWeight
+    divergenceWeight = name == .draftKL ? settings.gradient.divergenceWeight : 0
   }
 
-  /// The loss of DRaFT-K.
-  ///
   ///     L = mean( -(r(x̂0) - α Σ KL_i) )
   ///
   /// x̂0 is the clean state of the last of K reparameterized steps; KL_i is that of SQDF, summed over all K steps; α =
@@ -49,35 +43,10 @@ package struct DRaFT: RewardGradientAlgorithm {
   }
 }
 
-/// The method DRaFT + KL: DRaFT-K with a penalty on the divergence from the reference.
-package struct DRaFTDivergence: RewardGradientAlgorithm {
-  package static let name = MethodName.draftKL
-
-  package let sampling = ReplaySampling.onPolicy
-  package let discount: Float = 1
-  private let base: DRaFT
-
-  package init(_ settings: MethodSettings) {
-    base = DRaFT(settings, divergenceWeight: settings.gradient.divergenceWeight)
-  }
-
-  package var startSteps: Range<Int> { base.startSteps }
-
-  /// The loss of DRaFT-K with α > 0.
-  package func objective(
-    _ rollout: Rollout, _ models: RolloutModels, noise: (_ shape: [Int]) -> Tensor, random: inout RandomStream
-  ) throws -> (loss: Tensor, metrics: ObjectiveMetrics) {
-    try base.objective(rollout, models, noise: noise, random: &random)
-  }
-}
-
 /// The method DRaFT-LV.
 package struct DRaFTLowVariance: RewardGradientAlgorithm {
-  package static let name = MethodName.draftLV
-
-  package let sampling = ReplaySampling.onPolicy
+  package let name = MethodName.draftLV
   package let startSteps: Range<Int>
-  package let discount: Float = 1
   private let noiseSamples: Int
 
   package init(_ settings: MethodSettings) {
@@ -85,8 +54,6 @@ package struct DRaFTLowVariance: RewardGradientAlgorithm {
     startSteps = settings.sampling.steps - 1..<settings.sampling.steps
   }
 
-  /// The loss of DRaFT-LV.
-  ///
   ///     L = mean over n noise samples ε of -r(x̂0(√ᾱ x0 + √(1-ᾱ) ε))
   ///
   /// x0 is the final clean state, a constant; ᾱ is that of the last step.

@@ -5,18 +5,13 @@ internal import Diffusion
 package import Engine
 package import Settings
 
-/// The method LaSRO.
 package struct LaSRO: RewardGradientAlgorithm {
-  package static let name = MethodName.lasro
+  package let name = MethodName.lasro
 
-  package let sampling = ReplaySampling.onPolicy
   package let startSteps = 0..<1
-  package let discount: Float = 1
   private let secondStepShare: Float
 
-  package init(_ settings: MethodSettings) {
-    secondStepShare = settings.lasro.secondStepShare
-  }
+  package init(_ settings: MethodSettings) { secondStepShare = settings.lasro.secondStepShare }
 
   /// The loss of the policy: mean(-R_ψ(x̂0)), with the gradient through the last of at most two steps.
   ///
@@ -39,10 +34,8 @@ package struct LaSRO: RewardGradientAlgorithm {
     return meanObjective(rewards: try models.reward(clean, rollout.prompts, rollout.conditioning))
   }
 
-  /// The Bradley-Terry ranking loss mean(-log σ(R(preferred) - R(rejected))), and the fraction of the pairs that are
-  /// ranked correctly.
-  ///
-  /// - Parameters: the surrogate's values, `[P]` each, at least one.
+  /// The Bradley-Terry ranking loss mean(-log σ(R(preferred) - R(rejected))) of the surrogate's values, `[P]` each, and
+  /// the fraction of the pairs that are ranked correctly.
   package static func rankingLoss(preferred: Tensor, rejected: Tensor) -> (loss: Tensor, accuracy: Float) {
     let margins = preferred - rejected
     let right = margins.values.filter { $0 > 0 }.count

@@ -6,13 +6,11 @@ internal import Diffusion
 package import Engine
 package import Settings
 
-/// The method ReFL, without the pre-training loss that the paper adds to stay close to the model.
+/// Without the pre-training loss that the paper adds to stay close to the model.
 package struct ReFL: RewardGradientAlgorithm {
-  package static let name = MethodName.refl
+  package let name = MethodName.refl
 
-  package let sampling = ReplaySampling.onPolicy
   package let startSteps: Range<Int>
-  package let discount: Float = 1
 
   package init(_ settings: MethodSettings) {
     startSteps = settings.sampling.steps - settings.gradient.lastSteps..<settings.sampling.steps

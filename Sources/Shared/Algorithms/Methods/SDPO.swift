@@ -6,9 +6,8 @@ package import Engine
 package import Foundation
 package import Settings
 
-/// The method SDPO.
 package struct SDPO: PolicyGradientAlgorithm {
-  package static let name = MethodName.sdpo
+  package let name = MethodName.sdpo
   package let scoring = Scoring.dense
   package let unitSize = 2
 
@@ -61,9 +60,7 @@ package struct SDPO: PolicyGradientAlgorithm {
   ///     L = mean( max( (λ^i/s · Δlog ρ − ΔA)², (λ^i/s · Δlog ρ_clip − ΔA)² ) )
   ///
   /// Δ is trajectory 1 minus trajectory 2 of a pair; log ρ = log π − log π_behaviour; log ρ_clip is log ρ limited to
-  /// ± `logRatioClip`; each A is limited to ± `advantageClip` before the difference; s is `logScale`.
-  ///
-  /// - Parameter terms: G = 2.
+  /// ± `logRatioClip`; each A is limited to ± `advantageClip` before the difference; s is `logScale`; G is 2.
   package func loss(_ terms: PolicyTerms) -> (loss: Tensor, metrics: LossMetrics) {
     check(terms.logProbabilities.shape[0] == 2, "SDPO: expected pairs, found \(terms.logProbabilities.shape)")
     let weights = Tensor(

@@ -6,9 +6,8 @@ internal import Diffusion
 package import Engine
 package import Settings
 
-/// The method SQDF.
 package struct SQDF: RewardGradientAlgorithm {
-  package static let name = MethodName.sqdf
+  package let name = MethodName.sqdf
 
   package let sampling: ReplaySampling
   package let startSteps: Range<Int>
@@ -24,8 +23,6 @@ package struct SQDF: RewardGradientAlgorithm {
     steps = settings.sampling.steps
   }
 
-  /// SQDF's loss.
-  ///
   ///     L = mean( -(γ^(T-1-i) r(x̂0(x_(i+1))) - α KL_i) ),  x_(i+1) = μ(x_i) + σ ε,  KL_i = mean((μ_ref - μ)²) / σ²
   ///
   /// x̂0 is the chosen estimate, or x_(i+1) itself after the last step. With masking, samples with r <= 0 add nothing.

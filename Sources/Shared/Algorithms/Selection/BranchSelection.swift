@@ -12,7 +12,6 @@ package struct ProgressiveInterval: Sendable, Equatable {
   /// Number of stages, S.
   package let stages: Int
 
-  /// - Throws: `AlgorithmError` unless 1 <= left <= right and there is a stage.
   package init(left: Int, right: Int, stages: Int) throws {
     guard left >= 1, right >= left, stages >= 1 else {
       throw AlgorithmError(
@@ -24,7 +23,7 @@ package struct ProgressiveInterval: Sendable, Equatable {
     self.stages = stages
   }
 
-  /// Steps that a stage trains; stages after the last one count as the last.
+  /// Stages after the last one count as the last.
   package func length(atStage stage: Int) -> Int {
     left + min(max(stage, 0), stages - 1) * (right - left + 1) / stages
   }
@@ -32,11 +31,10 @@ package struct ProgressiveInterval: Sendable, Equatable {
 
 /// The scores of recent stages, by prompt.
 package struct StageHistory: Codable, Sendable, Equatable {
-  /// Number of earlier stages that are kept.
+  /// Number of earlier stages that are kept; 0 keeps only the current stage.
   package let length: Int
   private var stages: [[String: [Float]]] = []
 
-  /// - Parameter length: 0 keeps only the current stage.
   package init(length: Int) { self.length = length }
 
   /// Adds a stage and normalizes its scores:
@@ -44,11 +42,7 @@ package struct StageHistory: Codable, Sendable, Equatable {
   ///     z = (r - mean) / (std + 1e-8)
   ///
   /// with mean and **sample** standard deviation (n - 1) over the prompt's scores of this stage and up to `length`
-  /// earlier ones; a single score has z = 0.
-  ///
-  /// - Parameters:
-  ///   - scores: one per trajectory.
-  ///   - prompts: one per trajectory.
+  /// earlier ones; a single score has z = 0. There is one score and one prompt per trajectory.
   package mutating func normalized(_ scores: [Float], prompts: [String]) -> [Float] {
     stages.append(Dictionary(grouping: zip(prompts, scores), by: \.0).mapValues { $0.map(\.1) })
     if stages.count > length + 1 { stages.removeFirst() }
@@ -60,14 +54,11 @@ package struct StageHistory: Codable, Sendable, Equatable {
 
 /// The trajectories of one group that are trained on; nil where none passes its threshold.
 package struct BranchChoice: Sendable, Equatable {
-  /// Index of the best trajectory.
-  package let best: Int?
-  /// Index of the worst trajectory.
-  package let worst: Int?
+  /// Indices of the best and the worst trajectory.
+  package let best, worst: Int?
 
-  /// Keeps the best if its z is at least `positive`, and the worst if its z is below `negative`; of equals the first.
-  ///
-  /// - Parameter normalized: one z per trajectory of the group.
+  /// Takes one z per trajectory of the group. Keeps the best if its z is at least `positive`, and the worst if its z is
+  /// below `negative`; of equals the first.
   package init(_ normalized: [Float], positive: Float, negative: Float) {
     let highest = normalized.indices.max { (normalized[$0], -$0) < (normalized[$1], -$1) }
     let lowest = normalized.indices.min { normalized[$0] < normalized[$1] }

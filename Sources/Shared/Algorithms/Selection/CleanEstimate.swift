@@ -6,12 +6,9 @@ package import Engine
 package import Settings
 
 extension RolloutModels {
-  /// Clean states of the states that a step led to, `[B, C, H, W]`; the state itself where no step is left.
+  /// Clean states of the states that a step led to, both `[B, C, H, W]`; the state itself where no step is left.
   ///
-  /// - Parameters:
-  ///   - settings: `estimate` and `estimateSteps`.
-  ///   - states: `[B, C, H, W]`.
-  ///   - steps: index of the next step, one per sample; T where no step is left.
+  /// - Parameter steps: index of the next step, one per sample; T where no step is left.
   package func cleanEstimate(
     _ settings: GradientSettings, _ states: Tensor, steps: [Int], conditioning: Conditioning
   ) -> Tensor {

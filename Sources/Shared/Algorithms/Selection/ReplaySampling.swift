@@ -16,7 +16,6 @@ package struct ReplayDraw: Sendable, Hashable {
 
 /// Trajectories that can be drawn. Adding, removing and drawing one take O(log n).
 package struct ReplayTable: Codable, Sendable, Equatable {
-  /// A trajectory.
   package struct Row: Codable, Sendable, Equatable {
     /// The group's number in the run.
     package let number: Int
@@ -50,7 +49,6 @@ package struct ReplayTable: Codable, Sendable, Equatable {
 
   package init() {}
 
-  /// Trajectories in the table.
   package var count: Int { slotOf.count }
   /// Ordered by number, then by member; takes O(n log n).
   package var rows: [Row] { slots.compactMap { $0 }.sorted { ($0.number, $0.member) < ($1.number, $1.member) } }
@@ -85,13 +83,8 @@ package struct ReplayTable: Codable, Sendable, Equatable {
     byEpoch[slot] = nil
   }
 
-  /// Probabilities of trajectory and step: p ∝ max(r, 0) γ^(T-1-i), all 0 when no reward is positive.
-  ///
-  /// - Parameters:
-  ///   - rewards: one per trajectory.
-  ///   - steps: T.
-  ///   - discount: γ.
-  /// - Returns: one row per trajectory, one column per step.
+  /// Probabilities of trajectory (row) and step (column): p ∝ max(r, 0) γ^(T-1-i), all 0 when no reward is positive.
+  /// There is one reward per trajectory; `steps` is T, `discount` is γ.
   package static func priorities(rewards: [Float], steps: Int, discount: Float) -> [[Double]] {
     let powers = powers(steps: steps, discount: discount)
     let weights = rewards.map { max(Double($0), 0) }
@@ -109,7 +102,6 @@ package struct ReplayTable: Codable, Sendable, Equatable {
   /// Draws starting states; the table is unchanged afterwards.
   ///
   /// - Parameters:
-  ///   - count: number of draws.
   ///   - steps: steps to start from; all have the same chance, except with `rewardGamma`.
   ///   - discount: γ of `rewardGamma`.
   /// - Throws: `AlgorithmError` when `rewardGamma` finds no positive reward.

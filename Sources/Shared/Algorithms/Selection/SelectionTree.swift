@@ -40,7 +40,6 @@ package struct SelectionTree: Sendable, Equatable {
 
   package init() {}
 
-  /// Items that are present.
   package var count: Int { nodes[1].count }
   /// Sum of the positive keys.
   package var total: Double { nodes[1].sum }

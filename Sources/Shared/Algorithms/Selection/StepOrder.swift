@@ -23,10 +23,8 @@ package struct UnitStep: Hashable, Sendable {
 /// **within** a slot: every unit occurs once per slot, with a different step in each slot.
 ///
 /// - Parameters:
-///   - units: number of units.
-///   - steps: denoising steps that are trained.
-///   - minibatch: units per minibatch; the last one of a slot may be smaller.
-///   - accumulation: minibatches per update; the last one of a slot may have fewer.
+///   - minibatch: units per minibatch; the last minibatch of a slot may be smaller.
+///   - accumulation: minibatches per update; the last update of a slot may have fewer.
 package func stepShuffledUpdates(
   units: Int, steps: Range<Int>, minibatch: Int, accumulation: Int, random: inout RandomStream
 ) -> [[[UnitStep]]] {
@@ -41,8 +39,6 @@ package func stepShuffledUpdates(
 
 /// Updates that cover whole trajectories, as in DDPO's code: the outer loop runs over batches of shuffled units, the
 /// inner one over their steps, and an update adds up the gradients of `accumulation` batches over all steps.
-///
-/// - Parameters: as for `stepShuffledUpdates`.
 package func wholeTrajectoryUpdates(
   units: Int, steps: Range<Int>, minibatch: Int, accumulation: Int, random: inout RandomStream
 ) -> [[[UnitStep]]] {

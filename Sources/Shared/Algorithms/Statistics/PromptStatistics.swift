@@ -3,7 +3,6 @@
 
 internal import Engine
 
-/// The latest returns for every (prompt, step).
 package struct PromptStatistics: Codable, Sendable, Equatable {
   /// Number of returns that are kept for a (prompt, step).
   package let bufferSize: Int
@@ -12,7 +11,6 @@ package struct PromptStatistics: Codable, Sendable, Equatable {
   /// By prompt, then by step: the latest returns, the oldest first.
   private var rings: [String: [[Float]]] = [:]
 
-  /// - Throws: `AlgorithmError` when the numbers are not positive or a ring cannot hold `minimumCount`.
   package init(bufferSize: Int, minimumCount: Int) throws {
     guard bufferSize >= 1, minimumCount >= 1, minimumCount <= bufferSize else {
       throw AlgorithmError(
@@ -27,12 +25,8 @@ package struct PromptStatistics: Codable, Sendable, Equatable {
   ///     A = (R - mean) / (std + 1e-6)
   ///
   /// with mean and population standard deviation over the ring of (prompt, step), or over the whole batch at that step
-  /// while the ring has fewer than `minimumCount` values.
-  ///
-  /// - Parameters:
-  ///   - returns: one row per trajectory, one column per step.
-  ///   - prompts: one per trajectory.
-  /// - Returns: advantages, of the shape of `returns`.
+  /// while the ring has fewer than `minimumCount` values. Returns and advantages have one row per trajectory and one
+  /// column per step.
   package mutating func advantages(returns: [[Float]], prompts: [String]) -> [[Float]] {
     guard let steps = returns.first?.count else { return [] }
     for (row, prompt) in zip(returns, prompts) { append(row, to: prompt) }
@@ -46,9 +40,7 @@ package struct PromptStatistics: Codable, Sendable, Equatable {
     }
   }
 
-  /// Restores the statistics of a checkpoint.
-  ///
-  /// - Throws: `AlgorithmError` when they were made with other settings.
+  /// Restores the statistics of a checkpoint; an error when they were made with other settings.
   mutating func restore(_ found: PromptStatistics) throws {
     guard found.bufferSize == bufferSize, found.minimumCount == minimumCount else {
       throw AlgorithmError(

@@ -3,14 +3,12 @@
 
 package import Engine
 
-/// The latest scores of every reward.
 package struct RewardNormalization: Codable, Sendable, Equatable {
   /// Number of scores that are kept for each reward.
   package let window: Int
   /// By reward: the latest scores, the oldest first.
   private var scores: [String: [Float]] = [:]
 
-  /// - Throws: `AlgorithmError` when the window cannot hold two scores.
   package init(window: Int) throws {
     guard window >= 2 else {
       throw AlgorithmError("reward normalization: expected a window of at least 2 scores, found \(window)")
@@ -18,16 +16,11 @@ package struct RewardNormalization: Codable, Sendable, Equatable {
     self.window = window
   }
 
-  /// Appends scores of a reward, in their order.
   package mutating func append(_ values: [Float], of reward: String) {
     scores[reward] = ((scores[reward] ?? []) + values).suffix(window)
   }
 
-  /// Normalizes scores of a reward:
-  ///
-  ///     (score - mean) / (std + 1e-6)
-  ///
-  /// with mean and population standard deviation over its window.
+  /// (score - mean) / (std + 1e-6), with mean and population standard deviation over the window of the reward.
   package func normalized(_ values: [Float], of reward: String) -> [Float] {
     let moments = Moments(scores[reward] ?? [])
     return values.map { moments.normalized($0, epsilon: 1e-6) }

@@ -18,7 +18,6 @@ package struct LowRank {
   }
 }
 
-/// The weights of one affine layer.
 package struct AffineWeights {
   /// `[out, in]`
   package let weight: Tensor
@@ -37,7 +36,6 @@ package struct AffineWeights {
 
   var outputs: Int { weight.shape[0] }
 
-  /// Calls `body` with the weight, the bias and the adapter.
   fileprivate func withPointers(
     _ body: (UnsafePointer<Float>, UnsafePointer<Float>?, UnsafePointer<sw_low_rank>?) -> Void
   ) {
@@ -58,13 +56,11 @@ package func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor? = nil, residu
   linear(x, [AffineWeights(weight: weight, bias: bias)], residual: residual)
 }
 
-/// Several affine layers of one input, with their results next to each other: `[..., in]` to `[..., out1 + out2 +
-/// ...]`.
+/// Several affine layers of one input, with their results next to each other: `[..., in]` to
+/// `[..., out1 + out2 + ...]`, plus a residual of this shape.
 ///
 /// An adapter is added to its weight while the product reads the weight. This costs `rank out in` multiplications for
 /// any number of rows, and sampling, which needs no gradients, computes the same bits as training.
-///
-/// - Parameter residual: a tensor with the shape of the result, which is added to it.
 package func linear(_ x: Tensor, _ layers: [AffineWeights], residual: Tensor? = nil) -> Tensor {
   let product = AffineProduct(x.shape, layers, wantsX: Tape.tracks(x))
   let y = product.forward(x.detached, residual)

@@ -3,14 +3,8 @@
 
 internal import CKernels
 
-/// softmax(q k^T / sqrt(d)) v for each head (Vaswani et al., arXiv 1706.03762).
-///
-/// - Parameters:
-///   - q: `[B, N, heads * d]`.
-///   - k: `[B, M, heads * d]`.
-///   - v: `[B, M, heads * d]`.
-///   - causal: query i sees keys 0...i only.
-/// - Returns: `[B, N, heads * d]`.
+/// softmax(q k^T / sqrt(d)) v for each head (Vaswani et al., arXiv 1706.03762): q `[B, N, heads * d]`, k and v
+/// `[B, M, heads * d]`, to `[B, N, heads * d]`. If `causal` is true, query i sees keys 0...i only.
 package func attention(_ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int, causal: Bool = false) -> Tensor {
   check(
     q.rank == 3 && k.rank == 3 && k.shape == v.shape && q.shape[0] == k.shape[0] && q.shape[2] == k.shape[2]
@@ -20,9 +14,7 @@ package func attention(_ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int, causal
   return attention([q, k, v], q: 0, k: 1, v: 2, columns: (0, 0, 0), width: q.shape[2], heads, causal)
 }
 
-/// Self-attention over one tensor of queries, keys and values, `[B, N, 3 * heads * d]`.
-///
-/// - Returns: `[B, N, heads * d]`.
+/// Self-attention over one tensor of queries, keys and values, `[B, N, 3 * heads * d]`, to `[B, N, heads * d]`.
 package func attention(queriesKeysValues x: Tensor, heads: Int, causal: Bool = false) -> Tensor {
   check(
     x.rank == 3 && x.shape[2] % (3 * heads) == 0 && x.shape[1] > 0,
@@ -31,9 +23,8 @@ package func attention(queriesKeysValues x: Tensor, heads: Int, causal: Bool = f
   return attention([x], q: 0, k: 0, v: 0, columns: (0, width, 2 * width), width: width, heads, causal)
 }
 
-/// Attention of queries `[B, N, heads * d]` over one tensor of keys and values, `[B, M, 2 * heads * d]`.
-///
-/// - Returns: `[B, N, heads * d]`.
+/// Attention of queries `[B, N, heads * d]` over one tensor of keys and values, `[B, M, 2 * heads * d]`, to
+/// `[B, N, heads * d]`.
 package func attention(_ q: Tensor, keysValues x: Tensor, heads: Int) -> Tensor {
   check(
     q.rank == 3 && x.rank == 3 && q.shape[0] == x.shape[0] && x.shape[2] == 2 * q.shape[2]

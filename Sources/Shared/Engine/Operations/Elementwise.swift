@@ -16,7 +16,6 @@ extension Tensor {
   }
 
   package func exp() -> Tensor { unary(Int32(SW_EXP)) }
-  /// The natural logarithm.
   package func log() -> Tensor { unary(Int32(SW_LOG)) }
   package func sqrt() -> Tensor { unary(Int32(SW_SQRT)) }
   package func squared() -> Tensor { unary(Int32(SW_SQUARE)) }
@@ -29,7 +28,6 @@ extension Tensor {
   package func gelu() -> Tensor { unary(Int32(SW_GELU)) }
   /// x sigmoid(1.702 x), the approximation of gelu in CLIP.
   package func quickGelu() -> Tensor { unary(Int32(SW_QUICK_GELU)) }
-  /// max(x, 0)
   package func relu() -> Tensor { unary(Int32(SW_RELU)) }
   package func abs() -> Tensor { unary(Int32(SW_ABS)) }
   package static prefix func - (x: Tensor) -> Tensor { x.unary(Int32(SW_NEGATE)) }

@@ -25,7 +25,6 @@ package struct LayerNormWeights {
   }
 }
 
-/// One layer norm and its gradients.
 struct LayerNormalization {
   /// Detached, like the weights.
   private let x: Tensor
@@ -57,7 +56,6 @@ struct LayerNormalization {
     return (y, statistics)
   }
 
-  /// The gradients of x, weight and bias.
   func gradients(_ g: Tensor, _ statistics: Tensor) -> [Tensor?] {
     let found = wantsWeights ? Storage(count: 2 * columns) : nil
     let gx = withPointers(x, weights.weight, statistics) { x_, w_, s_ in

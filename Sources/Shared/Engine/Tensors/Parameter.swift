@@ -1,6 +1,5 @@
 // A parameter is a named tensor that training may replace. Tensors themselves are immutable.
 
-/// A named weight of a model.
 package final class Parameter {
   /// The layout of a weight in the engine, relative to its layout in the checkpoint.
   package enum Layout: Sendable {
@@ -15,7 +14,6 @@ package final class Parameter {
   package let layout: Layout
   /// The weight in the layout of the engine.
   package var value: Tensor
-  /// Whether gradients are computed for it.
   package var isTrainable: Bool
 
   package init(name: String, value: Tensor, layout: Layout = .asStored, isTrainable: Bool = false) {
@@ -23,12 +21,6 @@ package final class Parameter {
     self.value = value
     self.layout = layout
     self.isTrainable = isTrainable
-  }
-
-  /// The value to compute with: tracked when the parameter is trainable and a tape is recording.
-  package var tensor: Tensor {
-    guard isTrainable, let tape = Tape.current else { return value }
-    return tape.leaf(self)
   }
 
   /// The weight in the layout of the checkpoint.
@@ -42,7 +34,6 @@ package final class Parameter {
   }
 }
 
-/// Gradients by parameter.
 package struct Gradients {
   private var byParameter: [ObjectIdentifier: Tensor] = [:]
 
@@ -56,10 +47,7 @@ package struct Gradients {
 
   package var isEmpty: Bool { byParameter.isEmpty }
 
-  /// Adds other gradients, for accumulation over minibatches.
   package mutating func add(_ other: Gradients) {
-    for (key, gradient) in other.byParameter {
-      Tape.add(gradient, to: &byParameter[key])
-    }
+    for (key, gradient) in other.byParameter { byParameter[key].accumulate(gradient) }
   }
 }

@@ -45,14 +45,24 @@ extension Tensor {
       self = detached + other.detached
     }
   }
-}
 
-extension Tensor {
   /// The sum of the squares of all elements, in float within blocks of 4,096 and in double over the blocks.
   package var sumOfSquares: Double { withPointers(self) { sw_sum_of_squares(Int64(count), $0) } }
 
   /// Copies the memory if it is shared, so that a write to this tensor does not change others.
   mutating func makeUnique() {
-    if !isKnownUniquelyReferenced(&storage) { self = Tensor.init(values, shape: shape) }
+    if !isKnownUniquelyReferenced(&storage) { self = Tensor(values, shape: shape) }
+  }
+}
+
+extension Tensor? {
+  /// Adds in place where possible: taking the value out of the optional first leaves it with one owner.
+  mutating func accumulate(_ part: Tensor) {
+    guard var total = take() else {
+      self = part
+      return
+    }
+    total.accumulate(part)
+    self = total
   }
 }

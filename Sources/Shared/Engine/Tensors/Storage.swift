@@ -3,7 +3,6 @@
 
 internal import CKernels
 
-/// A buffer of float32 values.
 final class Storage: @unchecked Sendable {  // immutable once a Tensor holds it, see above
   let pointer: UnsafeMutablePointer<Float>
   let count: Int

@@ -4,13 +4,6 @@
 
 internal import CKernels
 
-/// The position of a value on a tape.
-struct Node: Sendable {
-  let tape: Int
-  let index: Int
-}
-
-/// The record of the differentiable operations of one computation.
 package final class Tape {
   /// Returns the gradients of the inputs, in their order; nil for an input that needs none.
   typealias Pullback = (Tensor) -> [Tensor?]
@@ -58,11 +51,9 @@ package final class Tape {
 
   /// Runs `loss`, records it, and differentiates the scalar that it returns.
   ///
-  /// - Parameters:
-  ///   - inputs: tensors that are passed to `loss` and for which gradients are computed.
-  ///   - loss: returns a tensor of one element, and anything else that the caller needs.
-  /// - Returns: the loss, the other result of `loss`, the gradients of the inputs (zeros where the loss does not depend
-  ///   on an input), and the gradients of all trainable parameters that were used.
+  /// - Parameter inputs: passed to `loss`; the gradients of those on which the loss does not depend are zeros.
+  /// - Returns: the loss, the other result of `loss`, and the gradients of the inputs and of all trainable parameters
+  ///   that were used.
   package static func gradients<Extra>(
     of inputs: [Tensor] = [], _ loss: ([Tensor]) throws -> (Tensor, Extra)
   ) rethrows -> (loss: Tensor, extra: Extra, inputs: [Tensor], parameters: Gradients) {
@@ -133,7 +124,7 @@ package final class Tape {
         return found.sums[0] ?? Tensor.zeros(piece.shape)
       }
       var sum = sums[0]
-      if wanted { add(part, to: &sum) }
+      if wanted { sum.accumulate(part) }
       return ([sum], parameters)
     })
   }
@@ -155,7 +146,6 @@ package final class Tape {
     return tensor
   }
 
-  /// Whether the current tape tracks a value.
   static func tracks(_ tensor: Tensor) -> Bool {
     guard let node = tensor.node, let tape = current else { return false }
     check(node.tape == tape.identity, "a tensor belongs to another tape; use its `detached` value")
@@ -187,7 +177,7 @@ package final class Tape {
         case .pullback(let pullback):
           for (place, part) in zip(entry.inputs, pullback(gradient)) {
             guard let place, let part else { continue }
-            Tape.add(part, to: &gradients[place])
+            gradients[place].accumulate(part)
           }
         case .recomputation(let recompute):
           let (sums, parameters) = recompute(gradient, entry.inputs.map { $0.flatMap { gradients[$0].take() } })
@@ -200,15 +190,13 @@ package final class Tape {
     }
     return gradients
   }
+}
 
-  /// Adds in place where possible: taking the value out of the optional first leaves it with one owner.
-  static func add(_ part: Tensor, to sum: inout Tensor?) {
-    guard var total = sum.take() else {
-      sum = part
-      return
-    }
-    total.accumulate(part)
-    sum = total
+extension Parameter {
+  /// The value to compute with: tracked when the parameter is trainable and a tape is recording.
+  package var tensor: Tensor {
+    guard isTrainable, let tape = Tape.current else { return value }
+    return tape.leaf(self)
   }
 }
 

@@ -3,13 +3,18 @@
 
 internal import CKernels
 
-/// A float32 array of any rank, row-major and contiguous.
+/// The position of a value on a tape.
+struct Node: Sendable {
+  let tape: Int
+  let index: Int
+}
+
 package struct Tensor: Sendable {
   /// Extents, outermost first. A scalar has shape `[]`.
   package let shape: [Int]
   var storage: Storage
   let offset: Int
-  /// The position of this value on the tape that recorded it; nil for constants.
+  /// nil for constants.
   var node: Node?
 
   init(storage: Storage, offset: Int = 0, shape: [Int]) {
@@ -27,11 +32,8 @@ package struct Tensor: Sendable {
   }
 
   /// A scalar, shape `[]`.
-  package init(_ value: Float) {
-    self.init([value], shape: [])
-  }
+  package init(_ value: Float) { self.init([value], shape: []) }
 
-  /// All elements equal to `value`.
   package init(repeating value: Float, shape: [Int]) {
     self.init(shape: shape) { $0.update(repeating: value) }
   }
@@ -47,7 +49,6 @@ package struct Tensor: Sendable {
   package static func zeros(_ shape: [Int]) -> Tensor { Tensor(repeating: 0, shape: shape) }
   package static func ones(_ shape: [Int]) -> Tensor { Tensor(repeating: 1, shape: shape) }
 
-  /// The number of elements.
   package var count: Int { shape.product }
 
   /// Whether this tensor is the only owner of its memory and uses all of it, so that it may be overwritten.
@@ -55,13 +56,10 @@ package struct Tensor: Sendable {
     mutating get { isKnownUniquelyReferenced(&storage) && offset == 0 && storage.count == count }
   }
 
-  /// The number of axes.
   package var rank: Int { shape.count }
 
-  /// The elements in row-major order.
   package var values: [Float] { withUnsafeBuffer { Array($0) } }
 
-  /// The value of a tensor with one element.
   package var item: Float {
     check(count == 1, "item: expected one element, found shape \(shape)")
     return pointer[0]
@@ -91,7 +89,6 @@ package struct Tensor: Sendable {
 }
 
 extension Array where Element == Int {
-  /// The number of elements of a shape.
   package var product: Int { reduce(1, *) }
 }
 

@@ -12,7 +12,6 @@ package final class CLIP {
   package let logitScale: Parameter
   package let parameters: [Parameter]
 
-  /// Builds the model that the configuration of a CLIPModel describes, with weights from a source.
   package init(configuration: ModelConfiguration, from source: ParameterSource) throws {
     let root = source.root
     let text = try CLIPTextConfiguration(configuration.part("text_config", projection: true))
@@ -36,8 +35,6 @@ package final class CLIP {
   /// Loads a transformers CLIPModel folder (`config.json` with `text_config` and `vision_config`, `model.safetensors`),
   /// or, if there is no model.safetensors, an open_clip folder (`open_clip_config.json`,
   /// `open_clip_model.safetensors`).
-  ///
-  /// - Throws: when a file is missing, broken, or does not fit the others.
   package convenience init(folder: URL) throws {
     let own = ["model.safetensors", "model.safetensors.index.json"].map { folder.appending(path: $0).path }
     if !own.contains(where: FileManager.default.fileExists(atPath:)),

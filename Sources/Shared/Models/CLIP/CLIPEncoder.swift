@@ -3,7 +3,6 @@
 import Engine
 package import Layers
 
-/// The widths of a CLIP tower.
 package struct CLIPTowerConfiguration: Sendable {
   package let width, intermediateWidth, layers, heads: Int
   package let activation: Activation

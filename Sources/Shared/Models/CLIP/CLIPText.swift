@@ -20,7 +20,6 @@ package struct CLIPTextConfiguration: Sendable {
   }
 }
 
-/// CLIP's text tower.
 package final class CLIPText {
   package let configuration: CLIPTextConfiguration
   package let parameters: [Parameter]
@@ -29,9 +28,8 @@ package final class CLIPText {
   private let finalNorm: LayerNorm
   private let projection: Linear?
 
-  /// Builds the tower at a place of a source; the caller finishes the source.
-  ///
-  /// - Parameter projection: the place of `text_projection`, for a tower with one.
+  /// Builds the tower at a place of a source, with a projection if there is a place for one; the caller finishes the
+  /// source.
   init(_ c: CLIPTextConfiguration, at path: ParameterPath, projection: ParameterPath?) throws {
     configuration = c
     let embeddings = path["embeddings"]
@@ -73,8 +71,6 @@ package final class CLIPText {
   }
 
   /// Loads `config.json` and the weights of a transformers folder.
-  ///
-  /// - Throws: an error that names the file, when it is missing or does not fit.
   package convenience init(folder: URL, weights: WeightOrigin = .files, hasProjection: Bool = false) throws {
     let configuration = try CLIPTextConfiguration(ModelConfiguration(file: folder.appending(path: "config.json")))
     try self.init(configuration, from: weights.source(folder: folder, named: "model"), hasProjection: hasProjection)

@@ -19,7 +19,6 @@ package struct CLIPVisionConfiguration: Sendable {
   }
 }
 
-/// CLIP's image tower, with its projection.
 package final class CLIPVision {
   package let configuration: CLIPVisionConfiguration
   package let parameters: [Parameter]
@@ -65,7 +64,6 @@ package final class CLIPVision {
     parameters = []
   }
 
-  /// Builds an image tower with weights from a source.
   package convenience init(_ c: CLIPVisionConfiguration, from source: ParameterSource) throws {
     try self.init(c, at: source.root)
     try source.finish(ignoring: ["position_ids"])

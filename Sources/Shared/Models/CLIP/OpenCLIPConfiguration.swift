@@ -3,7 +3,6 @@
 
 internal import Foundation
 
-/// The towers that an `open_clip_config.json` describes.
 struct OpenCLIPConfiguration {
   static let fileName = "open_clip_config.json"
 
@@ -53,7 +52,6 @@ struct OpenCLIPConfiguration {
 }
 
 extension ModelConfiguration {
-  /// A nested configuration.
   fileprivate func object(_ key: String) throws -> ModelConfiguration {
     guard case .object(let values)? = values[key] else { throw wrong(key, expected: "an object") }
     return ModelConfiguration(path: path + " " + key, values: values)

@@ -4,13 +4,8 @@
 internal import Layers
 
 extension UNetConfiguration {
-  /// The cost of one evaluation.
-  ///
-  /// - Parameters:
-  ///   - batch: samples.
-  ///   - latent: side of the latents; nil takes `sampleSize`.
-  ///   - tokens: length of the text states.
-  /// - Throws: never for a configuration that could be read.
+  /// The cost of one evaluation with text states of `tokens` tokens. `latent` is the side of the latents; nil takes
+  /// `sampleSize`.
   package func cost(batch: Int, latent: Int? = nil, tokens: Int) throws -> NetworkCost {
     let last = blockOutChannels.count - 1
     // Each downsampler halves the side, rounded up.
@@ -45,15 +40,11 @@ extension UNetConfiguration {
 
 extension AutoencoderConfiguration {
   /// The cost of decoding `batch` latents of a side of `latent`.
-  ///
-  /// - Throws: never for a configuration that could be read.
   package func decodingCost(batch: Int, latent: Int) throws -> NetworkCost {
     try cost(["decoder.", "post_quant_conv."], batch: batch, latent: latent)
   }
 
   /// The cost of encoding `batch` pictures that give latents of a side of `latent`.
-  ///
-  /// - Throws: never for a configuration that could be read.
   package func encodingCost(batch: Int, latent: Int) throws -> NetworkCost {
     try cost(["encoder.", "quant_conv."], batch: batch, latent: latent)
   }
@@ -88,15 +79,11 @@ extension AutoencoderConfiguration {
 
 extension AutoencoderTinyConfiguration {
   /// The cost of decoding `batch` latents of a side of `latent`.
-  ///
-  /// - Throws: never for a configuration that could be read.
   package func decodingCost(batch: Int, latent: Int) throws -> NetworkCost {
     try cost("decoder.", batch: batch, side: latent) { ($0 * 2, $0 * 2) }
   }
 
   /// The cost of encoding `batch` pictures that give latents of a side of `latent`.
-  ///
-  /// - Throws: never for a configuration that could be read.
   package func encodingCost(batch: Int, latent: Int) throws -> NetworkCost {
     try cost("encoder.", batch: batch, side: latent << (encoderBlocks.count - 1)) { ($0, $0 / 2) }
   }
@@ -122,8 +109,6 @@ extension AutoencoderTinyConfiguration {
 
 extension CLIPTextConfiguration {
   /// The cost of encoding `batch` prompts of `tokens` tokens.
-  ///
-  /// - Throws: never for a configuration that could be read.
   package func cost(batch: Int, tokens: Int) throws -> NetworkCost {
     let weights = try ParameterSource.shapes { _ = try CLIPText(self, from: $0) }
     var cost = NetworkCost()

@@ -22,7 +22,7 @@ package struct MemoryDemand: Sendable {
 
   /// - Parameters:
   ///   - available: bytes that are free; nil where this is unknown, and nothing is refused.
-  ///   - advice: what the user can do.
+  ///   - advice: what the user can do, for the message.
   /// - Throws: `MemoryShortage` with the sizes of all parts when they exceed what is available.
   package func require(available: Int? = MemoryDemand.available, advice: String) throws {
     guard let available, bytes > available else { return }

@@ -8,12 +8,10 @@ extension TextToImageModel {
   /// that decoding one picture, denoising a batch of samples and training a batch keep at once.
   ///
   /// - Parameters:
-  ///   - folder: the model's folder.
   ///   - samples: samples that are denoised at once.
   ///   - trained: samples whose backward pass is kept at once; 0 where nothing is trained, or with gradient
   ///     checkpointing.
-  ///   - advice: what the user can do.
-  ///   - available: bytes that are free; nil where this is unknown.
+  ///   - advice, available: as for `MemoryDemand.require`.
   /// - Throws: `MemoryShortage` naming the folder and all sizes; `ModelConfigurationError` when a part is not
   ///   supported.
   package static func requireMemory(

@@ -3,7 +3,6 @@
 
 internal import Layers
 
-/// A count of work and memory.
 package struct NetworkCost: Sendable, Equatable {
   /// Floating-point operations of products and convolutions, two per multiply-add; all others are left out.
   package private(set) var operations = 0.0
@@ -14,8 +13,7 @@ package struct NetworkCost: Sendable, Equatable {
   /// Numbers in the input and output of the widest layer together: the least that is in memory at once.
   package private(set) var widest = 0
 
-  /// Bytes of the weights in float32.
-  package var weightBytes: Int { 4 * parameters }
+  package var weightBytes: Int { 4 * parameters }  // float32
 
   /// The positions at which a layer works, over the whole batch: pixels of a convolution, rows of a product.
   struct Positions {

@@ -4,24 +4,12 @@
 package import Foundation
 internal import Synchronization
 
-/// A tokenizer could not be read, or a prompt is too long.
-package struct TokenizerError: Error, CustomStringConvertible {
-  package let description: String
-
-  init(_ place: String, _ problem: String) {
-    description = "\(place): \(problem)"
-  }
-}
-
-/// CLIP's byte-pair tokenizer.
 package final class Tokenizer: Sendable {
   /// Ids of the tokens that begin, end and pad a prompt.
   package let beginToken, endToken, paddingToken: Int
   /// Length of a padded prompt, including the begin and end tokens.
   package let maximumLength: Int
-  /// Number of tokens in the vocabulary.
   package let vocabularySize: Int
-  /// The largest id.
   package let largestID: Int
 
   private let vocabulary: [String: Int]
@@ -35,18 +23,15 @@ package final class Tokenizer: Sendable {
     let left, right: String
   }
 
-  /// Reads vocab.json and merges.txt, and tokenizer_config.json and special_tokens_map.json if they exist.
+  /// Reads a folder, see `TokenizerFiles`.
   ///
   /// - Parameter maximumLength: nil takes `model_max_length`, or CLIP's 77 where the files have none. A text encoder
   ///   with fewer positions needs its own number here.
-  /// - Throws: `TokenizerError` with the path of the file that is missing or wrong.
   package convenience init(folder: URL, maximumLength: Int? = nil) throws {
     try self.init(files: TokenizerFiles(folder: folder), name: folder.path, maximumLength: maximumLength)
   }
 
   /// Builds a tokenizer from the content of its files; `name` stands for the folder in errors.
-  ///
-  /// - Throws: `TokenizerError` naming the token or merge that is wrong.
   package init(files: TokenizerFiles, name: String, maximumLength: Int? = nil) throws {
     let vocabulary = files.vocabulary
     func id(_ key: String, _ standard: String) throws -> Int {
@@ -84,9 +69,7 @@ package final class Tokenizer: Sendable {
   }
 
   /// Ids of a prompt: begin token, text, end token and padding, `maximumLength` in all.
-  ///
-  /// - Parameter truncating: truncate a long prompt before the end token, as diffusers does, instead of throwing.
-  /// - Throws: `TokenizerError` when the prompt is too long, with both lengths.
+  /// A prompt that is too long is an error, or is truncated before the end token, as diffusers does.
   package func encode(_ text: String, truncating: Bool = false) throws -> [Int] {
     var ids = tokens(text)
     let room = maximumLength - 2
@@ -102,7 +85,6 @@ package final class Tokenizer: Sendable {
     return [beginToken] + ids + [endToken] + padding
   }
 
-  /// Ids of several prompts, each as `encode(_:truncating:)` gives it.
   package func encode(_ texts: [String], truncating: Bool = false) throws -> [[Int]] {
     try texts.map { try encode($0, truncating: truncating) }
   }

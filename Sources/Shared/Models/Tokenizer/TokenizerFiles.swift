@@ -36,14 +36,13 @@ package struct TokenizerFiles: Sendable {
     } else {
       let data = try TokenizerFiles.content(of: vocabularyFile)
       guard let found = try? JSONDecoder().decode([String: Int].self, from: data) else {
-        throw TokenizerError(
-          vocabularyFile.path, "not a JSON object of tokens and ids")
+        throw TokenizerError(vocabularyFile.path, "not a JSON object of tokens and ids")
       }
       vocabulary = found
       merges = try TokenizerFiles.merges(folder.appendingPathComponent("merges.txt"))
     }
     guard Set(vocabulary.values).count == vocabulary.count, vocabulary.values.allSatisfy({ $0 >= 0 }) else {
-      throw TokenizerError(vocabularyFile.path, "every token needs an id of its own that is at least 0")
+      throw TokenizerError(vocabularyFile.path, "every token must have a different id, which is at least 0")
     }
     special = [:]
     // tokenizer_config.json takes precedence.

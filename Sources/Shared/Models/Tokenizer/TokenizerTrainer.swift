@@ -1,7 +1,6 @@
 // Trains a vocabulary by byte-pair encoding (Sennrich et al. 2016): starts with all bytes and repeatedly joins the most
 // frequent pair of neighbours. The same texts give the same files.
 
-/// Learns the merges of a CLIP tokenizer from texts.
 package enum TokenizerTrainer {
   /// Tokens of the smallest vocabulary: 256 bytes, 256 bytes at the end of a word, and two special tokens.
   package static let smallestVocabulary = 514

@@ -5,20 +5,16 @@ package import Engine
 internal import Foundation
 internal import Layers
 
-/// A learned score of clean latents and a prompt.
 package final class LatentSurrogate {
   private let backbone: UNet2DCondition
   private let reduce, score: Conv2d
   /// The trained weights: those of the head, and of the backbone's down and middle blocks if requested.
   package let parameters: [Parameter]
 
-  /// Width of the head.
   private static let headWidth = 32
 
-  /// Starts from the weights of a denoiser, which are not changed by training; the head is new.
-  ///
-  /// - Parameter trainsBackbone: if false, only the head is trained.
-  /// - Throws: never for a complete denoiser.
+  /// Starts from the weights of a denoiser, which are not changed by training; the head is new. If `trainsBackbone` is
+  /// false, only the head is trained.
   package init(sharingWeightsOf unet: UNet2DCondition, trainsBackbone: Bool, random: RandomStream) throws {
     backbone = try UNet2DCondition(sharingWeightsOf: unet)
     let source = ParameterSource(random: random), channels = unet.configuration.blockOutChannels
@@ -32,11 +28,8 @@ package final class LatentSurrogate {
     for parameter in parameters { parameter.isTrainable = true }
   }
 
-  /// The scores, `[B]`; differentiable with respect to latents and weights.
-  ///
-  /// - Parameters:
-  ///   - latents: clean latents, scaled as for diffusion, `[B, C, H, W]`.
-  ///   - encoderHiddenStates: the prompts' text states, `[B, S, D]`.
+  /// The scores `[B]` of clean latents, scaled as for diffusion, `[B, C, H, W]`, under the prompts' text states
+  /// `[B, S, D]`; differentiable with respect to latents and weights.
   package func callAsFunction(_ latents: Tensor, encoderHiddenStates: Tensor) -> Tensor {
     let features = backbone.middle(
       latents, timesteps: [Int](repeating: 0, count: latents.shape[0]), encoderHiddenStates: encoderHiddenStates)

@@ -4,10 +4,8 @@ package import Engine
 package import Foundation
 package import Layers
 
-/// A denoising UNet, conditioned on the hidden states of a text.
 package final class UNet2DCondition {
   package let configuration: UNetConfiguration
-  /// All weights, in the order of construction.
   package let parameters: [Parameter]
   /// Gradient checkpointing: training recomputes each unit (a resnet and its attention) for its gradient instead of
   /// keeping the activations inside. This takes a third more time and a fraction of the memory; gradients are the same
@@ -20,9 +18,6 @@ package final class UNet2DCondition {
   private let up: [UpBlock]
   private let normOut: GroupNorm
 
-  /// Builds the model with weights from a source.
-  ///
-  /// - Throws: `CheckpointMismatch` when a weight is missing or has another shape than the configuration requires.
   package init(_ c: UNetConfiguration, from source: ParameterSource) throws {
     let path = source.root
     configuration = c
@@ -48,8 +43,6 @@ package final class UNet2DCondition {
   }
 
   /// Loads `config.json` and the weights of a diffusers `unet` folder.
-  ///
-  /// - Throws: an error that names the file, when it is missing or does not fit.
   package convenience init(folder: URL, weights: WeightOrigin = .files) throws {
     let configuration = try UNetConfiguration(ModelConfiguration(file: folder.appending(path: "config.json")))
     try self.init(configuration, from: weights.source(folder: folder, named: "diffusion_pytorch_model"))
@@ -57,19 +50,16 @@ package final class UNet2DCondition {
 
   /// A second model with the current weights of another, without its adapter. The models share memory until either is
   /// trained.
-  ///
-  /// - Throws: never for a complete model.
   package convenience init(sharingWeightsOf other: UNet2DCondition) throws {
     try self.init(other.configuration, from: ParameterSource(sharing: other.parameters))
   }
 
-  /// The model's output: noise, velocity or sample, as it was trained.
+  /// The model's output, `[B, C, H, W]`: noise, velocity or sample, as it was trained.
   ///
   /// - Parameters:
   ///   - sample: noisy latents `[B, C, H, W]`.
   ///   - timesteps: training timesteps, B of them.
   ///   - encoderHiddenStates: the hidden states of the texts `[B, S, D]`.
-  /// - Returns: `[B, C, H, W]`.
   package func callAsFunction(_ sample: Tensor, timesteps: [Int], encoderHiddenStates: Tensor) -> Tensor {
     check(
       sample.rank == 4 && sample.shape[1] == configuration.inChannels && timesteps.count == sample.shape[0]

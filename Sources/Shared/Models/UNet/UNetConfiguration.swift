@@ -1,6 +1,5 @@
 // The values of UNet2DConditionModel's config.json that change the numbers.
 
-/// The architecture of a UNet2DConditionModel.
 package struct UNetConfiguration: Sendable {
   package let inChannels, outChannels, sampleSize: Int
   package let blockOutChannels: [Int]

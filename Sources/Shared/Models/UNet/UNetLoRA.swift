@@ -34,7 +34,6 @@ extension UNet2DCondition {
     }
   }
 
-  /// Removes the adapter.
   package func removeLoRA() {
     for layer in attentionProjections { layer.adapter = nil }
   }
@@ -88,7 +87,6 @@ extension UNet2DCondition {
     for (layer, adapter) in adapters { layer.adapter = adapter }
   }
 
-  /// The adapter in diffusers' format.
   package func loraWriter() -> SafetensorsWriter {
     var metadata = ["format": "pt"]
     let adapted = attentionProjections.filter { $0.adapter != nil }

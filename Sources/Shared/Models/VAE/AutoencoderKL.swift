@@ -53,7 +53,6 @@ package final class AutoencoderKL {
   private let decoder: Decoder
   private let quantConv, postQuantConv: Conv2d?
 
-  /// Builds the model with weights from a source.
   package init(_ c: AutoencoderConfiguration, from source: ParameterSource) throws {
     let path = source.root
     configuration = c
@@ -68,8 +67,6 @@ package final class AutoencoderKL {
   }
 
   /// Loads `config.json` and the weights of a diffusers `vae` folder.
-  ///
-  /// - Throws: an error that names the file, when it is missing or does not fit.
   package convenience init(folder: URL, weights: WeightOrigin = .files) throws {
     let configuration = try AutoencoderConfiguration(ModelConfiguration(file: folder.appending(path: "config.json")))
     try self.init(configuration, from: weights.source(folder: folder, named: "diffusion_pytorch_model"))
@@ -84,9 +81,7 @@ package final class AutoencoderKL {
     if let quantConv { moments = quantConv(moments) }
     moments = moments.channelsFirst
     let c = configuration.latentChannels
-    return (
-      moments.slice(axis: 1, 0..<c), moments.slice(axis: 1, c..<2 * c).clamped(-30, 20)
-    )
+    return (moments.slice(axis: 1, 0..<c), moments.slice(axis: 1, c..<2 * c).clamped(-30, 20))
   }
 
   /// Latents `[B, C, h, w]`, not scaled (divide by `scalingFactor` first), to images `[B, 3, H, W]`.

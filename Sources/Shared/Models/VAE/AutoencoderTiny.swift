@@ -61,13 +61,9 @@ package struct AutoencoderTinyConfiguration: Sendable {
 /// Encoder and decoder for pictures `[B, 3, H, W]` in -1...1 and latents `[B, C, H/f, W/f]`.
 package final class AutoencoderTiny {
   package let configuration: AutoencoderTinyConfiguration
-  /// All weights, in the order of construction.
   package let parameters: [Parameter]
   private let encoder, decoder: TinyStack
 
-  /// Builds the model with weights from a source.
-  ///
-  /// - Throws: `CheckpointMismatch` when a weight is missing or has another shape than the configuration requires.
   package init(_ c: AutoencoderTinyConfiguration, from source: ParameterSource) throws {
     configuration = c
     encoder = try TinyStack(encoder: source.root["encoder"]["layers"], c)
@@ -77,8 +73,6 @@ package final class AutoencoderTiny {
   }
 
   /// Loads `config.json` and the weights of a diffusers folder.
-  ///
-  /// - Throws: an error that names the file, when it is missing or does not fit.
   package convenience init(folder: URL, weights: WeightOrigin = .files) throws {
     let file = folder.appending(path: "config.json")
     let configuration = try AutoencoderTinyConfiguration(ModelConfiguration(file: file))
@@ -122,7 +116,7 @@ private final class TinyStack {
     for (stage, count) in c.decoderBlocks.enumerated() {
       try addBlocks(path, count, c)
       let isLast = stage == c.decoderBlocks.count - 1
-      // The doubling has a number of its own in the checkpoint; here the convolution that follows doubles its input.
+      // The checkpoint counts the doubling as a layer; here the convolution that follows doubles its input.
       if !isLast { layers.append { $0 } }
       try addConvolution(
         path, in: c.width, out: isLast ? c.outChannels : c.width, bias: isLast, doubled: !isLast)

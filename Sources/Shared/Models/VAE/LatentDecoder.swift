@@ -4,7 +4,6 @@
 package import Engine
 internal import Foundation
 
-/// Decodes latents to pictures.
 package protocol LatentDecoder: AnyObject {
   /// The factor by which latents are multiplied before diffusion.
   var scalingFactor: Float { get }

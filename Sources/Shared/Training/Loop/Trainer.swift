@@ -69,7 +69,7 @@ package final class Trainer {
     if configuration.gradient.source == .proxy { return try ProxyReward(policy, configuration) }
     guard let gradients = sources.gradients else {
       throw TrainingError(
-        "training.algorithm \(type(of: algorithm).name): expected rewards with gradients, found none to ask; start "
+        "training.algorithm \(algorithm.name): expected rewards with gradients, found none to ask; start "
           + "reward servers for reward.weights, or set gradient.source to proxy")
     }
     return ServedReward(policy, gradients, rescalesPixelsTwice: configuration.gradient.rescalesPixelsTwice)

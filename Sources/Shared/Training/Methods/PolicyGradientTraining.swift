@@ -19,7 +19,7 @@ final class PolicyGradientTraining: TrainingMethod {
     self.algorithm = algorithm
   }
 
-  var name: String { type(of: algorithm).name.rawValue }
+  var name: String { algorithm.name.rawValue }
   func state() throws -> Data { try algorithm.state() }
   func restore(_ state: Data) throws { try algorithm.restore(state) }
 

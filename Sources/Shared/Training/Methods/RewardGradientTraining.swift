@@ -65,7 +65,7 @@ final class RewardGradientTraining: TrainingMethod {
     return (lcm, { unet($0, timesteps: $1, encoderHiddenStates: $2) })
   }
 
-  var name: String { type(of: algorithm).name.rawValue }
+  var name: String { algorithm.name.rawValue }
 
   func state() throws -> Data {
     let encoder = JSONEncoder()
