@@ -20,7 +20,7 @@ import Testing
 
   @Test(
     arguments: [
-      (1, 1, 8, 1, false), (9, 77, 16, 2, false), (70, 13, 16, 2, false), (130, 130, 16, 2, true),
+      (1, 2, 8, 1, false), (9, 77, 16, 2, false), (70, 13, 16, 2, false), (130, 130, 16, 2, true),
       (130, 1100, 4, 1, false), (700, 700, 4, 1, true), (1100, 130, 4, 1, true), (140, 600, 70, 1, false),
     ])
   func `attention equals the reference, over several blocks too, and so do its gradients`(
