@@ -82,7 +82,11 @@ struct ActorLoop {
       try carryOut(exchange.tick(now: now), learner, routers)
       try checkPeers()
       try greet(routers)
-      if case .finished(let reason) = machine.phase { return "the run has finished: \(reason)" }
+      if case .finished(let reason) = machine.phase {
+        // The learner keeps its socket open until then.
+        try sayGoodbye(learner, "the run has finished")
+        return "the run has finished: \(reason)"
+      }
       if stop.isSet {
         if stopAt == nil {
           stopAt = now + .seconds(10)
@@ -90,7 +94,7 @@ struct ActorLoop {
         }
         // Finished groups are delivered first, within the time limit. The learner assigns the others again.
         if machine.inProgress == 0 || now >= stopAt! {
-          try sayGoodbye(learner)
+          try sayGoodbye(learner, "stopped")
           return "stopped with \(machine.undelivered) groups without an acknowledgement"
         }
       }
@@ -138,7 +142,7 @@ struct ActorLoop {
       case .ready: break
       case .bound(let version): logger.info("actor \(options.name): policy \(version) is bound")
       case .failed(let error):
-        try sayGoodbye(learner)
+        try sayGoodbye(learner, "failed")
         throw error
       case .sampled(let groups):
         machine.sampled()
@@ -228,7 +232,7 @@ struct ActorLoop {
     for router in 0..<routers.count { _ = try routers.send(router, bytes) }
   }
 
-  private func sayGoodbye(_ learner: DealerSet) throws {
-    _ = try learner.send(0, Message.goodbye(Goodbye(reason: "stopped")).encode())
+  private func sayGoodbye(_ learner: DealerSet, _ reason: String) throws {
+    _ = try learner.send(0, Message.goodbye(Goodbye(reason: reason)).encode())
   }
 }

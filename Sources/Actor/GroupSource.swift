@@ -20,3 +20,15 @@ protocol GroupSource: AnyObject {
   /// - Throws: `ActorError` if an assignment does not match the settings, or an error of the model.
   func sample(_ assignments: [Assignment], run: RunIdentity) throws -> [DraftGroup]
 }
+
+/// The properties that all groups of an actor in a run share.
+package struct RunIdentity: Sendable, Equatable {
+  let id: String
+  let seed: UInt64
+  let actor: String
+  let incarnation: Int
+
+  package init(id: String, seed: UInt64, actor: String, incarnation: Int) {
+    (self.id, self.seed, self.actor, self.incarnation) = (id, seed, actor, incarnation)
+  }
+}

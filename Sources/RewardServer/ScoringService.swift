@@ -5,28 +5,9 @@
 package import Logging
 internal import Messages
 package import Rewards
-package import Settings
+internal import Settings
 internal import Threads
 package import Transport
-
-/// The settings of a reward server.
-package struct ScoringOptions: Sendable {
-  /// Name of the server in logs and errors.
-  package var name: String
-  /// The sizes of batches and the number of requests at a time.
-  package var reward: RewardSettings
-  /// The routers that the server joins (`routerBackends`), limits and times.
-  package var network: NetworkSettings
-  /// Time for one batch after which the server counts as stuck and sends no more heartbeats.
-  package var stuckLimit: Duration
-
-  package init(name: String, reward: RewardSettings = RewardSettings(), network: NetworkSettings) {
-    self.name = name
-    self.reward = reward
-    self.network = network
-    stuckLimit = .seconds(max(network.scoreDeadline, 2 * network.silenceLimit))
-  }
-}
 
 /// A running reward server.
 package final class ScoringService: Sendable {

@@ -27,7 +27,7 @@ enum LearnerCommand: Sendable {
   /// Training takes so many stored groups again.
   case sampled(Int)
   case publish(version: Int, bytes: [UInt8], tensorCount: Int)
-  /// Tell all actors that the run is finished, and end.
+  /// Tell all actors that the run is finished, and end when they have left.
   case finish(String)
 }
 
@@ -47,7 +47,6 @@ struct LearnerLoop {
   private var unsettledBytes = 0
   /// The epoch that training waits for.
   private var wanted: Int?
-  private var isFinished = false
   private var isFull = false
   private var size: ReplaySize
   private var peers = RoleGuard(Self.actors)
@@ -94,7 +93,7 @@ struct LearnerLoop {
   ) throws {
     let poller = Poller(waker: waker)
     var nextTick = Duration.zero
-    while !isFinished, !stop.isSet {
+    while !machine.mayClose(now: now), !stop.isSet {
       // An event or a command wakes the poller.
       _ = try poller.wait(for: isHeldBack ? [] : [router.readable], timeout: .milliseconds(500))
       try takeEvents(router)
@@ -186,8 +185,8 @@ struct LearnerLoop {
       _ = try notices.send([Message.policyNotice(notice).encode()])
       try carryOut(effects, router)
     case .finish(let reason):
-      try carryOut(machine.finish(reason), router)
-      isFinished = true
+      wanted = nil
+      try carryOut(machine.finish(reason, now: now), router)
     }
   }
 

@@ -116,7 +116,8 @@ package final class LearnerService: TrainingIntake, Sendable {
     epochs.close()
   }
 
-  /// Tells all actors that the run is finished, and ends.
+  /// Tells all actors that the run is finished, and ends when they have said goodbye, at the latest after
+  /// `network.silenceLimit`.
   ///
   /// - Throws: the error that ended the service before.
   package func finish(_ reason: String) throws {

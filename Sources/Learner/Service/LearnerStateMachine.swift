@@ -1,6 +1,7 @@
 // The learner's protocol with actors: hello, work, policies, deliveries. A pure value: no sockets, no disk, no clock. It
 // guarantees that no group is acknowledged before the caller reports it as stored, that a lost actor's work goes to other
-// actors, and that an older incarnation of an actor is refused.
+// actors, that an older incarnation of an actor is refused, and that after the end of the run every message of an actor
+// is answered with the end until the actor says goodbye.
 
 internal import Basics
 internal import Configuration
@@ -45,7 +46,8 @@ struct LearnerStateMachine {
   private var actors: [Peer: Actor] = [:]
   /// The reason why an actor is refused, by name and incarnation.
   private var refused: [String: String] = [:]
-  private var finished: String?
+  /// Why and when the run ended.
+  private var finished: (reason: String, at: Duration)?
 
   /// - Parameters:
   ///   - stored: numbers of groups that are stored and not trained on.
@@ -73,11 +75,14 @@ struct LearnerStateMachine {
       return [.send(.refusal(Refusal(reason: "expected a Hello first, found \(message.name)")), to: peer)]
     }
     actors[peer]?.lastHeard = now
+    if case .goodbye(let goodbye) = message {
+      return remove(peer, "says goodbye: \(goodbye.reason)") + offerWork(now: now)
+    }
+    if let end = endOfRun(for: peer) { return [end] }
     switch message {
     case .workRequest(let request): return work(request, peer, now: now)
     case .group(let group): return take(group, frame, peer)
     case .policyRequest(let request): return [.send(answer(request), to: peer)]
-    case .goodbye(let goodbye): return remove(peer, "says goodbye: \(goodbye.reason)") + offerWork(now: now)
     case .heartbeat: return []
     default:
       return [.send(.refusal(Refusal(reason: "the learner does not accept \(message.name)")), to: peer)]
@@ -99,7 +104,6 @@ struct LearnerStateMachine {
         reason ?? "\(hello.name) has started again as incarnation \(newest); incarnation \(hello.incarnation) must end"
     }
     if let reason { return [.warn("refused \(who): \(reason)"), .send(.refusal(Refusal(reason: reason)), to: peer)] }
-    if let finished { return [.send(.runFinished(RunFinished(reason: finished)), to: peer)] }
     // There is nothing to welcome the actor with before the first policy; it greets again.
     guard let policy = policies.current else { return [] }
     var effects: [Effect] = []
@@ -112,6 +116,7 @@ struct LearnerStateMachine {
       incarnations[hello.name] = hello.incarnation
     }
     actors[peer]?.lastHeard = now
+    if let end = endOfRun(for: peer) { return effects + [end] }
     let welcome = Welcome(runID: settings.runID, runSeed: settings.seed, policy: policy)
     return effects + [.send(.welcome(welcome), to: peer)] + (effects.isEmpty ? [] : offerWork(now: now))
   }
@@ -131,6 +136,7 @@ struct LearnerStateMachine {
 
   /// Assigns work to actors that wait for it.
   private mutating func offerWork(now: Duration) -> [Effect] {
+    if finished != nil { return [] }
     var effects: [Effect] = []
     // In the order of names, so that the same events lead to the same assignments.
     for (peer, actor) in actors.filter({ $0.value.waiting > 0 }).sorted(by: { $0.value.name < $1.value.name }) {
@@ -234,10 +240,21 @@ struct LearnerStateMachine {
     return effects
   }
 
-  /// Ends the run; from now on every hello is answered with the reason.
-  mutating func finish(_ reason: String) -> [Effect] {
-    finished = reason
-    defer { actors = [:] }
-    return actors.keys.map { .send(.runFinished(RunFinished(reason: reason)), to: $0) }
+  /// Ends the run. From now on every message of an actor is answered with the end.
+  mutating func finish(_ reason: String, now: Duration) -> [Effect] {
+    finished = (reason, now)
+    return actors.keys.compactMap { endOfRun(for: $0) }
+  }
+
+  private func endOfRun(for peer: Peer) -> Effect? {
+    finished.map { .send(.runFinished(RunFinished(reason: $0.reason)), to: peer) }
+  }
+
+  /// Whether the run has ended and the sockets may close: all actors have said goodbye, or the silence limit has passed.
+  ///
+  /// A message alone is not enough. If a socket closes with unread input, TCP resets the connection and the peer may
+  /// lose the last message; the actor would then wait for the learner to return.
+  func mayClose(now: Duration) -> Bool {
+    finished.map { actors.isEmpty || now - $0.at >= .seconds(settings.network.silenceLimit) } ?? false
   }
 }

@@ -251,13 +251,13 @@ private struct WatchLoop {
     logger.warning("\(text)")
   }
 
-  private enum Received {
+  private enum Reading {
     case message([[UInt8]])
     case nothing
     case ended
   }
 
-  private static func receive(_ socket: UnsafeMutableRawPointer) -> Received {
+  private static func receive(_ socket: UnsafeMutableRawPointer) -> Reading {
     var frames: [[UInt8]] = []
     var message = zmq_msg_t()
     zmq_msg_init(&message)

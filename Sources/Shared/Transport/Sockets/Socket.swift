@@ -7,30 +7,6 @@ internal import Threads
 internal import CZeroMQ
 internal import Glibc
 
-/// The messaging pattern of a socket.
-package enum SocketKind: Sendable {
-  /// Addresses a peer by the first frame of a message. Reports if the peer is not connected.
-  case router
-  /// Exchanges messages with a ROUTER.
-  case dealer
-  /// Sends to every subscriber. Messages for slow subscribers are dropped.
-  case publisher
-  /// Receives subscribed messages from publishers.
-  case subscriber
-  /// Exchanges messages with exactly one peer.
-  case pair
-
-  var code: Int32 {
-    switch self {
-    case .router: ZMQ_ROUTER
-    case .dealer: ZMQ_DEALER
-    case .publisher: ZMQ_PUB
-    case .subscriber: ZMQ_SUB
-    case .pair: ZMQ_PAIR
-    }
-  }
-}
-
 /// The result of `Socket.send`.
 package enum SendOutcome: Sendable, Equatable {
   /// The message is queued. Only an answer of the peer shows that it has arrived.
@@ -56,7 +32,14 @@ package struct Socket: ~Copyable {
   ///
   /// - Throws: `TransportError` if an option is refused or no descriptor is left.
   package init(_ context: Context, _ kind: SocketKind, options: SocketOptions = SocketOptions()) throws {
-    handle = try options.open(context, kind)
+    guard let handle = zmq_socket(context.pointer, kind.code) else {
+      throw TransportError.system(zmq_errno(), "could not open a \(kind) socket")
+    }
+    do { try options.apply(to: handle, kind) } catch {
+      zmq_close(handle)
+      throw error
+    }
+    self.handle = handle
     self.context = context
     self.kind = kind
     maximumFrameBytes = options.maximumFrameBytes
@@ -139,7 +122,28 @@ package struct Socket: ~Copyable {
     return .sent
   }
 
-  func requireSendable(_ byteCount: Int) throws {
+  /// Sends one message without waiting and without copying its last frame.
+  ///
+  /// - Parameters:
+  ///   - body: The last frame. It is unchanged afterwards and can be sent again.
+  ///   - address: The frames before it, such as the identity of a peer.
+  /// - Throws: `TransportError` of kind `.tooLarge`, before anything is sent, or `.system`.
+  package func send(_ body: Frame, to address: [[UInt8]] = []) throws -> SendOutcome {
+    try requireSendable(body.count)
+    for (position, frame) in address.enumerated() {
+      let outcome = try send(frame, isLast: false, position)
+      if outcome != .sent { return outcome }
+    }
+    var shared = zmq_msg_t()
+    zmq_msg_init(&shared)
+    zmq_msg_copy(&shared, body.message)
+    let result = sw_zmq_send_message(handle, &shared, ZMQ_DONTWAIT)
+    if result >= 0 { return .sent }
+    zmq_msg_close(&shared)
+    return try outcome(of: result, position: address.count)
+  }
+
+  private func requireSendable(_ byteCount: Int) throws {
     if byteCount <= maximumFrameBytes { return }
     throw TransportError(
       .tooLarge,
@@ -148,14 +152,14 @@ package struct Socket: ~Copyable {
   }
 
   /// Sends a copy of one frame.
-  func send(_ frame: [UInt8], isLast: Bool, _ position: Int) throws -> SendOutcome {
+  private func send(_ frame: [UInt8], isLast: Bool, _ position: Int) throws -> SendOutcome {
     let flags = ZMQ_DONTWAIT | (isLast ? 0 : ZMQ_SNDMORE)
     let result = frame.withUnsafeBytes { sw_zmq_send(handle, $0.baseAddress, $0.count, flags) }
     return try outcome(of: result, position: position)
   }
 
   /// Interprets the result of sending a frame. Only the first frame of a message can be declined.
-  func outcome(of result: Int, position: Int) throws -> SendOutcome {
+  private func outcome(of result: Int, position: Int) throws -> SendOutcome {
     if result >= 0 { return .sent }
     switch Int32(-result) {
     case EAGAIN where position == 0: return .full
@@ -194,35 +198,4 @@ package struct Socket: ~Copyable {
       if isLast { return Received(parts: parts, sender: sender) }
     }
   }
-}
-
-/// The sender of a message, identified by its key.
-package enum Sender: Sendable, Equatable {
-  /// The context has no keys, or the message came from this process.
-  case unknown
-  /// The holder of this key.
-  case known(AllowedKey)
-  /// The key was removed from the allow-list after the sender had connected.
-  case revoked
-
-  /// The reason why an endpoint that accepts only some roles refuses this sender; nil if it accepts it.
-  package func objection(roles: Set<Role>) -> String? {
-    switch self {
-    case .unknown: nil
-    case .known(let key) where roles.contains(key.role): nil
-    case .known(let key):
-      "the key \(key.name) has the role \(key.role.rawValue), expected "
-        + roles.map(\.rawValue).sorted().joined(separator: " or ") + ". Give the process a key of its role."
-    case .revoked: "the key of this peer was revoked"
-    }
-  }
-}
-
-/// A received message and its sender.
-package struct Received: Sendable {
-  /// The frames. At a ROUTER the first one is the routing identity of the peer.
-  package let parts: [Frame]
-  package let sender: Sender
-  /// Copies of the frames.
-  package var frames: [[UInt8]] { parts.map(\.bytes) }
 }

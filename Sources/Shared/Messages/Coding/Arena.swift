@@ -81,12 +81,3 @@ final class Arena {
     return ProtobufCBinaryData(len: source.count, data: pointer.assumingMemoryBound(to: UInt8.self))
   }
 }
-
-/// A message that has a protobuf-c struct.
-protocol Coded {
-  associatedtype Struct
-  /// Reads and checks a struct that protobuf-c unpacked.
-  init(_ message: Struct, _ path: FieldPath) throws
-  /// Fills a struct in the arena.
-  func packed(in arena: Arena) -> UnsafeMutablePointer<Struct>
-}
