@@ -10,7 +10,6 @@ internal import Roles
 internal import Threads
 internal import Transport
 
-/// The loop of the network thread. It is created and used on that thread.
 struct ActorLoop {
   private let options: ActorOptions
   private let network: NetworkSettings
@@ -23,12 +22,10 @@ struct ActorLoop {
   private var machine: ActorStateMachine
   private var exchange: ScoreExchange
   private var watch: PeerWatch
-  /// The groups that are being scored.
   private var drafts: [Int: DraftGroup] = [:]
   /// The groups that are not yet in the queue of the learner's connection, each once. The state machine holds them too,
   /// and bounds their size.
   private var outbox: [TrajectoryGroup] = []
-  /// The encoding of the first group of the outbox.
   private var nextFrame: Frame?
   private var nextHello = Duration.zero
   private var delivered = 0
@@ -42,9 +39,7 @@ struct ActorLoop {
     network = options.network
     rewards = options.configuration.reward
     rewardSum = RewardSum(rewards.weights)
-    self.acknowledged = acknowledged
-    self.logger = logger
-    self.compute = compute
+    (self.acknowledged, self.logger, self.compute) = (acknowledged, logger, compute)
     machine = ActorStateMachine(options, modelHash: modelHash)
     exchange = ScoreExchange(
       routers: network.routers.count, silenceLimit: .seconds(network.silenceLimit),
@@ -63,7 +58,7 @@ struct ActorLoop {
   /// - Returns: The reason of the end.
   /// - Throws: `ActorError`, `ActorStuck`, `AbsentPeer`, `TransportError`, or the error of the compute thread.
   mutating func run(_ context: Context, waker: Waker, stop: StopFlag) throws -> String {
-    // With an identity of its own, a new connection replaces a broken one.
+    // With an own identity, a new connection replaces a broken one.
     var socketOptions = network.socketOptions
     socketOptions.routingIdentity = "\(options.name)-\(options.incarnation)"
     let learner = try DealerSet(context, [network.learner], to: .learner, options: socketOptions)

@@ -4,7 +4,6 @@ internal import Messages
 
 /// Creates trajectory groups. Not Sendable: it belongs to the compute thread.
 protocol GroupSource: AnyObject {
-  /// The fingerprint of the model.
   var modelHash: String { get }
   /// The version of the bound policy; nil before the first one.
   var policyVersion: Int? { get }
@@ -21,7 +20,6 @@ protocol GroupSource: AnyObject {
   func sample(_ assignments: [Assignment], run: RunIdentity) throws -> [DraftGroup]
 }
 
-/// The properties that all groups of an actor in a run share.
 package struct RunIdentity: Sendable, Equatable {
   let id: String
   let seed: UInt64

@@ -3,7 +3,6 @@
 package import Settings
 
 package struct ScoringOptions: Sendable {
-  /// Name of the server in logs and errors.
   package var name: String
   /// The sizes of batches and the number of requests at a time.
   package var reward: RewardSettings
@@ -13,9 +12,7 @@ package struct ScoringOptions: Sendable {
   package var stuckLimit: Duration
 
   package init(name: String, reward: RewardSettings = RewardSettings(), network: NetworkSettings) {
-    self.name = name
-    self.reward = reward
-    self.network = network
+    (self.name, self.reward, self.network) = (name, reward, network)
     stuckLimit = .seconds(max(network.scoreDeadline, 2 * network.silenceLimit))
   }
 }

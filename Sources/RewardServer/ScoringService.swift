@@ -9,14 +9,10 @@ internal import Settings
 internal import Threads
 package import Transport
 
-/// A running reward server.
 package final class ScoringService: Sendable {
   private let service: Service<[String]>
 
-  /// Loads the scorers and starts to offer them.
-  ///
-  /// - Parameter scorers: Creates the scorers, on the thread that uses them.
-  /// - Throws: The error of `scorers`.
+  /// Loads the scorers, on the thread that uses them, and starts to offer them. Throws the error of `scorers`.
   package init(
     _ context: Context, _ options: ScoringOptions, logger: Logger,
     scorers: @escaping @Sendable () throws -> [any Scorer]
@@ -44,16 +40,10 @@ package final class ScoringService: Sendable {
     }
   }
 
-  /// The names of the offered rewards.
   package var rewards: [String] { service.address }
-  /// Requests the end of the server. It answers the open requests first.
   package func stop() { service.stop() }
-  /// Blocks until the server has ended.
-  ///
-  /// - Throws: The error that ended it.
+  /// Blocks until the server has ended. Throws the error that ended it.
   package func join() throws { try service.join() }
-  /// Suspends until the server has ended.
-  ///
-  /// - Throws: The error that ended it.
+  /// Suspends until the server has ended. Throws the error that ended it.
   package func ended() async throws { try await service.ended() }
 }

@@ -20,11 +20,8 @@ internal import Threads
 internal import Training
 internal import Transport
 
-/// A request of the training thread.
 enum LearnerCommand: Sendable {
-  /// Training waits for this epoch.
   case epoch(Int)
-  /// Training takes so many stored groups again.
   case sampled(Int)
   case publish(version: Int, bytes: [UInt8], tensorCount: Int)
   /// Tell all actors that the run is finished, and end when they have left.
@@ -36,7 +33,6 @@ struct LearnerLoop {
   private let settings: LearnerSettings
   private let logger: Logger
   private let commands: Mailbox<LearnerCommand>
-  /// The numbers of a complete epoch, for training.
   private let epochs: Mailbox<[Int]>
   private let use: SharedReplayUse
   private let replay: ReplayWorker
@@ -45,7 +41,6 @@ struct LearnerLoop {
   private var machine: LearnerStateMachine
   /// Bytes of groups that the replay has received and not reported yet.
   private var unsettledBytes = 0
-  /// The epoch that training waits for.
   private var wanted: Int?
   private var isFull = false
   private var size: ReplaySize
@@ -59,18 +54,12 @@ struct LearnerLoop {
   /// Messages that are received before events and commands are handled.
   private static let receivedAtOnce = 64
 
-  /// Takes over an open replay.
   init(
     _ settings: LearnerSettings, _ judge: GroupJudge, replay: ReplayWorker, events: Mailbox<ReplayEvent>,
     commands: Mailbox<LearnerCommand>, epochs: Mailbox<[Int]>, use: SharedReplayUse, logger: Logger
   ) {
-    self.settings = settings
-    self.replay = replay
-    self.events = events
-    self.commands = commands
-    self.epochs = epochs
-    self.use = use
-    self.logger = logger
+    (self.settings, self.replay, self.events, self.commands) = (settings, replay, events, commands)
+    (self.epochs, self.use, self.logger) = (epochs, use, logger)
     let contents = replay.contents
     size = contents.size
     let limiter = RateLimiter(
@@ -112,7 +101,6 @@ struct LearnerLoop {
     try takeEvents(router)
   }
 
-  /// Whether too many bytes wait for the disk.
   private var isHeldBack: Bool { unsettledBytes >= Self.intakeBytes }
 
   private mutating func takeEvents(_ router: borrowing Socket) throws {
@@ -151,7 +139,6 @@ struct LearnerLoop {
     }
   }
 
-  /// A routing identity as text.
   private static func name(_ peer: LearnerStateMachine.Peer) -> String {
     peer.first == 0 ? "actor \(peer.map { String($0, radix: 16) }.joined())" : String(decoding: peer, as: UTF8.self)
   }
@@ -207,7 +194,6 @@ struct LearnerLoop {
     epochs.put(Array(numbers))
   }
 
-  /// Updates the metrics, and logs which side waits.
   private mutating func observe() {
     let insertBlock: ReplayUse.Block? =
       isFull ? .fullDisk : machine.limiter.insertBlock(pending: machine.plan.leasedCount).map { .limiter($0) }

@@ -11,12 +11,10 @@ internal import Roles
 internal import Threads
 internal import Transport
 
-/// The protocol between the learner and all its actors.
 struct LearnerStateMachine {
   /// A connection's routing identity.
   typealias Peer = [UInt8]
 
-  /// An action for the caller.
   enum Effect {
     case send(Message, to: Peer)
     /// Store this group, and call `stored` when it is on disk.
@@ -31,7 +29,6 @@ struct LearnerStateMachine {
     var lastHeard: Duration
     /// The capacity of a work request that could not be met yet.
     var waiting = 0
-    /// The groups that the actor held then.
     var held: [Int] = []
   }
 
@@ -46,7 +43,6 @@ struct LearnerStateMachine {
   private var actors: [Peer: Actor] = [:]
   /// The reason why an actor is refused, by name and incarnation.
   private var refused: [String: String] = [:]
-  /// Why and when the run ended.
   private var finished: (reason: String, at: Duration)?
 
   /// - Parameters:
@@ -57,18 +53,13 @@ struct LearnerStateMachine {
     _ settings: LearnerSettings, _ judge: GroupJudge, stored: Set<Int>, limiter: RateLimiter,
     incarnations: [String: Int]
   ) {
-    self.settings = settings
-    self.judge = judge
-    self.limiter = limiter
-    self.incarnations = incarnations
+    (self.settings, self.judge, self.limiter, self.incarnations) = (settings, judge, limiter, incarnations)
     plan = WorkPlan(settings.work, stored: stored)
     policies = PolicyStore(kept: settings.work.maximumStaleness + 2)
   }
 
-  /// Number of connected actors.
   var actorCount: Int { actors.count }
 
-  /// Handles a message of a peer.
   mutating func receive(_ message: Message, frame: Frame, from peer: Peer, now: Duration) -> [Effect] {
     if case .hello(let hello) = message { return greet(hello, peer, now: now) }
     guard actors[peer] != nil else {
@@ -134,7 +125,6 @@ struct LearnerStateMachine {
     return plan.assign(to: peer, capacity: capacity, held: held, fresh: fresh, now: now)
   }
 
-  /// Assigns work to actors that wait for it.
   private mutating func offerWork(now: Duration) -> [Effect] {
     if finished != nil { return [] }
     var effects: [Effect] = []
@@ -183,7 +173,6 @@ struct LearnerStateMachine {
 
   // MARK: Reports of the caller
 
-  /// Handles groups of a peer that are on disk now.
   mutating func stored(_ numbers: [Int], from peer: Peer) -> [Effect] {
     for number in numbers where plan.store(number) { limiter.insert() }
     return [.send(.acknowledgement(Acknowledgement(numbers: numbers)), to: peer)]
@@ -195,7 +184,6 @@ struct LearnerStateMachine {
     return offerWork(now: now)
   }
 
-  /// Counts groups that are no longer kept.
   mutating func dropped(_ count: Int) { limiter.delete(count) }
 
   /// Why training waits for an epoch in vain; nil when it need not be in vain.
@@ -222,14 +210,12 @@ struct LearnerStateMachine {
       + "times that training uses a group, or raise replay.errorBuffer"
   }
 
-  /// Puts a policy in force.
   mutating func publish(version: Int, bytes: [UInt8], tensorCount: Int, now: Duration) -> (PolicyNotice, [Effect]) {
     let notice = policies.publish(version: version, bytes: bytes, tensorCount: tensorCount)
     plan.published(version)
     return (notice, offerWork(now: now))
   }
 
-  /// Removes silent actors, and assigns their work to others.
   mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
     for (peer, actor) in actors where now - actor.lastHeard > .seconds(settings.network.silenceLimit) {

@@ -1,16 +1,13 @@
 // Messages that have a struct of protobuf-c, and the sub-messages in their fields.
 
-/// A message that has a protobuf-c struct.
 protocol Coded {
   associatedtype Struct
   /// Reads and checks a struct that protobuf-c unpacked.
   init(_ message: Struct, _ path: FieldPath) throws
-  /// Fills a struct in the arena.
   func packed(in arena: Arena) -> UnsafeMutablePointer<Struct>
 }
 
 extension FieldPath {
-  /// A required sub-message.
   func required<Part: Coded>(_ pointer: UnsafeMutablePointer<Part.Struct>?, _ name: String) throws -> Part {
     guard let pointer else { throw failure(name, "expected the field, found none") }
     return try Part(pointer.pointee, field(name))

@@ -6,7 +6,6 @@ internal import Engine
 
 /// The path of a field in a message that is being read. The methods read and check its sub-fields.
 struct FieldPath {
-  /// The sender of the message.
   let peer: String
   /// For example `work.assignments[2]`; empty for the envelope.
   let path: String

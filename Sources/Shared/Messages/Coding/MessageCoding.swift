@@ -5,9 +5,7 @@ internal import CMessages
 internal import Engine
 
 extension Message {
-  /// The bytes of a frame.
-  ///
-  /// Stops the program if there are more than `largestByteCount`.
+  /// The bytes of a frame. Stops the program if there are more than `largestByteCount`.
   package func encode() -> [UInt8] {
     withEncoding { count, write in
       [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
@@ -47,17 +45,12 @@ extension Message {
     }
   }
 
-  /// Reads a frame.
-  ///
-  /// - Parameter peer: The sender, for errors.
-  /// - Throws: `MessageError` if the bytes are not a valid message.
+  /// Reads a frame. `peer` names the sender in errors. Throws `MessageError` if the bytes are not a valid message.
   package init(decoding bytes: [UInt8], from peer: String) throws {
     self = try bytes.withUnsafeBytes { try Message(decoding: $0, from: peer) }
   }
 
   /// Reads a frame from memory that the caller owns.
-  ///
-  /// - Throws: `MessageError` if the bytes are not a valid message.
   package init(decoding bytes: UnsafeRawBufferPointer, from peer: String) throws {
     guard bytes.count <= Self.largestByteCount else {
       throw MessageError(

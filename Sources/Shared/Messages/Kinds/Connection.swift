@@ -22,12 +22,8 @@ package struct Hello: Sendable, Equatable {
     protocolVersion: Int = Messages.protocolVersion, role: Role, runID: String = "", modelHash: String = "",
     name: String, incarnation: Int = 0
   ) {
-    self.protocolVersion = protocolVersion
-    self.role = role
-    self.runID = runID
-    self.modelHash = modelHash
-    self.name = name
-    self.incarnation = incarnation
+    (self.protocolVersion, self.role, self.runID) = (protocolVersion, role, runID)
+    (self.modelHash, self.name, self.incarnation) = (modelHash, name, incarnation)
   }
 
   /// The reason to refuse the sender, or nil. An empty run or model on either side matches any other.
@@ -51,24 +47,18 @@ package struct Hello: Sendable, Equatable {
   }
 }
 
-/// The learner accepts a `Hello`.
 package struct Welcome: Sendable, Equatable {
   package var runID: String
-  /// Seed of all random numbers of the run.
   package var runSeed: UInt64
-  /// The newest policy.
   package var policy: PolicyNotice
 
   package init(runID: String, runSeed: UInt64, policy: PolicyNotice) {
-    self.runID = runID
-    self.runSeed = runSeed
-    self.policy = policy
+    (self.runID, self.runSeed, self.policy) = (runID, runSeed, policy)
   }
 }
 
 /// A message was not accepted.
 package struct Refusal: Sendable, Equatable {
-  /// The problem, and how to solve it.
   package var reason: String
   /// The refused groups, which must not be sent again; empty: the connection is refused.
   package var numbers: [Int]

@@ -1,8 +1,6 @@
 // The distribution of work: actors request it, and the learner sends numbered assignments.
 
-/// An actor requests work.
 package struct WorkRequest: Sendable, Equatable {
-  /// The largest capacity of a request.
   package static let mostGroups = 1 << 16
 
   /// Number of groups that the actor can accept in addition to those it holds.
@@ -20,12 +18,9 @@ package struct WorkRequest: Sendable, Equatable {
 package struct Assignment: Sendable, Equatable, Hashable {
   /// Consecutive in a run.
   package var number: Int
-  /// The epoch that trains on the group.
   package var epoch: Int
   package var prompt: String
-  /// Number of trajectories in the group.
   package var groupSize: Int
-  /// Version of the policy to sample from.
   package var policyVersion: Int
   /// The trajectories share all states up to this step; 0: the initial state only.
   package var branchStep: Int
@@ -36,13 +31,8 @@ package struct Assignment: Sendable, Equatable, Hashable {
     number: Int, epoch: Int, prompt: String, groupSize: Int, policyVersion: Int, branchStep: Int = 0,
     finalScoreOnly: Bool = false
   ) {
-    self.number = number
-    self.epoch = epoch
-    self.prompt = prompt
-    self.groupSize = groupSize
-    self.policyVersion = policyVersion
-    self.branchStep = branchStep
-    self.finalScoreOnly = finalScoreOnly
+    (self.number, self.epoch, self.prompt, self.groupSize) = (number, epoch, prompt, groupSize)
+    (self.policyVersion, self.branchStep, self.finalScoreOnly) = (policyVersion, branchStep, finalScoreOnly)
   }
 }
 
@@ -57,7 +47,6 @@ extension Assignment {
   package var form: Form { Form(groupSize: groupSize, branchStep: branchStep, finalScoreOnly: finalScoreOnly) }
 }
 
-/// The learner's answer to a `WorkRequest`.
 package struct Work: Sendable, Equatable {
   /// Empty: wait. The learner sends `Work` again, without a request, when there is some.
   package var assignments: [Assignment]
@@ -74,7 +63,6 @@ package struct RunFinished: Sendable, Equatable {
 
 /// The learner has stored these groups on disk. The actor may discard them.
 package struct Acknowledgement: Sendable, Equatable {
-  /// Numbers of groups.
   package var numbers: [Int]
 
   package init(numbers: [Int]) { self.numbers = numbers }

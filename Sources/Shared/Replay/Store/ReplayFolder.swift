@@ -20,9 +20,7 @@ enum ReplayFolder {
     }.sorted()
   }
 
-  /// Removes unfinished files, and creates a journal if there is none.
-  ///
-  /// - Returns: the number of the journal to continue.
+  /// Removes unfinished files, and creates a journal if there is none. Returns the number of the journal to continue.
   static func prepare(_ folder: String) throws -> Int {
     for name in try Disk.names(in: folder) where name.hasSuffix(Disk.partialSuffix) {
       try Disk.remove("\(folder)/\(name)")

@@ -7,7 +7,6 @@ internal import Foundation
 internal import Messages
 
 extension ReplayStore {
-  /// Builds the index from the files, and repairs them where possible.
   func recover() throws {
     for number in try ReplayFolder.segments(folder.path) {
       do {
@@ -67,7 +66,6 @@ extension ReplayStore {
     return bytes.withUnsafeBytes { JournalContent($0) }
   }
 
-  /// Loads the open journal's records into the index.
   private func load(isLast: Bool) throws {
     let size = try journal.file.byteCount()
     let bytes = try journal.file.read(0..<size)
@@ -94,9 +92,7 @@ extension ReplayStore {
     if !bad.isEmpty { try rewriteJournal(without: bad, bytes, good) }
   }
 
-  /// Adds a record to the index.
-  ///
-  /// - Returns: false when the payload does not decode as the record's type.
+  /// Adds a record to the index. Returns false when the payload does not decode as the record's type.
   private func take(_ record: JournalRecord, _ payload: [UInt8]) -> Bool {
     switch record.type {
     case .marks:
@@ -148,7 +144,6 @@ extension ReplayStore {
     journal.end = rewritten.count
   }
 
-  /// Moves a damaged segment to `quarantine`.
   private func setAside(_ error: ReplayError, _ path: String) throws {
     let name = (path as NSString).lastPathComponent
     var problem = error.problem

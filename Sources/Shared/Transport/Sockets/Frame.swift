@@ -4,7 +4,6 @@
 internal import CZeroMQ
 internal import Glibc
 
-/// Owns the bytes of a frame.
 package final class Frame: @unchecked Sendable {  // it is written in its initializer only
   /// Allocated separately: the struct contains the bytes of small messages, and must not move.
   let message: UnsafeMutablePointer<zmq_msg_t>
@@ -17,7 +16,6 @@ package final class Frame: @unchecked Sendable {  // it is written in its initia
     write(UnsafeMutableRawBufferPointer(start: zmq_msg_data(message), count: byteCount))
   }
 
-  /// A copy of bytes.
   package convenience init(_ bytes: [UInt8]) {
     self.init(byteCount: bytes.count) { $0.copyBytes(from: bytes) }
   }
@@ -43,6 +41,5 @@ package final class Frame: @unchecked Sendable {  // it is written in its initia
     }
   }
 
-  /// A copy of the bytes.
   package var bytes: [UInt8] { withUnsafeBytes { Array($0) } }
 }

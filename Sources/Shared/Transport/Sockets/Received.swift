@@ -27,6 +27,5 @@ package struct Received: Sendable {
   /// The frames. At a ROUTER the first one is the routing identity of the peer.
   package let parts: [Frame]
   package let sender: Sender
-  /// Copies of the frames.
   package var frames: [[UInt8]] { parts.map(\.bytes) }
 }

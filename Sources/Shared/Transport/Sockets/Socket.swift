@@ -7,7 +7,6 @@ internal import Threads
 internal import CZeroMQ
 internal import Glibc
 
-/// The result of `Socket.send`.
 package enum SendOutcome: Sendable, Equatable {
   /// The message is queued. Only an answer of the peer shows that it has arrived.
   case sent
@@ -25,7 +24,6 @@ package struct Socket: ~Copyable {
   private let maximumFrameBytes: Int
   private let news = SocketNews()
   private let isWatched = StopFlag()
-  /// Name of this socket in errors.
   package let label: String
 
   /// Opens a socket that is neither bound nor connected.
@@ -104,9 +102,7 @@ package struct Socket: ~Copyable {
     try context.listen(handle, endpoint: endpoint, connects: connects, news: news)
   }
 
-  /// Subscribes to all messages of the publishers.
-  ///
-  /// - Throws: `TransportError` if the socket is not a subscriber.
+  /// Subscribes to all messages of the publishers. Throws `TransportError` if the socket is not a subscriber.
   package func subscribe() throws { try SocketOptions.set(handle, ZMQ_SUBSCRIBE, bytes: []) }
 
   /// Sends one message of one or more frames without waiting.
@@ -122,12 +118,8 @@ package struct Socket: ~Copyable {
     return .sent
   }
 
-  /// Sends one message without waiting and without copying its last frame.
-  ///
-  /// - Parameters:
-  ///   - body: The last frame. It is unchanged afterwards and can be sent again.
-  ///   - address: The frames before it, such as the identity of a peer.
-  /// - Throws: `TransportError` of kind `.tooLarge`, before anything is sent, or `.system`.
+  /// Sends one message without waiting and without copying its last frame, which can be sent again. `address` are the
+  /// frames before it, such as the identity of a peer. Throws the errors of `send(_:)`.
   package func send(_ body: Frame, to address: [[UInt8]] = []) throws -> SendOutcome {
     try requireSendable(body.count)
     for (position, frame) in address.enumerated() {
@@ -151,7 +143,6 @@ package struct Socket: ~Copyable {
         + "network.maximumMessageBytes for all roles.")
   }
 
-  /// Sends a copy of one frame.
   private func send(_ frame: [UInt8], isLast: Bool, _ position: Int) throws -> SendOutcome {
     let flags = ZMQ_DONTWAIT | (isLast ? 0 : ZMQ_SNDMORE)
     let result = frame.withUnsafeBytes { sw_zmq_send(handle, $0.baseAddress, $0.count, flags) }
@@ -173,9 +164,7 @@ package struct Socket: ~Copyable {
   /// - Throws: `TransportError` of kind `.refusedKey` if the peer refuses this process, or `.system`.
   package func receive() throws -> [[UInt8]]? { try receiveFromPeer()?.frames }
 
-  /// Receives the next message and its sender; nil if there is none.
-  ///
-  /// - Throws: The errors of `receive()`.
+  /// Receives the next message and its sender; nil if there is none. Throws the errors of `receive()`.
   package func receiveFromPeer() throws -> Received? {
     if let refused = news.refused { throw TransportError(.refusedKey, refused) }
     var parts: [Frame] = []

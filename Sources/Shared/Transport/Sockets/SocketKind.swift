@@ -9,7 +9,6 @@ package enum SocketKind: Sendable {
   case dealer
   /// Sends to every subscriber. Messages for slow subscribers are dropped.
   case publisher
-  /// Receives subscribed messages from publishers.
   case subscriber
   /// Exchanges messages with exactly one peer.
   case pair

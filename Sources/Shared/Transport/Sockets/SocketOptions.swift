@@ -2,7 +2,6 @@
 
 internal import CZeroMQ
 
-/// The options of a socket, which are set before it is bound or connected.
 package struct SocketOptions: Sendable {
   /// Time for which a closed socket still tries to send queued messages, in milliseconds. Larger values delay the exit.
   package var lingerMilliseconds: Int32 = 1000
