@@ -1,4 +1,4 @@
-@testable import Learner
+import Learner
 import Messages
 import Replay
 import Roles

@@ -2,7 +2,6 @@
 
 import Configuration
 import Engine
-import Logging
 import Messages
 import RewardServer
 import Rewards

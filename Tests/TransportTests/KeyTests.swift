@@ -210,7 +210,7 @@ private func refusal(of socket: borrowing Socket) throws -> String? {
     try "public a\nsecret b\n".write(toFile: keys.file("bad"), atomically: true, encoding: .utf8)
     #expect(chmod(keys.file("bad"), 0o600) == 0)
     #expect(error { _ = try KeyPair(file: keys.file("bad")) }.contains("of one CURVE pair, found others"))
-    #expect(error { try KeyPair().write(to: keys.file("tool")) }.contains("it already exists"))
+    #expect(error { try KeyPair().write(to: keys.file("tool")) }.contains("the file already exists"))
     func list(_ text: String) -> String {
       error {
         try text.write(toFile: keys.listFile, atomically: true, encoding: .utf8)

@@ -5,17 +5,17 @@
 
 internal import Basics
 internal import Configuration
-internal import Messages
-internal import Replay
+package import Messages
+package import Replay
 internal import Roles
 internal import Threads
-internal import Transport
+package import Transport
 
-struct LearnerStateMachine {
+package struct LearnerStateMachine {
   /// A connection's routing identity.
-  typealias Peer = [UInt8]
+  package typealias Peer = [UInt8]
 
-  enum Effect {
+  package enum Effect {
     case send(Message, to: Peer)
     /// Store this group, and call `stored` when it is on disk.
     case store(TrajectoryGroup, frame: Frame, from: Peer)
@@ -49,7 +49,7 @@ struct LearnerStateMachine {
   ///   - stored: numbers of groups that are stored and not trained on.
   ///   - limiter: with the inserts and samples so far.
   ///   - incarnations: newest incarnation of each actor whose groups are stored, by name.
-  init(
+  package init(
     _ settings: LearnerSettings, _ judge: GroupJudge, stored: Set<Int>, limiter: RateLimiter,
     incarnations: [String: Int]
   ) {
@@ -60,7 +60,7 @@ struct LearnerStateMachine {
 
   var actorCount: Int { actors.count }
 
-  mutating func receive(_ message: Message, frame: Frame, from peer: Peer, now: Duration) -> [Effect] {
+  package mutating func receive(_ message: Message, frame: Frame, from peer: Peer, now: Duration) -> [Effect] {
     if case .hello(let hello) = message { return greet(hello, peer, now: now) }
     guard actors[peer] != nil else {
       return [.send(.refusal(Refusal(reason: "expected a Hello first, found \(message.name)")), to: peer)]
@@ -210,13 +210,13 @@ struct LearnerStateMachine {
       + "times that training uses a group, or raise replay.errorBuffer"
   }
 
-  mutating func publish(version: Int, bytes: [UInt8], tensorCount: Int, now: Duration) -> (PolicyNotice, [Effect]) {
+  package mutating func publish(version: Int, bytes: [UInt8], tensorCount: Int, now: Duration) -> (PolicyNotice, [Effect]) {
     let notice = policies.publish(version: version, bytes: bytes, tensorCount: tensorCount)
     plan.published(version)
     return (notice, offerWork(now: now))
   }
 
-  mutating func tick(now: Duration) -> [Effect] {
+  package mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
     for (peer, actor) in actors where now - actor.lastHeard > .seconds(settings.network.silenceLimit) {
       effects += remove(
@@ -227,7 +227,7 @@ struct LearnerStateMachine {
   }
 
   /// Ends the run. From now on every message of an actor is answered with the end.
-  mutating func finish(_ reason: String, now: Duration) -> [Effect] {
+  package mutating func finish(_ reason: String, now: Duration) -> [Effect] {
     finished = (reason, now)
     return actors.keys.compactMap { endOfRun(for: $0) }
   }
@@ -240,7 +240,7 @@ struct LearnerStateMachine {
   ///
   /// A message alone is not enough. If a socket closes with unread input, TCP resets the connection and the peer may
   /// lose the last message; the actor would then wait for the learner to return.
-  func mayClose(now: Duration) -> Bool {
+  package func mayClose(now: Duration) -> Bool {
     finished.map { actors.isEmpty || now - $0.at >= .seconds(settings.network.silenceLimit) } ?? false
   }
 }

@@ -42,7 +42,7 @@ enum KeyFile {
     do {
       try Disk.create(Array(text.utf8), at: path, permissions: permissions)
     } catch let error as SystemError where error.code == EEXIST {
-      throw TransportError(.keys, "\(path): the file exists already and is left as it is. Choose another folder or name.")
+      throw TransportError(.keys, "\(path): the file already exists and was not replaced. Choose another folder or name.")
     }
   }
 
