@@ -10,7 +10,6 @@ internal import Roles
 internal import Threads
 internal import Transport
 
-/// The loop of the network thread. It is created and used on that thread.
 struct ActorLoop {
   private let options: ActorOptions
   private let network: NetworkSettings
@@ -23,12 +22,10 @@ struct ActorLoop {
   private var machine: ActorStateMachine
   private var exchange: ScoreExchange
   private var watch: PeerWatch
-  /// The groups that are being scored.
   private var drafts: [Int: DraftGroup] = [:]
   /// The groups that are not yet in the queue of the learner's connection, each once. The state machine holds them too,
   /// and bounds their size.
   private var outbox: [TrajectoryGroup] = []
-  /// The encoding of the first group of the outbox.
   private var nextFrame: Frame?
   private var nextHello = Duration.zero
   private var delivered = 0
@@ -42,9 +39,7 @@ struct ActorLoop {
     network = options.network
     rewards = options.configuration.reward
     rewardSum = RewardSum(rewards.weights)
-    self.acknowledged = acknowledged
-    self.logger = logger
-    self.compute = compute
+    (self.acknowledged, self.logger, self.compute) = (acknowledged, logger, compute)
     machine = ActorStateMachine(options, modelHash: modelHash)
     exchange = ScoreExchange(
       routers: network.routers.count, silenceLimit: .seconds(network.silenceLimit),
@@ -63,7 +58,7 @@ struct ActorLoop {
   /// - Returns: The reason of the end.
   /// - Throws: `ActorError`, `ActorStuck`, `AbsentPeer`, `TransportError`, or the error of the compute thread.
   mutating func run(_ context: Context, waker: Waker, stop: StopFlag) throws -> String {
-    // With an identity of its own, a new connection replaces a broken one.
+    // With an own identity, a new connection replaces a broken one.
     var socketOptions = network.socketOptions
     socketOptions.routingIdentity = "\(options.name)-\(options.incarnation)"
     let learner = try DealerSet(context, [network.learner], to: .learner, options: socketOptions)
@@ -82,7 +77,11 @@ struct ActorLoop {
       try carryOut(exchange.tick(now: now), learner, routers)
       try checkPeers()
       try greet(routers)
-      if case .finished(let reason) = machine.phase { return "the run has finished: \(reason)" }
+      if case .finished(let reason) = machine.phase {
+        // The learner keeps its socket open until then.
+        try sayGoodbye(learner, "the run has finished")
+        return "the run has finished: \(reason)"
+      }
       if stop.isSet {
         if stopAt == nil {
           stopAt = now + .seconds(10)
@@ -90,7 +89,7 @@ struct ActorLoop {
         }
         // Finished groups are delivered first, within the time limit. The learner assigns the others again.
         if machine.inProgress == 0 || now >= stopAt! {
-          try sayGoodbye(learner)
+          try sayGoodbye(learner, "stopped")
           return "stopped with \(machine.undelivered) groups without an acknowledgement"
         }
       }
@@ -138,7 +137,7 @@ struct ActorLoop {
       case .ready: break
       case .bound(let version): logger.info("actor \(options.name): policy \(version) is bound")
       case .failed(let error):
-        try sayGoodbye(learner)
+        try sayGoodbye(learner, "failed")
         throw error
       case .sampled(let groups):
         machine.sampled()
@@ -228,7 +227,7 @@ struct ActorLoop {
     for router in 0..<routers.count { _ = try routers.send(router, bytes) }
   }
 
-  private func sayGoodbye(_ learner: DealerSet) throws {
-    _ = try learner.send(0, Message.goodbye(Goodbye(reason: "stopped")).encode())
+  private func sayGoodbye(_ learner: DealerSet, _ reason: String) throws {
+    _ = try learner.send(0, Message.goodbye(Goodbye(reason: reason)).encode())
   }
 }

@@ -2,7 +2,6 @@
 
 package import Configuration
 
-/// The settings of an actor.
 package struct ActorOptions: Sendable {
   /// The configuration of the run, with the endpoints that this actor connects to.
   package var configuration: Configuration
@@ -14,9 +13,7 @@ package struct ActorOptions: Sendable {
   package var redelivery: Duration = .seconds(10)
 
   package init(_ configuration: Configuration, name: String, incarnation: Int) {
-    self.configuration = configuration
-    self.name = name
-    self.incarnation = incarnation
+    (self.configuration, self.name, self.incarnation) = (configuration, name, incarnation)
   }
 
   var network: NetworkSettings { configuration.network }

@@ -11,11 +11,8 @@ internal import Threads
 internal import Transport
 
 package enum ActorRun {
-  /// Runs an actor until the run is finished, or until SIGINT or SIGTERM arrives.
-  ///
-  /// Ends the process with `ActorStuck.exitStatus` if the sampler is stuck.
-  ///
-  /// - Throws: The error that ended the actor.
+  /// Runs an actor until the run is finished, or until SIGINT or SIGTERM arrives. Ends the process with
+  /// `ActorStuck.exitStatus` if the sampler is stuck.
   package static func run(_ options: ActorOptions, logger: Logger = serviceLogger("actor")) async throws {
     let threads = options.configuration.run.threads
     try Compute.start(threads: threads == 0 ? nil : threads)

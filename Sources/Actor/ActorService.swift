@@ -5,14 +5,11 @@ package import Logging
 internal import Threads
 package import Transport
 
-/// A running actor.
 package final class ActorService: Sendable {
   private let service: Service<String>
   private let outcome: Mailbox<String>
 
-  /// Loads the model and joins the learner.
-  ///
-  /// - Throws: The error of loading the model.
+  /// Loads the model and joins the learner. Throws the error of loading the model.
   package convenience init(_ context: Context, _ options: ActorOptions, logger: Logger) throws {
     try self.init(context, options, logger: logger, acknowledged: { _ in }) { _ in
       try GroupSampler(options.configuration)
@@ -66,25 +63,18 @@ package final class ActorService: Sendable {
     }
   }
 
-  /// The fingerprint of the model that the actor has sent to the learner.
   package var modelHash: String { service.address }
   /// Requests the end of the actor. It delivers the finished groups first.
   package func stop() { service.stop() }
   package var hasEnded: Bool { service.hasEnded }
 
-  /// Blocks until the actor has ended.
-  ///
-  /// - Returns: The reason.
-  /// - Throws: The error that ended it.
+  /// Blocks until the actor has ended. Returns the reason, or throws the error that ended it.
   package func join() throws -> String {
     try service.join()
     return outcome.take(timeout: .zero) ?? ""
   }
 
-  /// Suspends until the actor has ended.
-  ///
-  /// - Returns: The reason.
-  /// - Throws: The error that ended it.
+  /// Suspends until the actor has ended. Returns the reason, or throws the error that ended it.
   package func ended() async throws -> String {
     try await service.ended()
     return outcome.take(timeout: .zero) ?? ""

@@ -6,7 +6,6 @@ internal import Configuration
 internal import Messages
 internal import Roles
 
-/// The protocol between one actor and the learner.
 struct ActorStateMachine: Sendable {
   enum Phase: Sendable, Equatable {
     /// The learner has not answered yet, or not for longer than the silence limit.
@@ -16,14 +15,10 @@ struct ActorStateMachine: Sendable {
     case finished(String)
   }
 
-  /// An action for the caller.
   enum Effect: Sendable {
     case send(Message)
-    /// Bind a policy before later batches.
     case bind(bytes: [UInt8], version: Int, tensorCount: Int?)
-    /// Sample a batch of one policy.
     case sample([Assignment])
-    /// A line for the log.
     case note(String)
   }
 
@@ -45,10 +40,8 @@ struct ActorStateMachine: Sendable {
   private var boundVersion: Int?
   /// Assignments that were not yet passed to the sampler.
   private var queue: [Assignment] = []
-  /// Numbers of the groups that are being sampled or scored.
   private var started: Set<Int> = []
   private var isSampling = false
-  /// Groups without an acknowledgement, by number.
   private var deliveries: [Int: Delivery] = [:]
   private var lastHeard = Duration.zero
   private var nextHello = Duration.zero
@@ -65,16 +58,12 @@ struct ActorStateMachine: Sendable {
 
   /// Number of groups that are being sampled or scored, or that wait for an acknowledgement.
   var inProgress: Int { started.count + deliveries.count }
-  /// Number of groups that wait for an acknowledgement.
   var undelivered: Int { deliveries.count }
   /// Size in bytes of the states of these groups.
   var undeliveredBytes: Int { deliveries.values.reduce(0) { $0 + $1.byteCount } }
-  /// Number of groups that are being sampled or scored.
   var unfinished: Int { started.count }
 
-  /// Handles a message of the learner.
-  ///
-  /// - Throws: `ActorError` if this actor cannot continue.
+  /// Handles a message of the learner. Throws `ActorError` if this actor cannot continue.
   mutating func receive(_ message: Message, now: Duration) throws -> [Effect] {
     lastHeard = now
     switch message {
@@ -106,7 +95,6 @@ struct ActorStateMachine: Sendable {
     return phase == .working ? [.send(.group(group))] : []
   }
 
-  /// Starts no more work.
   mutating func stop() {
     isStopping = true
     queue = []
@@ -115,7 +103,6 @@ struct ActorStateMachine: Sendable {
   /// Whether a group still waits for an acknowledgement.
   func awaits(_ number: Int) -> Bool { deliveries[number] != nil }
 
-  /// Sends the messages that are due.
   mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
     if case .finished = phase { return [] }
@@ -252,7 +239,6 @@ struct ActorStateMachine: Sendable {
     PolicyRequest(version: download.version, offset: download.offset, byteCount: options.network.policyChunkBytes)
   }
 
-  /// Passes the next batch to the sampler, or requests the policy of the batch.
   private mutating func startWork(now: Duration) -> [Effect] {
     // Without assignments the newest policy is requested in advance.
     let wanted = queue.first?.policyVersion ?? notice?.version

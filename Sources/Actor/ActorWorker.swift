@@ -5,7 +5,6 @@ internal import Synchronization
 internal import Threads
 internal import Transport
 
-/// Samples on its own thread.
 final class ActorWorker: Sendable {
   enum Job: Sendable {
     case bind(bytes: [UInt8], version: Int, tensorCount: Int?)
@@ -13,7 +12,6 @@ final class ActorWorker: Sendable {
   }
 
   enum Outcome: Sendable {
-    /// The model is loaded.
     case ready(modelHash: String)
     case bound(version: Int)
     case sampled([DraftGroup])
@@ -26,16 +24,11 @@ final class ActorWorker: Sendable {
   private let thread: ServiceThread
   private let begun = Begun()
 
-  /// The start time of the current job.
   private final class Begun: Sendable {
     let time = Mutex<ContinuousClock.Instant?>(nil)
   }
 
-  /// Starts loading the model.
-  ///
-  /// - Parameters:
-  ///   - waker: Is used when there is an outcome.
-  ///   - source: Loads the model, on the compute thread.
+  /// Starts to load the model with `source`, on the compute thread.
   init(waker: Waker, source: @escaping @Sendable () throws -> any GroupSource) {
     let outcomes = Mailbox<Outcome>(waker: waker)
     self.outcomes = outcomes
@@ -72,7 +65,6 @@ final class ActorWorker: Sendable {
 
   func begin(_ job: Job) { jobs.put(job) }
 
-  /// The outcomes since the last call.
   func finished() -> [Outcome] { outcomes.takeAll() }
 
   /// The time since the start of the current job; nil if there is none.
@@ -81,7 +73,6 @@ final class ActorWorker: Sendable {
   /// Waits for the next outcome; nil after `timeout`.
   func next(timeout: Duration) -> Outcome? { outcomes.take(timeout: timeout) }
 
-  /// Waits for the end of the current job and of the thread.
   func end() throws {
     jobs.close()
     try thread.join()

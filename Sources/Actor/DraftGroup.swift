@@ -5,20 +5,15 @@ package import Messages
 
 /// A sampled group whose scores are not yet known.
 package struct DraftGroup: Sendable {
-  /// The group without scores and dense rewards.
   private(set) var group: TrajectoryGroup
-  /// The scored steps of each trajectory.
   let scorings: [TrajectoryScoring]
   /// The decoded clean states to score, ordered by trajectory and then by step.
   package let images: ImageBatch
 
   init(group: TrajectoryGroup, scorings: [TrajectoryScoring], images: ImageBatch) {
-    self.group = group
-    self.scorings = scorings
-    self.images = images
+    (self.group, self.scorings, self.images) = (group, scorings, images)
   }
 
-  /// The request for all scores.
   func request(rewards: [String]) -> ScoreRequest {
     ScoreRequest(
       id: 0, rewards: rewards, prompts: [String](repeating: group.prompt, count: images.count), images: .bytes(images),
@@ -30,8 +25,6 @@ package struct DraftGroup: Sendable {
 
   /// The group with the scores of a reply. A trajectory with a missing score of the sum has no dense rewards. Scores
   /// outside of the sum are stored too, and may be missing.
-  ///
-  /// - Parameter sum: The sum that the method learns from.
   package func scored(by reply: ScoreReply, sum: RewardSum) -> TrajectoryGroup {
     var result = group
     var image = 0

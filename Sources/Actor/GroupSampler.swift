@@ -130,15 +130,3 @@ package final class GroupSampler: GroupSource {
     return DraftGroup(group: group, scorings: scorings, images: ImageBatch(images))
   }
 }
-
-/// The properties that all groups of an actor in a run share.
-package struct RunIdentity: Sendable, Equatable {
-  let id: String
-  let seed: UInt64
-  let actor: String
-  let incarnation: Int
-
-  package init(id: String, seed: UInt64, actor: String, incarnation: Int) {
-    (self.id, self.seed, self.actor, self.incarnation) = (id, seed, actor, incarnation)
-  }
-}

@@ -4,7 +4,6 @@ internal import Messages
 
 /// Creates trajectory groups. Not Sendable: it belongs to the compute thread.
 protocol GroupSource: AnyObject {
-  /// The fingerprint of the model.
   var modelHash: String { get }
   /// The version of the bound policy; nil before the first one.
   var policyVersion: Int? { get }
@@ -19,4 +18,15 @@ protocol GroupSource: AnyObject {
   ///
   /// - Throws: `ActorError` if an assignment does not match the settings, or an error of the model.
   func sample(_ assignments: [Assignment], run: RunIdentity) throws -> [DraftGroup]
+}
+
+package struct RunIdentity: Sendable, Equatable {
+  let id: String
+  let seed: UInt64
+  let actor: String
+  let incarnation: Int
+
+  package init(id: String, seed: UInt64, actor: String, incarnation: Int) {
+    (self.id, self.seed, self.actor, self.incarnation) = (id, seed, actor, incarnation)
+  }
 }

@@ -4,7 +4,6 @@
 
 internal import Messages
 
-/// The state of one download.
 struct PolicyDownload: Sendable {
   /// The largest accepted size of a policy. A larger one is refused before memory is allocated.
   static let largestByteCount = 8 << 30

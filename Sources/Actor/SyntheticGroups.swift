@@ -5,16 +5,13 @@ internal import Diffusion
 internal import Engine
 package import Messages
 
-/// Creates and checks synthetic groups.
 package enum SyntheticGroups {
   /// The model hash of a learner of synthetic groups.
   package static let modelHash = "synthetic"
   /// The reward of synthetic groups: the first byte of each picture.
   package static let reward = "first-byte"
 
-  /// The size of the groups.
   package struct Shape: Sendable {
-    /// Number of denoising steps.
     package var steps = 3
     /// Number of elements of one latent state.
     package var stateSize = 16
@@ -102,9 +99,7 @@ final class SyntheticSampler: GroupSource {
   ///   - pace: Time that the sampler takes for a batch.
   ///   - wait: Waits for that time.
   init(shape: SyntheticGroups.Shape, pace: Duration, wait: @escaping (Duration) -> Void) {
-    self.shape = shape
-    self.pace = pace
-    self.wait = wait
+    (self.shape, self.pace, self.wait) = (shape, pace, wait)
   }
 
   func bind(_ bytes: [UInt8], version: Int, tensorCount: Int?) throws { policyVersion = version }

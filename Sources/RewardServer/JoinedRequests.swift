@@ -28,7 +28,6 @@ extension ScoreRequest {
 }
 
 extension ScoreResult {
-  /// The result of a part of the images.
   func part(_ range: Range<Int>) -> ScoreResult {
     ScoreResult(
       reward: reward, version: version, values: Array(values[range]), error: error,

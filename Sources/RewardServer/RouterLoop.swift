@@ -19,15 +19,11 @@ struct RouterLoop {
   private var backGuard = RoleGuard(Self.servers)
   private let start = ContinuousClock.now
 
-  /// The roles that may request scores.
   static let clients: Set<Role> = [.actor, .learner, .tool]
-  /// The roles that may offer rewards.
   static let servers: Set<Role> = [.rewardServer]
 
   init(machine: RouterStateMachine, heartbeatInterval: Duration, logger: Logger) {
-    self.machine = machine
-    self.heartbeatInterval = heartbeatInterval
-    self.logger = logger
+    (self.machine, self.heartbeatInterval, self.logger) = (machine, heartbeatInterval, logger)
   }
 
   private var now: Duration { ContinuousClock.now - start }

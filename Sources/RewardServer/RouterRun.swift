@@ -25,9 +25,7 @@ package enum RouterRun {
       context, front: network.routers[index], back: network.routerBackends[index], network: network, logger: logger)
   }
 
-  /// Runs a router until SIGINT or SIGTERM arrives.
-  ///
-  /// - Throws: The error that ended the router.
+  /// Runs a router until SIGINT or SIGTERM arrives. Throws the error that ended the router.
   package static func run(
     _ configuration: Configuration, index: Int, logger: Logger = serviceLogger("router")
   ) async throws {

@@ -6,9 +6,7 @@ package import Settings
 internal import Threads
 package import Transport
 
-/// A running router.
 package final class RouterService: Sendable {
-  /// The bound endpoints.
   package struct Endpoints: Sendable, Equatable {
     /// For clients.
     package let front: String
@@ -18,13 +16,9 @@ package final class RouterService: Sendable {
 
   private let service: Service<Endpoints>
 
-  /// Binds both sockets and starts the thread.
-  ///
-  /// - Parameters:
-  ///   - front: Endpoint for clients. The port `*` takes any free one.
-  ///   - back: Endpoint for reward servers.
-  ///   - network: Limits and times. Its endpoints are not used.
-  /// - Throws: `TransportError` if an endpoint is in use, malformed, or not allowed without keys.
+  /// `front` is the endpoint for clients, and `back` the one for reward servers. The port `*` takes any free one. The
+  /// endpoints of `network` are not used. Throws `TransportError` if an endpoint is in use, malformed, or not allowed
+  /// without keys.
   package init(
     _ context: Context, front: String, back: String, network: NetworkSettings = NetworkSettings(), logger: Logger
   ) throws {
@@ -46,12 +40,8 @@ package final class RouterService: Sendable {
   package var endpoints: Endpoints { service.address }
   /// Requests the end of the router.
   package func stop() { service.stop() }
-  /// Blocks until the router has ended.
-  ///
-  /// - Throws: The error that ended it.
+  /// Blocks until the router has ended. Throws the error that ended it.
   package func join() throws { try service.join() }
-  /// Suspends until the router has ended.
-  ///
-  /// - Throws: The error that ended it.
+  /// Suspends until the router has ended. Throws the error that ended it.
   package func ended() async throws { try await service.ended() }
 }

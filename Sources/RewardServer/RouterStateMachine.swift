@@ -6,7 +6,6 @@
 internal import Configuration
 package import Messages
 
-/// Spreads score requests over reward servers.
 package struct RouterStateMachine: Sendable {
   /// The routing identity of a connection.
   package typealias Peer = [UInt8]
@@ -16,13 +15,9 @@ package struct RouterStateMachine: Sendable {
   /// The largest number of unanswered requests of one client. A further request is answered at once, without scores.
   private static let requestsPerClient = 64
 
-  /// An action for the caller.
   package enum Effect: Sendable, Equatable {
-    /// Send a request to a server.
     case dispatch(Peer, ScoreRequest)
-    /// Send a reply to a client.
     case answer(Peer, ScoreReply)
-    /// A line for the log.
     case note(String)
   }
 
@@ -59,10 +54,8 @@ package struct RouterStateMachine: Sendable {
   let silenceLimit: Duration
   var servers: [Peer: Server] = [:]
   var requests: [Key: Request] = [:]
-  /// Number of requests per client.
   var requestCounts: [Peer: Int] = [:]
   var tasks: [UInt64: Task] = [:]
-  /// Tasks without a server, oldest first.
   var waiting: [UInt64] = []
   private var nextTask: UInt64 = 1
   private var uses = 0
@@ -109,7 +102,6 @@ package struct RouterStateMachine: Sendable {
   /// Notes another message of a server.
   package mutating func heard(from peer: Peer, now: Duration) { servers[peer]?.lastHeard = now }
 
-  /// Handles the reply of a server.
   package mutating func reply(_ reply: ScoreReply, from peer: Peer, now: Duration) -> [Effect] {
     heard(from: peer, now: now)
     servers[peer]?.inFlight.remove(reply.id)
@@ -153,7 +145,6 @@ package struct RouterStateMachine: Sendable {
     waiting.insert(id, at: 0)
   }
 
-  /// Removes silent servers and answers requests past their deadline.
   package mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
     let silent = servers.filter { now - $0.value.lastHeard > silenceLimit }.keys
@@ -221,7 +212,6 @@ package struct RouterStateMachine: Sendable {
     return able.min { ($0.value.inFlight.count, $0.value.lastUsed) < ($1.value.inFlight.count, $1.value.lastUsed) }?.key
   }
 
-  /// Notes that a server was lost on a task or failed on it.
   private mutating func failed(_ id: UInt64, _ peer: Peer, _ problem: String) -> [Effect] {
     tasks[id]?.server = nil
     tasks[id]?.failures.append(problem)

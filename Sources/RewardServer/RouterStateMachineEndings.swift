@@ -28,7 +28,6 @@ extension RouterStateMachine {
       + (able.isEmpty ? "no offered reward has one" : "rewards with a gradient: \(able)")
   }
 
-  /// Ends a task with missing scores.
   mutating func give(up id: UInt64, _ reason: String) -> [Effect] {
     guard let task = tasks[id], let request = requests[task.key] else { return [] }
     waiting.removeAll { $0 == id }

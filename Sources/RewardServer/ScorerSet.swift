@@ -7,10 +7,8 @@ internal import Foundation
 internal import Messages
 internal import Rewards
 
-/// The scorers of a server. It belongs to the thread that created them.
 struct ScorerSet {
   private let scorers: [any Scorer]
-  /// The largest number of images per call of a scorer.
   let batchSize: Int
 
   init(_ scorers: [any Scorer], batchSize: Int) {

@@ -9,7 +9,6 @@ internal import Settings
 internal import Threads
 internal import Transport
 
-/// The loop of the network thread. It is created and used on that thread.
 struct ScoringLoop {
   private let options: ScoringOptions
   private let rewards: [RewardVersion]
@@ -20,10 +19,7 @@ struct ScoringLoop {
   private var watch: PeerWatch
 
   init(options: ScoringOptions, rewards: [RewardVersion], worker: ScoringWorker, logger: Logger) {
-    self.options = options
-    self.rewards = rewards
-    self.worker = worker
-    self.logger = logger
+    (self.options, self.rewards, self.worker, self.logger) = (options, rewards, worker, logger)
     watch = PeerWatch(
       who: "reward server \(options.name)", peers: options.network.routerBackends, what: "a router",
       hint: "Start `stepwise-reward-server route` with the same configuration, or correct network.routerBackends.",

@@ -5,37 +5,14 @@
 package import Logging
 internal import Messages
 package import Rewards
-package import Settings
+internal import Settings
 internal import Threads
 package import Transport
 
-/// The settings of a reward server.
-package struct ScoringOptions: Sendable {
-  /// Name of the server in logs and errors.
-  package var name: String
-  /// The sizes of batches and the number of requests at a time.
-  package var reward: RewardSettings
-  /// The routers that the server joins (`routerBackends`), limits and times.
-  package var network: NetworkSettings
-  /// Time for one batch after which the server counts as stuck and sends no more heartbeats.
-  package var stuckLimit: Duration
-
-  package init(name: String, reward: RewardSettings = RewardSettings(), network: NetworkSettings) {
-    self.name = name
-    self.reward = reward
-    self.network = network
-    stuckLimit = .seconds(max(network.scoreDeadline, 2 * network.silenceLimit))
-  }
-}
-
-/// A running reward server.
 package final class ScoringService: Sendable {
   private let service: Service<[String]>
 
-  /// Loads the scorers and starts to offer them.
-  ///
-  /// - Parameter scorers: Creates the scorers, on the thread that uses them.
-  /// - Throws: The error of `scorers`.
+  /// Loads the scorers, on the thread that uses them, and starts to offer them. Throws the error of `scorers`.
   package init(
     _ context: Context, _ options: ScoringOptions, logger: Logger,
     scorers: @escaping @Sendable () throws -> [any Scorer]
@@ -63,16 +40,10 @@ package final class ScoringService: Sendable {
     }
   }
 
-  /// The names of the offered rewards.
   package var rewards: [String] { service.address }
-  /// Requests the end of the server. It answers the open requests first.
   package func stop() { service.stop() }
-  /// Blocks until the server has ended.
-  ///
-  /// - Throws: The error that ended it.
+  /// Blocks until the server has ended. Throws the error that ended it.
   package func join() throws { try service.join() }
-  /// Suspends until the server has ended.
-  ///
-  /// - Throws: The error that ended it.
+  /// Suspends until the server has ended. Throws the error that ended it.
   package func ended() async throws { try await service.ended() }
 }

@@ -211,7 +211,6 @@ final class ActorTests {
     return (router, server)
   }
 
-  /// Returns no scores.
   struct Unable: Scorer {
     let name = "first-byte"
     let version = "1"

@@ -16,7 +16,6 @@ final class FakeLearner: Sendable {
     var notice: PolicyNotice
   }
 
-  /// The faults of the learner.
   struct Faults: Sendable {
     var refusal: String?
     /// Number of deliveries that it ignores before it acknowledges one.
@@ -41,7 +40,6 @@ final class FakeLearner: Sendable {
     var groupsInSilence = 0
   }
 
-  /// Events that tests wait for.
   enum Event: Sendable {
     case group, goodbye
   }

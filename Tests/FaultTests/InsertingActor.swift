@@ -49,10 +49,8 @@ struct GroupTerms: Sendable {
   }
 }
 
-/// The state of every group, over all actors.
 final class Account: Sendable {
   struct State {
-    /// Digests of the groups that were sent at least once, by number.
     var attempted: [Int: String] = [:]
     var acknowledged: Set<Int> = []
     /// Refusals that an actor did not expect.

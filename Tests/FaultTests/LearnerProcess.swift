@@ -11,7 +11,6 @@ import Transport
 
 /// Multiplies the number of faults, for a longer run.
 let faultScale = ProcessInfo.processInfo.environment["STEPWISE_FAULT_SCALE"].flatMap { Int($0) } ?? 1
-/// Seed of the instants at which the learner is killed.
 let faultSeed = ProcessInfo.processInfo.environment["STEPWISE_FAULT_SEED"].flatMap { UInt64($0) } ?? 1
 
 /// A folder with a model, a configuration and a run.
@@ -54,7 +53,6 @@ struct FaultBench {
   }
 }
 
-/// A running `stepwise-learner`.
 final class LearnerProcess {
   /// Next to the program that runs these tests.
   static let program = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
@@ -78,9 +76,7 @@ final class LearnerProcess {
 
   var isRunning: Bool { process.isRunning }
 
-  /// Sends a signal and waits until it has ended.
-  ///
-  /// - Returns: its exit status, or the signal that ended it, negative.
+  /// Sends a signal and waits until it has ended. Returns its exit status, or the signal that ended it, negative.
   @discardableResult
   func end(by signal: Int32) -> Int32 {
     if process.isRunning { kill(process.processIdentifier, signal) }
@@ -93,7 +89,6 @@ final class LearnerProcess {
     return process.terminationReason == .uncaughtSignal ? -process.terminationStatus : process.terminationStatus
   }
 
-  /// The last lines of its log.
   var lastWords: String {
     let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
     return text.split(separator: "\n").suffix(8).joined(separator: "\n")

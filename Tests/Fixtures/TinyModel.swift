@@ -2,15 +2,12 @@
 
 public import Foundation
 
-/// Golden's SD 2 model (4 latent channels, 8 x 8 latents, 12 positions), in folders of its own.
+/// The SD 2 model of the golden set: 4 latent channels, 8 x 8 latents, 12 positions.
 public enum TinyModel {
-  /// The project's folder.
   public static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
-  /// Makes the folder `model` in another; every one has the same fingerprint.
-  ///
-  /// - Returns: the model's folder.
+  /// Makes the folder `model` in another; every one has the same fingerprint. Returns the model's folder.
   public static func make(in folder: URL) throws -> URL {
     let model = folder.appending(path: "model"), tokenizer = model.appending(path: "tokenizer")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

@@ -13,7 +13,6 @@ import Transport
 
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-/// A policy's bytes.
 func policyBytes(_ version: Int, count: Int = 1000) -> [UInt8] {
   (0..<count).map { UInt8(truncatingIfNeeded: $0 + version) }
 }
@@ -21,7 +20,7 @@ func policyBytes(_ version: Int, count: Int = 1000) -> [UInt8] {
 /// A folder for a replay, and the settings of a learner.
 struct Bench {
   let folder: URL
-  /// Sockets close in the background, so a second learner at the same address needs a context of its own.
+  /// Sockets close in the background, so a second learner at the same address needs another context.
   var context: Context
   var settings: LearnerSettings
 
@@ -40,7 +39,6 @@ struct Bench {
 
   func remove() { try? FileManager.default.removeItem(at: folder) }
 
-  /// A learner with a policy.
   func learner(
     version: Int = 0, objection: @escaping @Sendable (TrajectoryGroup) -> String? = { _ in nil }
   ) throws -> LearnerService {
@@ -49,7 +47,6 @@ struct Bench {
     return learner
   }
 
-  /// A group for an assignment.
   func group(_ assignment: Assignment, actor: String = "ada", incarnation: Int = 1) -> TrajectoryGroup {
     let trajectories = (0..<assignment.groupSize).map { index in
       Trajectory(
@@ -65,7 +62,6 @@ struct Bench {
   }
 }
 
-/// Waits for the groups of an epoch on a thread of its own.
 func groups(_ learner: LearnerService, ofEpoch epoch: Int) -> Mailbox<Result<[TrajectoryGroup]?, any Error>> {
   let answer = Mailbox<Result<[TrajectoryGroup]?, any Error>>()
   _ = ServiceThread(name: "training") { answer.put(Result { try learner.groups(ofEpoch: epoch) }) }
@@ -103,7 +99,6 @@ final class FakeActor {
     }
   }
 
-  /// Waits for the next message of the learner.
   func receive() throws -> Message {
     let frames = try #require(try socket.receive(timeout: .seconds(20)), "\(name): no message arrived")
     return try Message(decoding: try #require(frames.last), from: "the learner")
@@ -163,7 +158,6 @@ final class FakeActor {
   }
 }
 
-/// An unexpected answer of the learner.
 struct Unexpected: Error, CustomStringConvertible {
   let description: String
   init(_ message: Message?) { description = message.map { "the learner sent \($0)" } ?? "the learner sent nothing" }

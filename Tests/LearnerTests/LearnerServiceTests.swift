@@ -39,11 +39,15 @@ import Transport
     let next = try ben.receiveWork()
     #expect(next.map(\.number) == [4, 5])
     #expect(next.allSatisfy { $0.policyVersion == 1 && $0.epoch == 1 })
-    try learner.finish("enough")
-    for message in [try ada.receive(), try ben.receive()] {
+    let end = ServiceThread(name: "training") { try learner.finish("enough") }
+    for actor in [ada, ben] {
+      let message = try actor.receive()
       guard case .runFinished(let finished) = message else { throw Unexpected(message) }
       #expect(finished.reason == "enough")
+      #expect(!learner.hasEnded)
+      try actor.send(.goodbye(Goodbye()))
     }
+    try end.join()
     let store = try ReplayStore(reading: bench.settings.replayFolder)
     #expect(store.entries.map(\.number) == [0, 1, 2, 3])
     #expect(store.verify().isEmpty)

@@ -90,7 +90,6 @@ import Transport
 }
 
 @Suite struct OfflineIntakeTests {
-  /// Fills a replay with two epochs of three groups.
   private func fill(_ folder: URL, runID: String, value: Float) throws {
     let store = try ReplayStore(
       folder: folder, origin: ReplayOrigin(runID: runID, modelHash: "m", configuration: ""),

@@ -4,7 +4,6 @@ import Engine
 import Messages
 import Roles
 
-/// A tensor of small distinct numbers.
 func ramp(_ shape: [Int], from start: Float = 0) -> Tensor {
   Tensor((0..<shape.product).map { start + Float($0) / 8 }, shape: shape)
 }

@@ -4,9 +4,7 @@ import Testing
 private let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .deletingLastPathComponent()
 
-/// Runs a command in the repository.
-///
-/// - Returns: The exit status and the output; nil if the command could not be started.
+/// Runs a command in the repository. Returns the exit status and the output; nil if the command could not be started.
 private func run(_ command: String...) -> (status: Int32, output: String)? {
   let process = Process()
   process.executableURL = URL(filePath: "/usr/bin/env")

@@ -13,7 +13,6 @@ private func crash(at index: Int, count: Counter) -> DiskFaults {
   DiskFaults { _, _ in count.next() >= index ? EIO : nil }
 }
 
-/// Counts calls.
 private final class Counter: Sendable {
   private let value = Mutex(0)
   func next() -> Int {
@@ -26,14 +25,12 @@ private final class Counter: Sendable {
 }
 
 @Suite struct CrashTests {
-  /// The groups that were appended and committed.
   private final class Account {
     var acknowledged: Set<Int> = [], attempted: Set<Int> = []
   }
 
   private let settings = ReplaySettings { $0.segmentGroups = 2; $0.maximumTrajectories = 8 }
 
-  /// Appends groups, commits and seals two at a time, and drops the oldest beyond four.
   private func work(_ folder: URL, _ account: Account, _ order: [Int]) throws {
     let store = try ReplayStore(folder: folder, origin: exampleOrigin, settings: settings)
     store.oldestNeededEpoch = 1
@@ -109,8 +106,7 @@ private final class Counter: Sendable {
 
   /// A store that could not seal groups 0 and 1 because a file did not fit on the disk, and stored groups 2 and 3 then.
   private func overfull(_ folder: URL, _ file: String) throws -> ReplayStore {
-    let store = try ReplayStore(
-      folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 2 })
+    let store = try openStore(folder, segmentGroups: 2)
     for number in 0..<2 { try store.add(number) }
     try store.commit()
     let full = DiskFaults { _, path in path == Disk.partial("\(folder.path)/\(file)") ? ENOSPC : nil }
@@ -169,8 +165,7 @@ private final class Counter: Sendable {
       let count = Counter()
       let ended = try withFastFolder { folder -> Bool in
         do {
-          let store = try ReplayStore(
-            folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 2 })
+          let store = try openStore(folder, segmentGroups: 2)
           for number in 0..<7 {
             try store.add(number)
             try store.maintain()

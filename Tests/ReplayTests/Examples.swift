@@ -4,10 +4,10 @@ import Engine
 import Foundation
 import Messages
 import Replay
+import Settings
 
 let exampleOrigin = ReplayOrigin(runID: "run-1", modelHash: "abc", configuration: "run:\n  seed: 1\n")
 
-/// A group whose content follows from its number.
 func exampleGroup(_ number: Int, epoch: Int = 0, steps: Int = 3, runID: String = "run-1") -> TrajectoryGroup {
   var random = RandomStream(seed: UInt64(number)).fork("example")
   let scored = number % 5 != 4
@@ -27,17 +27,32 @@ func exampleGroup(_ number: Int, epoch: Int = 0, steps: Int = 3, runID: String =
     trajectories: trajectories)
 }
 
+/// Multiplies the number of rounds, for a longer run.
+let fuzzScale = ProcessInfo.processInfo.environment["STEPWISE_FUZZ_SCALE"].flatMap { Int($0) } ?? 1
+
+func openStore(_ folder: URL, segmentGroups: Int) throws -> ReplayStore {
+  try ReplayStore(
+    folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = segmentGroups })
+}
+
 func encoded(_ group: TrajectoryGroup) -> [UInt8] { Message.group(group).encode() }
 
 extension ReplayStore {
-  /// Appends an example group.
   @discardableResult
   func add(_ number: Int, epoch: Int = 0, steps: Int = 3) throws -> Insertion {
     let group = exampleGroup(number, epoch: epoch, steps: steps)
     return try append(group, bytes: encoded(group))
   }
 
-  /// Whether the stored group of a number equals the example group bit for bit.
+  /// Appends, commits and seals example groups, one after another.
+  func fill(_ numbers: some Sequence<Int>) throws {
+    for number in numbers {
+      try add(number)
+      try commit()
+      try maintain()
+    }
+  }
+
   func holdsExample(_ number: Int, epoch: Int = 0, steps: Int = 3) throws -> Bool {
     encoded(try group(number)) == encoded(exampleGroup(number, epoch: epoch, steps: steps))
   }
@@ -47,7 +62,11 @@ extension ReplayStore {
 
 /// Calls `body` with a new folder, and removes it.
 func withFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
-  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("replay-\(UUID().uuidString)")
+  try withFolder(in: FileManager.default.temporaryDirectory, body)
+}
+
+private func withFolder<Result>(in parent: URL, _ body: (URL) throws -> Result) throws -> Result {
+  let folder = parent.appendingPathComponent("replay-\(UUID().uuidString)")
   try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
   defer { try? FileManager.default.removeItem(at: folder) }
   return try body(folder)
@@ -57,7 +76,6 @@ func names(_ folder: URL) throws -> [String] {
   try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0 != "lock" }.sorted()
 }
 
-/// The paths of a replay's sealed segments, oldest first.
 func segmentPaths(_ folder: URL) throws -> [String] {
   try names(folder).filter { $0.hasSuffix(".h5") }.map { folder.appending(path: $0).path }
 }
@@ -78,9 +96,5 @@ func replayError(_ body: () throws -> Void) -> ReplayError? { failure(body) as? 
 func withFastFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
   let memory = URL(filePath: "/dev/shm")
   let isWritable = FileManager.default.isWritableFile(atPath: memory.path)
-  let parent = isWritable ? memory : FileManager.default.temporaryDirectory
-  let folder = parent.appendingPathComponent("replay-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder)
+  return try withFolder(in: isWritable ? memory : FileManager.default.temporaryDirectory, body)
 }

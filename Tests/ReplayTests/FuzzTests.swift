@@ -4,9 +4,6 @@ import Messages
 import Replay
 import Testing
 
-/// Multiplies the number of inputs, for a longer run.
-private let scale = ProcessInfo.processInfo.environment["STEPWISE_FUZZ_SCALE"].flatMap { Int($0) } ?? 1
-/// Seed of the inputs.
 private let seed = ProcessInfo.processInfo.environment["STEPWISE_FUZZ_SEED"].flatMap { UInt64($0) } ?? 1
 
 /// Adds random damage: flipped bits, other bytes, removed, doubled or moved parts, a cut.
@@ -83,7 +80,7 @@ private func record(_ type: UInt32, _ number: UInt64, _ payload: [UInt8]) -> [UI
         + (0..<3).flatMap { record(1, UInt64($0), expected[$0]!) }
       let path = folder.appendingPathComponent("journal-000001")
       var random = RandomStream(seed: seed).fork("journals")
-      for round in 0..<60_000 * scale {
+      for round in 0..<60_000 * fuzzScale {
         try Data(mutated(whole, &random)).write(to: path)
         try read(folder, expected, "round \(round)")
       }
@@ -95,7 +92,7 @@ private func record(_ type: UInt32, _ number: UInt64, _ payload: [UInt8]) -> [UI
       let marks = littleEndian(UInt64(90)) + littleEndian(UInt64(95))
       let path = folder.appendingPathComponent("journal-000001")
       var random = RandomStream(seed: seed).fork("payloads")
-      for _ in 0..<30_000 * scale {
+      for _ in 0..<30_000 * fuzzScale {
         let journal = record(2, 0, random.integer(below: 3) == 0 ? mutated(marks, &random) : marks)
           + record(UInt32(1 + random.integer(below: 3)), 0, mutated(encoded(group(0)), &random))
           + record(1, 1, encoded(group(1)))
@@ -117,7 +114,7 @@ private func record(_ type: UInt32, _ number: UInt64, _ payload: [UInt8]) -> [UI
       try FileManager.default.createDirectory(at: read, withIntermediateDirectories: true)
       try Data(record(2, 0, [])).write(to: read.appendingPathComponent("journal-000002"))
       var random = RandomStream(seed: seed).fork("segments")
-      for round in 0..<10_000 * scale {
+      for round in 0..<10_000 * fuzzScale {
         try Data(mutated(whole, &random)).write(to: read.appendingPathComponent("segment-000001.h5"))
         try self.read(read, expected, "round \(round)")
       }

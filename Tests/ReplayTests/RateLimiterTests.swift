@@ -3,9 +3,6 @@ import Foundation
 import Replay
 import Testing
 
-/// Multiplies the number of rounds, for a longer run.
-private let limiterScale = ProcessInfo.processInfo.environment["STEPWISE_FUZZ_SCALE"].flatMap { Int($0) } ?? 1
-
 /// The rule without the limiter's shortcuts.
 private struct Reference {
   let spi: Double, buffer: Double, minimum: Int
@@ -25,7 +22,7 @@ private struct Reference {
   @Test func `100,000 random steps follow the rule, and never do both sides wait`() throws {
     var random = RandomStream(seed: 9).fork("limiter")
     var round = 0
-    while round < 50 * limiterScale {
+    while round < 50 * fuzzScale {
       // With quarters all sums are exact, so that both sides compare the same numbers.
       let spi = Double(1 + random.integer(below: 20)) / 4
       let batch = 1 + random.integer(below: 4)

@@ -5,11 +5,7 @@ import Replay
 import Settings
 import Testing
 
-/// Multiplies the number of flipped bits, for a longer run.
-private let scale = ProcessInfo.processInfo.environment["STEPWISE_FUZZ_SCALE"].flatMap { Int($0) } ?? 1
-
 @Suite struct RecoveryTests {
-  /// Commits `count` groups to a folder's journal.
   private func fill(_ folder: URL, _ count: Int) throws {
     let store = try ReplayStore(folder: folder, origin: exampleOrigin)
     for number in 0..<count { try store.add(number) }
@@ -48,7 +44,7 @@ private let scale = ProcessInfo.processInfo.environment["STEPWISE_FUZZ_SCALE"].f
       let whole = try Data(contentsOf: path)
       let first = whole.count - (0..<4).map { encoded(exampleGroup($0)).count + 32 }.reduce(0, +)
       var random = RandomStream(seed: 3).fork("flips")
-      for round in 0..<2_000 * scale {
+      for round in 0..<2_000 * fuzzScale {
         let flipped = first + random.integer(below: whole.count - first)
         var bytes = whole
         bytes[flipped] ^= 1 << UInt8(random.integer(below: 8))
@@ -123,13 +119,8 @@ private let scale = ProcessInfo.processInfo.environment["STEPWISE_FUZZ_SCALE"].f
   @Test func `a damaged segment is moved to quarantine, and the rest stays usable`() throws {
     try withFolder { folder in
       do {
-        let store = try ReplayStore(
-          folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 2 })
-        for number in 0..<4 {
-          try store.add(number)
-          try store.commit()
-          try store.maintain()
-        }
+        let store = try openStore(folder, segmentGroups: 2)
+        try store.fill(0..<4)
       }
       let path = folder.appendingPathComponent("segment-000001.h5")
       let whole = try Data(contentsOf: path)

@@ -9,8 +9,7 @@ import Testing
 @Suite struct ReplayStoreTests {
   @Test func `groups are read back bit by bit and in the order of their numbers`() throws {
     try withFolder { folder in
-      let store = try ReplayStore(
-        folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 4 })
+      let store = try openStore(folder, segmentGroups: 4)
       for number in [3, 1, 0, 2, 7, 5, 4] {
         #expect(try store.add(number, epoch: number / 4) == .stored)
         try store.commit()
@@ -138,13 +137,8 @@ import Testing
 
   @Test func `random draws are different groups and follow from the stream`() throws {
     try withFolder { folder in
-      let store = try ReplayStore(
-        folder: folder, origin: exampleOrigin, settings: ReplaySettings { $0.segmentGroups = 5 })
-      for number in 0..<12 {
-        try store.add(number)
-        try store.commit()
-        try store.maintain()
-      }
+      let store = try openStore(folder, segmentGroups: 5)
+      try store.fill(0..<12)
       var one = RandomStream(seed: 4)
       var other = RandomStream(seed: 4)
       let drawn = try store.sample(7, from: &one).map(\.number)

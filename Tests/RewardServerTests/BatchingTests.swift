@@ -2,7 +2,6 @@
 
 import Configuration
 import Engine
-import Logging
 import Messages
 import RewardServer
 import Rewards
@@ -34,7 +33,6 @@ struct BatchingTests {
     }
   }
 
-  /// Returns the number of trajectories and pictures of the call.
   struct Together: GroupScorer {
     let name = "together"
     let version = "1"
@@ -50,9 +48,9 @@ struct BatchingTests {
   @Test func `waiting requests of one size are scored in one call up to the batch size`() throws {
     let counting = Counting()
     try withServer([counting], batchSize: 16) { client in
-      for id in 0..<5 { try send(client, request(UInt64(id), [UInt8(10 * id), UInt8(10 * id + 1)])) }
+      for id in 0..<5 { try send(client, .scoreRequest(request(UInt64(id), [UInt8(10 * id), UInt8(10 * id + 1)]))) }
       // A request with another size is scored in its own call.
-      try send(client, request(5, [77], side: 3))
+      try send(client, .scoreRequest(request(5, [77], side: 3)))
       // The other requests must arrive while the first call waits.
       var waiting = 0
       while waiting < 200, counting.sizes.withLock(\.count) == 0 {
@@ -63,7 +61,7 @@ struct BatchingTests {
       counting.gate.put(true)
       var found: [UInt64: [Float?]] = [:]
       while found.count < 6 {
-        let reply = try receive(client)
+        let reply = try receiveReply(client)
         found[reply.id] = reply.results[0].values
       }
       for id in 0..<5 { #expect(found[UInt64(id)] == [Float(10 * id), Float(10 * id + 1)]) }
@@ -78,12 +76,12 @@ struct BatchingTests {
     let counting = Counting()
     counting.gate.put(true)
     try withServer([counting], batchSize: 16, batchDelay: 0.3) { client in
-      try send(client, request(1, [7]))
-      try send(client, request(2, [253]))
-      try send(client, request(3, [9]))
+      try send(client, .scoreRequest(request(1, [7])))
+      try send(client, .scoreRequest(request(2, [253])))
+      try send(client, .scoreRequest(request(3, [9])))
       var found: [UInt64: ScoreResult] = [:]
       while found.count < 3 {
-        let reply = try receive(client)
+        let reply = try receiveReply(client)
         found[reply.id] = reply.results[0]
       }
       #expect(found[1]?.values == [7] && found[3]?.values == [9])
@@ -98,8 +96,8 @@ struct BatchingTests {
     try withServer([counting], batchSize: 2) { client in
       var asked = request(1, [7, 9, 7, 8, 7])
       asked.prompts[4] = "another"
-      try send(client, asked)
-      #expect(try receive(client).results[0].values == [7, 9, 7, 8, 7])
+      try send(client, .scoreRequest(asked))
+      #expect(try receiveReply(client).results[0].values == [7, 9, 7, 8, 7])
       #expect(counting.sizes.withLock { $0 } == [2, 2])
     }
   }
@@ -113,11 +111,11 @@ struct BatchingTests {
         var asked = request(UInt64(id), [UInt8](repeating: 1, count: positions.count))
         asked.rewards = ["together"]
         asked.positions = positions
-        try send(client, asked)
+        try send(client, .scoreRequest(asked))
       }
       var found: [UInt64: [Float?]] = [:]
       while found.count < 2 {
-        let reply = try receive(client)
+        let reply = try receiveReply(client)
         found[reply.id] = reply.results[0].values
       }
       #expect(found[1] == [Float?](repeating: 204, count: 4))
@@ -131,54 +129,18 @@ struct BatchingTests {
     _ scorers: [any Scorer & Sendable], batchSize: Int, batchDelay: Double = 0,
     _ body: (borrowing Socket) throws -> Void
   ) throws {
-    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    let context = try Context()
-    let router = try RouterService(
-      context, front: "inproc://batching-front", back: "inproc://batching-back",
-      network: NetworkSettings { $0.heartbeatInterval = 0.05 }, logger: logger)
-    let options = ScoringOptions(
-      name: "ada",
-      reward: RewardSettings {
+    try withRouter("inproc://batching-front", "inproc://batching-back") { context, endpoints in
+      let reward = RewardSettings {
         $0.batchSize = batchSize
         $0.batchDelay = batchDelay
         $0.requestsAtOnce = 8
-      },
-      network: NetworkSettings {
-        $0.routerBackends = [router.endpoints.back]
-        $0.heartbeatInterval = 0.05
-      })
-    let server = try ScoringService(context, options, logger: logger) { scorers }
-    let client = try Socket(context, .dealer)
-    try client.connect(router.endpoints.front)
-    try body(client)
-    server.stop()
-    try server.join()
-    router.stop()
-    try router.join()
-  }
-
-  private func request(_ id: UInt64, _ bytes: [UInt8], side: Int = 2) -> ScoreRequest {
-    ScoreRequest(
-      id: id, rewards: ["first-byte"], prompts: bytes.map { "\($0)" },
-      images: .bytes(
-        ImageBatch(
-          count: bytes.count, height: side, width: side,
-          pixels: bytes.flatMap { [UInt8](repeating: $0, count: side * side * 3) })), deadline: 20_000)
-  }
-
-  private func send(_ socket: borrowing Socket, _ request: ScoreRequest) throws {
-    let bytes = Message.scoreRequest(request).encode(), end = ContinuousClock.now + .seconds(10)
-    while try socket.send([bytes]) == .full {
-      try #require(ContinuousClock.now < end)
-      _ = try Poller().wait(for: [socket.writable], timeout: .milliseconds(100))
+      }
+      let server = try scoringServer(context, endpoints.back, "ada", reward) { scorers }
+      let client = try Socket(context, .dealer)
+      try client.connect(endpoints.front)
+      try body(client)
+      server.stop()
+      try server.join()
     }
-  }
-
-  private func receive(_ socket: borrowing Socket) throws -> ScoreReply {
-    let frames = try #require(try socket.receive(timeout: .seconds(20)))
-    guard case .scoreReply(let reply) = try Message(decoding: frames[0], from: "router") else {
-      throw ScorerError("expected a reply")
-    }
-    return reply
   }
 }

@@ -10,8 +10,7 @@ struct RouterStateMachineTests {
   let client: RouterStateMachine.Peer = [1]
 
   @Test func `a request goes to a server that offers the reward and the reply has the client's number`() throws {
-    var machine = RouterStateMachine()
-    _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
+    var machine = machine(offering: ["size"])
     let sent = try #require(dispatches(machine.request(request(77, ["size"]), from: client, now: .zero)).first)
     #expect(sent.peer == [10])
     #expect(sent.request.rewards == ["size"])
@@ -36,8 +35,7 @@ struct RouterStateMachineTests {
   }
 
   @Test func `several rewards of a request are answered together in their order`() throws {
-    var machine = RouterStateMachine()
-    _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
+    var machine = machine(offering: ["size"])
     _ = machine.ready(server("b", ["taste"]), from: [11], now: .zero)
     let sent = dispatches(machine.request(request(5, ["taste", "size"]), from: client, now: .zero))
     #expect(Set(sent.map(\.peer)) == [[10], [11]])
@@ -48,8 +46,7 @@ struct RouterStateMachineTests {
   }
 
   @Test func `the tasks of a silent server go to another`() throws {
-    var machine = RouterStateMachine()
-    _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
+    var machine = machine(offering: ["size"])
     let first = try #require(dispatches(machine.request(request(1, ["size"]), from: client, now: .zero)).first)
     _ = machine.ready(server("b", ["size"]), from: [11], now: .seconds(10))
     #expect(dispatches(machine.tick(now: .seconds(14))).isEmpty)
@@ -59,8 +56,7 @@ struct RouterStateMachineTests {
   }
 
   @Test func `the first answer of a lost or a new server counts and the second is dropped`() throws {
-    var machine = RouterStateMachine()
-    _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
+    var machine = machine(offering: ["size"])
     let sent = try #require(dispatches(machine.request(request(1, ["size"]), from: client, now: .zero)).first)
     _ = machine.ready(server("b", ["size"]), from: [11], now: .seconds(15))
     _ = machine.tick(now: .seconds(16))
@@ -86,8 +82,7 @@ struct RouterStateMachineTests {
   }
 
   @Test func `a failed request goes to another server`() throws {
-    var machine = RouterStateMachine()
-    _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
+    var machine = machine(offering: ["size"])
     let first = try #require(dispatches(machine.request(request(1, ["size"]), from: client, now: .zero)).first)
     _ = machine.ready(server("b", ["size"]), from: [11], now: .zero)
     let failure = reply(first.request.id, "size", [nil, nil], error: "out of memory")
@@ -97,8 +92,7 @@ struct RouterStateMachineTests {
   }
 
   @Test func `a request without any score is repeated and then missing`() throws {
-    var machine = RouterStateMachine()
-    _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
+    var machine = machine(offering: ["size"])
     var effects = machine.request(request(1, ["size"]), from: client, now: .zero)
     var tries = 0
     while let sent = dispatches(effects).first {
@@ -110,8 +104,7 @@ struct RouterStateMachineTests {
   }
 
   @Test func `the deadline ends a request with the reason`() throws {
-    var machine = RouterStateMachine()
-    _ = machine.ready(server("a", ["taste"]), from: [10], now: .zero)
+    var machine = machine(offering: ["taste"])
     #expect(machine.request(request(1, ["size"], deadline: 1000), from: client, now: .zero).isEmpty)
     #expect(answers(machine.tick(now: .milliseconds(999))).isEmpty)
     let answer = try #require(answers(machine.tick(now: .milliseconds(1000))).first)
@@ -153,8 +146,7 @@ struct RouterStateMachineTests {
 
   @Test(arguments: [1, 3])
   func `a wrong number of scores is reported after three attempts`(count: Int) throws {
-    var machine = RouterStateMachine()
-    _ = machine.ready(server("a", ["size"]), from: [10], now: .zero)
+    var machine = machine(offering: ["size"])
     var effects = machine.request(request(1, ["size"]), from: client, now: .zero)
     while let sent = dispatches(effects).first {
       let values = [Float?](repeating: 1, count: count)
@@ -245,6 +237,13 @@ struct RouterStateMachineTests {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return Int((state >> 33) % UInt64(below))
     }
+  }
+
+  /// A router with the server `a`, whose identity is 10.
+  func machine(offering rewards: [String]) -> RouterStateMachine {
+    var machine = RouterStateMachine()
+    _ = machine.ready(server("a", rewards), from: [10], now: .zero)
+    return machine
   }
 
   func server(_ name: String, _ rewards: [String], credits: Int = 1, gradient: Bool = false) -> ServerReady {

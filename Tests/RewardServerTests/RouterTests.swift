@@ -13,8 +13,6 @@ import Transport
 
 @Suite(.serialized)
 struct RouterTests {
-  let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
   /// Scores a picture by its first byte. 255 has no score, 254 has the score NaN, and 253 makes the scorer fail.
   struct FirstByte: Scorer {
     let name = "first-byte"
@@ -37,7 +35,7 @@ struct RouterTests {
   ])
   func `scores are returned and failed scores are missing`(front: String, back: String) throws {
     try withRouter(front, back) { context, endpoints in
-      let server = try scoringServer(context, endpoints.back, "ada")
+      let server = try scoringServer(context, endpoints.back, "ada") { [FirstByte()] }
       let client = try Socket(context, .dealer)
       try client.connect(endpoints.front)
       let result = try #require(try ask(client, 1, [0, 7, 255, 254, 9]).results.first)
@@ -52,7 +50,7 @@ struct RouterTests {
   }
 
   @Test func `the requests of a lost server go to another`() throws {
-    try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*", silenceLimit: 1) { context, endpoints in
+    try withRouter(silenceLimit: 1) { context, endpoints in
       let fake = try Socket(context, .dealer)
       try fake.connect(endpoints.back)
       let ready = ServerReady(
@@ -63,7 +61,7 @@ struct RouterTests {
       for id in 1...3 { try send(client, .scoreRequest(request(UInt64(id), [UInt8(id)]))) }
       // The fake server receives the requests and sends nothing more.
       for _ in 1...3 { #expect(try fake.receive(timeout: .seconds(10)) != nil) }
-      let server = try scoringServer(context, endpoints.back, "rescue")
+      let server = try scoringServer(context, endpoints.back, "rescue") { [FirstByte()] }
       var found: [UInt64: [Float?]] = [:]
       while found.count < 3 {
         let reply = try receiveReply(client)
@@ -76,8 +74,8 @@ struct RouterTests {
   }
 
   @Test func `four clients of two servers receive their own scores`() throws {
-    try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*") { context, endpoints in
-      let servers = try ["ada", "bob"].map { try scoringServer(context, endpoints.back, $0) }
+    try withRouter { context, endpoints in
+      let servers = try ["ada", "bob"].map { try scoringServer(context, endpoints.back, $0) { [FirstByte()] } }
       let front = endpoints.front
       let clients = (0..<4).map { number in
         ServiceThread(name: "client \(number)") {
@@ -98,8 +96,8 @@ struct RouterTests {
   }
 
   @Test func `an invalid message is ignored`() throws {
-    try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*") { context, endpoints in
-      let server = try scoringServer(context, endpoints.back, "ada")
+    try withRouter { context, endpoints in
+      let server = try scoringServer(context, endpoints.back, "ada") { [FirstByte()] }
       let rude = try Socket(context, .dealer), client = try Socket(context, .dealer)
       try rude.connect(endpoints.front)
       try client.connect(endpoints.front)
@@ -112,7 +110,7 @@ struct RouterTests {
   }
 
   @Test func `peers of another protocol version are refused by name and get no requests`() throws {
-    try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*") { context, endpoints in
+    try withRouter { context, endpoints in
       let offer = ServerReady(name: "old", rewards: [RewardVersion(name: "first-byte", version: "1")], credits: 4)
       for (role, endpoint) in [(Role.rewardServer, endpoints.back), (.actor, endpoints.front)] {
         let peer = try Socket(context, .dealer)
@@ -145,7 +143,7 @@ struct RouterTests {
         $0.connectTimeout = 0.05
         $0.heartbeatInterval = 0.02
       })
-    let server = try ScoringService(context, options, logger: logger) { [FirstByte()] }
+    let server = try ScoringService(context, options, logger: quiet) { [FirstByte()] }
     let error = #expect(throws: AbsentPeer.self) { try server.join() }
     #expect(error?.description.contains("tcp://127.0.0.1:1") == true)
     #expect(error?.description.contains("stepwise-reward-server route") == true)
@@ -156,7 +154,7 @@ struct RouterTests {
     configuration.reward.weights = ["beauty": 1]
     let context = try Context()
     do {
-      _ = try ScoringRun.start(context, configuration, name: "x", logger: logger)
+      _ = try ScoringRun.start(context, configuration, name: "x", logger: quiet)
       Issue.record("expected a refusal")
     } catch {
       #expect("\(error)".contains("beauty") && "\(error)".contains("jpeg-compressibility"))
@@ -164,72 +162,11 @@ struct RouterTests {
   }
 
   @Test func `a port in use is refused`() throws {
-    try withRouter("tcp://127.0.0.1:*", "tcp://127.0.0.1:*") { context, endpoints in
+    try withRouter { context, endpoints in
       let error = #expect(throws: TransportError.self) {
-        _ = try RouterService(context, front: endpoints.front, back: "tcp://127.0.0.1:*", logger: logger)
+        _ = try RouterService(context, front: endpoints.front, back: "tcp://127.0.0.1:*", logger: quiet)
       }
       #expect(error?.kind == .addressInUse)
     }
   }
-
-  // MARK: - Helpers
-
-  func withRouter(
-    _ front: String, _ back: String, silenceLimit: Double = 15,
-    _ body: (Context, RouterService.Endpoints) throws -> Void
-  ) throws {
-    let context = try Context()
-    let router = try RouterService(
-      context, front: front, back: back,
-      network: NetworkSettings {
-        $0.silenceLimit = silenceLimit
-        $0.heartbeatInterval = 0.05
-      }, logger: logger)
-    defer { router.stop() }
-    try body(context, router.endpoints)
-    router.stop()
-    try router.join()
-  }
-
-  func scoringServer(_ context: Context, _ router: String, _ name: String) throws -> ScoringService {
-    let options = ScoringOptions(
-      name: name,
-      reward: RewardSettings {
-        $0.requestsAtOnce = 2
-        $0.batchSize = 2
-      },
-      network: NetworkSettings {
-        $0.routerBackends = [router]
-        $0.heartbeatInterval = 0.05
-      })
-    return try ScoringService(context, options, logger: logger) { [FirstByte()] }
-  }
-}
-
-private func request(_ id: UInt64, _ bytes: [UInt8]) -> ScoreRequest {
-  let pixels = bytes.flatMap { [UInt8](repeating: $0, count: 12) }
-  return ScoreRequest(
-    id: id, rewards: ["first-byte"], prompts: bytes.map { "\($0)" },
-    images: .bytes(ImageBatch(count: bytes.count, height: 2, width: 2, pixels: pixels)), deadline: 20_000)
-}
-
-private func send(_ socket: borrowing Socket, _ message: Message) throws {
-  let bytes = message.encode(), end = ContinuousClock.now + .seconds(10)
-  while try socket.send([bytes]) == .full {
-    try #require(ContinuousClock.now < end)
-    _ = try Poller().wait(for: [socket.writable], timeout: .milliseconds(100))
-  }
-}
-
-private func receiveReply(_ socket: borrowing Socket) throws -> ScoreReply {
-  let frames = try #require(try socket.receive(timeout: .seconds(20)))
-  guard case .scoreReply(let reply) = try Message(decoding: frames[0], from: "router") else {
-    throw ScorerError("expected a reply")
-  }
-  return reply
-}
-
-private func ask(_ socket: borrowing Socket, _ id: UInt64, _ bytes: [UInt8]) throws -> ScoreReply {
-  try send(socket, .scoreRequest(request(id, bytes)))
-  return try receiveReply(socket)
 }

@@ -3,7 +3,6 @@
 import Configuration
 import Foundation
 import Learner
-import Logging
 import RewardServer
 import Telemetry
 import Testing
@@ -23,35 +22,7 @@ struct PythonGradientTests {
 
   /// Runs SQDF on the sum of `reward`, of a Python server, and colourfulness, of a Swift server.
   private func rises(_ reward: String, _ file: String, _ interpreter: String?) throws {
-    var run = try InProcessRun()
-    defer { run.remove() }
-    run.configuration.reward.weights = [reward: 1, "colourfulness": 0.0001]
-    run.configuration.reward.external = [reward]
-    run.configuration.training.algorithm = .sqdf
-    run.configuration.training.epochs = 6
-    run.configuration.training.learningRate = 3e-3
-    run.configuration.training.finalStep = false
-    run.configuration.gradient.sampling = .uniform
-    run.configuration.gradient.divergenceWeight = 0.001
-    run.configuration.gradient.masksNonPositive = false
-    run.configuration.gradient.replayEpochs = 2
-    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    let context = try Context()
-    let router = try RouterService(
-      context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*",
-      network: NetworkSettings { $0.heartbeatInterval = 0.1 }, logger: logger)
-    run.configuration.network.routers = [router.endpoints.front]
-    run.configuration.network.routerBackends = [router.endpoints.back]
-    let python = try PythonProcess(file, [router.endpoints.back], interpreter: interpreter)
-    let swift = try ScoringRun.start(context, run.configuration, name: "swift", logger: logger)
-    let outcome = Result { try run.train(context, actors: 2) }
-    swift.stop()
-    router.stop()
-    try swift.join()
-    try router.join()
-    try outcome.get()
-    withExtendedLifetime(python) {}
-    let records = try MetricsRecord.read(URL(filePath: run.configuration.run.folder).appending(path: "metrics.jsonl"))
+    let records = try train(reward, file, interpreter)
     let followed = records.compactMap { $0.values["gradient/reward"] }
     #expect(followed.count == 6 && records.allSatisfy { $0.values["gradient/missing"] == 0 })
     let begin = followed[0] + followed[1], end = followed[4] + followed[5]
@@ -63,5 +34,30 @@ struct PythonGradientTests {
     }
     // Per epoch, eight trajectories with two scores, and the gradients of eight pictures.
     #expect(records.allSatisfy { $0.values["reward/queries"] == 24 })
+  }
+
+  private func train(_ reward: String, _ file: String, _ interpreter: String?) throws -> [MetricsRecord] {
+    var records: [MetricsRecord] = []
+    try InProcessRun.withRouter { run, context, back in
+      run.configuration.reward.weights = [reward: 1, "colourfulness": 0.0001]
+      run.configuration.reward.external = [reward]
+      run.configuration.training.algorithm = .sqdf
+      run.configuration.training.epochs = 6
+      run.configuration.training.learningRate = 3e-3
+      run.configuration.training.finalStep = false
+      run.configuration.gradient.sampling = .uniform
+      run.configuration.gradient.divergenceWeight = 0.001
+      run.configuration.gradient.masksNonPositive = false
+      run.configuration.gradient.replayEpochs = 2
+      let python = try PythonProcess(file, [back], interpreter: interpreter)
+      let swift = try ScoringRun.start(context, run.configuration, name: "swift", logger: quiet)
+      let outcome = Result { try run.train(context, actors: 2) }
+      swift.stop()
+      try swift.join()
+      try outcome.get()
+      withExtendedLifetime(python) {}
+      records = try MetricsRecord.read(run.runFolder.appending(path: "metrics.jsonl"))
+    }
+    return records
   }
 }

@@ -48,7 +48,6 @@ final class PythonProcess {
 
   deinit { kill() }
 
-  /// Ends the process with SIGKILL.
   func kill() {
     if process.isRunning { _ = Glibc.kill(process.processIdentifier, SIGKILL) }
     process.waitUntilExit()

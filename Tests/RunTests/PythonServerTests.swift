@@ -3,7 +3,6 @@
 import Configuration
 import Engine
 import Foundation
-import Logging
 import Messages
 import RewardClient
 import RewardServer
@@ -69,7 +68,7 @@ struct PythonServerTests {
           $0.routerBackends = [router.back]
           $0.heartbeatInterval = 0.05
         })
-      let swift = try ScoringService(context, options, logger: logger) { [Redness()] }
+      let swift = try ScoringService(context, options, logger: quiet) { [Redness()] }
       var seen = try versions(client, until: ["1", "swift"])
       #expect(seen == ["1", "swift"])
       python.kill()
@@ -127,11 +126,11 @@ struct PythonServerTests {
     try list.write(to: "\(others)/\(Keyring.allowListName)")
 
     func context(_ role: Role) throws -> Context {
-      try Context(security: Security(folder: keys, insecure: false, role: role), logger: logger)
+      try Context(security: Security(folder: keys, insecure: false, role: role), logger: quiet)
     }
     let router = try RouterService(
       context(.router), front: "tcp://127.0.0.1:*", back: "tcp://127.0.0.1:*",
-      network: NetworkSettings { $0.heartbeatInterval = 0.05 }, logger: logger)
+      network: NetworkSettings { $0.heartbeatInterval = 0.05 }, logger: quiet)
     let refused = try PythonProcess("examples/redness.py", [router.endpoints.back, "--keys", others])
     let failure = refused.failure()
     #expect(failure.contains("\(router.endpoints.back): the router refused the key of this server"), "\(failure)")
@@ -163,8 +162,6 @@ struct PythonServerTests {
     try list.write(to: "\(folder)/\(Keyring.allowListName)")
   }
 
-  private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
   private func withRouter(
     deadline: Double = 60, _ body: (Context, RouterService.Endpoints, ScoreClient) throws -> Void
   ) throws {
@@ -174,7 +171,7 @@ struct PythonServerTests {
       network: NetworkSettings {
         $0.silenceLimit = 1
         $0.heartbeatInterval = 0.05
-      }, logger: logger)
+      }, logger: quiet)
     let network = NetworkSettings {
       $0.routers = [router.endpoints.front]
       $0.scoreDeadline = deadline

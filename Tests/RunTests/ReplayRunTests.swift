@@ -11,9 +11,7 @@ import Transport
 
 @Suite(.serialized)
 struct ReplayRunTests {
-  /// Trains on stored groups, without actors.
-  ///
-  /// - Returns: The digest and the number of the groups.
+  /// Trains on stored groups, without actors. Returns the digest and the number of the groups.
   private func trainOffline(_ run: InProcessRun, _ replays: [URL]) throws -> (digest: String, groups: Int) {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let loop = try TrainingWorker(run.configuration, log: logger), intake = try OfflineIntake(replays, logger: logger)

@@ -4,21 +4,16 @@ import Configuration
 import Foundation
 import Glibc
 import Learner
-import Logging
 import Messages
-import Replay
-import RewardServer
 import Testing
 import Threads
 import Transport
 
 @Suite(.serialized)
 struct RewardRunTests {
-  private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
   @Test(.enabled(if: PythonProcess.interpreter != nil, "\(PythonProcess.absence)"))
   func `a run survives the loss of its Python and its Swift reward server`() throws {
-    try withRouter { run, context, back in
+    try InProcessRun.withRouter { run, context, back in
       run.configuration.reward.weights = ["colourfulness": 1]
       run.configuration.training.epochs = 4
       let file = run.folder.appending(path: "reward-server.yaml")
@@ -39,7 +34,7 @@ struct RewardRunTests {
         second = try PythonProcess("tests/colourfulness.py", [back])
         kill(swift)
       }
-      let groups = try stored(run)
+      let groups = try run.stored()
       #expect(groups.count == 16)
       #expect(groups.allSatisfy { $0.isScored })
       let versions = Set(groups.flatMap { $0.trajectories.flatMap { $0.scores.map(\.version) } })
@@ -50,14 +45,14 @@ struct RewardRunTests {
 
   @Test(.enabled(if: PythonProcess.interpreter != nil, "\(PythonProcess.absence)"))
   func `scores that are not finite are missing in the replay and not trained on`() throws {
-    try withRouter { run, context, back in
+    try InProcessRun.withRouter { run, context, back in
       run.configuration.reward.weights = ["not_a_number": 1]
       run.configuration.reward.external = ["not_a_number"]
       run.configuration.training.epochs = 2
       run.configuration.sampling.groupsPerEpoch = 2
       let python = try PythonProcess("tests/misbehaving.py", [back])
       try run.train(context, actors: 1)
-      let groups = try stored(run)
+      let groups = try run.stored()
       #expect(groups.count == 4)
       for trajectory in groups.flatMap(\.trajectories) {
         #expect(trajectory.denseRewards.isEmpty)
@@ -78,7 +73,7 @@ struct RewardRunTests {
     run.configuration.reward.alignmentModel = repository.appending(path: "Models/emoji-clip").path
     run.configuration.training.epochs = 1
     try run.run(actors: 1)
-    for trajectory in try stored(run).flatMap(\.trajectories) {
+    for trajectory in try run.stored().flatMap(\.trajectories) {
       let last = trajectory.scores.filter { $0.step == trajectory.stepCount - 1 }
       let values = Dictionary(uniqueKeysWithValues: last.map { ($0.reward, $0.value ?? .nan) })
       #expect(Set(values.keys) == ["jpeg-compressibility", "diversity", "colourfulness"])
@@ -111,8 +106,7 @@ struct RewardRunTests {
     }
     try stopped.run(actors: 2, resumes: true)
     #expect(try stopped.weights(2) == whole.weights(2))
-    let metrics = try String(
-      contentsOf: URL(filePath: whole.configuration.run.folder).appending(path: "metrics.jsonl"), encoding: .utf8)
+    let metrics = try String(contentsOf: whole.runFolder.appending(path: "metrics.jsonl"), encoding: .utf8)
     #expect(metrics.contains("reward/colourfulness/mean") && metrics.contains("reward/jpeg-compressibility/std"))
     // A run cannot be resumed with another window.
     configure(&stopped, window: 30)
@@ -122,34 +116,6 @@ struct RewardRunTests {
 
   // MARK: - Helpers
 
-  private let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-
-  /// Prepares a run with a router, which reward servers of any process can join at `back`.
-  private func withRouter(_ body: (inout InProcessRun, Context, _ back: String) throws -> Void) throws {
-    var run = try InProcessRun()
-    defer { run.remove() }
-    let context = try Context()
-    let router = try RouterService(
-      context, front: "inproc://rewards-front", back: "tcp://127.0.0.1:*",
-      network: NetworkSettings {
-        $0.silenceLimit = 2
-        $0.heartbeatInterval = 0.1
-      }, logger: logger)
-    run.configuration.network.routers = [router.endpoints.front]
-    run.configuration.network.routerBackends = [router.endpoints.back]
-    let outcome = Result { try body(&run, context, router.endpoints.back) }
-    router.stop()
-    try router.join()
-    try outcome.get()
-  }
-
-  private func stored(_ run: InProcessRun) throws -> [TrajectoryGroup] {
-    let store = try ReplayStore(reading: URL(filePath: run.configuration.run.folder).appending(path: "replay"))
-    return try store.entries.map { try store.group($0.number) }
-  }
-
-  /// Starts one of the built programs.
   private func process(_ name: String, _ arguments: [String]) throws -> Process {
     let process = Process()
     process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()

@@ -5,8 +5,6 @@ import Testing
 import Threads
 import Transport
 
-private let patience = Duration.seconds(10)
-
 @Suite
 struct SocketTests {
   @Test func `a frame of any size can be sent several times without changing`() throws {
@@ -190,7 +188,6 @@ struct SocketTests {
   }
 }
 
-/// Sends as soon as the connection is established.
 func sendPatiently(_ socket: borrowing Socket, _ frames: [[UInt8]]) throws -> SendOutcome {
   let end = ContinuousClock.now + patience
   while true {

@@ -69,7 +69,6 @@ final class HeldOutEvaluation: HeldOutMeasure {
     return HeldOutScore(mean: moments.mean, standardError: moments.standardError, pictures: values.count)
   }
 
-  /// Samples one picture per prompt.
   private func sampled(_ policy: TrainableModel, _ texts: [String], _ noise: [PictureNoise]) throws -> ImageBatch {
     let shape = policy.model.latentShape
     let state = policy.process.sample(

@@ -11,7 +11,6 @@ internal import Threads
 internal import Training
 package import Transport
 
-/// A running learner.
 package final class LearnerRun: Sendable {
   private let training: ServiceThread
   private let control = Control()
@@ -36,14 +35,10 @@ package final class LearnerRun: Sendable {
 
   package var hasEnded: Bool { training.hasEnded }
 
-  /// Blocks until the learner has ended.
-  ///
-  /// - Throws: the error that ended it.
+  /// Blocks until the learner has ended. Throws the error that ended it.
   package func join() throws { try training.join() }
 
-  /// Suspends until the learner has ended.
-  ///
-  /// - Throws: the error that ended it.
+  /// Suspends until the learner has ended. Throws the error that ended it.
   package func ended() async throws { try await training.ended() }
 
   private static func run(
@@ -99,9 +94,7 @@ package final class LearnerRun: Sendable {
     return try ServedGradients(context, configuration)
   }
 
-  /// Runs a learner until its run is finished, or until SIGINT, SIGTERM or SIGUSR1.
-  ///
-  /// - Throws: the error that ended it.
+  /// Runs a learner until its run is finished, or until SIGINT, SIGTERM or SIGUSR1. Throws the error that ended it.
   package static func run(
     _ configuration: Configuration, resumes: Bool, logger: Logger = serviceLogger("learner")
   ) async throws {

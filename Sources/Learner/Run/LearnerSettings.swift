@@ -7,17 +7,14 @@ package import Replay
 internal import Training
 internal import Transport
 
-/// Settings of a learner's service.
 package struct LearnerSettings: Sendable {
   package var runID: String
   /// Fingerprint of the model that the actors must use.
   package var modelHash: String
-  /// Seed of the run's random numbers.
   package var seed: UInt64
   /// The complete configuration as YAML, stored in every sealed segment.
   package var configurationText = ""
   package var work: WorkPlan.Settings
-  /// The first epoch to train.
   package var firstEpoch = 0
   /// Number of epochs before the current one whose groups the replay keeps, regardless of its limits. After a resume
   /// from the last checkpoint they are trained on again.
@@ -31,11 +28,7 @@ package struct LearnerSettings: Sendable {
   package var groupsSampled = 0
 
   package init(runID: String, modelHash: String, seed: UInt64, work: WorkPlan.Settings, replayFolder: URL) {
-    self.runID = runID
-    self.modelHash = modelHash
-    self.seed = seed
-    self.work = work
-    self.replayFolder = replayFolder
+    (self.runID, self.modelHash, self.seed, self.work, self.replayFolder) = (runID, modelHash, seed, work, replayFolder)
   }
 
   /// The settings of a configuration.

@@ -17,7 +17,6 @@ package final class OfflineIntake: TrainingIntake, @unchecked Sendable {  // use
   private var stores: [ReplayStore]?
   /// Why a group cannot be trained on; nil when it can.
   package var objection: (TrajectoryGroup) -> String? = { _ in nil }
-  /// Number of groups given to training so far.
   package private(set) var groupCount = 0
   /// Digest of all groups given to training so far, in their order.
   package var digest: String { hash.digest() }

@@ -6,7 +6,6 @@ internal import Durable
 internal import Logging
 internal import Training
 
-/// The folder of one run.
 package struct RunFolder: Sendable {
   package let url: URL
   /// The run's name for its actors and in its replay; chosen when the folder is first used.
@@ -54,7 +53,6 @@ package struct RunFolder: Sendable {
     }
   }
 
-  /// The folder of a run's trajectories.
   static func replay(_ configuration: Configuration) -> URL {
     URL(filePath: configuration.run.folder).appending(path: "replay")
   }
@@ -71,9 +69,7 @@ package struct RunFolder: Sendable {
     }
   }
 
-  /// Writes the complete configuration into the folder.
-  ///
-  /// - Throws: `SystemError` when it cannot be written.
+  /// Writes the complete configuration into the folder. Throws `SystemError` when it cannot be written.
   package func keep(_ configuration: Configuration) throws {
     try Disk.writeWhole(configuration.encodeYAML().utf8, to: url.appending(path: "config.yaml").path)
   }

@@ -15,7 +15,6 @@ internal import Training
 
 /// The right to write to a run's folder, as long as the object exists.
 final class RunLock: @unchecked Sendable {  // the timer is only held, never used after init but to cancel it
-  /// The holder as the file describes it.
   private struct Holder: Codable, Sendable, Equatable {
     let host: String
     let process: Int32
@@ -23,7 +22,6 @@ final class RunLock: @unchecked Sendable {  // the timer is only held, never use
     let since: String
     /// Differs between processes with the same number.
     let token: String
-    /// Grows with every renewal.
     var renewals: Int
 
     var text: String { "process \(process) on \(host), since \(since)" }
@@ -107,9 +105,7 @@ final class RunLock: @unchecked Sendable {  // the timer is only held, never use
         + "; end it, or choose another run folder")
   }
 
-  /// Watches the lease of a holder on another machine.
-  ///
-  /// - Throws: `TrainingError` when it is renewed.
+  /// Watches the lease of a holder on another machine. Throws `TrainingError` when it is renewed.
   private static func watch(
     _ file: borrowing OpenFile, _ found: Holder, _ lease: Duration, _ folder: URL, _ logger: Logger
   ) throws {

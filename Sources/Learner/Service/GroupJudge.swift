@@ -4,19 +4,15 @@
 package import Messages
 internal import Training
 
-/// What to do with a delivered group.
 package enum GroupVerdict: Sendable, Equatable {
-  /// Store it.
   case accepted
   /// It is stored already, or its epoch is trained: acknowledge it.
   case duplicate
-  /// Refuse the group, for this reason.
   case refused(String)
   /// Refuse the group and its actor, for this reason: the actor would sample every group in this way.
   case incompatible(String)
 }
 
-/// Judges groups. A pure value.
 package struct GroupJudge: Sendable {
   private let runID: String
   private let objection: @Sendable (TrajectoryGroup) -> String?
@@ -27,7 +23,6 @@ package struct GroupJudge: Sendable {
     self.objection = objection
   }
 
-  /// Judges a delivered group.
   package func verdict(on group: TrajectoryGroup, _ plan: WorkPlan) -> GroupVerdict {
     let number = group.number
     if group.runID != runID { return .refused("group \(number): expected run \(runID), found \(group.runID)") }

@@ -20,14 +20,11 @@ internal import Threads
 internal import Training
 internal import Transport
 
-/// A request of the training thread.
 enum LearnerCommand: Sendable {
-  /// Training waits for this epoch.
   case epoch(Int)
-  /// Training takes so many stored groups again.
   case sampled(Int)
   case publish(version: Int, bytes: [UInt8], tensorCount: Int)
-  /// Tell all actors that the run is finished, and end.
+  /// Tell all actors that the run is finished, and end when they have left.
   case finish(String)
 }
 
@@ -36,7 +33,6 @@ struct LearnerLoop {
   private let settings: LearnerSettings
   private let logger: Logger
   private let commands: Mailbox<LearnerCommand>
-  /// The numbers of a complete epoch, for training.
   private let epochs: Mailbox<[Int]>
   private let use: SharedReplayUse
   private let replay: ReplayWorker
@@ -45,9 +41,7 @@ struct LearnerLoop {
   private var machine: LearnerStateMachine
   /// Bytes of groups that the replay has received and not reported yet.
   private var unsettledBytes = 0
-  /// The epoch that training waits for.
   private var wanted: Int?
-  private var isFinished = false
   private var isFull = false
   private var size: ReplaySize
   private var peers = RoleGuard(Self.actors)
@@ -60,18 +54,12 @@ struct LearnerLoop {
   /// Messages that are received before events and commands are handled.
   private static let receivedAtOnce = 64
 
-  /// Takes over an open replay.
   init(
     _ settings: LearnerSettings, _ judge: GroupJudge, replay: ReplayWorker, events: Mailbox<ReplayEvent>,
     commands: Mailbox<LearnerCommand>, epochs: Mailbox<[Int]>, use: SharedReplayUse, logger: Logger
   ) {
-    self.settings = settings
-    self.replay = replay
-    self.events = events
-    self.commands = commands
-    self.epochs = epochs
-    self.use = use
-    self.logger = logger
+    (self.settings, self.replay, self.events, self.commands) = (settings, replay, events, commands)
+    (self.epochs, self.use, self.logger) = (epochs, use, logger)
     let contents = replay.contents
     size = contents.size
     let limiter = RateLimiter(
@@ -94,7 +82,7 @@ struct LearnerLoop {
   ) throws {
     let poller = Poller(waker: waker)
     var nextTick = Duration.zero
-    while !isFinished, !stop.isSet {
+    while !machine.mayClose(now: now), !stop.isSet {
       // An event or a command wakes the poller.
       _ = try poller.wait(for: isHeldBack ? [] : [router.readable], timeout: .milliseconds(500))
       try takeEvents(router)
@@ -113,7 +101,6 @@ struct LearnerLoop {
     try takeEvents(router)
   }
 
-  /// Whether too many bytes wait for the disk.
   private var isHeldBack: Bool { unsettledBytes >= Self.intakeBytes }
 
   private mutating func takeEvents(_ router: borrowing Socket) throws {
@@ -152,7 +139,6 @@ struct LearnerLoop {
     }
   }
 
-  /// A routing identity as text.
   private static func name(_ peer: LearnerStateMachine.Peer) -> String {
     peer.first == 0 ? "actor \(peer.map { String($0, radix: 16) }.joined())" : String(decoding: peer, as: UTF8.self)
   }
@@ -186,8 +172,8 @@ struct LearnerLoop {
       _ = try notices.send([Message.policyNotice(notice).encode()])
       try carryOut(effects, router)
     case .finish(let reason):
-      try carryOut(machine.finish(reason), router)
-      isFinished = true
+      wanted = nil
+      try carryOut(machine.finish(reason, now: now), router)
     }
   }
 
@@ -208,7 +194,6 @@ struct LearnerLoop {
     epochs.put(Array(numbers))
   }
 
-  /// Updates the metrics, and logs which side waits.
   private mutating func observe() {
     let insertBlock: ReplayUse.Block? =
       isFull ? .fullDisk : machine.limiter.insertBlock(pending: machine.plan.leasedCount).map { .limiter($0) }

@@ -9,16 +9,12 @@ internal import Threads
 internal import Training
 package import Transport
 
-/// A running learner service, bound to its endpoints.
 package final class LearnerService: TrainingIntake, Sendable {
   package struct Addresses: Sendable, Equatable {
-    /// Endpoint for actors.
     package let learner: String
-    /// Endpoint of the announcements of policies.
     package let notices: String
   }
 
-  /// What the network thread announces when it is ready.
   private struct Started: Sendable {
     let addresses: Addresses
     let commands: Mailbox<LearnerCommand>
@@ -100,12 +96,11 @@ package final class LearnerService: TrainingIntake, Sendable {
   package var groupsSampled: Int { sampled.load(ordering: .relaxed) }
   /// Set when training is to end.
   var stopFlag: StopFlag { stopping }
-  /// Size and use of the replay.
+  package var hasEnded: Bool { service.hasEnded }
   package var metrics: [String: Double] { use.metrics }
   /// Whether training is to end, between two minibatches if need be.
   package var isStopping: Bool { stopping.isSet }
 
-  /// Puts a policy in force.
   package func publish(version: Int, bytes: [UInt8], tensorCount: Int) throws {
     service.address.commands.put(.publish(version: version, bytes: bytes, tensorCount: tensorCount))
   }
@@ -116,7 +111,8 @@ package final class LearnerService: TrainingIntake, Sendable {
     epochs.close()
   }
 
-  /// Tells all actors that the run is finished, and ends.
+  /// Tells all actors that the run is finished, and ends when they have said goodbye, at the latest after
+  /// `network.silenceLimit`.
   ///
   /// - Throws: the error that ended the service before.
   package func finish(_ reason: String) throws {

@@ -1,22 +1,21 @@
 // The learner's protocol with actors: hello, work, policies, deliveries. A pure value: no sockets, no disk, no clock. It
 // guarantees that no group is acknowledged before the caller reports it as stored, that a lost actor's work goes to other
-// actors, and that an older incarnation of an actor is refused.
+// actors, that an older incarnation of an actor is refused, and that after the end of the run every message of an actor
+// is answered with the end until the actor says goodbye.
 
 internal import Basics
 internal import Configuration
-internal import Messages
-internal import Replay
+package import Messages
+package import Replay
 internal import Roles
 internal import Threads
-internal import Transport
+package import Transport
 
-/// The protocol between the learner and all its actors.
-struct LearnerStateMachine {
+package struct LearnerStateMachine {
   /// A connection's routing identity.
-  typealias Peer = [UInt8]
+  package typealias Peer = [UInt8]
 
-  /// An action for the caller.
-  enum Effect {
+  package enum Effect {
     case send(Message, to: Peer)
     /// Store this group, and call `stored` when it is on disk.
     case store(TrajectoryGroup, frame: Frame, from: Peer)
@@ -30,7 +29,6 @@ struct LearnerStateMachine {
     var lastHeard: Duration
     /// The capacity of a work request that could not be met yet.
     var waiting = 0
-    /// The groups that the actor held then.
     var held: [Int] = []
   }
 
@@ -45,39 +43,37 @@ struct LearnerStateMachine {
   private var actors: [Peer: Actor] = [:]
   /// The reason why an actor is refused, by name and incarnation.
   private var refused: [String: String] = [:]
-  private var finished: String?
+  private var finished: (reason: String, at: Duration)?
 
   /// - Parameters:
   ///   - stored: numbers of groups that are stored and not trained on.
   ///   - limiter: with the inserts and samples so far.
   ///   - incarnations: newest incarnation of each actor whose groups are stored, by name.
-  init(
+  package init(
     _ settings: LearnerSettings, _ judge: GroupJudge, stored: Set<Int>, limiter: RateLimiter,
     incarnations: [String: Int]
   ) {
-    self.settings = settings
-    self.judge = judge
-    self.limiter = limiter
-    self.incarnations = incarnations
+    (self.settings, self.judge, self.limiter, self.incarnations) = (settings, judge, limiter, incarnations)
     plan = WorkPlan(settings.work, stored: stored)
     policies = PolicyStore(kept: settings.work.maximumStaleness + 2)
   }
 
-  /// Number of connected actors.
   var actorCount: Int { actors.count }
 
-  /// Handles a message of a peer.
-  mutating func receive(_ message: Message, frame: Frame, from peer: Peer, now: Duration) -> [Effect] {
+  package mutating func receive(_ message: Message, frame: Frame, from peer: Peer, now: Duration) -> [Effect] {
     if case .hello(let hello) = message { return greet(hello, peer, now: now) }
     guard actors[peer] != nil else {
       return [.send(.refusal(Refusal(reason: "expected a Hello first, found \(message.name)")), to: peer)]
     }
     actors[peer]?.lastHeard = now
+    if case .goodbye(let goodbye) = message {
+      return remove(peer, "says goodbye: \(goodbye.reason)") + offerWork(now: now)
+    }
+    if let end = endOfRun(for: peer) { return [end] }
     switch message {
     case .workRequest(let request): return work(request, peer, now: now)
     case .group(let group): return take(group, frame, peer)
     case .policyRequest(let request): return [.send(answer(request), to: peer)]
-    case .goodbye(let goodbye): return remove(peer, "says goodbye: \(goodbye.reason)") + offerWork(now: now)
     case .heartbeat: return []
     default:
       return [.send(.refusal(Refusal(reason: "the learner does not accept \(message.name)")), to: peer)]
@@ -99,7 +95,6 @@ struct LearnerStateMachine {
         reason ?? "\(hello.name) has started again as incarnation \(newest); incarnation \(hello.incarnation) must end"
     }
     if let reason { return [.warn("refused \(who): \(reason)"), .send(.refusal(Refusal(reason: reason)), to: peer)] }
-    if let finished { return [.send(.runFinished(RunFinished(reason: finished)), to: peer)] }
     // There is nothing to welcome the actor with before the first policy; it greets again.
     guard let policy = policies.current else { return [] }
     var effects: [Effect] = []
@@ -112,6 +107,7 @@ struct LearnerStateMachine {
       incarnations[hello.name] = hello.incarnation
     }
     actors[peer]?.lastHeard = now
+    if let end = endOfRun(for: peer) { return effects + [end] }
     let welcome = Welcome(runID: settings.runID, runSeed: settings.seed, policy: policy)
     return effects + [.send(.welcome(welcome), to: peer)] + (effects.isEmpty ? [] : offerWork(now: now))
   }
@@ -129,8 +125,8 @@ struct LearnerStateMachine {
     return plan.assign(to: peer, capacity: capacity, held: held, fresh: fresh, now: now)
   }
 
-  /// Assigns work to actors that wait for it.
   private mutating func offerWork(now: Duration) -> [Effect] {
+    if finished != nil { return [] }
     var effects: [Effect] = []
     // In the order of names, so that the same events lead to the same assignments.
     for (peer, actor) in actors.filter({ $0.value.waiting > 0 }).sorted(by: { $0.value.name < $1.value.name }) {
@@ -177,7 +173,6 @@ struct LearnerStateMachine {
 
   // MARK: Reports of the caller
 
-  /// Handles groups of a peer that are on disk now.
   mutating func stored(_ numbers: [Int], from peer: Peer) -> [Effect] {
     for number in numbers where plan.store(number) { limiter.insert() }
     return [.send(.acknowledgement(Acknowledgement(numbers: numbers)), to: peer)]
@@ -189,7 +184,6 @@ struct LearnerStateMachine {
     return offerWork(now: now)
   }
 
-  /// Counts groups that are no longer kept.
   mutating func dropped(_ count: Int) { limiter.delete(count) }
 
   /// Why training waits for an epoch in vain; nil when it need not be in vain.
@@ -216,15 +210,13 @@ struct LearnerStateMachine {
       + "times that training uses a group, or raise replay.errorBuffer"
   }
 
-  /// Puts a policy in force.
-  mutating func publish(version: Int, bytes: [UInt8], tensorCount: Int, now: Duration) -> (PolicyNotice, [Effect]) {
+  package mutating func publish(version: Int, bytes: [UInt8], tensorCount: Int, now: Duration) -> (PolicyNotice, [Effect]) {
     let notice = policies.publish(version: version, bytes: bytes, tensorCount: tensorCount)
     plan.published(version)
     return (notice, offerWork(now: now))
   }
 
-  /// Removes silent actors, and assigns their work to others.
-  mutating func tick(now: Duration) -> [Effect] {
+  package mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
     for (peer, actor) in actors where now - actor.lastHeard > .seconds(settings.network.silenceLimit) {
       effects += remove(
@@ -234,10 +226,21 @@ struct LearnerStateMachine {
     return effects
   }
 
-  /// Ends the run; from now on every hello is answered with the reason.
-  mutating func finish(_ reason: String) -> [Effect] {
-    finished = reason
-    defer { actors = [:] }
-    return actors.keys.map { .send(.runFinished(RunFinished(reason: reason)), to: $0) }
+  /// Ends the run. From now on every message of an actor is answered with the end.
+  package mutating func finish(_ reason: String, now: Duration) -> [Effect] {
+    finished = (reason, now)
+    return actors.keys.compactMap { endOfRun(for: $0) }
+  }
+
+  private func endOfRun(for peer: Peer) -> Effect? {
+    finished.map { .send(.runFinished(RunFinished(reason: $0.reason)), to: peer) }
+  }
+
+  /// Whether the run has ended and the sockets may close: all actors have said goodbye, or the silence limit has passed.
+  ///
+  /// A message alone is not enough. If a socket closes with unread input, TCP resets the connection and the peer may
+  /// lose the last message; the actor would then wait for the learner to return.
+  package func mayClose(now: Duration) -> Bool {
+    finished.map { actors.isEmpty || now - $0.at >= .seconds(settings.network.silenceLimit) } ?? false
   }
 }

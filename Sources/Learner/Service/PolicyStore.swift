@@ -2,7 +2,6 @@
 
 internal import Messages
 
-/// Published policies by version.
 struct PolicyStore {
   private struct Policy {
     let bytes: [UInt8]
@@ -17,11 +16,7 @@ struct PolicyStore {
   /// - Parameter kept: number of versions to keep, at least one.
   init(kept: Int) { self.kept = max(kept, 1) }
 
-  /// Makes a policy the newest.
-  ///
-  /// - Parameters:
-  ///   - bytes: a safetensors file.
-  ///   - tensorCount: number of tensors in it.
+  /// `bytes` is a safetensors file with `tensorCount` tensors.
   mutating func publish(version: Int, bytes: [UInt8], tensorCount: Int) -> PolicyNotice {
     let notice = PolicyNotice(version: version, bytes: bytes, tensorCount: tensorCount)
     policies[version] = Policy(bytes: bytes, notice: notice)

@@ -4,9 +4,7 @@ internal import Basics
 internal import Replay
 internal import Synchronization
 
-/// The size of a replay, and the waiting for it.
 struct ReplayUse: Sendable {
-  /// Why a side waits.
   enum Block: Sendable, Equatable {
     case limiter(RateLimiter.Block)
     case fullDisk
@@ -19,11 +17,9 @@ struct ReplayUse: Sendable {
     }
   }
 
-  /// The waiting of one side.
   private struct Waiting {
     var block: Block?
     var since = Duration.zero
-    /// Duration of the waits that are over.
     var total = Duration.zero
 
     mutating func become(_ new: Block?, now: Duration) -> Bool {
@@ -43,9 +39,7 @@ struct ReplayUse: Sendable {
   private var inserting = Waiting(), sampling = Waiting()
   private var now = Duration.zero
 
-  /// Records why either side waits; nil when it does not.
-  ///
-  /// - Returns: the changes, for the log.
+  /// Records why either side waits; nil when it does not. Returns the changes, for the log.
   mutating func block(insert: Block?, sample: Block?, now: Duration) -> [String] {
     self.now = now
     var changes: [String] = []
@@ -58,7 +52,6 @@ struct ReplayUse: Sendable {
     return changes
   }
 
-  /// Metrics by name.
   var metrics: [String: Double] {
     [
       "replay/groups": Double(groups), "replay/bytes": Double(bytes), "replay/segments": Double(segments),
@@ -80,7 +73,6 @@ final class SharedReplayUse: Sendable {
 }
 
 extension RateLimiter.Block {
-  /// The reason for waiting, for the log.
   var text: String {
     switch self {
     case .minimumSize: "fewer groups are stored than replay.minimumSize"

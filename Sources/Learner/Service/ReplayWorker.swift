@@ -1,4 +1,4 @@
-// The replay on a thread of its own, which waits for the disk while the network thread serves actors. It appends groups
+// The replay on a separate thread, which waits for the disk while the network thread serves actors. It appends groups
 // in the order in which it receives them, and reports a group only when it is on disk. Several groups share one wait.
 
 internal import Durable
@@ -10,30 +10,23 @@ internal import Threads
 internal import Training
 internal import Transport
 
-/// A request to the replay thread.
 enum ReplayRequest: Sendable {
   /// Store a group. The checksum is that of the frame on arrival.
   case insert(TrajectoryGroup, frame: Frame, checksum: UInt32, from: LearnerStateMachine.Peer)
-  /// Answer training with these groups.
   case read([Int])
   /// Keep the groups of this epoch and later ones, regardless of the limits.
   case keep(epoch: Int)
 }
 
-/// A report of the replay thread to the network thread.
 struct ReplayEvent: Sendable {
-  /// Groups that are on disk now.
   var stored: [(peer: LearnerStateMachine.Peer, number: Int)] = []
-  /// Bytes of inserted frames that no longer wait, stored or not.
   var settledBytes = 0
   /// Number of groups that were dropped because of the limits.
   var dropped = 0
-  /// Whether the disk was too full for the last group.
   var isFull = false
   var size: ReplaySize
 }
 
-/// How much a replay holds.
 struct ReplaySize: Sendable {
   var groups = 0, bytes = 0, segments = 0, cachedBytes = 0
 
@@ -43,7 +36,6 @@ struct ReplaySize: Sendable {
   }
 }
 
-/// The groups that the folder held when it was opened.
 struct ReplayContents: Sendable {
   /// Numbers of groups that are not trained on yet.
   let waiting: Set<Int>
@@ -67,7 +59,6 @@ struct ReplayContents: Sendable {
   }
 }
 
-/// The handle of the replay thread.
 final class ReplayWorker: Sendable {
   private let service: Service<ReplayContents>
   private let requests = Mailbox<ReplayRequest>()
@@ -97,7 +88,6 @@ final class ReplayWorker: Sendable {
     }
   }
 
-  /// The groups that the folder held when it was opened.
   var contents: ReplayContents { service.address }
 
   func put(_ request: ReplayRequest) { requests.put(request) }
@@ -113,9 +103,7 @@ final class ReplayWorker: Sendable {
     throw TrainingError("the replay was closed while training read from it; resume the run")
   }
 
-  /// Ends the thread when all requests are carried out, and waits for that.
-  ///
-  /// - Throws: the error that ended the thread.
+  /// Ends the thread when all requests are carried out, and waits for that. Throws the error that ended the thread.
   func finish() throws {
     requests.close()
     try service.join()
@@ -129,22 +117,13 @@ private struct ReplayLoop {
   let answers: Mailbox<[TrajectoryGroup]>
   let logger: Logger
   /// Groups that are appended and not yet on disk.
-  private var uncommitted: [(peer: LearnerStateMachine.Peer, number: Int)] = []
-  private var unsettledBytes = 0
-  private var isFull = false
+  var uncommitted: [(peer: LearnerStateMachine.Peer, number: Int)] = []
+  var unsettledBytes = 0
+  var isFull = false
 
   /// Groups and bytes that share one wait for the disk.
   private static let commitGroups = 64
   private static let commitBytes = 4 << 20
-
-  init(
-    store: ReplayStore, events: Mailbox<ReplayEvent>, answers: Mailbox<[TrajectoryGroup]>, logger: Logger
-  ) {
-    self.store = store
-    self.events = events
-    self.answers = answers
-    self.logger = logger
-  }
 
   mutating func carryOut(_ requests: [ReplayRequest]) throws {
     for request in requests {

@@ -5,19 +5,13 @@
 internal import Engine
 package import Messages
 
-/// The assignments of a run.
 package struct WorkPlan: Sendable {
-  /// The work of a run.
   package struct Settings: Sendable, Equatable {
-    /// Seed of the run's random numbers.
     package var seed: UInt64
     /// Prompts to train on; each is used equally often.
     package var prompts: [String]
-    /// Groups whose trajectories are trained on together.
     package var groupsPerEpoch: Int
-    /// Trajectories per group.
     package var groupSize: Int
-    /// Epochs in the run.
     package var epochs: Int
     /// By epoch, the step up to which a group's trajectories share all states. Later epochs use the last value; an empty
     /// list means 0.
@@ -32,11 +26,8 @@ package struct WorkPlan: Sendable {
     package init(seed: UInt64, prompts: [String], groupsPerEpoch: Int, groupSize: Int, epochs: Int) {
       check(
         !prompts.isEmpty && groupsPerEpoch > 0 && groupSize > 0, "WorkPlan: expected at least one prompt, group and trajectory")
-      self.seed = seed
-      self.prompts = prompts
-      self.groupsPerEpoch = groupsPerEpoch
-      self.groupSize = groupSize
-      self.epochs = epochs
+      (self.seed, self.prompts, self.groupsPerEpoch) = (seed, prompts, groupsPerEpoch)
+      (self.groupSize, self.epochs) = (groupSize, epochs)
     }
   }
 
@@ -55,11 +46,9 @@ package struct WorkPlan: Sendable {
   private var stored: Set<Int>
   /// Every open number before this one is stored, so the search for work begins here.
   private var firstMissing = 0
-  /// Number of stored groups by epoch.
   private var storedCounts: [Int: Int] = [:]
   private var leases: [Int: Lease] = [:]
 
-  /// - Parameter stored: numbers of groups that are stored already.
   package init(_ settings: Settings, stored: Set<Int> = []) {
     self.settings = settings
     self.stored = stored
@@ -83,7 +72,6 @@ package struct WorkPlan: Sendable {
     return min(max(open.lowerBound, firstMissing), open.upperBound)..<open.upperBound
   }
 
-  /// The numbers of an epoch's groups.
   package func numbers(ofEpoch epoch: Int) -> Range<Int> {
     epoch * settings.groupsPerEpoch..<(epoch + 1) * settings.groupsPerEpoch
   }
@@ -103,7 +91,6 @@ package struct WorkPlan: Sendable {
     return numbers(ofEpoch: start).lowerBound..<(end * settings.groupsPerEpoch)
   }
 
-  /// Whether all groups of an epoch are stored.
   package func isComplete(_ epoch: Int) -> Bool { storedCounts[epoch, default: 0] == settings.groupsPerEpoch }
 
   /// Puts a policy in force. The epochs before `version` are trained.
@@ -155,10 +142,9 @@ package struct WorkPlan: Sendable {
       finalScoreOnly: settings.finalScoreOnly)
   }
 
-  /// Whether a group is stored. Groups before the open numbers are trained, hence stored.
+  /// Whether a group is stored. Groups before the open numbers are trained, so they are stored.
   package func isSettled(_ number: Int) -> Bool { number < open.lowerBound || stored.contains(number) }
 
-  /// Whether a group may be sampled now.
   package func isOpen(_ number: Int) -> Bool { open.contains(number) }
 
   /// The versions of the policy that a group of an epoch may be sampled from.
@@ -174,9 +160,7 @@ package struct WorkPlan: Sendable {
     return group.seed == settings.seed ? nil : "expected run seed \(settings.seed), found \(group.seed)"
   }
 
-  /// Records that a group is on disk.
-  ///
-  /// - Returns: false when it was recorded before.
+  /// Records that a group is on disk. Returns false when it was recorded before.
   @discardableResult
   package mutating func store(_ number: Int) -> Bool {
     leases[number] = nil
@@ -186,13 +170,10 @@ package struct WorkPlan: Sendable {
     return true
   }
 
-  /// Ends the leases of a holder that is gone.
   package mutating func release(_ holder: Holder) { leases = leases.filter { $0.value.holder != holder } }
 
-  /// Ends the lease of a group that was refused.
   package mutating func release(number: Int) { leases[number] = nil }
 
-  /// Number of groups that are being sampled.
   package var leasedCount: Int { leases.count }
 
   /// Whether a group may be sampled that has no lease.

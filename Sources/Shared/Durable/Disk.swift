@@ -81,7 +81,6 @@ package enum Disk {
   /// Waits until the names in a folder are on disk.
   package static func synchronizeFolder(_ path: String) throws { try OpenFile(path, .reading).synchronize() }
 
-  /// Creates a folder, and those above it, where they are missing.
   package static func createFolder(_ path: String) throws {
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -99,7 +98,6 @@ package enum Disk {
     }
   }
 
-  /// The bytes of a file.
   package static func read(_ path: String) throws -> [UInt8] {
     let file = try OpenFile(path, .reading)
     return try file.read(0..<file.byteCount())

@@ -4,7 +4,6 @@
 
 internal import Glibc
 
-/// A system call on a file or folder.
 package enum FileCall: String, Sendable {
   case open, write, read, rename
   case remove = "unlink"

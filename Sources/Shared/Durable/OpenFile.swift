@@ -39,10 +39,8 @@ package struct OpenFile: ~Copyable {
     close(descriptor)
   }
 
-  /// Writes all bytes at an offset.
   package func write(_ bytes: [UInt8], at offset: Int) throws { try bytes.withUnsafeBytes { try write($0, at: offset) } }
 
-  /// Writes all bytes at an offset.
   package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws { try write([bytes], at: offset) }
 
   /// Writes three parts at an offset, one after another, in a single call where the system takes them all.
@@ -78,9 +76,7 @@ package struct OpenFile: ~Copyable {
     }
   }
 
-  /// Fills a buffer from an offset on.
-  ///
-  /// - Returns: bytes read, fewer than the buffer holds only where the file ends.
+  /// Fills a buffer from an offset on. Returns bytes read, fewer than the buffer holds only where the file ends.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
     var count = 0
     while count < buffer.count {

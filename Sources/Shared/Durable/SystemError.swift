@@ -4,7 +4,6 @@
 internal import Foundation
 internal import Glibc
 
-/// A system call that failed.
 package struct SystemError: Error, CustomStringConvertible, Equatable {
   /// The value of errno.
   package let code: Int32
@@ -19,9 +18,7 @@ package struct SystemError: Error, CustomStringConvertible, Equatable {
   ///   - code: the value of errno; the default reads it, so create the error right after the failed call.
   ///   - advice: what the user can do; nil derives it from the code.
   package init(_ problem: String, path: String = "", code: Int32 = errno, advice: String? = nil) {
-    self.code = code
-    self.path = path
-    self.problem = problem
+    (self.code, self.path, self.problem) = (code, path, problem)
     self.advice = advice ?? Self.advice(code)
   }
 
@@ -31,7 +28,6 @@ package struct SystemError: Error, CustomStringConvertible, Equatable {
     self.init(problem, path: path, code: code ?? EIO)
   }
 
-  /// Whether a disk or a quota is full.
   package var isOutOfSpace: Bool { code == ENOSPC || code == EDQUOT }
 
   package var description: String {
@@ -53,7 +49,6 @@ package struct SystemError: Error, CustomStringConvertible, Equatable {
   }
 }
 
-/// Whether an error says that a disk or a quota is full.
 package func isOutOfSpace(_ error: any Error) -> Bool {
   switch error {
   case let error as SystemError: error.isOutOfSpace

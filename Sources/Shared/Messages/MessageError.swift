@@ -2,7 +2,6 @@
 
 /// Bytes from a peer or from a file are not a valid message.
 package struct MessageError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// The sender of the bytes, or the file that holds them.
   package let peer: String
   /// Path of the invalid field, such as `trajectory_group.trajectories[1].states`; empty for the whole message.
   package let field: String
@@ -10,9 +9,7 @@ package struct MessageError: Error, Sendable, Equatable, CustomStringConvertible
   package let problem: String
 
   package init(peer: String, field: String, problem: String) {
-    self.peer = peer
-    self.field = field
-    self.problem = problem
+    (self.peer, self.field, self.problem) = (peer, field, problem)
   }
 
   package var description: String {

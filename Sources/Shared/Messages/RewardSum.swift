@@ -2,9 +2,7 @@
 
 package import Engine
 
-/// The weighted sum of rewards.
 package struct RewardSum: Sendable {
-  /// Names and weights, in the order of summation.
   package let terms: [(name: String, weight: Float)]
 
   /// Sums in the order of the names, so that every process rounds in the same way.

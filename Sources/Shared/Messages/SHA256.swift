@@ -1,6 +1,5 @@
 // SHA-256 (FIPS 180-4), without a cryptography library.
 
-/// The digest that identifies the bytes of a policy.
 package struct SHA256: Sendable {
   private var state: [UInt32] = [
     0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19,
@@ -18,7 +17,6 @@ package struct SHA256: Sendable {
     return hash.digest()
   }
 
-  /// Appends bytes to the message.
   package mutating func update(_ bytes: some Collection<UInt8>) {
     let handled: Void? = bytes.withContiguousStorageIfAvailable { update(UnsafeRawBufferPointer($0)) }
     if handled == nil { Array(bytes).withUnsafeBytes { update($0) } }

@@ -35,10 +35,7 @@ package final class ScoreClient {
   package init(
     _ context: Context, _ network: NetworkSettings, name: String, imagesPerRequest: Int = 8, stop: StopFlag? = nil
   ) throws {
-    self.network = network
-    self.name = name
-    self.imagesPerRequest = imagesPerRequest
-    self.stop = stop
+    (self.network, self.name, self.imagesPerRequest, self.stop) = (network, name, imagesPerRequest, stop)
     sockets = try DealerSet(context, network.routers, to: .router, options: network.socketOptions)
     exchange = ScoreExchange(
       routers: network.routers.count, silenceLimit: .seconds(network.silenceLimit),
@@ -196,7 +193,6 @@ package final class ScoreClient {
     for router in 0..<sockets.count { _ = try sockets.send(router, bytes) }
   }
 
-  /// Joins the results of all parts to one result per reward.
   private func joined(_ replies: [ScoreReply], _ rewards: [String]) -> [ScoreResult] {
     rewards.map { reward in
       let parts = replies.map { reply in reply.results.first { $0.reward == reward }! }
@@ -215,7 +211,6 @@ package final class ScoreClient {
 }
 
 extension ScoredImages {
-  /// A part of the images.
   fileprivate func part(_ range: Range<Int>) -> ScoredImages {
     switch self {
     case .bytes(let images):

@@ -1,4 +1,5 @@
-/// No scores can be obtained: a reward or a router is missing or refuses the client.
+// No scores can be obtained: a reward or a router is missing or refuses the client.
+
 package struct ScoreClientError: Error, Sendable, Equatable, CustomStringConvertible {
   package let description: String
 

@@ -3,13 +3,9 @@
 
 package import Messages
 
-/// The score requests of one client to one or more routers.
 package struct ScoreExchange: Sendable {
-  /// An action for the caller.
   package enum Effect: Sendable, Equatable {
-    /// Send the request to the router with this index.
     case ask(router: Int, ScoreRequest)
-    /// The request that was submitted with this number has its scores, or they are missing.
     case scored(number: Int, ScoreReply)
   }
 
@@ -20,7 +16,6 @@ package struct ScoreExchange: Sendable {
     var router: Int
     var askedAt: Duration
     var retries = 0
-    /// The time of the next attempt after a failure.
     var retryAt: Duration?
   }
 
@@ -38,13 +33,10 @@ package struct ScoreExchange: Sendable {
   ///   - deadline: Time after which a score is missing.
   ///   - retryPause: Pause before a request without any score is repeated, at most twice.
   package init(routers: Int, silenceLimit: Duration, deadline: Duration, retryPause: Duration = .seconds(1)) {
-    self.silenceLimit = silenceLimit
-    self.deadline = deadline
-    self.retryPause = retryPause
+    (self.silenceLimit, self.deadline, self.retryPause) = (silenceLimit, deadline, retryPause)
     lastHeard = [Duration](repeating: .zero, count: routers)
   }
 
-  /// Number of requests without an answer.
   package var count: Int { pending.count }
 
   /// Abandons all requests. Their answers will be ignored.
@@ -66,7 +58,6 @@ package struct ScoreExchange: Sendable {
     return [.ask(router: router, request)]
   }
 
-  /// Notes a message of a router.
   package mutating func heard(router: Int, now: Duration) { lastHeard[router] = now }
 
   /// A request could not be sent, because the router is not connected or its queue is full. It is soon sent to another
@@ -78,7 +69,6 @@ package struct ScoreExchange: Sendable {
     pending[id]?.retryAt = now + .milliseconds(50)
   }
 
-  /// Handles the reply of a router.
   package mutating func reply(_ reply: ScoreReply, router: Int, now: Duration) -> [Effect] {
     heard(router: router, now: now)
     guard let asked = pending[reply.id] else { return [] }
@@ -95,7 +85,6 @@ package struct ScoreExchange: Sendable {
     return [.scored(number: asked.number, fits ? reply : asked.request.missing("the reply did not match the request"))]
   }
 
-  /// Repeats and ends requests when it is time.
   package mutating func tick(now: Duration) -> [Effect] {
     var effects: [Effect] = []
     for (id, asked) in pending.sorted(by: { $0.key < $1.key }) {

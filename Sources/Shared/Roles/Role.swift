@@ -1,6 +1,5 @@
 // The roles of a run, with the names that key files, allow-lists, arguments and logs use for them.
 
-/// What a process does in a run.
 package enum Role: String, Sendable, CaseIterable {
   /// Samples trajectory groups for the learner and asks routers for scores.
   case actor
@@ -13,6 +12,5 @@ package enum Role: String, Sendable, CaseIterable {
   /// Asks routers for scores on behalf of the user.
   case tool
 
-  /// The names of all roles, for error messages.
   package static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 }

@@ -22,7 +22,6 @@ package final class Mailbox<Element: Sendable>: @unchecked Sendable {  // its st
     waker?.wake()
   }
 
-  /// Takes all values without waiting.
   package func takeAll() -> [Element] {
     condition.lock()
     defer { condition.unlock() }

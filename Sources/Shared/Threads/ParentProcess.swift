@@ -3,7 +3,6 @@
 internal import CSystem
 internal import Glibc
 
-/// The process that started this one.
 package enum ParentProcess {
   /// Environment variable with the process number of the supervisor. It asks a child to end with the supervisor.
   package static let variable = "STEPWISE_SUPERVISOR"

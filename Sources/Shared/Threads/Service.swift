@@ -10,7 +10,6 @@ package final class Service<Address: Sendable>: Sendable {
   private let thread: ServiceThread
   private let waker: Waker
   private let stopping: StopFlag
-  /// The value that the body announced, such as the bound endpoints.
   package let address: Address
 
   /// Starts the thread and waits until it has announced its address.
@@ -34,28 +33,19 @@ package final class Service<Address: Sendable>: Sendable {
       try thread.join()
       throw ServiceError(description: "\(name): the thread ended before it was ready")
     }
-    self.thread = thread
-    self.waker = waker
-    self.stopping = stopping
-    self.address = address
+    (self.thread, self.waker, self.stopping, self.address) = (thread, waker, stopping, address)
   }
 
-  /// Requests the end of the service, which flushes first. May be called on any thread.
   package func stop() {
     stopping.set()
     waker.wake()
   }
 
-  /// Whether the service has ended, on request or with an error.
   package var hasEnded: Bool { thread.hasEnded }
 
-  /// Blocks until the service has ended.
-  ///
-  /// - Throws: The error that ended it.
+  /// Blocks until the service has ended. Throws the error that ended it.
   package func join() throws { try thread.join() }
 
-  /// Suspends until the service has ended.
-  ///
-  /// - Throws: The error that ended it.
+  /// Suspends until the service has ended. Throws the error that ended it.
   package func ended() async throws { try await thread.ended() }
 }

@@ -1,4 +1,4 @@
-// A blocking loop runs on a thread of its own, not in the cooperative pool. Its error is not lost: `join` throws it.
+// A blocking loop runs on a separate thread, not in the cooperative pool. Its error is not lost: `join` throws it.
 
 internal import Foundation
 
@@ -10,11 +10,7 @@ package final class ServiceThread: @unchecked Sendable {  // its state is guarde
   /// The thread's name; `top -H` shows its first 15 bytes.
   package let name: String
 
-  /// Starts the thread.
-  ///
-  /// - Parameters:
-  ///   - name: one word for the thread's task.
-  ///   - body: runs once. Create sockets inside it.
+  /// Starts the thread. Create sockets inside the body.
   package init(name: String, _ body: @escaping @Sendable () throws -> Void) {
     self.name = name
     let thread = Thread { [self] in finish(Result(catching: body)) }
@@ -23,16 +19,13 @@ package final class ServiceThread: @unchecked Sendable {  // its state is guarde
     thread.start()
   }
 
-  /// Whether the body has returned or thrown.
   package var hasEnded: Bool {
     condition.lock()
     defer { condition.unlock() }
     return outcome != nil
   }
 
-  /// Blocks until the body has ended. Call it from a thread that may block.
-  ///
-  /// - Throws: what the body threw.
+  /// Blocks until the body has ended. Call it from a thread that may block. Throws what the body threw.
   package func join() throws {
     condition.lock()
     while outcome == nil { condition.wait() }
@@ -41,9 +34,7 @@ package final class ServiceThread: @unchecked Sendable {  // its state is guarde
     try ended?.get()
   }
 
-  /// Suspends until the body has ended; blocks no thread.
-  ///
-  /// - Throws: what the body threw.
+  /// Suspends until the body has ended; blocks no thread. Throws what the body threw.
   package func ended() async throws {
     try await withCheckedThrowingContinuation { waiter in
       condition.lock()

@@ -27,7 +27,7 @@ package final class TerminationSignals: Sendable {
     var thread: ServiceThread?
   }
 
-  /// - Parameter body: called with the signal's name on a thread of its own.
+  /// - Parameter body: called with the signal's name, on a separate thread.
   /// - Throws: `SystemError` when no file descriptor is left.
   package init(_ body: @escaping @Sendable (_ signal: String) -> Void) throws {
     key = try Self.listeners.withLock { listeners in

@@ -19,8 +19,6 @@ package final class Waker: Sendable {
   /// Wakes the poller. It is safe in any thread and in a signal handler, and never blocks.
   package func wake() { sw_waker_wake(descriptor) }
 
-  /// Consumes all wake-ups so far.
-  ///
-  /// - Returns: whether there were any.
+  /// Consumes all wake-ups so far. Returns whether there were any.
   package func clear() -> Bool { sw_waker_clear(descriptor) != 0 }
 }

@@ -15,17 +15,14 @@ enum JournalRecordType: UInt32 {
   case marks = 2
 }
 
-/// One record and its position in the file.
 struct JournalRecord: Equatable {
   let type: JournalRecordType
   let number: Int
-  /// The bytes of the whole record in the file.
   let range: Range<Int>
 
   static let headerSize = 28
   var payload: Range<Int> { range.lowerBound + Self.headerSize..<range.upperBound - 4 }
 
-  /// The bytes of a record.
   static func encode(_ type: JournalRecordType, number: Int, payload: [UInt8]) -> [UInt8] {
     let (header, checksum) = frame(
       type, number: number, byteCount: payload.count, checksum: CRC32C.checksum(payload))
@@ -47,7 +44,6 @@ struct JournalRecord: Equatable {
   }
 }
 
-/// The records in a journal's bytes.
 struct JournalContent {
   private(set) var records: [JournalRecord] = []
   /// Parts in the middle that are not valid records.

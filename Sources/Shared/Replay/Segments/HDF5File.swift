@@ -50,7 +50,6 @@ struct HDF5File: ~Copyable {
     byteCount = 0
   }
 
-  /// Opens a file for reading.
   init(opening path: String) throws {
     let size = try OpenFile(path, .reading).byteCount()
     let access = try Self.access(path)
@@ -143,7 +142,6 @@ struct HDF5File: ~Copyable {
     return (Int(offset), shape)
   }
 
-  /// Writes a whole dataset.
   func write<Element: HDF5Element>(_ name: String, _ values: [Element], shape: [Int]? = nil) throws {
     let dataset = try create(name, Element.type, shape ?? [values.count], chunk: 1 << 14)
     defer { H5Dclose(dataset) }
@@ -153,7 +151,6 @@ struct HDF5File: ~Copyable {
     }
   }
 
-  /// Opens a dataset. The caller closes the identifier.
   func open(_ name: String) throws -> hid_t {
     try Self.check(H5Dopen2(file, name, 0), path, "open \(name)")
   }

@@ -3,7 +3,6 @@
 internal import CHDF5
 
 extension HDF5File {
-  /// Writes a dataset of strings, padded with zeros to the length of the longest.
   func write(_ name: String, _ texts: [String]) throws {
     let (bytes, size) = Self.padded(texts)
     let type = try Self.check(sw_hdf5_make_text_type(size), path, "prepare text")

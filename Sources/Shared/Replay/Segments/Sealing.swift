@@ -1,5 +1,5 @@
 // Seals one journal that has ended: reads the journal's file and writes a segment. It touches nothing else, so it can run
-// on a thread of its own while the store fills the next journal.
+// on a separate thread while the store fills the next journal.
 
 internal import Durable
 internal import Messages
@@ -8,16 +8,13 @@ internal import Messages
 struct Sealing: Sendable {
   /// The number of the journal and of its segment.
   let number: Int
-  /// Path of the replay's folder.
   let folder: String
   let origin: ReplayOrigin
   /// The journal's groups, at least one, ascending by number, each with the size of its message. All states have one
   /// shape.
   let groups: [(record: JournalRecord, byteCount: Int)]
 
-  /// Writes the segment.
-  ///
-  /// - Throws: `ReplayError` or `SystemError`; there is no segment then.
+  /// Writes the segment. Throws `ReplayError` or `SystemError`; there is no segment then.
   func write() throws {
     let file = try OpenFile(ReplayFolder.journal(folder, number), .reading)
     // Where commits do not wait for the disk, the journal must reach it before the segment that replaces it.
@@ -29,9 +26,7 @@ struct Sealing: Sendable {
 }
 
 extension OpenFile {
-  /// Fills a buffer from an offset on.
-  ///
-  /// - Throws: `ReplayError` of kind `.damaged` when the file ends before.
+  /// Fills a buffer from an offset on. Throws `ReplayError` of kind `.damaged` when the file ends before.
   func readWhole(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     guard try read(into: buffer, at: offset) == buffer.count else {
       throw ReplayError(.damaged, path: path, "expected \(offset + buffer.count) bytes, found a shorter file")

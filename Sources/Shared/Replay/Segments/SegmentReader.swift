@@ -9,7 +9,6 @@ package import Messages
 package struct SegmentReader: Sendable {
   package let path: String
   package let origin: ReplayOrigin
-  /// The groups in the order of their rows.
   package let entries: [ReplayEntry]
   /// Shape of every trajectory's states, `[N + 1, C, H, W]`.
   package var stateShape: [Int] { columns.states.rowShape }
@@ -38,9 +37,7 @@ package struct SegmentReader: Sendable {
     entries = columns.number.indices.map { columns.entry($0) }
   }
 
-  /// Reads one group by its row.
-  ///
-  /// - Throws: `ReplayError` when the file is damaged; `SystemError`.
+  /// Reads one group by its row. Throws `ReplayError` when the file is damaged; `SystemError`.
   package func group(_ row: Int) throws -> TrajectoryGroup {
     let file = try OpenFile(path, .reading)
     let states = try columns.trajectories(row).map {
@@ -155,7 +152,6 @@ private struct Columns: Sendable {
       isScored: trajectories(row).allSatisfy { isScored[$0] != 0 }, scores: trajectories(row).map { scores($0) })
   }
 
-  /// - Parameter states: the states and clean states of each trajectory of the row.
   func group(_ row: Int, runID: String, _ states: [(Tensor, Tensor)]) -> TrajectoryGroup {
     let trajectories = zip(trajectories(row), states).map { trajectory, states in
       let steps = trajectory * stepCount..<(trajectory + 1) * stepCount
@@ -173,10 +169,8 @@ private struct Columns: Sendable {
   }
 }
 
-/// The states of all trajectories, one after another in the file, with a checksum each.
 private struct StateDataset: Sendable {
   let name: String
-  /// Shape of one trajectory's states.
   let rowShape: [Int]
   let checksums: [UInt32]
   private let start: Int

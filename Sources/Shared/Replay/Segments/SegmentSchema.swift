@@ -1,6 +1,5 @@
 // The names inside a sealed segment, for writing and reading. docs/replay-format.md describes the format.
 
-/// Names of a segment's datasets and attributes.
 enum SegmentSchema {
   /// Raised when a reader of the previous version could misread a file.
   static let version = 2
@@ -11,7 +10,6 @@ enum SegmentSchema {
   static let configuration = "configuration"
   static let createdBy = "created_by"
 
-  /// One row per group.
   enum Group {
     static let number = "groups/number"
     static let epoch = "groups/epoch"
@@ -28,7 +26,6 @@ enum SegmentSchema {
     static let firstTrajectory = "groups/first_trajectory"
   }
 
-  /// One row per trajectory.
   enum Trajectory {
     static let states = "trajectories/states"
     static let cleanStates = "trajectories/clean_states"
@@ -43,7 +40,6 @@ enum SegmentSchema {
     static let firstScore = "trajectories/first_score"
   }
 
-  /// One row per score.
   enum Score {
     static let step = "scores/step"
     static let reward = "scores/reward"
@@ -55,14 +51,10 @@ enum SegmentSchema {
 /// The run and model that a replay's trajectories belong to; stored in every segment.
 package struct ReplayOrigin: Sendable, Equatable {
   package let runID: String
-  /// Fingerprint of the model.
   package let modelHash: String
-  /// The run's complete configuration as YAML.
   package let configuration: String
 
   package init(runID: String, modelHash: String, configuration: String) {
-    self.runID = runID
-    self.modelHash = modelHash
-    self.configuration = configuration
+    (self.runID, self.modelHash, self.configuration) = (runID, modelHash, configuration)
   }
 }

@@ -15,7 +15,6 @@ struct GroupCache {
   private let limit: Int
   private(set) var byteCount = 0
   private var slots: [Slot] = []
-  /// Index in `slots` by the group's number.
   private var indices: [Int: Int] = [:]
   private var hand = 0
 
@@ -54,7 +53,6 @@ struct GroupCache {
     remove(at: hand)
   }
 
-  /// Removes a slot and moves the last one to its index.
   private mutating func remove(at index: Int) {
     indices[slots[index].group.number] = nil
     byteCount -= slots[index].byteCount

@@ -19,9 +19,7 @@ package struct RateLimits: Sendable, Equatable, Codable {
   package init(
     samplesPerInsert: Double, errorBuffer: Double, minimumSize: Int, batch: Int = 1, capacity: Int? = nil
   ) throws {
-    self.samplesPerInsert = samplesPerInsert
-    self.errorBuffer = errorBuffer
-    self.minimumSize = minimumSize
+    (self.samplesPerInsert, self.errorBuffer, self.minimumSize) = (samplesPerInsert, errorBuffer, minimumSize)
     guard samplesPerInsert > 0, samplesPerInsert.isFinite else {
       throw RateLimitError("replay.samplesPerInsert: expected a number above 0, found \(samplesPerInsert)")
     }
@@ -50,7 +48,7 @@ package struct RateLimits: Sendable, Equatable, Codable {
   ///
   /// No such D exists if E >= (s + b) / 2. This must hold for single steps too: E >= s, so that an insert at D = c is
   /// allowed, and E >= 1, so that a sample at D = c is. Finally the first batch: no sample has been taken, so D = n · s
-  /// after n inserts. The batch needs n >= b different groups, hence D = b · s <= c + E, or E >= s (b - minimumSize).
+  /// after n inserts. The batch needs n >= b different groups, so D = b · s <= c + E, or E >= s (b - minimumSize).
   private static func leastErrorBuffer(samplesPerInsert: Double, minimumSize: Int, batch: Int) -> Double {
     max(
       (samplesPerInsert + Double(batch)) / 2, samplesPerInsert, 1,
@@ -71,9 +69,7 @@ package struct RateLimitError: Error, Sendable, Equatable, CustomStringConvertib
   init(_ description: String) { self.description = description }
 }
 
-/// Counts inserts, deletions and samples, and says which may come next.
 package struct RateLimiter: Sendable, Equatable {
-  /// The bound that one side waits for.
   package enum Block: String, Sendable, Equatable {
     /// Fewer groups are stored than `minimumSize`.
     case minimumSize
@@ -87,20 +83,15 @@ package struct RateLimiter: Sendable, Equatable {
   package let limits: RateLimits?
   /// Groups inserted since the start of the run.
   package private(set) var inserts: Int
-  /// Groups that were dropped.
   package private(set) var deletions: Int
   /// Groups sampled, each counted as often as it was sampled.
   package private(set) var samples: Int
 
   /// - Parameter inserts: inserts of earlier incarnations of the learner; likewise `deletions` and `samples`.
   package init(_ limits: RateLimits?, inserts: Int = 0, deletions: Int = 0, samples: Int = 0) {
-    self.limits = limits
-    self.inserts = inserts
-    self.deletions = deletions
-    self.samples = samples
+    (self.limits, self.inserts, self.deletions, self.samples) = (limits, inserts, deletions, samples)
   }
 
-  /// Number of stored groups.
   package var size: Int { inserts - deletions }
   /// inserts x samplesPerInsert - samples; without limits, samplesPerInsert counts as 1.
   package var difference: Double { Double(inserts) * (limits?.samplesPerInsert ?? 1) - Double(samples) }
@@ -134,7 +125,6 @@ package struct RateLimiter: Sendable, Equatable {
     return difference - Double(count) >= limits.smallestDifference ? nil : .tooFewInserts
   }
 
-  /// The counts, for the log.
   package var summary: String {
     "\(inserts) inserted, \(deletions) dropped, \(samples) sampled, difference \(difference)"
       + (limits.map { " of \($0.smallestDifference) to \($0.largestDifference)" } ?? "")

@@ -2,21 +2,15 @@
 
 internal import Messages
 
-/// A stored group in the index.
 package struct ReplayEntry: Sendable, Equatable {
-  /// Unique in the run.
   package let number: Int
-  /// The epoch that it was assigned for.
   package let epoch: Int
-  /// The policy that it was sampled from.
   package let policyVersion: Int
   package let prompt: String
   package let actor: String
   package let incarnation: Int
   package let trajectoryCount: Int
-  /// Size of the encoded message.
   package let byteCount: Int
-  /// Whether no trajectory lacks a score.
   package let isScored: Bool
   /// By reward: the mean over the trajectories of the score of the last scored state, without missing scores.
   package let rewards: [String: Float]
@@ -32,12 +26,8 @@ package struct ReplayEntry: Sendable, Equatable {
     number: Int, epoch: Int, policyVersion: Int, prompt: String, actor: String, incarnation: Int, byteCount: Int,
     isScored: Bool, scores: [[Score]]
   ) {
-    self.number = number
-    self.epoch = epoch
-    self.policyVersion = policyVersion
-    self.prompt = prompt
-    self.actor = actor
-    self.incarnation = incarnation
+    (self.number, self.epoch, self.policyVersion) = (number, epoch, policyVersion)
+    (self.prompt, self.actor, self.incarnation) = (prompt, actor, incarnation)
     trajectoryCount = scores.count
     self.byteCount = byteCount
     self.isScored = isScored

@@ -16,15 +16,11 @@ package struct ReplayError: Error, Sendable, Equatable, CustomStringConvertible 
   }
 
   package let kind: Kind
-  /// The folder or file.
   package let path: String
-  /// What is wrong, and what to do.
   package let problem: String
 
   package init(_ kind: Kind, path: String, _ problem: String) {
-    self.kind = kind
-    self.path = path
-    self.problem = problem
+    (self.kind, self.path, self.problem) = (kind, path, problem)
   }
 
   package var description: String { "replay \(path): \(problem)" }
@@ -32,7 +28,6 @@ package struct ReplayError: Error, Sendable, Equatable, CustomStringConvertible 
 
 /// Damage that was found and set aside; everything else stays usable.
 package struct ReplayDamage: Sendable, Equatable, CustomStringConvertible {
-  /// The file that holds or held the damage.
   package let path: String
   /// What was found, and what was done with it.
   package let problem: String

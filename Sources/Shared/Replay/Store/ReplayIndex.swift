@@ -2,7 +2,6 @@
 
 internal import Messages
 
-/// The location of a stored group.
 enum ReplayLocation: Equatable {
   /// A record of a journal, by the journal's number.
   case journal(Int, JournalRecord)
@@ -10,10 +9,8 @@ enum ReplayLocation: Equatable {
   case segment(Int, row: Int)
 }
 
-/// All stored groups by number.
 struct ReplayIndex {
   private var stored: [Int: (entry: ReplayEntry, location: ReplayLocation)] = [:]
-  /// Ascending.
   private(set) var numbers: [Int] = []
   private(set) var trajectoryCount = 0
   /// Numbers of groups that were stored once and dropped since.
@@ -23,7 +20,6 @@ struct ReplayIndex {
   func entry(_ number: Int) -> ReplayEntry? { stored[number]?.entry }
   func location(_ number: Int) -> ReplayLocation? { stored[number]?.location }
 
-  /// Adds a group, or changes its location.
   mutating func insert(_ entry: ReplayEntry, at location: ReplayLocation) {
     if stored.updateValue((entry, location), forKey: entry.number) != nil { return }
     trajectoryCount += entry.trajectoryCount
@@ -33,7 +29,6 @@ struct ReplayIndex {
     numbers.insert(entry.number, at: position)
   }
 
-  /// Removes the groups of a segment, and returns their numbers.
   mutating func remove(segment: Int) -> [Int] {
     let gone = numbers.filter {
       if case .segment(segment, _) = stored[$0]?.location { true } else { false }

@@ -5,18 +5,12 @@ internal import Foundation
 package import Messages
 
 extension ReplayStore {
-  /// All stored groups, ascending by number.
   package var entries: [ReplayEntry] { index.numbers.compactMap { index.entry($0) } }
-  /// Number of stored groups.
   package var count: Int { index.numbers.count }
-  /// Number of groups that were stored once and dropped since.
   package var droppedCount: Int { index.dropped.count }
   package var trajectoryCount: Int { index.trajectoryCount }
-  /// Bytes on disk.
   package var byteCount: Int { segmentByteCounts.values.reduce(journal.end, +) + ended.values.reduce(0) { $0 + $1.end } }
-  /// Bytes of groups in memory.
   package var cachedByteCount: Int { cache.byteCount }
-  /// Number of sealed segments.
   package var segmentCount: Int { segments.count }
   /// The run of the groups; nil in an empty replay that was opened for reading.
   package var runID: String? { origin?.runID }
@@ -37,7 +31,6 @@ extension ReplayStore {
     return group
   }
 
-  /// The group of a number, from disk.
   func read(_ number: Int) throws -> TrajectoryGroup {
     switch index.location(number) {
     case .segment(let segment, let row): return try segments[segment]!.group(row)
@@ -52,7 +45,6 @@ extension ReplayStore {
     }
   }
 
-  /// The groups of an epoch, ascending by number.
   package func groups(epoch: Int) throws -> [TrajectoryGroup] {
     try entries.filter { $0.epoch == epoch }.map { try group($0.number) }
   }
@@ -73,9 +65,7 @@ extension ReplayStore {
     }
   }
 
-  /// Reads every group.
-  ///
-  /// - Returns: the groups that cannot be read.
+  /// Reads every group. Returns the groups that cannot be read.
   package func verify() -> [ReplayDamage] {
     index.numbers.compactMap { number in
       do {

@@ -1,46 +1,12 @@
 // Opening a replay after a crash or damage: an unfinished write is removed, damage is moved to `quarantine` and reported,
 // and everything else goes into the index.
 
-internal import Basics
 internal import Durable
 internal import Engine
 internal import Foundation
 internal import Messages
 
-/// The files of a replay folder.
-enum ReplayFolder {
-  static func journal(_ folder: String, _ number: Int) -> String { "\(folder)/journal-\(number.padded(to: 6))" }
-  static func segment(_ folder: String, _ number: Int) -> String { "\(folder)/segment-\(number.padded(to: 6)).h5" }
-  static func quarantine(_ folder: String) -> String { "\(folder)/quarantine" }
-
-  /// The numbers of the journals, ascending.
-  static func journals(_ folder: String) throws -> [Int] { try numbers(folder, "journal-", "") }
-  /// The numbers of the sealed segments, ascending.
-  static func segments(_ folder: String) throws -> [Int] { try numbers(folder, "segment-", ".h5") }
-
-  private static func numbers(_ folder: String, _ prefix: String, _ suffix: String) throws -> [Int] {
-    try Disk.names(in: folder).compactMap { name in
-      guard name.hasPrefix(prefix), name.hasSuffix(suffix) else { return nil }
-      return Int(name.dropFirst(prefix.count).dropLast(suffix.count))
-    }.sorted()
-  }
-
-  /// Removes unfinished files, and creates a journal if there is none.
-  ///
-  /// - Returns: the number of the journal to continue.
-  static func prepare(_ folder: String) throws -> Int {
-    for name in try Disk.names(in: folder) where name.hasSuffix(Disk.partialSuffix) {
-      try Disk.remove("\(folder)/\(name)")
-    }
-    if let last = try journals(folder).last { return last }
-    let number = (try segments(folder).last ?? 0) + 1
-    try Disk.writeWhole(JournalRecord.encode(.marks, number: 0, payload: []), to: journal(folder, number))
-    return number
-  }
-}
-
 extension ReplayStore {
-  /// Builds the index from the files, and repairs them where possible.
   func recover() throws {
     for number in try ReplayFolder.segments(folder.path) {
       do {
@@ -100,7 +66,6 @@ extension ReplayStore {
     return bytes.withUnsafeBytes { JournalContent($0) }
   }
 
-  /// Loads the open journal's records into the index.
   private func load(isLast: Bool) throws {
     let size = try journal.file.byteCount()
     let bytes = try journal.file.read(0..<size)
@@ -127,9 +92,7 @@ extension ReplayStore {
     if !bad.isEmpty { try rewriteJournal(without: bad, bytes, good) }
   }
 
-  /// Adds a record to the index.
-  ///
-  /// - Returns: false when the payload does not decode as the record's type.
+  /// Adds a record to the index. Returns false when the payload does not decode as the record's type.
   private func take(_ record: JournalRecord, _ payload: [UInt8]) -> Bool {
     switch record.type {
     case .marks:
@@ -181,7 +144,6 @@ extension ReplayStore {
     journal.end = rewritten.count
   }
 
-  /// Moves a damaged segment to `quarantine`.
   private func setAside(_ error: ReplayError, _ path: String) throws {
     let name = (path as NSString).lastPathComponent
     var problem = error.problem

@@ -1,4 +1,4 @@
-// Writes stored groups again: chosen groups to a file of their own, or all groups into fewer, full segments. Compaction
+// Writes stored groups again: chosen groups to a separate file, or all groups into fewer, full segments. Compaction
 // removes an old file only when the new ones are complete, so a crash loses nothing.
 
 internal import Durable
@@ -32,7 +32,6 @@ extension ReplayStore {
     try write(numbers, to: file.path, origin)
   }
 
-  /// The result of a compaction.
   package struct Compaction: Sendable, Equatable {
     package let segmentsBefore: Int, bytesBefore: Int
     package let segmentsAfter: Int, bytesAfter: Int

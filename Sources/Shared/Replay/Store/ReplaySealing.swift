@@ -10,7 +10,7 @@ extension ReplayStore {
   /// Seals the open journal when it is full, and drops the oldest segments beyond the limits. Call it after
   /// acknowledging.
   ///
-  /// - Parameter inBackground: seals on a thread of its own; a later call adopts the segment.
+  /// - Parameter inBackground: seals on a separate thread; a later call adopts the segment.
   /// - Throws: `ReplayError` or `SystemError`. On a full disk the groups stay in the journals, and sealing is tried again
   ///   some groups later.
   package func maintain(inBackground: Bool = false) throws {
@@ -86,7 +86,6 @@ extension ReplayStore {
     try replaceJournal(sealing.number)
   }
 
-  /// Adopts the segment of an ended journal, and removes the journal.
   private func replaceJournal(_ number: Int) throws {
     try adopt(segment: number)
     ended[number] = nil
@@ -94,7 +93,6 @@ extension ReplayStore {
     try Disk.remove(ReplayFolder.journal(folder.path, number))
   }
 
-  /// Ends the open journal and begins the next one.
   func endJournal() throws {
     let last = journal
     try beginJournal(last.number + 1)
@@ -102,7 +100,6 @@ extension ReplayStore {
     nextSealing = 0
   }
 
-  /// Continues in a new journal, which begins with the numbers of dropped groups.
   func beginJournal(_ number: Int) throws {
     let path = ReplayFolder.journal(folder.path, number)
     let marks = JournalRecord.encode(.marks, number: 0, payload: index.dropped.encoded)
@@ -110,7 +107,6 @@ extension ReplayStore {
     journal = OpenJournal(number: number, file: try OpenFile(path, .updating), end: marks.count)
   }
 
-  /// Adds a sealed segment's groups to the index.
   func adopt(segment number: Int) throws {
     let path = ReplayFolder.segment(folder.path, number)
     let segment = try SegmentReader(path)

@@ -11,7 +11,6 @@ package import Messages
 package import Settings
 internal import Threads
 
-/// A folder of trajectory groups.
 package final class ReplayStore {
   package let folder: URL
   package let settings: ReplaySettings
@@ -36,12 +35,10 @@ package final class ReplayStore {
   private var lock: OpenFile?
   private var isBroken = false
 
-  /// A journal's file and the groups in it. Its owner is the store.
   final class OpenJournal {
     let number: Int
     var file: OpenFile
     var end: Int
-    /// The numbers of its groups, in order of arrival.
     var numbers: [Int] = []
     /// Shape of the states, the same for all its groups.
     var shape: [Int]?

@@ -2,7 +2,6 @@
 
 package import Roles
 
-/// One line of an allow-list.
 package struct AllowedKey: Sendable, Equatable {
   package let role: Role
   /// 40 characters of Z85.
@@ -11,13 +10,10 @@ package struct AllowedKey: Sendable, Equatable {
   package let name: String
 
   package init(role: Role, publicKey: String, name: String) {
-    self.role = role
-    self.publicKey = publicKey
-    self.name = name
+    (self.role, self.publicKey, self.name) = (role, publicKey, name)
   }
 }
 
-/// The keys that are allowed in a run.
 package struct AllowList: Sendable, Equatable {
   /// In the order of the file.
   package private(set) var keys: [AllowedKey] = []
@@ -51,9 +47,7 @@ package struct AllowList: Sendable, Equatable {
     }
   }
 
-  /// Adds a key.
-  ///
-  /// - Throws: `TransportError` of kind `.keys` if the list already has the name, or if the name is malformed.
+  /// Adds a key. Throws `TransportError` of kind `.keys` if the list already has the name, or if the name is malformed.
   package mutating func add(_ key: AllowedKey) throws {
     guard !key.name.isEmpty, key.name.allSatisfy({ $0.isLetter || $0.isNumber || "-_.".contains($0) }) else {
       throw TransportError(.keys, "\(key.name): the name of a key may contain letters, digits, `-`, `_` and `.` only.")
@@ -64,9 +58,7 @@ package struct AllowList: Sendable, Equatable {
     keys.append(key)
   }
 
-  /// Removes a key from the list.
-  ///
-  /// - Throws: `TransportError` of kind `.keys` if the list has no key of this name.
+  /// Removes a key from the list. Throws `TransportError` of kind `.keys` if the list has no key of this name.
   package mutating func revoke(_ name: String) throws {
     guard let index = keys.firstIndex(where: { $0.name == name }) else {
       let names = keys.map(\.name).joined(separator: ", ")

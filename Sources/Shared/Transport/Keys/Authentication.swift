@@ -4,9 +4,7 @@
 
 internal import Roles
 
-/// A ZAP request and its reply.
 struct Authentication {
-  /// Frames of the reply.
   let reply: [[UInt8]]
   /// The reason why the peer was refused, for the log; nil if it was accepted, or for the key of the self-test.
   let complaint: String?

@@ -4,9 +4,7 @@ internal import Durable
 internal import Foundation
 internal import Glibc
 
-/// Files of key pairs and allow-lists.
 enum KeyFile {
-  /// Identifies the state of a file, to detect changes.
   struct Stamp: Equatable {
     let inode: UInt
     let size: Int
@@ -23,9 +21,7 @@ enum KeyFile {
       nanoseconds: status.st_mtim.tv_nsec)
   }
 
-  /// The text and the mode of a file.
-  ///
-  /// - Throws: `TransportError` of kind `.keys`.
+  /// The text and the mode of a file. Throws `TransportError` of kind `.keys`.
   static func read(_ path: String) throws -> (text: String, mode: UInt32) {
     var status = stat()
     guard stat(path, &status) == 0 else {
@@ -41,20 +37,16 @@ enum KeyFile {
     }
   }
 
-  /// Writes a new file.
-  ///
-  /// - Throws: `TransportError` of kind `.keys` when it exists; `SystemError`.
+  /// Writes a new file. Throws `TransportError` of kind `.keys` when it exists; `SystemError`.
   static func create(_ path: String, _ text: String) throws {
     do {
       try Disk.create(Array(text.utf8), at: path, permissions: permissions)
     } catch let error as SystemError where error.code == EEXIST {
-      throw TransportError(.keys, "\(path): the file exists already and is left as it is. Choose another folder or name.")
+      throw TransportError(.keys, "\(path): the file already exists and was not replaced. Choose another folder or name.")
     }
   }
 
-  /// Replaces a file atomically.
-  ///
-  /// - Throws: `SystemError`.
+  /// Replaces a file atomically. Throws `SystemError`.
   static func replace(_ path: String, _ text: String) throws {
     try Disk.writeWhole(text.utf8, to: path, permissions: permissions)
   }

@@ -8,9 +8,7 @@ package struct KeyPair: Sendable, Equatable {
   package let publicKey: String
   package let secretKey: String
 
-  /// Creates a new pair.
-  ///
-  /// - Throws: `TransportError` if libzmq was built without CURVE.
+  /// Creates a new pair. Throws `TransportError` if libzmq was built without CURVE.
   package init() throws {
     var publicText = [CChar](repeating: 0, count: 41)
     var secretText = publicText
@@ -31,7 +29,7 @@ package struct KeyPair: Sendable, Equatable {
       throw TransportError(
         .keys,
         "\(file): expected a secret key that only its owner may read (mode 0600), found mode 0"
-          + "\(String(content.mode & 0o777, radix: 8)). If nobody else has copied it, run `chmod 600 \(file)`. "
+          + "\(String(content.mode & 0o777, radix: 8)). If no other user has copied it, run `chmod 600 \(file)`. "
           + "Otherwise make a new one with `stepwise keys` and revoke the old one.")
     }
     var keys: [String: String] = [:]
@@ -59,7 +57,6 @@ package struct KeyPair: Sendable, Equatable {
         + "public \(publicKey)\nsecret \(secretKey)\n")
   }
 
-  /// Whether a text has the form of a key.
   static func isKey(_ text: some StringProtocol) -> Bool {
     var bytes = [UInt8](repeating: 0, count: 32)
     return text.utf8.count == 40 && zmq_z85_decode(&bytes, String(text)) != nil

@@ -3,7 +3,6 @@
 
 package import Roles
 
-/// Checks the senders at one endpoint. A pure value.
 package struct RoleGuard: Sendable {
   private let roles: Set<Role>
   /// Reasons that were returned before; bounded, because they contain only names on the allow-list.

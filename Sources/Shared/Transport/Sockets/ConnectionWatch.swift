@@ -22,13 +22,9 @@ final class SocketNews: Sendable {
   }
 }
 
-/// Watches the handshakes of all sockets of a context.
 final class ConnectionWatch: Sendable {
-  /// A watched socket.
   struct Subject: Sendable {
-    /// The endpoint that publishes the events of the socket.
     let events: String
-    /// The endpoint of the socket, for the log.
     let endpoint: String
     /// Whether the socket connects to the endpoint instead of binding it.
     let connects: Bool
@@ -71,7 +67,6 @@ final class ConnectionWatch: Sendable {
     }
   }
 
-  /// Ends the thread.
   func end() { subjects.close() }
 
   /// Watches the handshakes of a socket from now on. Call it once, on the thread of the socket.
@@ -89,7 +84,6 @@ final class ConnectionWatch: Sendable {
   }
 }
 
-/// The loop of the watch's thread.
 private struct WatchLoop {
   let context: UnsafeMutableRawPointer
   let handler: UnsafeMutableRawPointer?
@@ -98,25 +92,12 @@ private struct WatchLoop {
   let subjects: Mailbox<ConnectionWatch.Subject>
   let waker: Waker
   let logger: Logger
-  private var monitors: [(socket: UnsafeMutableRawPointer, subject: ConnectionWatch.Subject)] = []
+  var monitors: [(socket: UnsafeMutableRawPointer, subject: ConnectionWatch.Subject)] = []
   /// The logged texts; their number is bounded, because unknown peers cause them.
-  private var complaints: Set<String> = []
+  var complaints: Set<String> = []
   private static let mostComplaints = 1000
   /// Number of aborted handshakes of a socket since the last successful one.
-  private var abortedHandshakes: [String: Int] = [:]
-
-  init(
-    context: UnsafeMutableRawPointer, handler: UnsafeMutableRawPointer?, keys: Keyring?, silent: String?,
-    subjects: Mailbox<ConnectionWatch.Subject>, waker: Waker, logger: Logger
-  ) {
-    self.context = context
-    self.handler = handler
-    self.keys = keys
-    self.silent = silent
-    self.subjects = subjects
-    self.waker = waker
-    self.logger = logger
-  }
+  var abortedHandshakes: [String: Int] = [:]
 
   /// Runs until the context ends, which every call of libzmq then reports.
   mutating func run() {
@@ -192,9 +173,7 @@ private struct WatchLoop {
     return !ended
   }
 
-  /// Handles an event.
-  ///
-  /// - Returns: Whether it was the last event of the socket.
+  /// Handles an event. Returns whether it was the last event of the socket.
   private mutating func take(_ frames: [[UInt8]], _ subject: ConnectionWatch.Subject) -> Bool {
     guard frames.count == 2, frames[0].count == 6 else { return false }
     let event = Int32(frames[0][0]) | Int32(frames[0][1]) << 8
@@ -251,13 +230,13 @@ private struct WatchLoop {
     logger.warning("\(text)")
   }
 
-  private enum Received {
+  private enum Reading {
     case message([[UInt8]])
     case nothing
     case ended
   }
 
-  private static func receive(_ socket: UnsafeMutableRawPointer) -> Received {
+  private static func receive(_ socket: UnsafeMutableRawPointer) -> Reading {
     var frames: [[UInt8]] = []
     var message = zmq_msg_t()
     zmq_msg_init(&message)

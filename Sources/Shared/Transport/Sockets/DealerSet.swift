@@ -28,22 +28,16 @@ package final class DealerSet {
     self.endpoints = endpoints
   }
 
-  /// Number of connections.
   package var count: Int { connections.count }
 
-  /// The interest in a message to receive, one per connection.
   package var readable: [Interest] { connections.map { $0.socket.readable } }
 
-  /// Sends one small frame without waiting.
-  ///
-  /// - Throws: `TransportError`.
+  /// Sends one small frame without waiting. Throws `TransportError`.
   package func send(_ index: Int, _ frame: [UInt8]) throws -> SendOutcome {
     try connections[index].socket.send([frame])
   }
 
-  /// Sends one frame without waiting and without copying it.
-  ///
-  /// - Throws: `TransportError`.
+  /// Sends one frame without waiting and without copying it. Throws `TransportError`.
   package func send(_ index: Int, _ frame: Frame) throws -> SendOutcome {
     try connections[index].socket.send(frame)
   }

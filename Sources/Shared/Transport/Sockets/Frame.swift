@@ -4,7 +4,6 @@
 internal import CZeroMQ
 internal import Glibc
 
-/// Owns the bytes of a frame.
 package final class Frame: @unchecked Sendable {  // it is written in its initializer only
   /// Allocated separately: the struct contains the bytes of small messages, and must not move.
   let message: UnsafeMutablePointer<zmq_msg_t>
@@ -17,7 +16,6 @@ package final class Frame: @unchecked Sendable {  // it is written in its initia
     write(UnsafeMutableRawBufferPointer(start: zmq_msg_data(message), count: byteCount))
   }
 
-  /// A copy of bytes.
   package convenience init(_ bytes: [UInt8]) {
     self.init(byteCount: bytes.count) { $0.copyBytes(from: bytes) }
   }
@@ -43,29 +41,5 @@ package final class Frame: @unchecked Sendable {  // it is written in its initia
     }
   }
 
-  /// A copy of the bytes.
   package var bytes: [UInt8] { withUnsafeBytes { Array($0) } }
-}
-
-extension Socket {
-  /// Sends one message without waiting and without copying its last frame.
-  ///
-  /// - Parameters:
-  ///   - body: The last frame. It is unchanged afterwards and can be sent again.
-  ///   - address: The frames before it, such as the identity of a peer.
-  /// - Throws: `TransportError` of kind `.tooLarge`, before anything is sent, or `.system`.
-  package func send(_ body: Frame, to address: [[UInt8]] = []) throws -> SendOutcome {
-    try requireSendable(body.count)
-    for (position, frame) in address.enumerated() {
-      let outcome = try send(frame, isLast: false, position)
-      if outcome != .sent { return outcome }
-    }
-    var shared = zmq_msg_t()
-    zmq_msg_init(&shared)
-    zmq_msg_copy(&shared, body.message)
-    let result = sw_zmq_send_message(handle, &shared, ZMQ_DONTWAIT)
-    if result >= 0 { return .sent }
-    zmq_msg_close(&shared)
-    return try outcome(of: result, position: address.count)
-  }
 }

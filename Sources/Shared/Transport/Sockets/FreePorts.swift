@@ -7,9 +7,7 @@ package enum FreePorts {
   /// ports before the program that is to bind it has started, or while it restarts.
   private static let range: ClosedRange<UInt16> = 20_000...32_000
 
-  /// Different loopback endpoints whose ports are free at the moment.
-  ///
-  /// - Throws: `TransportError` if no free port is found.
+  /// Different loopback endpoints whose ports are free at the moment. Throws `TransportError` if no free port is found.
   package static func endpoints(_ count: Int) throws -> [String] {
     var sockets: [Int32] = []
     // All sockets stay open until all ports are known, so that the ports differ.

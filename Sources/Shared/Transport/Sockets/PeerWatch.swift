@@ -29,19 +29,12 @@ package struct PeerWatch: Sendable {
   ///   - timeout: Time limit for the first message of any peer.
   ///   - silenceLimit: Time since the last message after which a warning is returned.
   ///   - patience: Time since the last message after which an error is thrown.
-  ///   - start: The current time.
   package init(
     who: String, peers: [String], what: String, hint: String, timeout: Duration, silenceLimit: Duration = .seconds(15),
     patience: Duration = .seconds(86400), start: ContinuousClock.Instant = .now
   ) {
-    self.who = who
-    self.peers = peers
-    self.what = what
-    self.hint = hint
-    self.timeout = timeout
-    self.silenceLimit = silenceLimit
-    self.patience = patience
-    self.start = start
+    (self.who, self.peers, self.what, self.hint) = (who, peers, what, hint)
+    (self.timeout, self.silenceLimit, self.patience, self.start) = (timeout, silenceLimit, patience, start)
     lastHeard = peers.map { _ in nil }
     nextWarning = start + .seconds(3)
   }

@@ -11,7 +11,6 @@ package struct Interest {
 }
 
 extension Socket {
-  /// Interest in a message to receive.
   package var readable: Interest { Interest(handle: handle, events: Int16(ZMQ_POLLIN)) }
   /// Interest in a queue with space. For a ROUTER this means that some peer can accept a message.
   package var writable: Interest { Interest(handle: handle, events: Int16(ZMQ_POLLOUT)) }
@@ -33,13 +32,10 @@ extension Socket {
   }
 }
 
-/// The result of a wait.
 package struct Readiness: Sendable {
   let ready: [Bool]
-  /// Whether the waker was used since the last wait.
   package let wokenUp: Bool
 
-  /// Whether the socket of this interest is ready.
   package subscript(position: Int) -> Bool { ready[position] }
   /// Whether no socket is ready and the waker was not used.
   package var isEmpty: Bool { !wokenUp && !ready.contains(true) }

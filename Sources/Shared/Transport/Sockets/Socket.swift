@@ -7,31 +7,6 @@ internal import Threads
 internal import CZeroMQ
 internal import Glibc
 
-/// The messaging pattern of a socket.
-package enum SocketKind: Sendable {
-  /// Addresses a peer by the first frame of a message. Reports if the peer is not connected.
-  case router
-  /// Exchanges messages with a ROUTER.
-  case dealer
-  /// Sends to every subscriber. Messages for slow subscribers are dropped.
-  case publisher
-  /// Receives subscribed messages from publishers.
-  case subscriber
-  /// Exchanges messages with exactly one peer.
-  case pair
-
-  var code: Int32 {
-    switch self {
-    case .router: ZMQ_ROUTER
-    case .dealer: ZMQ_DEALER
-    case .publisher: ZMQ_PUB
-    case .subscriber: ZMQ_SUB
-    case .pair: ZMQ_PAIR
-    }
-  }
-}
-
-/// The result of `Socket.send`.
 package enum SendOutcome: Sendable, Equatable {
   /// The message is queued. Only an answer of the peer shows that it has arrived.
   case sent
@@ -49,14 +24,20 @@ package struct Socket: ~Copyable {
   private let maximumFrameBytes: Int
   private let news = SocketNews()
   private let isWatched = StopFlag()
-  /// Name of this socket in errors.
   package let label: String
 
   /// Opens a socket that is neither bound nor connected.
   ///
   /// - Throws: `TransportError` if an option is refused or no descriptor is left.
   package init(_ context: Context, _ kind: SocketKind, options: SocketOptions = SocketOptions()) throws {
-    handle = try options.open(context, kind)
+    guard let handle = zmq_socket(context.pointer, kind.code) else {
+      throw TransportError.system(zmq_errno(), "could not open a \(kind) socket")
+    }
+    do { try options.apply(to: handle, kind) } catch {
+      zmq_close(handle)
+      throw error
+    }
+    self.handle = handle
     self.context = context
     self.kind = kind
     maximumFrameBytes = options.maximumFrameBytes
@@ -121,9 +102,7 @@ package struct Socket: ~Copyable {
     try context.listen(handle, endpoint: endpoint, connects: connects, news: news)
   }
 
-  /// Subscribes to all messages of the publishers.
-  ///
-  /// - Throws: `TransportError` if the socket is not a subscriber.
+  /// Subscribes to all messages of the publishers. Throws `TransportError` if the socket is not a subscriber.
   package func subscribe() throws { try SocketOptions.set(handle, ZMQ_SUBSCRIBE, bytes: []) }
 
   /// Sends one message of one or more frames without waiting.
@@ -139,7 +118,24 @@ package struct Socket: ~Copyable {
     return .sent
   }
 
-  func requireSendable(_ byteCount: Int) throws {
+  /// Sends one message without waiting and without copying its last frame, which can be sent again. `address` are the
+  /// frames before it, such as the identity of a peer. Throws the errors of `send(_:)`.
+  package func send(_ body: Frame, to address: [[UInt8]] = []) throws -> SendOutcome {
+    try requireSendable(body.count)
+    for (position, frame) in address.enumerated() {
+      let outcome = try send(frame, isLast: false, position)
+      if outcome != .sent { return outcome }
+    }
+    var shared = zmq_msg_t()
+    zmq_msg_init(&shared)
+    zmq_msg_copy(&shared, body.message)
+    let result = sw_zmq_send_message(handle, &shared, ZMQ_DONTWAIT)
+    if result >= 0 { return .sent }
+    zmq_msg_close(&shared)
+    return try outcome(of: result, position: address.count)
+  }
+
+  private func requireSendable(_ byteCount: Int) throws {
     if byteCount <= maximumFrameBytes { return }
     throw TransportError(
       .tooLarge,
@@ -147,15 +143,14 @@ package struct Socket: ~Copyable {
         + "network.maximumMessageBytes for all roles.")
   }
 
-  /// Sends a copy of one frame.
-  func send(_ frame: [UInt8], isLast: Bool, _ position: Int) throws -> SendOutcome {
+  private func send(_ frame: [UInt8], isLast: Bool, _ position: Int) throws -> SendOutcome {
     let flags = ZMQ_DONTWAIT | (isLast ? 0 : ZMQ_SNDMORE)
     let result = frame.withUnsafeBytes { sw_zmq_send(handle, $0.baseAddress, $0.count, flags) }
     return try outcome(of: result, position: position)
   }
 
   /// Interprets the result of sending a frame. Only the first frame of a message can be declined.
-  func outcome(of result: Int, position: Int) throws -> SendOutcome {
+  private func outcome(of result: Int, position: Int) throws -> SendOutcome {
     if result >= 0 { return .sent }
     switch Int32(-result) {
     case EAGAIN where position == 0: return .full
@@ -169,9 +164,7 @@ package struct Socket: ~Copyable {
   /// - Throws: `TransportError` of kind `.refusedKey` if the peer refuses this process, or `.system`.
   package func receive() throws -> [[UInt8]]? { try receiveFromPeer()?.frames }
 
-  /// Receives the next message and its sender; nil if there is none.
-  ///
-  /// - Throws: The errors of `receive()`.
+  /// Receives the next message and its sender; nil if there is none. Throws the errors of `receive()`.
   package func receiveFromPeer() throws -> Received? {
     if let refused = news.refused { throw TransportError(.refusedKey, refused) }
     var parts: [Frame] = []
@@ -194,35 +187,4 @@ package struct Socket: ~Copyable {
       if isLast { return Received(parts: parts, sender: sender) }
     }
   }
-}
-
-/// The sender of a message, identified by its key.
-package enum Sender: Sendable, Equatable {
-  /// The context has no keys, or the message came from this process.
-  case unknown
-  /// The holder of this key.
-  case known(AllowedKey)
-  /// The key was removed from the allow-list after the sender had connected.
-  case revoked
-
-  /// The reason why an endpoint that accepts only some roles refuses this sender; nil if it accepts it.
-  package func objection(roles: Set<Role>) -> String? {
-    switch self {
-    case .unknown: nil
-    case .known(let key) where roles.contains(key.role): nil
-    case .known(let key):
-      "the key \(key.name) has the role \(key.role.rawValue), expected "
-        + roles.map(\.rawValue).sorted().joined(separator: " or ") + ". Give the process a key of its role."
-    case .revoked: "the key of this peer was revoked"
-    }
-  }
-}
-
-/// A received message and its sender.
-package struct Received: Sendable {
-  /// The frames. At a ROUTER the first one is the routing identity of the peer.
-  package let parts: [Frame]
-  package let sender: Sender
-  /// Copies of the frames.
-  package var frames: [[UInt8]] { parts.map(\.bytes) }
 }

@@ -2,7 +2,6 @@
 
 internal import CZeroMQ
 
-/// The options of a socket, which are set before it is bound or connected.
 package struct SocketOptions: Sendable {
   /// Time for which a closed socket still tries to send queued messages, in milliseconds. Larger values delay the exit.
   package var lingerMilliseconds: Int32 = 1000
@@ -30,21 +29,7 @@ package struct SocketOptions: Sendable {
 
   package init(routingIdentity: String) { self.routingIdentity = routingIdentity }
 
-  /// Opens a libzmq socket with these options.
-  func open(_ context: Context, _ kind: SocketKind) throws -> UnsafeMutableRawPointer {
-    guard let handle = zmq_socket(context.pointer, kind.code) else {
-      throw TransportError.system(zmq_errno(), "could not open a \(kind) socket")
-    }
-    do {
-      try apply(to: handle, kind)
-      return handle
-    } catch {
-      zmq_close(handle)
-      throw error
-    }
-  }
-
-  private func apply(to handle: UnsafeMutableRawPointer, _ kind: SocketKind) throws {
+  func apply(to handle: UnsafeMutableRawPointer, _ kind: SocketKind) throws {
     var settings: [(Int32, Int32)] = [
       (ZMQ_LINGER, lingerMilliseconds), (ZMQ_SNDHWM, sendHighWaterMark), (ZMQ_RCVHWM, receiveHighWaterMark),
       (ZMQ_RECONNECT_IVL, reconnectMilliseconds), (ZMQ_RECONNECT_IVL_MAX, reconnectMaximumMilliseconds),

@@ -3,11 +3,8 @@
 internal import CZeroMQ
 internal import Glibc
 
-/// An operation on an endpoint, a socket or a key file failed.
 package struct TransportError: Error, Sendable, CustomStringConvertible {
-  /// The kinds that callers distinguish.
   package enum Kind: Sendable, Equatable {
-    /// Another program uses the port.
     case addressInUse
     /// The endpoint is malformed, or this machine does not have the address.
     case badEndpoint
@@ -19,7 +16,6 @@ package struct TransportError: Error, Sendable, CustomStringConvertible {
     case refusedKey
     /// A frame is larger than the limit of the socket.
     case tooLarge
-    /// Any other error of the operating system or libzmq.
     case system
   }
 
@@ -29,9 +25,7 @@ package struct TransportError: Error, Sendable, CustomStringConvertible {
   package let description: String
 
   init(_ kind: Kind, code: Int32? = nil, _ description: String) {
-    self.kind = kind
-    self.code = code
-    self.description = description
+    (self.kind, self.code, self.description) = (kind, code, description)
   }
 
   /// - Parameter operation: What was attempted, as a clause: "could not open a socket".

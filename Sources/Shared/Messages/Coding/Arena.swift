@@ -4,10 +4,8 @@
 internal import CMessages
 internal import Engine
 
-/// Owns the C structs of one message that is being encoded.
 final class Arena {
   private var blocks: [UnsafeMutableRawPointer] = []
-  /// Tensors whose elements are packed without a copy.
   private var tensors: [Tensor] = []
   /// The pixels of the message, if the caller keeps them alive while it packs.
   private let pixels: UnsafeRawBufferPointer?
@@ -49,14 +47,12 @@ final class Arena {
     return pointer
   }
 
-  /// A repeated field of pointers.
   func pointers<Element>(
     _ elements: [UnsafeMutablePointer<Element>]
   ) -> UnsafeMutablePointer<UnsafeMutablePointer<Element>?> {
     array(elements.map { Optional($0) })
   }
 
-  /// The elements of a tensor, which the arena retains.
   func bytes(_ tensor: Tensor) -> ProtobufCBinaryData {
     tensors.append(tensor)
     return Self.data(UnsafeRawBufferPointer(tensor.unsafeBuffer))
@@ -74,19 +70,9 @@ final class Arena {
     return ProtobufCBinaryData(len: bytes.count, data: start)
   }
 
-  /// A copy of bytes.
   func bytes(_ source: UnsafeRawBufferPointer) -> ProtobufCBinaryData {
     let pointer = block(bytes: source.count, alignment: 16)
     if let base = source.baseAddress { pointer.copyMemory(from: base, byteCount: source.count) }
     return ProtobufCBinaryData(len: source.count, data: pointer.assumingMemoryBound(to: UInt8.self))
   }
-}
-
-/// A message that has a protobuf-c struct.
-protocol Coded {
-  associatedtype Struct
-  /// Reads and checks a struct that protobuf-c unpacked.
-  init(_ message: Struct, _ path: FieldPath) throws
-  /// Fills a struct in the arena.
-  func packed(in arena: Arena) -> UnsafeMutablePointer<Struct>
 }

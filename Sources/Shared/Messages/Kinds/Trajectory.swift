@@ -2,25 +2,19 @@
 
 package import Engine
 
-/// The score of one clean state by one reward.
 package struct Score: Sendable, Equatable {
   /// The step whose clean state was scored, 0..<N.
   package var step: Int
   package var reward: String
-  /// Version of the scorer.
   package var version: String
   /// nil: missing.
   package var value: Float?
 
   package init(step: Int, reward: String, version: String, value: Float?) {
-    self.step = step
-    self.reward = reward
-    self.version = version
-    self.value = value
+    (self.step, self.reward, self.version, self.value) = (step, reward, version, value)
   }
 }
 
-/// The N denoising steps of one sample.
 package struct Trajectory: Sendable {
   /// Noisy states, starting with the initial one: `[N + 1, C, H, W]`.
   package var states: Tensor
@@ -39,38 +33,27 @@ package struct Trajectory: Sendable {
     states: Tensor, cleanStates: Tensor, logProbabilities: [Float], scores: [Score], denseRewards: [Float],
     anchorStep: Int
   ) {
-    self.states = states
-    self.cleanStates = cleanStates
-    self.logProbabilities = logProbabilities
-    self.scores = scores
-    self.denseRewards = denseRewards
-    self.anchorStep = anchorStep
+    (self.states, self.cleanStates, self.logProbabilities) = (states, cleanStates, logProbabilities)
+    (self.scores, self.denseRewards, self.anchorStep) = (scores, denseRewards, anchorStep)
   }
 
   /// Number of steps, N.
   package var stepCount: Int { logProbabilities.count }
-  /// Whether no score is missing.
   package var isScored: Bool { !denseRewards.isEmpty }
 }
 
 /// The trajectories of one assignment, which share a prompt and an initial state (a pair in SDPO), with their origin.
 package struct TrajectoryGroup: Sendable {
-  /// The largest number of trajectories in a group.
   package static let largestSize = 1024
 
   package var runID: String
   /// The number of the assignment, unique in the run.
   package var number: Int
-  /// The epoch of the assignment.
   package var epoch: Int
-  /// Name of the actor that sampled the group.
   package var actor: String
-  /// Incarnation of that actor.
   package var incarnation: Int
-  /// Version of the policy that the group was sampled from.
   package var policyVersion: Int
   package var prompt: String
-  /// Seed of the run.
   package var seed: UInt64
   /// Timesteps of the N steps, descending.
   package var timesteps: [Int]
@@ -85,23 +68,12 @@ package struct TrajectoryGroup: Sendable {
     runID: String, number: Int, epoch: Int, actor: String, incarnation: Int, policyVersion: Int, prompt: String,
     seed: UInt64, timesteps: [Int], eta: Float, guidanceScale: Float, trajectories: [Trajectory]
   ) {
-    self.runID = runID
-    self.number = number
-    self.epoch = epoch
-    self.actor = actor
-    self.incarnation = incarnation
-    self.policyVersion = policyVersion
-    self.prompt = prompt
-    self.seed = seed
-    self.timesteps = timesteps
-    self.eta = eta
-    self.guidanceScale = guidanceScale
-    self.trajectories = trajectories
+    (self.runID, self.number, self.epoch, self.actor) = (runID, number, epoch, actor)
+    (self.incarnation, self.policyVersion, self.prompt, self.seed) = (incarnation, policyVersion, prompt, seed)
+    (self.timesteps, self.eta, self.guidanceScale, self.trajectories) = (timesteps, eta, guidanceScale, trajectories)
   }
 
-  /// Number of bytes of all states and clean states, which are almost all of a group.
   package var stateByteCount: Int { trajectories.reduce(0) { $0 + 4 * ($1.states.count + $1.cleanStates.count) } }
-  /// Whether no trajectory has a missing score.
   package var isScored: Bool { trajectories.allSatisfy(\.isScored) }
   /// The names of all rewards, sorted.
   package var rewards: [String] { Set(trajectories.flatMap { $0.scores.map(\.reward) }).sorted() }

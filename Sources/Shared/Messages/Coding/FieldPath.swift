@@ -6,7 +6,6 @@ internal import Engine
 
 /// The path of a field in a message that is being read. The methods read and check its sub-fields.
 struct FieldPath {
-  /// The sender of the message.
   let peer: String
   /// For example `work.assignments[2]`; empty for the envelope.
   let path: String
@@ -60,22 +59,7 @@ struct FieldPath {
     return value
   }
 
-  /// A required sub-message.
-  func required<Message: Coded>(_ pointer: UnsafeMutablePointer<Message.Struct>?, _ name: String) throws -> Message {
-    guard let pointer else { throw failure(name, "expected the field, found none") }
-    return try Message(pointer.pointee, field(name))
-  }
-
   // MARK: Repeated values
-
-  func list<Message: Coded>(
-    _ pointer: UnsafeMutablePointer<UnsafeMutablePointer<Message.Struct>?>?, _ count: Int, _ name: String
-  ) throws -> [Message] {
-    try (0..<count).map { index in
-      guard let element = pointer?[index] else { throw failure("\(name)[\(index)]", "expected an element, found none") }
-      return try Message(element.pointee, field(name).element(index))
-    }
-  }
 
   func texts(
     _ pointer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ count: Int, _ name: String

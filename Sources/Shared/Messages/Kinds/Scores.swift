@@ -17,10 +17,7 @@ package struct ImageBatch: Sendable, Equatable {
     check(
       pixels.count == count * height * width * 3,
       "ImageBatch: \(pixels.count) bytes do not match the shape [\(count), \(height), \(width), 3]")
-    self.count = count
-    self.height = height
-    self.width = width
-    self.pixels = pixels
+    (self.count, self.height, self.width, self.pixels) = (count, height, width, pixels)
   }
 }
 
@@ -54,7 +51,6 @@ package enum ScoredImages: Sendable, Equatable {
 
 /// The clean state of a group that an image shows, for rewards that compare the images of a group.
 package struct GroupPosition: Sendable, Equatable, Hashable {
-  /// Index of the trajectory in the group.
   package var trajectory: Int
   package var step: Int
 
@@ -64,16 +60,13 @@ package struct GroupPosition: Sendable, Equatable, Hashable {
   }
 }
 
-/// A request for the scores of a batch of images by one or more rewards.
 package struct ScoreRequest: Sendable, Equatable {
   /// The largest number of images in a request, and of values in a result.
   package static let mostImages = 1 << 16
-  /// The largest number of rewards in a request.
   package static let mostRewards = 256
 
   /// Chosen by the client, unique among its requests.
   package var id: UInt64
-  /// Names of rewards.
   package var rewards: [String]
   /// One per image.
   package var prompts: [String]
@@ -95,12 +88,8 @@ package struct ScoreRequest: Sendable, Equatable {
     check(
       positions.isEmpty || positions.count == images.count,
       "ScoreRequest: \(positions.count) positions for \(images.count) images")
-    self.id = id
-    self.rewards = rewards
-    self.prompts = prompts
-    self.images = images
-    self.deadline = deadline
-    self.positions = positions
+    (self.id, self.rewards, self.prompts) = (id, rewards, prompts)
+    (self.images, self.deadline, self.positions) = (images, deadline, positions)
   }
 
   /// Whether the client asks for the gradients of the scores with respect to the pixels.
@@ -117,7 +106,6 @@ package struct ScoreRequest: Sendable, Equatable {
   }
 }
 
-/// The scores of all images by one reward.
 package struct ScoreResult: Sendable, Equatable {
   package var reward: String
   /// Version of the scorer; empty if none ran.
@@ -130,14 +118,9 @@ package struct ScoreResult: Sendable, Equatable {
   package var gradient: Tensor?
 
   package init(reward: String, version: String, values: [Float?], error: String = "", gradient: Tensor? = nil) {
-    self.reward = reward
-    self.version = version
-    self.values = values
-    self.error = error
-    self.gradient = gradient
+    (self.reward, self.version, self.values, self.error, self.gradient) = (reward, version, values, error, gradient)
   }
 
-  /// Whether every value is missing.
   package var isEmpty: Bool { values.allSatisfy { $0 == nil } }
 
   /// The reason why this result does not match a request; nil if it matches.
@@ -155,11 +138,8 @@ package struct ScoreResult: Sendable, Equatable {
   }
 }
 
-/// The answer to a `ScoreRequest`.
 package struct ScoreReply: Sendable, Equatable {
-  /// The identifier of the request.
   package var id: UInt64
-  /// One per requested reward.
   package var results: [ScoreResult]
 
   package init(id: UInt64, results: [ScoreResult]) {

@@ -1,48 +1,6 @@
-// The rewards that a server offers to its router, and that a router offers to its clients.
+// Conversion of offered rewards to and from the structs of protobuf-c.
 
 internal import CMessages
-
-/// A reward and the version of its scorer.
-package struct RewardVersion: Sendable, Equatable, Hashable {
-  package var name: String
-  package var version: String
-  /// Whether the scorer can return gradients with respect to pixels.
-  package var hasGradient: Bool
-
-  package init(name: String, version: String, hasGradient: Bool = false) {
-    self.name = name
-    self.version = version
-    self.hasGradient = hasGradient
-  }
-}
-
-/// A reward server offers its rewards to a router. It also serves as a heartbeat.
-package struct ServerReady: Sendable, Equatable {
-  /// Name of the server in logs.
-  package var name: String
-  package var rewards: [RewardVersion]
-  /// Number of requests that the server accepts at a time.
-  package var credits: Int
-
-  package init(name: String, rewards: [RewardVersion], credits: Int) {
-    self.name = name
-    self.rewards = rewards
-    self.credits = credits
-  }
-}
-
-/// A client asks a router which rewards are offered.
-package struct RewardsQuery: Sendable, Equatable {
-  package init() {}
-}
-
-/// The router's answer to a `RewardsQuery`.
-package struct RewardsOffered: Sendable, Equatable {
-  /// The rewards of all connected servers, one entry per version. An entry has a gradient if any server offers one.
-  package var rewards: [RewardVersion]
-
-  package init(rewards: [RewardVersion]) { self.rewards = rewards }
-}
 
 extension RewardVersion: Coded {
   init(_ message: Stepwise__RewardVersion, _ path: FieldPath) throws {

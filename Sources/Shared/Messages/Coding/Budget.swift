@@ -8,7 +8,6 @@ internal import Engine
   internal import Glibc
 #endif
 
-/// The memory that unpacking one message may take.
 struct Budget {
   private(set) var remaining: Int
   private(set) var isExceeded = false
