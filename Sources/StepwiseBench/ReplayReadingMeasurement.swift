@@ -1,8 +1,8 @@
 // Sampling from a replay and recovery of a replay, as `stepwise-bench replay` measures them.
 
 import Basics
-import Engine
 import Configuration
+import Engine
 import Foundation
 import Messages
 import Replay

@@ -4,9 +4,9 @@
 import Configuration
 import Engine
 import Foundation
+import Glibc
 import Roles
 import Supervision
-import Glibc
 import Threads
 
 final class TortureRig {

@@ -4,7 +4,6 @@
 package import Configuration
 internal import Foundation
 
-/// The endpoints of one run; their folder is removed with this object.
 package final class LocalEndpoints {
   private let folder: String
 

@@ -3,7 +3,6 @@
 package import Foundation
 internal import Synchronization
 
-/// Progress of work with a known number of steps.
 package final class ProgressLine: Sendable {
   private struct State {
     var shown = ContinuousClock.Instant.now

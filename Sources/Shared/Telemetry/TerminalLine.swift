@@ -5,7 +5,6 @@ package import Foundation
 /// One line of output that is written again and again; plain lines where the output is no terminal of known width.
 package struct TerminalLine {
   private let output: FileHandle
-  /// Characters of the line on the terminal.
   private var width = 0
 
   package init(_ output: FileHandle) { self.output = output }
@@ -35,7 +34,6 @@ package struct TerminalLine {
     write(text + "\n")
   }
 
-  /// Leaves the line as it is.
   package mutating func finish() {
     if width > 0 { write("\n") }
     width = 0
