@@ -9,7 +9,7 @@ struct BenchReplay: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "replay", abstract: "Measure insertion into the replay of a learner, sampling and recovery.",
     discussion: """
-      Each writer is a thread with a connection of its own to the service of a learner on loopback. A group is \
+      Each writer is a thread with its own connection to the service of a learner on loopback. A group is \
       acknowledged from memory (the journal is in --memory), from the system (the journal is in --folder, and \
       replay.waitsForDisk is false), or from the disk (replay.waitsForDisk is true).
       """)

@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Supervision
 
-/// A tmpfs mounted at a folder where that is permitted; the folder itself elsewhere.
+/// A tmpfs mounted at a folder, or the folder itself where mounting is not permitted.
 final class TortureDisk {
   let folder: URL
   /// Whether a tmpfs was mounted, which can be filled.

@@ -88,8 +88,6 @@ private func number(_ value: JSONValue?) -> Double {
     (["unet", "--config", "x", "--runs", "0"], "--runs"),
   ])
   func `an error explains what cannot be measured`(arguments: [String], text: String) throws {
-    try withTemporaryFolder { folder in
-      try Program.bench.fail(arguments, in: folder, text)
-    }
+    _ = try withTemporaryFolder { try Program.bench.fail(arguments, in: $0, text) }
   }
 }

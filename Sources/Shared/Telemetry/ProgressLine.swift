@@ -1,4 +1,4 @@
-// Progress of long work: one line that replaces itself on a terminal, a plain line every ten seconds elsewhere.
+// Progress of long work: one line that replaces itself on a terminal, otherwise a plain line every ten seconds.
 
 package import Foundation
 internal import Synchronization

@@ -16,7 +16,7 @@ package struct TerminalLine {
     return Int(size.ws_col)
   }
 
-  /// Replaces the line, cut to the width of the terminal; writes a plain line elsewhere.
+  /// Replaces the line, cut to the width of the terminal; without a terminal writes a plain line.
   package mutating func show(_ text: String) {
     guard let columns else { return write(text + "\n") }
     // Some terminals wrap as soon as the last column is written.

@@ -96,7 +96,7 @@ extension LineChart {
 
   static func color(_ index: Int) -> Image.Color { colors[index % colors.count] }
 
-  /// Writes SVG where the name of the file ends in .svg, and PNG elsewhere.
+  /// Writes SVG when the file name ends in .svg, otherwise PNG.
   func write(to file: URL) throws {
     if file.pathExtension == "svg" { try Disk.writeWhole(svg().utf8, to: file.path) } else {
       try rendered().writePNG(to: file)

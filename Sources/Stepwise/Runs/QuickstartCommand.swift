@@ -111,7 +111,7 @@ struct QuickstartCommand: ParsableCommand {
     private let name: String
     let minutes: Double
 
-    /// A reward without settings of its own uses those of `colourfulness`.
+    /// A reward without a preset uses those of `colourfulness`.
     init(reward: String) {
       switch reward {
       case "alignment": (name, minutes) = ("emoji-sdpo-alignment", 5.5)

@@ -1,4 +1,4 @@
-// Progress of a run, from its metrics.jsonl: one line that replaces itself on a terminal, one line per epoch elsewhere.
+// Progress of a run, from its metrics.jsonl: on a terminal one line that replaces itself, otherwise one line per epoch.
 
 import Configuration
 import Foundation

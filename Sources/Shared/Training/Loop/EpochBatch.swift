@@ -12,7 +12,7 @@ struct EpochBatch {
   /// Why groups were left out, for the log; nil where none was.
   let reasonLeftOut: String?
 
-  /// - Parameter received: groups in any order, judged by `SamplingTerms`.
+  /// - Parameter received: groups in any order, checked with `SamplingTerms`.
   init(_ received: [TrajectoryGroup]) {
     groups = received.filter(\.isScored).sorted { $0.number < $1.number }
     unscored = received.count - groups.count
