@@ -131,24 +131,24 @@ let package = Package(
     program(
       "stepwise",
       [
-        "Configuration", "Diffusion", "Engine", "Imaging", "Layers", "Messages", "Models", "Pretraining", "Replay",
-        "Rewards", "Roles", "Supervision", "Telemetry", "Transport", arguments,
+        "Configuration", "Diffusion", "Durable", "Engine", "Imaging", "Layers", "Messages", "Models", "Pretraining",
+        "Programs", "Replay", "Rewards", "Roles", "Supervision", "Telemetry", "Transport", arguments,
       ], path: "Sources/Stepwise"),
     program(
       "stepwise-bench",
       [
-        "Actor", "Basics", "Configuration", "Engine", "Layers", "Learner", "Messages", "Models", "Replay",
+        "Actor", "Basics", "Configuration", "Engine", "Layers", "Learner", "Messages", "Models", "Programs", "Replay",
         "RewardClient", "RewardServer", "Roles", "Supervision", "Telemetry", "Threads", "Training", "Transport",
         arguments, logging,
       ], path: "Sources/StepwiseBench"),
     program(
       "stepwise-torture",
       [
-        "Actor", "Configuration", "Durable", "Engine", "Learner", "Messages", "Replay", "RewardServer", "Rewards",
-        "Roles", "Supervision", "Threads", "Transport", arguments, logging,
+        "Actor", "Configuration", "Durable", "Engine", "Learner", "Messages", "Programs", "Replay", "RewardServer",
+        "Rewards", "Roles", "Supervision", "Threads", "Transport", arguments, logging,
       ], path: "Sources/StepwiseTorture"),
     // Tests
-    library("Fixtures", [], path: "Tests/Fixtures"),
+    library("Fixtures", ["Configuration"], path: "Tests/Fixtures"),
     tests(
       "ActorTests",
       [
@@ -156,7 +156,7 @@ let package = Package(
         "Threads", "Transport", logging,
       ]),
     tests("AlgorithmsTests", ["Algorithms", "Diffusion", "Engine", "Settings"]),
-    tests("ConfigurationTests", ["Configuration"]),
+    tests("ConfigurationTests", ["Configuration", "Fixtures"]),
     tests("DurableTests", ["Basics", "Durable", "Fixtures"]),
     tests("EngineTests", ["Engine"]),
     tests(
@@ -165,7 +165,11 @@ let package = Package(
         "Actor", "Configuration", "Diffusion", "Engine", "Fixtures", "Messages", "Models", "Replay", "RewardServer",
         "Roles", "Threads", "Transport", logging,
       ]),
-    tests("GoldenTests", ["Algorithms", "Diffusion", "Engine", "Fixtures", "Imaging", "Layers", "Models", "Rewards", "Settings"]),
+    tests(
+      "GoldenTests",
+      [
+        "Algorithms", "Diffusion", "Engine", "Fixtures", "Imaging", "Layers", "Models", "Rewards", "Settings",
+      ]),
     tests("ImagingTests", ["Engine", "Fixtures", "Imaging"]),
     tests("LayeringTests", []),
     tests(
@@ -192,18 +196,18 @@ let package = Package(
     tests(
       "RunTests",
       [
-        "Actor", "Configuration", "Engine", "Learner", "Messages", "Replay", "RewardClient", "RewardServer", "Rewards",
-        "Roles", "Telemetry", "Threads", "Training", "Transport", logging,
+        "Actor", "Configuration", "Engine", "Fixtures", "Learner", "Messages", "Replay", "RewardClient", "RewardServer",
+        "Rewards", "Roles", "Telemetry", "Threads", "Training", "Transport", logging,
       ]),
     tests("SafetensorsTests", ["Durable", "Engine", "Fixtures", "Layers"]),
     tests("StepwiseTests", ["Engine", "Fixtures", "Imaging", "Layers", "Models"]),
-    tests("TelemetryTests", ["Durable", "Imaging", "Telemetry"]),
+    tests("TelemetryTests", ["Durable", "Fixtures", "Imaging", "Telemetry"]),
     tests("TokenizerTests", ["Fixtures", "Models"]),
     tests(
       "TrainingTests",
       [
-        "Configuration", "Diffusion", "Engine", "Fixtures", "Layers", "Learner", "Messages", "Models", "Replay",
-        "Settings", "Telemetry", "Training", logging,
+        "Algorithms", "Configuration", "Diffusion", "Engine", "Fixtures", "Layers", "Learner", "Messages", "Models",
+        "Replay", "Settings", "Telemetry", "Training", logging,
       ]),
     tests("TransportTests", ["Roles", "Threads", "Transport", logging]),
   ],

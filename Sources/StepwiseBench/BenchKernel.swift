@@ -2,7 +2,6 @@
 
 import Engine
 
-/// One kernel at one shape.
 struct BenchKernel {
   enum Unit: String {
     /// Floating-point operations of the direct method, two per multiply-add; a faster method can exceed the peak.

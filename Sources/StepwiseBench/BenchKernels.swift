@@ -4,6 +4,7 @@
 import ArgumentParser
 import Engine
 import Foundation
+import Programs
 import Supervision
 import Telemetry
 
@@ -20,7 +21,6 @@ struct BenchKernels: ParsableCommand {
     struct Kernel: Encodable {
       let name, shape, unit: String
       let milliseconds, rate: Double
-      /// Share of the peak.
       let share: Double
     }
 
@@ -30,11 +30,7 @@ struct BenchKernels: ParsableCommand {
     let kernels: [Kernel]
   }
 
-  func validate() throws {
-    guard seconds > 0, seconds.isFinite else {
-      throw ValidationError("--seconds: expected a number above 0, found \(seconds)")
-    }
-  }
+  func validate() throws { try requirePositive(["seconds": seconds]) }
 
   func run() throws {
     try options.start()

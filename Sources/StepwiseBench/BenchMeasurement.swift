@@ -26,7 +26,6 @@ struct BenchMeasurement {
     return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
   }
 
-  /// Wall-clock seconds of some work.
   static func seconds(_ work: () throws -> Void) rethrows -> Double {
     try ContinuousClock().measure(work).seconds
   }
@@ -47,7 +46,6 @@ struct BenchMeasurement {
   /// Peak resident memory of this process in units of 10^9 bytes, as the peers report it.
   static var peakMemory: Double { (Double(usage.ru_maxrss) / 1e6).rounded(toPlaces: 2) }
 
-  /// The value of the key `peer`.
   static var name: String { "stepwise, OpenBLAS kernels \(Compute.kernels)" }
 }
 

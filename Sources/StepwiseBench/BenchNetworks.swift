@@ -3,11 +3,11 @@
 import ArgumentParser
 import Engine
 import Foundation
-import Supervision
 import Layers
 import Models
+import Programs
+import Supervision
 
-/// The result for a network, with the keys of Benchmarks/peers.
 struct NetworkReport: Encodable {
   let peer: String
   let mode: String
@@ -16,7 +16,6 @@ struct NetworkReport: Encodable {
   var tokens: Int?
   var rank: Int?
   let threads: Int
-  /// The median.
   let seconds: Double
   let allSeconds: [Double]
   /// CPU seconds in all threads, mean of the runs.
@@ -45,15 +44,21 @@ struct NetworkReport: Encodable {
   }
 }
 
-/// Throws `CommandError` when a network does not fit into memory.
-private func requireMemory(_ file: String, _ cost: NetworkCost, activations: Int) throws {
-  var demand = MemoryDemand()
-  demand.add("\(cost.parameters / 1_000_000) M weights", bytes: cost.weightBytes)
-  demand.add("values between layers", bytes: 4 * activations)
-  do {
-    try demand.require(advice: "Use a smaller --batch or --latent, or a machine with more memory.")
-  } catch {
-    throw CommandError("\(file): \(error)")
+extension BenchOptions {
+  /// Starts the compute threads.
+  ///
+  /// - Parameter file: the config.json of the network.
+  /// - Throws: `CommandError` when the network does not fit into memory.
+  fileprivate func start(_ file: String, _ cost: NetworkCost) throws {
+    var demand = MemoryDemand()
+    demand.add("\(cost.parameters / 1_000_000) M weights", bytes: cost.weightBytes)
+    demand.add("values between layers", bytes: 4 * cost.widest)
+    do {
+      try demand.require(advice: "Use a smaller --batch or --latent, or a machine with more memory.")
+    } catch {
+      throw CommandError("\(file): \(error)")
+    }
+    try start()
   }
 }
 
@@ -83,8 +88,7 @@ struct BenchUNet: ParsableCommand {
     let configuration = try UNetConfiguration(ModelConfiguration(file: URL(filePath: config)))
     let side = latent ?? configuration.sampleSize
     let cost = try configuration.cost(batch: batch, latent: side, tokens: tokens)
-    try requireMemory(config, cost, activations: cost.widest)
-    try options.start()
+    try options.start(config, cost)
     let random = RandomStream(seed: options.seed)
     let unet = try UNet2DCondition(configuration, from: ParameterSource(random: random.fork("weights")))
     var inputs = random.fork("inputs")
@@ -139,11 +143,7 @@ struct BenchVAE: ParsableCommand {
 
   private func full(_ values: ModelConfiguration) throws -> (NetworkCost, () -> Tensor) {
     let configuration = try AutoencoderConfiguration(values)
-    let cost = try mode == .decode
-      ? configuration.decodingCost(batch: batch, latent: latent)
-      : configuration.encodingCost(batch: batch, latent: latent)
-    try requireMemory(config, cost, activations: cost.widest)
-    try options.start()
+    let cost = try cost(configuration.decodingCost, configuration.encodingCost)
     let vae = try AutoencoderKL(configuration, from: weights)
     let input = input(latentChannels: configuration.latentChannels, reduction: configuration.reduction)
     return (cost, { mode == .decode ? vae.decode(input) : vae.encode(input).mean })
@@ -151,14 +151,20 @@ struct BenchVAE: ParsableCommand {
 
   private func tiny(_ values: ModelConfiguration) throws -> (NetworkCost, () -> Tensor) {
     let configuration = try AutoencoderTinyConfiguration(values)
-    let cost = try mode == .decode
-      ? configuration.decodingCost(batch: batch, latent: latent)
-      : configuration.encodingCost(batch: batch, latent: latent)
-    try requireMemory(config, cost, activations: cost.widest)
-    try options.start()
+    let cost = try cost(configuration.decodingCost, configuration.encodingCost)
     let vae = try AutoencoderTiny(configuration, from: weights)
     let input = input(latentChannels: configuration.latentChannels, reduction: vae.reduction)
     return (cost, { mode == .decode ? vae.decode(input) : vae.encode(input) })
+  }
+
+  /// The cost of the mode; starts the compute threads.
+  private func cost(
+    _ decoding: (_ batch: Int, _ latent: Int) throws -> NetworkCost,
+    _ encoding: (_ batch: Int, _ latent: Int) throws -> NetworkCost
+  ) throws -> NetworkCost {
+    let cost = try mode == .decode ? decoding(batch, latent) : encoding(batch, latent)
+    try options.start(config, cost)
+    return cost
   }
 
   private var weights: ParameterSource { ParameterSource(random: RandomStream(seed: options.seed).fork("weights")) }
@@ -189,8 +195,7 @@ struct BenchText: ParsableCommand {
       throw CommandError("--tokens: expected at most \(configuration.maximumLength) for \(config), found \(tokens)")
     }
     let cost = try configuration.cost(batch: batch, tokens: tokens)
-    try requireMemory(config, cost, activations: cost.widest)
-    try options.start()
+    try options.start(config, cost)
     let random = RandomStream(seed: options.seed)
     let encoder = try CLIPText(configuration, from: ParameterSource(random: random.fork("weights")))
     var inputs = random.fork("inputs")

@@ -3,12 +3,13 @@
 
 import ArgumentParser
 import Foundation
+import Programs
 
 struct BenchReplay: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "replay", abstract: "Measure insertion into the replay of a learner, sampling and recovery.",
     discussion: """
-      Each writer is a thread with a connection of its own to the service of a learner on loopback. A group is \
+      Each writer is a thread with its own connection to the service of a learner on loopback. A group is \
       acknowledged from memory (the journal is in --memory), from the system (the journal is in --folder, and \
       replay.waitsForDisk is false), or from the disk (replay.waitsForDisk is true).
       """)
@@ -30,13 +31,11 @@ struct BenchReplay: ParsableCommand {
   enum Operation: String, ExpressibleByArgument { case insert, sample, recover }
 
   func validate() throws {
-    guard seconds > 0, seconds.isFinite else {
-      throw ValidationError("--seconds: expected more than 0, found \(seconds)")
-    }
+    try requirePositive(["seconds": seconds])
+    try requirePositive(["segment": segment ?? 1])
     guard bytes.allSatisfy({ (1024...(64 << 20)).contains($0) }) else {
       throw ValidationError("--bytes: expected 1024 to \(64 << 20), found \(bytes)")
     }
-    if let segment, segment < 1 { throw ValidationError("--segment: expected at least 1, found \(segment)") }
     if load != nil, loads == nil {
       throw ValidationError("--load: expected writers and groups in flight, as 2x25, found \(load ?? "")")
     }
@@ -57,7 +56,7 @@ struct BenchReplay: ParsableCommand {
       if only.contains(.sample) {
         for source in ReplayReadingMeasurement.Source.allCases {
           try inNewFolder(of: URL(filePath: memory)) {
-            show(try ReplayReadingMeasurement(groupBytes: size, source: source).measure(in: $0, seconds: seconds))
+            try show(ReplayReadingMeasurement(groupBytes: size, source: source).measure(in: $0, seconds: seconds))
           }
         }
       }
@@ -68,7 +67,7 @@ struct BenchReplay: ParsableCommand {
   /// Opens a replay whose groups are all in the journal, as after a crash.
   private func recover(_ size: Int, _ disk: URL) throws {
     try inNewFolder(of: disk) {
-      show(try ReplayReadingMeasurement(groupBytes: size, source: .journal).recover(in: $0, mebibytes: 256))
+      try show(ReplayReadingMeasurement(groupBytes: size, source: .journal).recover(in: $0, mebibytes: 256))
     }
   }
 
@@ -82,7 +81,7 @@ struct BenchReplay: ParsableCommand {
             let insertion = ReplayInsertion(
               groupBytes: size, connection: connection, promise: promise, writers: writers, inFlight: inFlight,
               segmentBytes: segment.map { $0 << 20 })
-            show(try insertion.measure(in: $0, seconds: seconds))
+            try show(insertion.measure(in: $0, seconds: seconds))
           }
         }
       }
@@ -96,52 +95,8 @@ struct BenchReplay: ParsableCommand {
     try body(folder)
   }
 
-  private func show(_ result: ReplayMeasurement) {
+  private func show(_ result: ReplayMeasurement) throws {
     // Without the buffer of standard output, so that each result is seen at once in a pipe.
-    FileHandle.standardOutput.write(Data(((json ? result.json : result.line) + "\n").utf8))
-  }
-}
-
-/// One measurement, with the keys of the peers.
-struct ReplayMeasurement: Codable {
-  var peer = "stepwise"
-  let operation: String
-  let bytes: Int
-  var writers: Int?
-  var samplers: Int?
-  var inFlight: Int?
-  var connection: String?
-  var acknowledged: String?
-  var source: String?
-  /// Bytes per segment, where segments were sealed during the measurement.
-  var segmentBytes: Int?
-  /// Maximum seconds between two acknowledgements.
-  var longestPause: Double?
-  /// Duration of a recovery.
-  var seconds: Double?
-  let itemsPerSecond: Double
-  let mbPerSecond: Double
-  /// Groups that were stored or sampled unchanged.
-  let verified: Int
-
-  var line: String {
-    let how = [
-      connection, acknowledged.map { "acknowledged from \($0)" }, writers.map { "\($0) writers" },
-      inFlight.map { "\($0) in flight each" }, source.map { "from \($0)" },
-      segmentBytes.map { "segments of \($0 >> 20) MiB" },
-      longestPause.map { String(format: "longest pause %.1f ms", 1000 * $0) },
-      seconds.map { String(format: "%.2f s in total", $0) },
-    ].compactMap(\.self).joined(separator: ", ")
-    let what = String(
-      format: "%@ %d bytes: %.1f/s, %.1f MB/s, %d verified; ", operation, bytes, itemsPerSecond,
-      mbPerSecond, verified)
-    return what + how
-  }
-
-  var json: String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    FileHandle.standardOutput.write(Data(((json ? try jsonLine(result) : result.line) + "\n").utf8))
   }
 }

@@ -9,6 +9,7 @@ import Foundation
 import Learner
 import Messages
 import Models
+import Programs
 import RewardClient
 import Training
 

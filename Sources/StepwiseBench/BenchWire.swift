@@ -5,11 +5,12 @@ import ArgumentParser
 import Basics
 import Engine
 import Foundation
-import Roles
-import Supervision
 import Logging
 import Messages
+import Programs
 import RewardServer
+import Roles
+import Supervision
 import Threads
 import Transport
 
@@ -21,26 +22,22 @@ struct BenchWire: ParsableCommand {
   @Flag(help: "Print one JSON object per line.") var json = false
 
   func validate() throws {
-    guard seconds > 0, seconds.isFinite else {
-      throw ValidationError("--seconds: expected more than 0, found \(seconds)")
-    }
+    try requirePositive(["seconds": seconds])
   }
 
   func run() throws {
     for size in [1 << 10, 1 << 20] {
       for isRouted in [false, true] {
-        show(try WireRoute(imageBytes: size, isRouted: isRouted).measure(seconds: seconds, inFlight: 32))
+        try show(WireRoute(imageBytes: size, isRouted: isRouted).measure(seconds: seconds, inFlight: 32))
       }
       // One request at a time shows the latency.
       for isRouted in [false, true] {
-        show(try WireRoute(imageBytes: size, isRouted: isRouted).measure(seconds: seconds, inFlight: 1))
+        try show(WireRoute(imageBytes: size, isRouted: isRouted).measure(seconds: seconds, inFlight: 1))
       }
     }
   }
 
-  private func show(_ result: WireResult) {
-    print(json ? result.json : result.line)
-  }
+  private func show(_ result: WireResult) throws { print(json ? try jsonLine(result) : result.line) }
 }
 
 struct WireResult: Codable {
@@ -49,22 +46,14 @@ struct WireResult: Codable {
   var mode = "plain"
   var inFlight: Int
   let itemsPerSecond: Double
-  var megabytesPerSecond: Double { itemsPerSecond * Double(bytes) / 1e6 }
   var microsecondsMedian: Double?
   var microseconds99: Double?
 
   var line: String {
-    let rate = String(format: "%10.0f /s %9.1f MB/s", itemsPerSecond, megabytesPerSecond)
+    let rate = String(format: "%10.0f /s %9.1f MB/s", itemsPerSecond, itemsPerSecond * Double(bytes) / 1e6)
     let latency = microsecondsMedian.map { String(format: "  median %.0f us, 99%% %.0f us", $0, microseconds99 ?? 0) }
     let what = operation.padding(toLength: 14, withPad: " ", startingAt: 0)
     return "\(what) \(mode) \(bytes) bytes, \(inFlight) in flight: \(rate)\(latency ?? "")"
-  }
-
-  var json: String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
 }
 
@@ -76,7 +65,6 @@ func untilSent(by socket: borrowing Socket, _ attempt: () throws -> SendOutcome)
   while try attempt() != .sent { _ = try Poller().wait(for: [socket.writable], timeout: .milliseconds(10)) }
 }
 
-/// Score requests from a client to a server that answers at once.
 struct WireRoute {
   let imageBytes: Int
   let isRouted: Bool

@@ -1,7 +1,7 @@
 // Insertion into the replay of a learner, as `stepwise-bench replay` measures it.
 
-import Basics
 import ArgumentParser
+import Basics
 import Configuration
 import Foundation
 import Learner
@@ -13,7 +13,6 @@ import Synchronization
 import Threads
 import Transport
 
-/// Insertion of groups by writers into the service of a learner.
 struct ReplayInsertion {
   enum Connection: String, ExpressibleByArgument { case plain, curve }
   /// Where a group is stored when it is acknowledged.

@@ -1,8 +1,8 @@
 // Sampling from a replay and recovery of a replay, as `stepwise-bench replay` measures them.
 
 import Basics
-import Engine
 import Configuration
+import Engine
 import Foundation
 import Messages
 import Replay
@@ -79,7 +79,7 @@ struct ReplayReadingMeasurement {
   private func fill(_ store: ReplayStore, _ count: Int, _ groups: BenchGroups) throws {
     for number in 0..<count {
       let bytes = Message.group(groups.group(number)).encode()
-      // Decoded, so that the group has memory of its own, as one from an actor has.
+      // Decoded, so that the group has its own memory, like a group from an actor.
       guard case .group(let group) = try Message(decoding: bytes, from: "bench") else { continue }
       try store.append(group, bytes: bytes)
     }

@@ -2,13 +2,12 @@
 // are lost with the connection, as on a real network.
 
 import Foundation
-import Supervision
 import Glibc
+import Supervision
 import Synchronization
 import Threads
 import Transport
 
-/// Forwards TCP connections to a port of 127.0.0.1.
 final class LoopbackProxy: Sendable {
   private struct Orders {
     var cuts = 0
@@ -95,7 +94,7 @@ private func makePrivate(_ descriptor: Int32) -> Bool {
 /// The loop of the proxy: one poll over all connections.
 private struct ProxyLoop {
   /// One direction of a connection.
-  private struct Flow {
+  fileprivate struct Flow {
     let from: Int32
     let to: Int32
     var bytes: [UInt8] = []
@@ -108,13 +107,7 @@ private struct ProxyLoop {
   let port: UInt16
   let waker: Int32
   /// Two per connection, next to each other.
-  private var flows: [Flow] = []
-
-  init(listener: Int32, port: UInt16, waker: Int32) {
-    self.listener = listener
-    self.port = port
-    self.waker = waker
-  }
+  fileprivate var flows: [Flow] = []
 
   mutating func cut() {
     for index in stride(from: 0, to: flows.count, by: 2) { close(at: index) }

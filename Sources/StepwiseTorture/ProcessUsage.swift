@@ -2,7 +2,6 @@
 
 import Foundation
 
-/// Peak usage of the parts of each kind in the first and the second half of a run.
 struct ProcessUsage {
   private struct Peak {
     var mebibytes = 0
@@ -45,7 +44,6 @@ struct ProcessUsage {
     return Peak(mebibytes: (resident * 4096) >> 20, descriptors: descriptors, threads: threads)
   }
 
-  /// Writes the peaks into a report.
   func tell(_ report: inout TortureReport) {
     for kind in Set(halves.flatMap(\.keys)) {
       let first = halves[0][kind] ?? Peak(), second = halves[1][kind] ?? Peak()

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Programs
 import Roles
 import Supervision
 
@@ -45,13 +46,10 @@ struct TortureCommand: ParsableCommand {
   @Flag(help: "Print every fault.") var verbose = false
 
   func validate() throws {
-    for (value, name) in [(minutes, "minutes"), (pause, "pause")] where !(value > 0 && value.isFinite) {
-      throw ValidationError("--\(name): expected more than 0, found \(value)")
-    }
-    let counts = [(actors, "actors"), (rewardServers, "reward-servers"), (routers, "routers"), (batch, "batch")]
-    for (value, name) in counts where value < 1 {
-      throw ValidationError("--\(name): expected at least 1, found \(value)")
-    }
+    try requirePositive(["minutes": minutes, "pause": pause])
+    try requirePositive([
+      "actors": actors, "reward-servers": rewardServers, "routers": routers, "batch": batch, "kept": kept ?? 1,
+    ])
     let parts = [Role.router, .rewardServer, .actor, .learner].map(\.rawValue)
     let known = TortureFault.names + TortureFault.names.flatMap { fault in parts.map { "\(fault) \($0)" } }
     for fault in only where !known.contains(fault) {
@@ -62,7 +60,6 @@ struct TortureCommand: ParsableCommand {
     if let stop, !(stop > 0 && stop <= 600) {
       throw ValidationError("--stop: expected more than 0 and at most 600, found \(stop)")
     }
-    if let kept, kept < 1 { throw ValidationError("--kept: expected at least 1, found \(kept)") }
     guard pace >= 0 else { throw ValidationError("--pace: expected 0 or more, found \(pace)") }
   }
 

@@ -50,7 +50,7 @@ enum TortureDamage {
           try FileManager.default.createSymbolicLink(at: target, withDestinationURL: source)
         }
       }
-      judge(scratch, victim, expected: try numbers(replay, chosen, scratch), &random, &report)
+      check(scratch, victim, expected: try numbers(replay, chosen, scratch), &random, &report)
       report.copies += 1
     }
     try? FileManager.default.removeItem(at: scratch)
@@ -77,7 +77,7 @@ enum TortureDamage {
     return Set(try ReplayStore(reading: whole).entries.map(\.number))
   }
 
-  private static func judge(
+  private static func check(
     _ copy: URL, _ victim: String, expected: Set<Int>, _ random: inout RandomStream, _ report: inout DamageReport
   ) {
     var isNamed = false

@@ -1,16 +1,15 @@
 // A small disk for a run that can be filled without harm to other processes.
 
 import Foundation
-import Supervision
 import Glibc
+import Supervision
 
-/// A tmpfs mounted at a folder where that is permitted; the folder itself elsewhere.
+/// A tmpfs mounted at a folder, or the folder itself where mounting is not permitted.
 final class TortureDisk {
   let folder: URL
   /// Whether a tmpfs was mounted, which can be filled.
   let isOwn: Bool
 
-  /// - Throws: when the folder cannot be created.
   init(_ folder: URL, mebibytes: Int) throws {
     self.folder = folder
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -19,7 +18,6 @@ final class TortureDisk {
 
   private var ballast: String { folder.appending(path: "ballast").path }
 
-  /// Fills the disk to the last byte.
   func fill() {
     let descriptor = open(ballast, O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND, 0o600)
     guard descriptor >= 0 else { return }
@@ -30,7 +28,6 @@ final class TortureDisk {
     }
   }
 
-  /// Frees the space again.
   func empty() { unlink(ballast) }
 
   /// Unmounts the disk with everything on it.

@@ -1,8 +1,8 @@
 // The faults that can be injected, and their probabilities.
 
+import Engine
 import Roles
 import Supervision
-import Engine
 
 enum TortureFault: Equatable {
   /// SIGKILL; the part is started again within two seconds.

@@ -5,16 +5,15 @@ import Actor
 import Configuration
 import Durable
 import Foundation
-import Supervision
 import Glibc
 import Learner
 import Logging
 import Messages
 import Replay
+import Supervision
 import Threads
 import Transport
 
-/// The learner of a torture run.
 struct TortureLearner {
   /// Takes the place of a checkpoint.
   private struct State: Codable {
@@ -86,7 +85,6 @@ struct TortureLearner {
 final class Ledger: Sendable {
   private let descriptor: Int32
 
-  /// - Throws: `CommandError` when the file cannot be opened.
   init(file: URL) throws {
     descriptor = open(file.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {

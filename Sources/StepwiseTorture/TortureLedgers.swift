@@ -3,7 +3,6 @@
 import Foundation
 import Glibc
 
-/// The ledgers of the actors and the learner.
 struct TortureLedgers {
   private let plan: TorturePlan
   private let actors: [String]

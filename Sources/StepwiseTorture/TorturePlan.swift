@@ -10,11 +10,9 @@ struct TorturePlan {
   /// Contains logs, ledgers and the configuration; the folder `disk` in it contains the run.
   let folder: URL
   let seed: UInt64
-  /// Trajectories that the replay keeps.
   var kept = 1_000_000_000
 
   var runID: String { "torture-\(seed)" }
-  /// A disk that can be filled (`TortureDisk`).
   var disk: URL { folder.appending(path: "disk") }
   var run: URL { disk.appending(path: "run") }
   var replay: URL { run.appending(path: "replay") }
@@ -29,7 +27,6 @@ struct TorturePlan {
   /// More actors than this share four processes, and their connections have no proxies.
   static let maximumProcesses = 16
 
-  /// The number of actors of each actor process.
   static func shares(of actors: Int) -> [Int] {
     guard actors > maximumProcesses else { return [Int](repeating: 1, count: actors) }
     return (0..<4).map { actors / 4 + ($0 < actors % 4 ? 1 : 0) }

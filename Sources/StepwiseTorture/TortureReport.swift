@@ -7,15 +7,12 @@ struct TortureReport: Codable {
   var seconds = 0.0
   /// Number of faults by kind and part, such as "kill learner".
   var faults: [String: Int] = [:]
-  /// Processes that were ended with SIGKILL.
   var kills = 0
   var starts = 0
-  /// Groups that were acknowledged to an actor.
   var acknowledged = 0
   var stored = 0
   /// Groups that were acknowledged and are not stored.
   var lost: [Int] = []
-  /// Groups that are stored more than once.
   var storedTwice: [Int] = []
   /// Stored groups that differ from what the actor made, in words. Synthetic scores are never 0, so a score of 0
   /// counts.
@@ -55,7 +52,6 @@ struct TortureReport: Codable {
   /// Faults that could not be injected on this machine, and the reason.
   var leftOut: [String] = []
 
-  /// Whether no promise was broken.
   var isGood: Bool {
     lost.isEmpty && storedTwice.isEmpty && wrong.isEmpty && epochsWrong.isEmpty && hangs.isEmpty
       && unexpectedEnds.isEmpty && damage.wrong.isEmpty && acknowledged > 0 && epochs > 0
@@ -93,7 +89,6 @@ struct TortureReport: Codable {
       + [isGood ? "nothing was lost" : "FAILED: a promise was broken"]
   }
 
-  /// Writes the account as JSON.
   func write(to file: URL) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]

@@ -4,9 +4,9 @@
 import Configuration
 import Engine
 import Foundation
+import Glibc
 import Roles
 import Supervision
-import Glibc
 import Threads
 
 final class TortureRig {
@@ -92,7 +92,7 @@ final class TortureRig {
     }
     for index in 0..<rewardServers {
       let name = "reward-server-\(index)"
-      // Each part has proxies of its own, so that its connections can break alone.
+      // Each part has its own proxies, so that its connections can break alone.
       let links = try network.routerBackends.map { try LoopbackProxy(to: $0) }
       for (router, link) in links.enumerated() { proxies["\(name) \(router)"] = link }
       add(

@@ -2,9 +2,9 @@
 
 import Engine
 import Foundation
+import Glibc
 import Roles
 import Supervision
-import Glibc
 
 extension TortureRig {
   /// Draws a part and a fault, again until `only` permits the fault.
@@ -23,7 +23,8 @@ extension TortureRig {
 
   func strike() {
     let living = parts.filter { $1.process != nil && !$1.isPaused && !$1.isExpectedToEnd }.keys.sorted()
-    guard !living.isEmpty, let (name, fault) = draw(living), let part = parts[name], let process = part.process else { return }
+    guard !living.isEmpty, let (name, fault) = draw(living), let part = parts[name], let process = part.process
+    else { return }
     report.faults["\(fault.name) \(part.role.rawValue)", default: 0] += 1
     say("\(fault) \(name)")
     let links = proxies.filter { link, _ in

@@ -1,14 +1,12 @@
-// Makes docs/configuration.md from the source text of the settings: the doc comment and the default of each property,
-// the cases of each enum. The parser knows only the layout that these files have.
+// Generates docs/configuration.md from the source text of the settings: the doc comment and the default of each
+// property, and the cases of each enum. The parser supports only the layout of these files.
 
 import Foundation
 
-/// The settings as their source files declare them.
 struct ConfigurationPage {
   private struct Setting {
     let name: String
     let text: String
-    /// The default as the source has it.
     let value: String
   }
 
@@ -28,7 +26,6 @@ struct ConfigurationPage {
   /// Section names and their types, in the order of `Configuration`.
   private var order: [(name: String, type: String)] = []
 
-  /// - Parameter repository: the folder that holds Sources.
   init(repository: URL) throws {
     let shared = repository.appending(path: "Sources/Shared")
     let settings = shared.appending(path: "Settings")
@@ -71,7 +68,6 @@ struct ConfigurationPage {
     }
   }
 
-  /// The page in Markdown.
   var markdown: String {
     Self.head + order.map { name, type in
       let section = sections[type] ?? Section()

@@ -1,22 +1,31 @@
-// What a file may say, what it may not, and how it is told.
+// Valid configurations and their values, and the errors of invalid ones.
 
 import Configuration
+import Fixtures
 import Foundation
 import Testing
 
-@Suite("Configuration")
-struct ConfigurationTests {
-  let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
+/// The error of a configuration; nil when it is valid.
+private func problem(_ body: () throws -> Configuration) -> String? {
+  do {
+    _ = try body()
+    return nil
+  } catch { return "\(error)" }
+}
 
-  @Test("An empty file gives the defaults")
-  func empty() throws {
+/// Expects that a configuration is refused, with all `parts` in the error.
+private func expectRefusal(_ yaml: String, _ parts: [String]) throws {
+  let text = try #require(problem { try Configuration(yaml: yaml, source: "x.yaml") })
+  for part in parts + ["x.yaml"] { #expect(text.contains(part), "\(text)") }
+}
+
+@Suite struct ConfigurationTests {
+  @Test func `an empty file gives the defaults`() throws {
     #expect(try Configuration(yaml: "") == Configuration())
     #expect(try Configuration(yaml: "training:\n") == Configuration())
   }
 
-  @Test("What the file says replaces defaults, the rest stays")
-  func overlay() throws {
+  @Test func `values in the file replace the defaults`() throws {
     let found = try Configuration(
       yaml: """
         run: {seed: 18446744073709551615}
@@ -34,8 +43,7 @@ struct ConfigurationTests {
     #expect(try found.trainingPrompts() == ["a cat", "yes"])
   }
 
-  @Test("The complete YAML of a configuration reads back as the same configuration")
-  func roundTrip() throws {
+  @Test func `the complete YAML of a configuration is read as the same configuration`() throws {
     var configuration = Configuration()
     configuration.training.learningRate = 1.2345678e-5
     configuration.training.logRatioClip = 0.1
@@ -51,20 +59,17 @@ struct ConfigurationTests {
   }
 
   @Test(
-    "An unknown key names its line and the nearest known key",
     arguments: [
       ("training:\n  epoch: 3\n", "x.yaml:2: unknown key training.epoch; the nearest known key is training.epochs"),
       ("trainig:\n  epochs: 3\n", "unknown key trainig; the nearest known key is training"),
       ("run:\n  steps: 3\n", "unknown key run.steps; the nearest known key is sampling.steps"),
       ("run:\n  Seed: 3\n", "nearest known key is run.seed"),
     ])
-  func unknownKey(yaml: String, expected: String) throws {
-    let text = try #require(message { _ = try Configuration(yaml: yaml, source: "x.yaml") })
-    #expect(text.contains(expected), "\(text)")
+  func `the error for an unknown key names its line and the nearest known key`(yaml: String, part: String) throws {
+    try expectRefusal(yaml, [part])
   }
 
   @Test(
-    "A known key in the wrong place is told where it belongs",
     arguments: [
       ("training.epochs: 3\n", "x.yaml:1: expected epochs: inside the section training:"),
       (
@@ -74,18 +79,13 @@ struct ConfigurationTests {
       ("training:\n  training.epochs: 3\n", "expected epochs: inside the section training:"),
       ("training:\n  epochs: 3\ntraining:\n  lambda: 1\n", "training: the key occurs more than once"),
     ])
-  func wrongPlace(yaml: String, expected: String) throws {
-    let text = try #require(message { _ = try Configuration(yaml: yaml, source: "x.yaml") })
-    #expect(text.contains(expected) && !text.contains("nearest"), "\(text)")
+  func `the error for a known key in the wrong place says where it belongs`(yaml: String, part: String) throws {
+    try expectRefusal(yaml, [part])
   }
 
   @Test(
-    "A value outside a closed set names the key, the value, the allowed values and the nearest one",
     arguments: [
-      (
-        "gradient: {sampling: on_policy}",
-        ["gradient.sampling", "\"on_policy\"", "reward+gamma", "nearest is on-policy)"]
-      ),
+      ("gradient: {sampling: on_policy}", ["gradient.sampling", "\"on_policy\"", "reward+gamma", "is on-policy)"]),
       ("gradient: {source: serve}", ["gradient.source", "server, proxy", "nearest is server)"]),
       ("gradient: {estimate: onestep}", ["gradient.estimate", "nearest is one-step)"]),
       ("proxy: {optimism: ucbs}", ["proxy.optimism", "nearest is ucb)"]),
@@ -94,13 +94,13 @@ struct ConfigurationTests {
       ("training: {algorithm: ppo}", ["training.algorithm", "b2-diffurl", "\"ppo\""]),
       ("training: {algorithm: [sdpo]}", ["training.algorithm", "b2-diffurl", "a list or keys"]),
     ])
-  func closedSets(yaml: String, parts: [String]) throws {
-    let text = try #require(message { _ = try Configuration(yaml: yaml, source: "x.yaml") })
-    for part in parts { #expect(text.contains(part), "\(text)") }
+  func `the error for an unknown choice names the key, the allowed values and the nearest one`(
+    yaml: String, parts: [String]
+  ) throws {
+    try expectRefusal(yaml, parts)
   }
 
   @Test(
-    "A value of the wrong kind is named with what was expected and found",
     arguments: [
       ("training:\n  epochs: many\n", ["training.epochs", "Int", "many"]),
       ("sampling:\n  prompts: {a: b}\n", ["sampling.prompts"]),
@@ -109,29 +109,26 @@ struct ConfigurationTests {
       ("training: [\n", ["expected YAML"]),
       ("reward:\n  weights: {alignment: high}\n", ["reward.weights.alignment", "high"]),
     ])
-  func wrongKind(yaml: String, parts: [String]) throws {
-    let text = try #require(message { _ = try Configuration(yaml: yaml, source: "x.yaml") })
-    #expect(text.contains("x.yaml"))
-    for part in parts { #expect(text.contains(part), "\(text)") }
+  func `the error for a value of the wrong type names the key, the type and the value`(
+    yaml: String, parts: [String]
+  ) throws {
+    try expectRefusal(yaml, parts)
   }
 
   @Test(
-    "A value out of range is refused with the range",
     arguments: [
       "sampling: {steps: 0}", "sampling: {eta: 0}", "sampling: {groupSize: 3}", "sampling: {guidanceScale: .nan}",
       "reward: {weights: {}}", "reward: {weights: {alignment: .inf}}",
-      "training: {learningRate: -1}", "training: {statisticsBufferSize: 1}", "training: {statisticsMinimumCount: 40}", "network: {learner: localhost}",
+      "training: {learningRate: -1}", "training: {statisticsBufferSize: 1}",
+      "training: {statisticsMinimumCount: 40}", "network: {learner: localhost}",
       "network: {routers: []}", "network: {silenceLimit: 1}", "checkpoint: {keep: 0}", "run: {folder: ''}",
     ])
-  func outOfRange(yaml: String) throws {
+  func `the error for a value out of range names the key and the range`(yaml: String) throws {
     let key = yaml.split(separator: ":")[0] + "." + yaml.split(separator: "{")[1].split(separator: ":")[0]
-    let text = try #require(message { _ = try Configuration(yaml: yaml) })
-    #expect(text.contains(key), "\(text)")
-    #expect(text.contains("expected") && text.contains("found"))
+    try expectRefusal(yaml, [String(key), "expected", "found"])
   }
 
   @Test(
-    "What a method needs and the configuration lacks is refused by its key",
     arguments: [
       ("sampling.groupSize", "{training: {algorithm: sdpo}, sampling: {groupSize: 1}}"),
       ("sampling.groupSize", "{training: {algorithm: lasro}, sampling: {groupSize: 1}}"),
@@ -143,24 +140,16 @@ struct ConfigurationTests {
       ("lasro.heldOutEvery", "{training: {algorithm: lasro}, lasro: {heldOutEvery: 1}}"),
       ("sampling.eta", "{training: {algorithm: ddpo}, sampling: {eta: 0}}"),
     ])
-  func methodNeeds(key: String, yaml: String) throws {
-    let text = try #require(message { _ = try Configuration(yaml: yaml) })
-    #expect(text.contains(key) && text.contains("expected") && text.contains("found"), "\(text)")
+  func `settings that a method cannot work with are refused`(key: String, yaml: String) throws {
+    try expectRefusal(yaml, [key, "expected", "found"])
   }
 
   @Test(
-    "Settings that would train nothing are refused with the reason",
     arguments: [
       ("sampling.steps", "no effect on the reward", "{sampling: {steps: 1}}"),
       ("sampling.steps", "no effect on the reward", "{training: {algorithm: ddpo}, sampling: {steps: 1}}"),
-      (
-        "training.finalStep", "no other step",
-        "{training: {algorithm: sqdf, finalStep: false}, sampling: {steps: 1}}"
-      ),
-      (
-        "training.discount", "the weight 0",
-        "{training: {algorithm: sqdf, finalStep: false, discount: 0}}"
-      ),
+      ("training.finalStep", "no other step", "{training: {algorithm: sqdf, finalStep: false}, sampling: {steps: 1}}"),
+      ("training.discount", "the weight 0", "{training: {algorithm: sqdf, finalStep: false, discount: 0}}"),
       (
         "sampling.groupSize", "advantage",
         "{training: {algorithm: ddpo, normalizesPerPrompt: false}, sampling: {groupsPerEpoch: 1, groupSize: 1}}"
@@ -187,19 +176,17 @@ struct ConfigurationTests {
       ),
       ("reward.batchDelay", "no group is trained on", "{reward: {batchDelay: 3}, network: {scoreDeadline: 2}}"),
     ])
-  func trainsNothing(key: String, reason: String, yaml: String) throws {
-    let text = try #require(message { _ = try Configuration(yaml: yaml) })
-    #expect(text.contains(key) && text.contains(reason), "\(text)")
+  func `settings that would train nothing are refused with the reason`(
+    key: String, reason: String, yaml: String
+  ) throws {
+    try expectRefusal(yaml, [key, reason])
   }
 
-  @Test("All problems are reported at once")
-  func severalProblems() throws {
-    let text = try #require(message { _ = try Configuration(yaml: "sampling: {steps: 0, eta: 2}") })
-    #expect(text.contains("sampling.steps") && text.contains("sampling.eta"))
+  @Test func `all problems are reported at once`() throws {
+    try expectRefusal("sampling: {steps: 0, eta: 2}", ["sampling.steps", "sampling.eta"])
   }
 
-  @Test("Overrides come last, and are checked as the file is")
-  func overrides() throws {
+  @Test func `overrides replace values of the file, and are checked in the same way`() throws {
     let found = try Configuration(
       file: nil,
       overrides: [
@@ -214,97 +201,57 @@ struct ConfigurationTests {
       ("training.epoch=3", "training.epochs"), ("training.epochs", "SECTION.KEY=VALUE"), ("epochs=3", "SECTION.KEY"),
       ("training.epochs=x", "Int"), ("training.epochs=0", "above 0"),
     ] {
-      let text = try #require(message { _ = try Configuration(file: nil, overrides: [option]) })
+      let text = try #require(problem { try Configuration(file: nil, overrides: [option]) })
       #expect(text.contains(part), "\(text)")
     }
   }
 
-  @Test("Paths in a file are relative to the file's folder")
-  func paths() throws {
+  @Test func `paths in a file are relative to the folder of the file`() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let file = folder.appending(path: "run.yaml")
-    try "run: {model: ../m, folder: /abs/f}\nsampling: {promptsFile: p.txt}\nreward: {models: {hpsv2: h, aesthetic: /a}}\n".write(
-      to: file, atomically: true, encoding: .utf8)
-    try "# a comment\n a cat \n\na dog\na cat\n".write(
-      to: folder.appending(path: "p.txt"), atomically: true, encoding: .utf8)
+    let yaml = """
+      run: {model: ../m, folder: /abs/f}
+      sampling: {promptsFile: p.txt}
+      reward: {models: {hpsv2: h, aesthetic: /a}}
+      """
+    try Data(yaml.utf8).write(to: file)
+    try Data("# a comment\n a cat \n\na dog\na cat\n".utf8).write(to: folder.appending(path: "p.txt"))
     let found = try Configuration(file: file)
     #expect(found.run.model == folder.deletingLastPathComponent().appending(path: "m").standardizedFileURL.path)
     #expect(found.run.folder == "/abs/f")
     #expect(found.reward.models == ["hpsv2": folder.appending(path: "h").standardizedFileURL.path, "aesthetic": "/a"])
     #expect(try found.trainingPrompts() == ["a cat", "a dog"])
-    let lacking = try #require(message { _ = try found.evaluationPrompts() })
-    #expect(lacking.contains("evaluation.prompts"))
+    let error = #expect(throws: (any Error).self) { try found.evaluationPrompts() }
+    #expect(error.map { "\($0)".contains("evaluation.prompts") } == true)
   }
 
-  @Test("Rewards that contradict each other are refused with the key", arguments: [
+  @Test(arguments: [
     ("shadow: [alignment]", "reward.shadow"), ("external: [beauty]", "reward.external"),
     ("normalizationWindow: 1", "reward.normalizationWindow"), ("batchDelay: 20", "reward.batchDelay"),
     ("requestsAtOnce: 0", "reward.requestsAtOnce"),
   ])
-  func rewards(yaml: String, key: String) throws {
-    let text = try #require(message { _ = try Configuration(yaml: "reward: {\(yaml)}") })
-    #expect(text.contains(key), "\(text)")
+  func `settings of rewards that contradict each other are refused`(yaml: String, key: String) throws {
+    try expectRefusal("reward: {\(yaml)}", [key])
   }
 
-  @Test("A missing file is named")
-  func missing() throws {
-    let text = try #require(message { _ = try Configuration(file: URL(filePath: "/nowhere/x.yaml")) })
+  @Test func `the error for a missing file names the file`() throws {
+    let text = try #require(problem { try Configuration(file: URL(filePath: "/nowhere/x.yaml")) })
     #expect(text.contains("/nowhere/x.yaml"))
   }
 
-  @Test(
-    "Every preset is valid and has its prompts",
-    arguments: try presetNames())
-  func presets(name: String) throws {
-    let found = try Configuration(file: repository.appending(path: "configs/\(name).yaml"))
+  @Test(arguments: try presets())
+  func `every preset is valid, and its held-out prompts are not trained on`(name: String) throws {
+    let found = try Configuration(file: TinyModel.repository.appending(path: "configs/\(name)"))
     let training = Set(try found.trainingPrompts())
     #expect(training.count >= 40)
     #expect(training.isDisjoint(with: try found.evaluationPrompts()))
-    #expect(found.run.model.hasPrefix(repository.path))
-  }
-
-  private func message(_ body: () throws -> Void) -> String? {
-    do {
-      try body()
-      return nil
-    } catch { return "\(error)" }
+    #expect(found.run.model.hasPrefix(TinyModel.repository.path))
   }
 }
 
-/// Names of all presets.
-private func presetNames() throws -> [String] {
-  let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appending(path: "configs")
-  return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }.sorted()
-    .map { String($0.dropLast(5)) }
-}
-
-@Suite struct ConfigurationPageTests {
-  private let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-
-  @Test func `docs/configuration.md is what the generator makes`() throws {
-    let file = repository.appending(path: "docs/configuration.md")
-    let made = try ConfigurationPage(repository: repository).markdown
-    if ProcessInfo.processInfo.environment["STEPWISE_WRITE_CONFIGURATION_PAGE"] != nil {
-      try made.write(to: file, atomically: true, encoding: .utf8)
-    }
-    let found = try String(contentsOf: file, encoding: .utf8)
-    let difference = zip(made.split(separator: "\n"), found.split(separator: "\n")).first { $0 != $1 }
-    #expect(
-      made == found,
-      """
-      docs/configuration.md differs from the settings in Sources/Shared/Settings; run \
-      scripts/generate-configuration-docs.sh. The first difference: expected \(difference?.0 ?? "another length"), \
-      found \(difference?.1 ?? "")
-      """)
-  }
-
-  @Test func `the page lists every key and no other`() throws {
-    let listed = try ConfigurationPage(repository: repository).markdown.split(separator: "\n")
-      .filter { $0.hasPrefix("| `") }.map { String($0.dropFirst(3).prefix { $0 != "`" }) }
-    #expect(try listed == Configuration.keys)
-  }
+private func presets() throws -> [String] {
+  try FileManager.default.contentsOfDirectory(atPath: TinyModel.repository.appending(path: "configs").path)
+    .filter { $0.hasSuffix(".yaml") }.sorted()
 }

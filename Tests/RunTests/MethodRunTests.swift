@@ -2,6 +2,7 @@
 
 import Configuration
 import Engine
+import Fixtures
 import Foundation
 import Learner
 import Messages
@@ -12,20 +13,7 @@ import Testing
 struct MethodRunTests {
   private func run(_ method: MethodName) throws -> InProcessRun {
     var run = try InProcessRun()
-    run.configuration.training.algorithm = method
-    run.configuration.training.epochs = 2
-    run.configuration.branches.shortestInterval = 1
-    run.configuration.branches.longestInterval = 2
-    run.configuration.branches.stages = 2
-    run.configuration.gradient.replayEpochs = 1
-    run.configuration.gradient.masksNonPositive = false
-    run.configuration.gradient.sampling = .uniform
-    run.configuration.proxy.passes = 2
-    run.configuration.lasro.warmupEpochs = 0
-    run.configuration.lasro.steps = 2
-    run.configuration.lasro.pairsPerStep = 2
-    run.configuration.lasro.heldOutEvery = 2
-    run.configuration.lasro.minimumAccuracy = 0
+    run.configuration.chooseSmall(method)
     return run
   }
 
@@ -34,7 +22,6 @@ struct MethodRunTests {
     var run = try run(method)
     defer { run.remove() }
     if method == .sqdf { run.configuration.reward.weights = ["colourfulness": 1] }
-    if method == .b2DiffuRL { run.configuration.sampling.groupSize = 3 }
     try run.run(actors: 2)
     #expect(try run.weights(1) != run.weights(2))
     let store = try ReplayStore(reading: URL(filePath: run.configuration.run.folder).appending(path: "replay"))

@@ -10,8 +10,7 @@ private let golden = repository.appending(path: "Tests/Golden/models").path
 
 private func report(_ arguments: [String]) throws -> [String: JSONValue] {
   try withTemporaryFolder { folder in
-    let result = try Program.bench.run(arguments + ["--json", "--threads", "2"], in: folder)
-    try #require(result.status == 0, "\(result.errors)")
+    let result = try Program.bench.succeed(arguments + ["--json", "--threads", "2"], in: folder)
     return try JSONDecoder().decode([String: JSONValue].self, from: Data(result.output.utf8))
   }
 }
@@ -55,20 +54,18 @@ private func number(_ value: JSONValue?) -> Double {
 
   @Test func `only groups that a replay returns unchanged are counted`() throws {
     try withTemporaryFolder { folder in
-      let result = try Program.bench.run(
+      let result = try Program.bench.succeed(
         [
           "replay", "--seconds", "0.1", "--bytes", "4096", "--load", "2x4", "--folder", ".", "--memory", ".",
           "--acknowledged", "memory", "system", "disk", "--json",
         ], in: folder)
-      try #require(result.status == 0, "\(result.errors)")
       let lines = try result.output.split(separator: "\n").map {
         try JSONDecoder().decode([String: JSONValue].self, from: Data($0.utf8))
       }
       // Three acknowledgements on two kinds of connection, three sources to sample from, and a recovery.
       #expect(lines.count == 3 * 2 + 3 + 1)
       for line in lines { #expect(number(line["verified"]) > 0 && number(line["items_per_second"]) > 0, "\(line)") }
-      let wrong = try Program.bench.run(["replay", "--load", "many"], in: folder)
-      #expect(wrong.status != 0 && wrong.errors.contains("as 2x25"), "\(wrong.errors)")
+      try Program.bench.fail(["replay", "--load", "many"], in: folder, "as 2x25")
     }
   }
 
@@ -91,9 +88,6 @@ private func number(_ value: JSONValue?) -> Double {
     (["unet", "--config", "x", "--runs", "0"], "--runs"),
   ])
   func `an error explains what cannot be measured`(arguments: [String], text: String) throws {
-    try withTemporaryFolder { folder in
-      let result = try Program.bench.run(arguments, in: folder)
-      #expect(result.status != 0 && result.errors.contains(text), "\(result.errors)")
-    }
+    _ = try withTemporaryFolder { try Program.bench.fail(arguments, in: $0, text) }
   }
 }

@@ -55,10 +55,8 @@ import Testing
       let arguments = [
         "generate", "--model", model.path, "--prompt", "a cat", "--steps", "1", "--random-weights", "3", "--out", "out",
       ]
-      let without = try Program.stepwise.run(arguments, in: folder)
-      #expect(without.status != 0 && without.errors.contains("--tokenizer"), "\(without.errors)")
-      let with = try Program.stepwise.run(arguments + ["--tokenizer", "words"], in: folder)
-      #expect(with.status == 0, "\(with.errors)")
+      try Program.stepwise.fail(arguments, in: folder, "--tokenizer")
+      try Program.stepwise.succeed(arguments + ["--tokenizer", "words"], in: folder)
       #expect(FileManager.default.fileExists(atPath: folder.appending(path: "out/0000.png").path))
     }
   }

@@ -11,9 +11,8 @@ import Testing
     try withTemporaryFolder { folder in
       let model = try TinyModel.make(in: folder)
       let common = ["generate", "--model", model.path, "--prompt", "a cat", "dog", "--steps", "2", "--eta", "0"]
-      let first = try Program.stepwise.run(
+      try Program.stepwise.succeed(
         common + ["--seed", "7", "--out", "one", "--save-latents", "noise.safetensors"], in: folder)
-      #expect(first.status == 0, "\(first.errors)")
       let one = folder.appending(path: "one")
       #expect(FileManager.default.names(in: one) == ["0000.png", "0001.png", "sheet.png"])
       let latents = try SafetensorsFile(folder.appending(path: "noise.safetensors"))
@@ -22,8 +21,7 @@ import Testing
         (["--seed", "7"], "two", true), (["--seed", "8", "--latents", "noise.safetensors"], "three", true),
         (["--seed", "8"], "four", false),
       ] {
-        let again = try Program.stepwise.run(common + options + ["--out", out], in: folder)
-        #expect(again.status == 0, "\(again.errors)")
+        try Program.stepwise.succeed(common + options + ["--out", out], in: folder)
         let files = [one, folder.appending(path: out)].map { $0.appending(path: "0001.png") }
         #expect(try (Data(contentsOf: files[0]) == Data(contentsOf: files[1])) == isSame, "\(out)")
       }
@@ -34,9 +32,8 @@ import Testing
   func `every sampler makes pictures`(options: [String]) throws {
     try withTemporaryFolder { folder in
       let model = try TinyModel.make(in: folder)
-      let result = try Program.stepwise.run(
+      try Program.stepwise.succeed(
         ["generate", "--model", model.path, "--prompt", "a cat", "--steps", "2", "--out", "out"] + options, in: folder)
-      #expect(result.status == 0, "\(result.errors)")
       let picture = try Image(contentsOf: folder.appending(path: "out/0000.png"))
       #expect(picture.width == picture.height && picture.width >= 8)
     }
@@ -59,9 +56,7 @@ import Testing
       var arguments = ["generate", "--out", "out"]
       for (name, value) in [("--model", model.path), ("--prompt", "a cat"), ("--steps", "2")]
       where !options.contains(name) { arguments += [name, value] }
-      let result = try Program.stepwise.run(arguments + options, in: folder)
-      #expect(result.status != 0)
-      #expect(result.errors.contains(text), "\(result.errors)")
+      try Program.stepwise.fail(arguments + options, in: folder, text)
       #expect(!FileManager.default.fileExists(atPath: folder.appending(path: "out").path))
     }
   }
@@ -75,13 +70,11 @@ import Testing
         "jpeg-incompressibility", "--seeds", "3", "--steps", "2", "--json",
       ]
       for name in ["a.json", "b.json"] {
-        let result = try Program.stepwise.run(arguments + [name], in: folder)
-        #expect(result.status == 0, "\(result.errors)")
+        let result = try Program.stepwise.succeed(arguments + [name], in: folder)
         #expect(result.output.contains("cat") && result.output.contains("±"))
       }
       for (option, text) in [("hpsv3=x", "the nearest known key is hpsv2"), ("hpsv2", "expected NAME=PATH")] {
-        let refused = try Program.stepwise.run(arguments + ["c.json", "--reward-model", option], in: folder)
-        #expect(refused.status != 0 && refused.errors.contains(text), "\(refused.errors)")
+        try Program.stepwise.fail(arguments + ["c.json", "--reward-model", option], in: folder, text)
       }
       let data = try Data(contentsOf: folder.appending(path: "a.json"))
       #expect(try data == Data(contentsOf: folder.appending(path: "b.json")))
@@ -108,12 +101,11 @@ import Testing
         let divergence: [Double]?
       }
       func divergence(_ options: [String]) throws -> [Double]? {
-        let result = try Program.stepwise.run(
+        let result = try Program.stepwise.succeed(
           [
             "evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "jpeg-compressibility",
             "--seeds", "2", "--steps", "3", "--json", "report.json",
           ] + options, in: folder)
-        #expect(result.status == 0, "\(result.errors)")
         #expect(result.output.contains("divergence") == options.contains("--divergence"))
         return try JSONDecoder().decode(
           Report.self, from: Data(contentsOf: folder.appending(path: "report.json"))).divergence
@@ -122,12 +114,11 @@ import Testing
       #expect(try divergence(["--divergence"]) == [0, 0, 0])
       let found = try #require(try divergence(["--divergence", "--lora", lora.path]))
       #expect(found.count == 3 && found.allSatisfy { $0 > 0 && $0.isFinite })
-      let deterministic = try Program.stepwise.run(
+      try Program.stepwise.fail(
         [
           "evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "jpeg-compressibility", "--steps",
           "2", "--eta", "0", "--divergence",
-        ], in: folder)
-      #expect(deterministic.status != 0 && deterministic.errors.contains("eta above 0"), "\(deterministic.errors)")
+        ], in: folder, "eta above 0")
     }
   }
 
@@ -160,9 +151,9 @@ import Testing
     try withTemporaryFolder { folder in
       let model = try TinyModel.make(in: folder)
       try Data("cat\n".utf8).write(to: folder.appending(path: "prompts.txt"))
-      let result = try Program.stepwise.run(
-        ["evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "beauty"], in: folder)
-      #expect(result.status != 0 && result.errors.contains("jpeg-compressibility"))
+      try Program.stepwise.fail(
+        ["evaluate", "--model", model.path, "--prompts", "prompts.txt", "--reward", "beauty"], in: folder,
+        "jpeg-compressibility")
     }
   }
 
@@ -171,12 +162,10 @@ import Testing
       let lines = (0..<5).map { "{\"step\": \($0), \"time\": \($0), \"reward/mean\": \(0.1 * Double($0))}\n" }
       try Data(lines.joined().utf8).write(to: folder.appending(path: "metrics.jsonl"))
       for name in ["curve.png", "curve.svg"] {
-        let result = try Program.stepwise.run(["plot", ".", "--out", name], in: folder)
-        #expect(result.status == 0, "\(result.errors)")
+        try Program.stepwise.succeed(["plot", ".", "--out", name], in: folder)
       }
       #expect(try Image(contentsOf: folder.appending(path: "curve.png")).width == 720)
-      let unknown = try Program.stepwise.run(["plot", ".", "--metric", "loss", "--out", "x.png"], in: folder)
-      #expect(unknown.status != 0 && unknown.errors.contains("reward/mean"))
+      try Program.stepwise.fail(["plot", ".", "--metric", "loss", "--out", "x.png"], in: folder, "reward/mean")
     }
   }
 }

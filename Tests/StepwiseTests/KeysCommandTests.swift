@@ -1,5 +1,6 @@
 // `stepwise keys` creates, lists and revokes keys.
 
+import Fixtures
 import Foundation
 import Testing
 

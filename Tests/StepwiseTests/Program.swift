@@ -2,6 +2,7 @@
 
 import Fixtures
 import Foundation
+import Testing
 
 struct Program {
   struct Result {
@@ -34,19 +35,35 @@ struct Program {
     return Self.end(of: process, output, errors)
   }
 
-  static func end(of process: Process, _ output: Pipe, _ errors: Pipe) -> Result {
-    let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    let complained = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    return Result(status: process.terminationStatus, output: said, errors: complained)
+  /// Runs to the end, and expects the status 0.
+  @discardableResult
+  func succeed(
+    _ arguments: [String], in folder: URL, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> Result {
+    let result = try run(arguments, in: folder)
+    #expect(result.status == 0, "\(arguments): \(result.errors)", sourceLocation: sourceLocation)
+    return result
   }
-}
 
-func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
-  let folder = FileManager.default.temporaryDirectory.appending(path: "stepwise-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder)
+  /// Runs to the end, and expects another status and `text` in the errors.
+  @discardableResult
+  func fail(
+    _ arguments: [String], in folder: URL, _ text: String, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> Result {
+    let result = try run(arguments, in: folder)
+    let isExplained = result.status != 0 && result.errors.contains(text)
+    #expect(isExplained, "\(arguments): \(result)", sourceLocation: sourceLocation)
+    return result
+  }
+
+  static func end(of process: Process, _ output: Pipe, _ errors: Pipe) -> Result {
+    func text(_ pipe: Pipe) -> String {
+      String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    }
+    let (output, errors) = (text(output), text(errors))
+    process.waitUntilExit()
+    return Result(status: process.terminationStatus, output: output, errors: errors)
+  }
 }
 
 let repository = TinyModel.repository

@@ -38,8 +38,7 @@ private func withPrograms(
     let notifying = "trap 'echo stopped; exit 0' TERM; echo > ready; exec 3<>hold; while true; do read -u 3; done"
     let learner = "echo learner \"$@\"; \(awaiting(4))"
     try withPrograms(learner: learner, actor: notifying, server: notifying) { folder, program in
-      let result = try program.run(["run", "--config", "run.yaml"], in: folder)
-      #expect(result.status == 0, "\(result.errors)")
+      let result = try program.succeed(["run", "--config", "run.yaml"], in: folder)
       #expect(result.output.contains("finished"))
       let logs = folder.appending(path: "work/logs")
       #expect(
@@ -55,12 +54,11 @@ private func withPrograms(
 
   @Test func `endpoints that are written are used, and the others are sockets of the run`() throws {
     try withPrograms(learner: "echo \"$@\"") { folder, program in
-      let result = try program.run(
+      try program.succeed(
         [
           "run", "--config", "run.yaml", "--set", "network.learner=tcp://127.0.0.1:5801", "--set",
           "network.routerBackends=[tcp://127.0.0.1:9]",
         ], in: folder)
-      #expect(result.status == 0, "\(result.errors)")
       let said = try String(contentsOf: folder.appending(path: "work/logs/learner.log"), encoding: .utf8)
       #expect(said.contains(#"network.learner="tcp://127.0.0.1:5801""#), "\(said)")
       #expect(said.contains(#"network.routerBackends=["tcp://127.0.0.1:9"]"#), "\(said)")
@@ -95,9 +93,7 @@ private func withPrograms(
   @Test func `a run ends with the error of its learner, and the folder can be used again`() throws {
     let failing = "touch work/run-id; echo working; echo 'Error: the model has grown wings' >&2; exit 3"
     try withPrograms(learner: failing) { folder, program in
-      let result = try program.run(["run", "--config", "run.yaml"], in: folder)
-      #expect(result.status != 0)
-      #expect(result.errors.contains("learner failed (exit status 3)"), "\(result.errors)")
+      let result = try program.fail(["run", "--config", "run.yaml"], in: folder, "learner failed (exit status 3)")
       #expect(result.errors.contains("the model has grown wings") && !result.errors.contains("working"))
       #expect(FileManager.default.names(in: folder.appending(path: "work")) == ["logs"])
     }
@@ -106,8 +102,7 @@ private func withPrograms(
   @Test func `an actor that is killed is started again`() throws {
     let mortal = "if [ ! -e died-$2 ]; then touch died-$2; kill -9 $$; fi; echo > ready; \(patient)"
     try withPrograms(learner: awaiting(2), actor: mortal) { folder, program in
-      let result = try program.run(["run", "--config", "run.yaml"], in: folder)
-      #expect(result.status == 0, "\(result.errors)")
+      let result = try program.succeed(["run", "--config", "run.yaml"], in: folder)
       #expect(result.output.contains("actor-0 ended (killed by signal 9)"))
     }
   }
@@ -115,8 +110,7 @@ private func withPrograms(
   @Test func `a run ends with the error of a server that keeps failing`() throws {
     let failing = "[ $1 = serve ] && { echo 'Error: no such reward' >&2; exit 1; }; \(patient)"
     try withPrograms(learner: patient, server: failing) { folder, program in
-      let result = try program.run(["run", "--config", "run.yaml"], in: folder)
-      #expect(result.status != 0 && result.errors.contains("no such reward"), "\(result.errors)")
+      let result = try program.fail(["run", "--config", "run.yaml"], in: folder, "no such reward")
       #expect(result.errors.contains("reward-server-0"))
     }
   }
@@ -142,22 +136,18 @@ private func withPrograms(
 
   @Test func `a run is not overwritten, and a folder without a run is not resumed`() throws {
     try withPrograms(learner: "exit 0") { folder, program in
-      let empty = try program.run(["run", "--config", "run.yaml", "--resume"], in: folder)
-      #expect(empty.status != 0 && empty.errors.contains("holds no run to resume"))
+      try program.fail(["run", "--config", "run.yaml", "--resume"], in: folder, "holds no run to resume")
       try FileManager.default.createDirectory(at: folder.appending(path: "work"), withIntermediateDirectories: true)
       try Data("a-run\n".utf8).write(to: folder.appending(path: "work/run-id"))
-      let taken = try program.run(["run", "--config", "run.yaml"], in: folder)
-      #expect(taken.status != 0 && taken.errors.contains("--resume"))
+      try program.fail(["run", "--config", "run.yaml"], in: folder, "--resume")
     }
   }
 
   @Test func `errors name a missing program and an unknown key`() throws {
     try withPrograms(learner: "exit 0") { folder, program in
-      let key = try program.run(["run", "--config", "run.yaml", "--set", "training.epoch=3"], in: folder)
-      #expect(key.status != 0 && key.errors.contains("training.epochs"))
+      try program.fail(["run", "--config", "run.yaml", "--set", "training.epoch=3"], in: folder, "training.epochs")
       try FileManager.default.removeItem(at: folder.appending(path: "stepwise-actor"))
-      let missing = try program.run(["run", "--config", "run.yaml"], in: folder)
-      #expect(missing.status != 0 && missing.errors.contains("stepwise-actor"))
+      try program.fail(["run", "--config", "run.yaml"], in: folder, "stepwise-actor")
     }
   }
 }
@@ -169,8 +159,7 @@ private func withPrograms(
   ])
   func `an error says what a quickstart lacks, before it trains`(arguments: [String], text: String) throws {
     try withTemporaryFolder { folder in
-      let result = try Program.stepwise.run(["quickstart"] + arguments, in: folder)
-      #expect(result.status != 0 && result.errors.contains(text), "\(result.errors)")
+      try Program.stepwise.fail(["quickstart"] + arguments, in: folder, text)
       #expect(!FileManager.default.fileExists(atPath: folder.appending(path: "runs/quickstart-aesthetic").path))
     }
   }

@@ -1,5 +1,6 @@
 // Short torture runs of a small cluster of real processes.
 
+import Fixtures
 import Foundation
 import Testing
 
@@ -62,7 +63,8 @@ import Testing
   @Test func `wrong options are refused before anything starts`() throws {
     try withTemporaryFolder { folder in
       for (arguments, hint) in [
-        (["--minutes", "0"], "--minutes: expected more than 0"), (["--actors", "0"], "--actors: expected at least 1"),
+        (["--minutes", "0"], "--minutes: expected a number above 0"),
+        (["--actors", "0"], "--actors: expected a whole number above 0"),
         (["--folder", "."], "exists already"),
       ] {
         let result = try Program.torture.run(arguments, in: folder)

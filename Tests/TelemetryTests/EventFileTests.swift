@@ -1,6 +1,7 @@
 // Event files are read by a simple reader here, and by TensorBoard where Python has it.
 
 import Durable
+import Fixtures
 import Foundation
 import Imaging
 import Telemetry

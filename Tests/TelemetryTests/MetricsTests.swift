@@ -1,16 +1,10 @@
 // metrics.jsonl is read as it was written.
 
 import Durable
+import Fixtures
 import Foundation
 import Telemetry
 import Testing
-
-func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
-  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("stepwise-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder)
-}
 
 @Suite struct MetricsTests {
   @Test func `records come back in order`() throws {

@@ -1,5 +1,6 @@
 // Progress on a terminal, which is a pseudoterminal here, and in a file.
 
+import Fixtures
 import Foundation
 import Telemetry
 import Testing

@@ -1,4 +1,4 @@
-// A run whose disk is full for a while.
+// A run whose disk is full for some epochs.
 
 import Configuration
 import Engine
@@ -9,7 +9,6 @@ import Messages
 import Telemetry
 import Testing
 
-/// Writes until nothing more fits.
 private func fill(_ file: URL) throws {
   guard FileManager.default.createFile(atPath: file.path, contents: nil) else { throw CocoaError(.fileWriteUnknown) }
   let handle = try FileHandle(forWritingTo: file)
@@ -18,12 +17,9 @@ private func fill(_ file: URL) throws {
   }
 }
 
-@Suite("Training on a full disk")
-struct FullDiskTests {
-  @Test(
-    "loses the metrics and checkpoints that do not fit, and goes on",
-    .enabled(if: SmallDisk.isAllowed, "a small disk of its own cannot be mounted here; run as root to include this test"))
-  func fullDisk() throws {
+@Suite struct FullDiskTests {
+  @Test(.enabled(if: SmallDisk.isAllowed, "mounting a small disk is not permitted; run as root to include this test"))
+  func `on a full disk a run loses the metrics and checkpoints that do not fit, and continues`() throws {
     _ = try SmallDisk.with(mebibytes: 64) { disk in
       var run = try SmallRun()
       defer { run.remove() }
@@ -33,7 +29,7 @@ struct FullDiskTests {
       let intake = try run.train { intake in
         intake.change = { groups in
           do {
-            // During the second and third epochs, at whose end a checkpoint is due.
+            // The disk is full in the second and third epochs; a checkpoint is due at the end of the second.
             if groups[0].epoch == 1 { try fill(ballast) }
             if groups[0].epoch == 3 { try FileManager.default.removeItem(at: ballast) }
           } catch { Issue.record(error) }
@@ -41,10 +37,9 @@ struct FullDiskTests {
         }
       }
       #expect(intake.published.map(\.version) == [0, 1, 2, 3, 4])
-      // A short line may have fitted into the file's last page; none is there in part.
-      let steps = try MetricsRecord.read(run.runFolder.appending(path: "metrics.jsonl")).map(\.step)
+      // A short line may fit into the last page of the file, but no line is incomplete.
+      let steps = try run.metrics().map(\.step)
       #expect(steps.first == 0 && steps.last == 3 && steps == Set(steps).sorted(), "\(steps)")
-      // Pictures did not fit: the disk was full.
       let samples = try FileManager.default.contentsOfDirectory(atPath: run.runFolder.appending(path: "samples").path)
       #expect(!samples.contains("epoch-1.png") && samples.contains("epoch-3.png"), "\(samples)")
       let names = try FileManager.default.contentsOfDirectory(atPath: run.runFolder.appending(path: "checkpoints").path)

@@ -2,6 +2,7 @@
 // left out is reported with the reason.
 
 import Configuration
+import Fixtures
 import Foundation
 import Logging
 import Messages
@@ -11,7 +12,6 @@ import Telemetry
 import Testing
 import Training
 
-/// Collects the warnings of a run.
 private final class Warnings: Sendable {
   private let lines = Mutex<[String]>([])
 
@@ -35,19 +35,9 @@ private final class Warnings: Sendable {
 @Suite(.serialized) struct NormalizedRewardTests {
   private func run(_ method: MethodName) throws -> SmallRun {
     var run = try SmallRun()
-    run.configuration.training.algorithm = method
-    run.configuration.training.epochs = 2
+    run.configuration.chooseSmall(method)
     run.configuration.sampling.groupsPerEpoch = 4
-    run.configuration.sampling.groupSize = method == .b2DiffuRL ? 3 : 2
-    run.configuration.branches.shortestInterval = 1
-    run.configuration.branches.longestInterval = 2
-    run.configuration.branches.stages = 2
-    run.configuration.lasro.warmupEpochs = 0
-    run.configuration.lasro.steps = 2
-    run.configuration.lasro.pairsPerStep = 2
-    run.configuration.lasro.heldOutEvery = 2
-    run.configuration.lasro.minimumAccuracy = 0
-    // The reward of the samples that `SamplingIntake` makes.
+    // The reward of `SamplingIntake`.
     run.configuration.reward.weights = ["channel": 2]
     run.configuration.reward.normalizationWindow = 64
     run.configuration.evaluation.every = 0
@@ -58,10 +48,8 @@ private final class Warnings: Sendable {
   func `every method trains on groups whose rewards are normalized`(method: MethodName) throws {
     let run = try run(method)
     defer { run.remove() }
-    let intake = try run.train(gradients: Brightness()) { intake in
-      if method == .b2DiffuRL { intake.branchStep = { [1, 0][$0] } }
-    }
-    let records = try MetricsRecord.read(run.runFolder.appending(path: "metrics.jsonl"))
+    let intake = try run.train(gradients: Brightness())
+    let records = try run.metrics()
     #expect(records.count == 2)
     for record in records {
       #expect(record.values["epoch/groups"] == 4 && record.values["epoch/missing"] == 0)

@@ -1,6 +1,7 @@
-// A run small enough for a test: the golden set's random model with a tokenizer of letters, and an intake that samples
-// by itself what actors would.
+// A run that is small enough for a test: a random model with a tokenizer of letters, and an intake that samples the
+// groups itself instead of actors.
 
+import Algorithms
 import Configuration
 import Diffusion
 import Engine
@@ -12,10 +13,11 @@ import Logging
 import Messages
 import Models
 import Replay
+import Telemetry
 import Testing
 import Training
 
-/// A temporary folder with a model and a run in it; removed with the value's last use by `remove`.
+/// A temporary folder with a model and a run; call `remove` at the end.
 struct SmallRun {
   let folder: URL
   var configuration: Configuration
@@ -42,47 +44,57 @@ struct SmallRun {
 
   var runFolder: URL { URL(filePath: configuration.run.folder) }
 
+  func metrics() throws -> [MetricsRecord] { try MetricsRecord.read(runFolder.appending(path: "metrics.jsonl")) }
+
+  /// The files of the newest checkpoint, in the order of their names.
+  func checkpoint() throws -> [Data] {
+    let folder = runFolder.appending(path: "checkpoints/latest")
+    return try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted().map {
+      try Data(contentsOf: folder.appending(path: $0))
+    }
+  }
+
   func remove() { try? FileManager.default.removeItem(at: folder) }
 
-  /// Trains from where the run's folder is to the configured end.
+  /// Trains from the newest checkpoint, if there is one, to the last epoch.
   @discardableResult
   func train(
     gradients: (any PixelGradients)? = nil, log: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-    _ change: (SamplingIntake) -> Void = { _ in }
+    _ change: (SamplingIntake) throws -> Void = { _ in }
   ) throws -> SamplingIntake {
-    let loop = try TrainingWorker(
+    let worker = try TrainingWorker(
       configuration, log: log, sources: TrainingSources(gradients: gradients) { try StoredGroupArchive($0) })
     let intake = try SamplingIntake(configuration)
-    change(intake)
-    try loop.run(intake)
+    try change(intake)
+    try worker.run(intake)
     return intake
   }
 }
 
-/// Samples an epoch's groups from the published policy, as an actor would, with a network of its own.
+/// Samples the groups of an epoch from the published policy with a second network, as an actor does.
 final class SamplingIntake: TrainingIntake {
   private let configuration: Configuration
   private let model: TextToImageModel
   private let sampler: DualStateSampler
-  /// Policies as they were published, in order.
   private(set) var published: [(version: Int, bytes: [UInt8])] = []
-  /// Scores of the last clean states of every epoch given out.
+  /// Scores of the last clean states of each delivered epoch.
   private(set) var rewards: [[Float]] = []
-  /// Changes groups before they are handed over.
+  /// Changes groups before they are delivered.
   var change: ([TrajectoryGroup]) -> [TrajectoryGroup] = { $0 }
-  /// Says stop before this epoch.
   var stopsBefore: Int?
-  /// Says stop when training has asked so often: once a minibatch, and once an optimiser step.
+  /// Stops the run when `isStopping` is read for this time; it is read once per minibatch and once per update.
   var stopsAtQuestion: Int?
   private(set) var questions = 0
-  /// Where an epoch's groups branch.
-  var branchStep: (Int) -> Int = { _ in 0 }
-  /// Every group given out, by number.
+  /// The step at which the groups of an epoch branch.
+  var branchStep: (Int) -> Int
+  /// All delivered groups, by number.
   var given: [Int: TrajectoryGroup] = [:]
 
   init(_ configuration: Configuration) throws {
     self.configuration = configuration
     model = try TextToImageModel(folder: URL(filePath: configuration.run.model))
+    let algorithm = try configuration.algorithm()
+    branchStep = { algorithm.branchStep(ofEpoch: $0) }
     sampler = try DualStateSampler(
       DDIM(
         schedule: NoiseSchedule(folder: model.folder), steps: configuration.sampling.steps,
@@ -91,7 +103,7 @@ final class SamplingIntake: TrainingIntake {
 
   func publish(version: Int, bytes: [UInt8], tensorCount: Int) throws {
     let file = try SafetensorsFile(bytes: bytes, name: "policy \(version)")
-    check(file.names.count == tensorCount, "\(file.names.count) tensors, \(tensorCount) were promised")
+    #expect(file.names.count == tensorCount)
     try model.unet.loadLoRA(file)
     published.append((version, bytes))
   }
@@ -110,8 +122,10 @@ final class SamplingIntake: TrainingIntake {
     return changed
   }
 
-  /// Sends every group over the wire and through a replay before it is handed over.
-  func passThrough(_ store: ReplayStore) {
+  /// Encodes, decodes and stores every group before it is delivered.
+  func passThrough(_ folder: URL) throws {
+    let store = try ReplayStore(
+      folder: folder, origin: ReplayOrigin(runID: "test", modelHash: "hash", configuration: ""))
     change = { groups in
       do {
         for group in groups {
@@ -129,15 +143,15 @@ final class SamplingIntake: TrainingIntake {
     }
   }
 
-  /// As from a replay: groups given out before.
+  /// Delivered groups, instead of a replay.
   func stored(_ numbers: [Int]) throws -> [TrajectoryGroup] {
     try numbers.map { number in
-      guard let group = given[number] else { throw TrainingError("group \(number) was never given out") }
+      guard let group = given[number] else { throw TrainingError("group \(number) was not delivered") }
       return group
     }
   }
 
-  /// Scores of an epoch's last clean states, sampled with the policy now in force.
+  /// Scores of the last clean states of an epoch, sampled with the current policy.
   func rewards(ofEpoch epoch: Int) throws -> [Float] {
     try sample(epoch).flatMap { $0.trajectories.map { $0.denseRewards.last! } }
   }
@@ -165,7 +179,7 @@ final class SamplingIntake: TrainingIntake {
     }
   }
 
-  /// The reward: the mean of a clean state's first channel.
+  /// The reward is the mean of the first channel of a clean state.
   private func trajectory(_ states: DualStates, _ index: Int) -> Trajectory {
     func row(_ tensor: Tensor) -> Tensor {
       tensor.slice(axis: 0, index..<index + 1).reshaped(Array(tensor.shape.dropFirst()))

@@ -20,7 +20,6 @@ package struct Configuration: Codable, Sendable, Equatable {
 
   package init() {}
 
-  /// The sections by name, in order.
   var sections: [(name: String, section: any SettingsSection)] {
     [
       ("run", run), ("sampling", sampling), ("reward", reward), ("training", training), ("branches", branches),
@@ -29,7 +28,6 @@ package struct Configuration: Codable, Sendable, Equatable {
     ]
   }
 
-  /// The sections that methods read.
   package var method: MethodSettings {
     MethodSettings {
       $0.sampling = sampling

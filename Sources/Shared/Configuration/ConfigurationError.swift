@@ -1,6 +1,7 @@
-/// What is wrong with a configuration: the file or option, what was expected, what was found, what to do.
+// The error of a configuration. It names the file or option and the key, and says what to do.
+
 package struct ConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// One line a problem.
+  /// One line per problem.
   package let description: String
 
   init(_ description: String) { self.description = description }

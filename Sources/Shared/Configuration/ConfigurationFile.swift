@@ -7,8 +7,8 @@ internal import Yams
 extension Configuration {
   /// Reads a file, applies overrides, makes paths absolute and validates.
   ///
-  /// A relative path in the file is relative to the file's folder, one in an override to the working directory.
-  /// Defaults count as relative to the working directory.
+  /// A relative path in the file is relative to the folder of the file. A relative path in an override or a default is
+  /// relative to the working directory.
   ///
   /// - Parameters:
   ///   - file: the YAML file; nil takes the defaults.
@@ -22,8 +22,8 @@ extension Configuration {
       let text: String
       do { text = try String(contentsOf: file, encoding: .utf8) } catch {
         throw ConfigurationError(
-          "\(file.path): expected a readable YAML file with the run's configuration, found: "
-            + "\(error.localizedDescription) Give the path of one, such as configs/emoji-sdpo-alignment.yaml.")
+          "\(file.path): could not read the configuration: \(error.localizedDescription) Give the path of a YAML file, "
+            + "such as configs/emoji-sdpo-alignment.yaml.")
       }
       let folder = file.absoluteURL.deletingLastPathComponent()
       tree = try Self.overlay(Self.rebased(Self.parse(text, source: file.path), on: folder), over: tree, file.path)
@@ -46,7 +46,7 @@ extension Configuration {
 
   /// The complete configuration as YAML, every key with its value; reading it gives the same configuration.
   ///
-  /// - Throws: `ConfigurationError`; it does not for a configuration that validates.
+  /// - Throws: `ConfigurationError`; never for a valid configuration.
   package func encodeYAML() throws -> String {
     var tree = try Self.tree(of: self)
     for section in tree.mapping?.keys.compactMap(\.string) ?? [] {
@@ -84,7 +84,7 @@ extension Configuration {
           "\(source):\(context.mark.line): \(names.sorted().joined(separator: ", ")): the key occurs more than once; "
             + "keep one, and move what belongs to it there.")
       }
-      throw ConfigurationError("\(source): expected YAML, found: \(error)")
+      throw ConfigurationError("\(source): expected YAML, found an error in it: \(error)")
     }
   }
 

@@ -4,7 +4,6 @@ internal import ArgumentParser
 package import Configuration
 internal import Foundation
 
-/// The arguments that choose the configuration of a run.
 package struct ConfigurationArguments: ParsableArguments {
   @Option(help: "The YAML file of the run. Without it, all keys have their defaults.")
   var config: String?

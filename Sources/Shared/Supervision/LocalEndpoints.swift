@@ -1,10 +1,9 @@
-// Endpoints of a run whose programs are all on one machine: Unix domain sockets in a folder of their own. Runs that
-// start at once cannot collide, a program that is started again finds its endpoint, and other users cannot connect.
+// Endpoints of a run whose programs are all on one machine: Unix domain sockets in a private folder. Runs that start
+// at the same time cannot collide, a program that is started again finds its endpoint, and other users cannot connect.
 
 package import Configuration
 internal import Foundation
 
-/// The endpoints of one run; their folder is removed with this object.
 package final class LocalEndpoints {
   private let folder: String
 

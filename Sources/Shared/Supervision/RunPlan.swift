@@ -4,9 +4,7 @@ package import Configuration
 package import Foundation
 internal import Roles
 
-/// The children of a run, in the order in which they start.
 package struct RunPlan {
-  /// The run's configuration file.
   package let file: URL
   /// `SECTION.KEY=VALUE`, over the file.
   package let overrides: [String]

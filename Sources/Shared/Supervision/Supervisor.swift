@@ -5,7 +5,6 @@ package import Foundation
 internal import Roles
 internal import Threads
 
-/// Starts and watches the programs of a run.
 package final class Supervisor {
   package enum Event: Sendable {
     case ended(ChildEnd)
@@ -14,9 +13,7 @@ package final class Supervisor {
 
   /// The reason for the end of a run without an error.
   package enum Outcome: Equatable {
-    /// The learner finished its epochs.
     case finished
-    /// The deadline passed.
     case timeUp
     /// Ctrl-C, SIGTERM or SIGUSR1.
     case interrupted

@@ -6,7 +6,6 @@ package import Foundation
 package import Imaging
 internal import Synchronization
 
-/// A TensorBoard event file, open for appending.
 package final class EventFile: Sendable {
   /// `events.out.tfevents.SECONDS.HOST.PROCESS` in the folder of the run.
   package let url: URL

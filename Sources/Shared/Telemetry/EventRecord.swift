@@ -3,7 +3,6 @@
 
 internal import Durable
 
-/// What one event of a TensorBoard file says.
 enum EventContent {
   case version
   case scalar(tag: String, value: Float)

@@ -5,7 +5,6 @@ internal import Durable
 package import Foundation
 internal import Synchronization
 
-/// The metrics.jsonl of a run, open for appending.
 package final class MetricsLog: Sendable {
   private let file: Mutex<OpenFile>
 

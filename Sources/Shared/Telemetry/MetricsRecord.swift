@@ -3,7 +3,6 @@
 internal import Basics
 package import Foundation
 
-/// The metrics of one step of a run.
 package struct MetricsRecord: Sendable, Equatable {
   package var step: Int
   /// Seconds since 1970.
@@ -28,7 +27,6 @@ package struct MetricsRecord: Sendable, Equatable {
     self.init(step: step, time: object["time"] as? Double ?? 0, values: values)
   }
 
-  /// A JSON object with step, time, and the values sorted by name.
   var line: String {
     let numbers = values.sorted { $0.key < $1.key }.map { name, value in
       "\(name.jsonQuoted): \(value.isFinite ? "\(value)" : "null")"

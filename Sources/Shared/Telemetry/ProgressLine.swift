@@ -1,9 +1,8 @@
-// Progress of long work: one line that replaces itself on a terminal, a plain line every ten seconds elsewhere.
+// Progress of long work: one line that replaces itself on a terminal, otherwise a plain line every ten seconds.
 
 package import Foundation
 internal import Synchronization
 
-/// Progress of work with a known number of steps.
 package final class ProgressLine: Sendable {
   private struct State {
     var shown = ContinuousClock.Instant.now

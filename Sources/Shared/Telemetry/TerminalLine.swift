@@ -5,7 +5,6 @@ package import Foundation
 /// One line of output that is written again and again; plain lines where the output is no terminal of known width.
 package struct TerminalLine {
   private let output: FileHandle
-  /// Characters of the line on the terminal.
   private var width = 0
 
   package init(_ output: FileHandle) { self.output = output }
@@ -17,7 +16,7 @@ package struct TerminalLine {
     return Int(size.ws_col)
   }
 
-  /// Replaces the line, cut to the width of the terminal; writes a plain line elsewhere.
+  /// Replaces the line, cut to the width of the terminal; without a terminal writes a plain line.
   package mutating func show(_ text: String) {
     guard let columns else { return write(text + "\n") }
     // Some terminals wrap as soon as the last column is written.
@@ -35,7 +34,6 @@ package struct TerminalLine {
     write(text + "\n")
   }
 
-  /// Leaves the line as it is.
   package mutating func finish() {
     if width > 0 { write("\n") }
     width = 0

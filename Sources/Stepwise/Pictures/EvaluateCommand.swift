@@ -2,9 +2,11 @@
 
 import ArgumentParser
 import Configuration
+import Durable
 import Foundation
-import Supervision
+import Programs
 import Rewards
+import Supervision
 import Telemetry
 
 struct EvaluateCommand: ParsableCommand {
@@ -27,12 +29,13 @@ struct EvaluateCommand: ParsableCommand {
   @Option(help: "JSON file to write the result to.") var json: String?
 
   func validate() throws {
-    guard seeds > 0 else { throw ValidationError("--seeds: expected a positive number, found \(seeds)") }
+    try requirePositive(["seeds": seeds])
     guard !reward.isEmpty else { throw ValidationError("--reward: name at least one reward") }
   }
 
   func run() throws {
-    let texts = try readPrompts(prompts)
+    let texts = try Configuration.prompts(inFile: prompts, key: "--prompts")
+    guard !texts.isEmpty else { throw CommandError("\(prompts) contains no prompt; write one per line") }
     let generator = try model.load()
     let settings = try scorerOptions.settings()
     let scorers = try reward.map { try ScorerRegistry.make($0, settings) }
@@ -41,18 +44,11 @@ struct EvaluateCommand: ParsableCommand {
       measuresDivergence: divergence)
     let progress = ProgressLine("pictures", total: texts.count * seeds)
     let result = try evaluation.measure(generator, lora: model.lora) { progress.update($0) }
-    if let json {
-      do {
-        try result.report.json().write(to: URL(filePath: json), options: .atomic)
-      } catch {
-        throw CommandError("could not write \(json): \(error.localizedDescription)")
-      }
-    }
+    if let json { try Disk.writeWhole(result.report.json(), to: json) }
     print(result.report.table(prompts: texts), terminator: "")
   }
 }
 
-/// Paths of the models of rewards.
 struct ScorerModelOptions: ParsableArguments {
   @Option(help: "CLIP folder (transformers format) for the rewards alignment and diversity.")
   var alignmentModel = RewardSettings().alignmentModel

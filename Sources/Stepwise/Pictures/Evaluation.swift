@@ -14,7 +14,6 @@ struct Evaluation {
   let scorers: [any Scorer]
   /// Measures diversity; nil leaves it out.
   let clip: Alignment?
-  /// Whether the divergence from the model without the adapter is measured.
   var measuresDivergence = false
 
   /// Pictures and scores of one policy, in the order of prompts, then seeds.

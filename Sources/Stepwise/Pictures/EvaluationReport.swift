@@ -4,7 +4,6 @@ import Engine
 import Foundation
 import Telemetry
 
-/// Mean and standard error of scores.
 struct ScoreSummary: Codable, Equatable {
   let mean: Double
   /// Sample standard deviation divided by √count; nil for one score.
@@ -29,7 +28,6 @@ struct ScoreSummary: Codable, Equatable {
   }
 }
 
-/// The numbers that `stepwise evaluate` prints, and writes as JSON.
 struct EvaluationReport: Codable {
   struct Reward: Codable {
     let all: ScoreSummary?
@@ -58,7 +56,6 @@ struct EvaluationReport: Codable {
     return try encoder.encode(self) + Data("\n".utf8)
   }
 
-  /// A table with one row per prompt and one column per reward.
   func table(prompts order: [String]) -> String {
     let columns = rewards.keys.sorted().flatMap { name in
       [(name, rewards[name])] + (tinyRewards.map { [("\(name), tiny decoder", $0[name])] } ?? [])

@@ -2,12 +2,14 @@
 
 import ArgumentParser
 import Diffusion
+import Durable
 import Engine
 import Foundation
-import Supervision
 import Imaging
 import Layers
 import Models
+import Programs
+import Supervision
 import Telemetry
 
 struct GenerateCommand: ParsableCommand {
@@ -30,7 +32,7 @@ struct GenerateCommand: ParsableCommand {
 
   func validate() throws {
     guard !prompt.isEmpty else { throw ValidationError("--prompt: give at least one prompt") }
-    guard images > 0 else { throw ValidationError("--images: expected a positive number, found \(images)") }
+    try requirePositive(["images": images])
   }
 
   func run() throws {
@@ -58,11 +60,7 @@ struct GenerateCommand: ParsableCommand {
 
   private func write(_ pictures: [Image], of prompts: [String], initial: Tensor) throws {
     let folder = URL(filePath: out)
-    do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    } catch {
-      throw CommandError("could not create \(out): \(error.localizedDescription)")
-    }
+    try Disk.createFolder(out)
     for (number, picture) in pictures.enumerated() {
       try picture.writePNG(to: folder.appending(path: String(format: "%04d.png", number)))
     }

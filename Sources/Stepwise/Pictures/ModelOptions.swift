@@ -1,11 +1,11 @@
-// Options that `generate` and `evaluate` share: a model, an adapter and a sampler; prompts from a file.
+// Options that `generate` and `evaluate` share: a model, an adapter and a sampler.
 
 import ArgumentParser
 import Diffusion
 import Engine
 import Foundation
-import Supervision
 import Models
+import Supervision
 
 struct ModelOptions: ParsableArguments {
   @Option(help: "Model folder in diffusers' format.") var model: String
@@ -48,8 +48,7 @@ struct ModelOptions: ParsableArguments {
   private func loadModel() throws -> TextToImageModel {
     let folder = URL(filePath: model), own = folder.appending(path: "tokenizer")
     if tokenizer == nil, randomWeights != nil, !FileManager.default.fileExists(atPath: own.path) {
-      throw CommandError(
-        "\(own.path) does not exist; give a CLIP tokenizer folder with --tokenizer")
+      throw CommandError("\(own.path) does not exist; give a CLIP tokenizer folder with --tokenizer")
     }
     let replacement = try tokenizer.map { path in
       let configured = try CLIPTextConfiguration(
@@ -62,20 +61,4 @@ struct ModelOptions: ParsableArguments {
     if let tinyDecoder { try loaded.useTinyDecoder(URL(filePath: tinyDecoder)) }
     return loaded
   }
-}
-
-/// Reads a file with one prompt per line; lines that begin with # are comments.
-///
-/// - Throws: when the file cannot be read or holds no prompt.
-func readPrompts(_ path: String) throws -> [String] {
-  let text: String
-  do {
-    text = try String(contentsOf: URL(filePath: path), encoding: .utf8)
-  } catch {
-    throw CommandError("could not read the prompts in \(path): \(error.localizedDescription)")
-  }
-  let prompts = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
-    .filter { !$0.isEmpty && !$0.hasPrefix("#") }
-  guard !prompts.isEmpty else { throw CommandError("\(path) holds no prompt; write one per line") }
-  return prompts
 }

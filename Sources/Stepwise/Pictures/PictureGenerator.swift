@@ -4,10 +4,10 @@ import ArgumentParser
 import Diffusion
 import Engine
 import Foundation
-import Supervision
 import Imaging
 import Layers
 import Models
+import Supervision
 
 struct SamplingSettings: Codable, Equatable {
   enum Scheduler: String, Codable, CaseIterable, ExpressibleByArgument {
@@ -24,7 +24,6 @@ struct SamplingSettings: Codable, Equatable {
   var spacing: NoiseSchedule.Spacing?
 }
 
-/// A model and a sampler.
 final class PictureGenerator {
   let model: TextToImageModel
   let settings: SamplingSettings
@@ -36,7 +35,6 @@ final class PictureGenerator {
     case lcm(LCM)
   }
 
-  /// - Throws: an error naming the file or setting that does not fit.
   init(_ model: TextToImageModel, lora: URL?, settings: SamplingSettings) throws {
     self.model = model
     self.settings = settings

@@ -16,7 +16,6 @@ final class PolicyDivergence {
   private var sums: [Double]
   private var counts: [Int]
 
-  /// - Throws: when a second network with the same weights cannot be created.
   init(_ model: TextToImageModel, _ process: DDIM) throws {
     reference = try UNet2DCondition(sharingWeightsOf: model.unet)
     self.process = process

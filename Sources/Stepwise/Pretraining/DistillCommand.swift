@@ -34,10 +34,10 @@ struct DistillCommand: ParsableCommand {
       work: URL(fileURLWithPath: work), report: StageReporter().report
     ).run()
     print("wrote \(output)")
-    if let clip { try judge(folder, clip: URL(fileURLWithPath: clip), captions: pictures.captions) }
+    if let clip { try measure(folder, clip: URL(fileURLWithPath: clip), captions: pictures.captions) }
   }
 
-  private func judge(_ folder: URL, clip: URL, captions: [String]) throws {
+  private func measure(_ folder: URL, clip: URL, captions: [String]) throws {
     let shown = stride(from: 0, to: captions.count, by: max(1, captions.count / 12)).prefix(12).map { captions[$0] }
     let report = try ModelReport(
       model: TextToImageModel(folder: folder), clip: clip, captions: captions, steps: [1, 2, 4, 8], guidance: 1,

@@ -5,6 +5,7 @@ import Engine
 import Foundation
 import Imaging
 import Pretraining
+import Programs
 
 struct PretrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -31,11 +32,7 @@ struct PretrainCommand: ParsableCommand {
     guard side > 0, side % 8 == 0 else {
       throw ValidationError("--side: expected a positive multiple of 8, found \(side)")
     }
-    guard min(vaeSteps, clipSteps, unetSteps) > 0 else {
-      throw ValidationError(
-        "--vae-steps, --clip-steps, --unet-steps: expected positive numbers, found \(vaeSteps), \(clipSteps), "
-          + "\(unetSteps)")
-    }
+    try requirePositive(["vae-steps": vaeSteps, "clip-steps": clipSteps, "unet-steps": unetSteps])
   }
 
   func run() throws {
@@ -56,7 +53,6 @@ struct PretrainCommand: ParsableCommand {
   }
 }
 
-/// The pictures to train on.
 struct PictureOptions: ParsableArguments {
   @Option(help: "Folder with pictures and metadata.jsonl (file_name, text). (default: glyphs of the emoji font)")
   var pictures: String?

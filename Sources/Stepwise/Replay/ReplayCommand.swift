@@ -5,11 +5,11 @@ import ArgumentParser
 import Configuration
 import Engine
 import Foundation
-import Supervision
 import Imaging
 import Messages
 import Models
 import Replay
+import Supervision
 import Telemetry
 
 struct ReplayCommand: ParsableCommand {
@@ -27,7 +27,7 @@ struct ReplayCommand: ParsableCommand {
 
     func open() throws -> ReplayStore { try ReplayStore(reading: replay) }
 
-      /// Opens the replay for writing; no other process may write to it.
+    /// Opens the replay for writing; no other process may write to it.
     func openForWriting(_ settings: ReplaySettings) throws -> ReplayStore {
       let origin = try open().storedOrigin
       guard !origin.modelHash.isEmpty else {
@@ -120,15 +120,8 @@ struct ReplayCommand: ParsableCommand {
 
     private func cells(_ trajectory: Trajectory, _ vae: AutoencoderKL) throws -> [ContactSheet.Cell] {
       let last = trajectory.stepCount - 1
-      let shown = steps ? 0...last : last...last
-      guard trajectory.cleanStates.shape[1] == vae.configuration.latentChannels else {
-        throw CommandError(
-          "\(model): the autoencoder has \(vae.configuration.latentChannels) latent channels, but the stored states "
-            + "have \(trajectory.cleanStates.shape[1]); give the model that the states were sampled from")
-      }
-      let latents = trajectory.cleanStates.slice(axis: 0, shown.lowerBound..<shown.upperBound + 1)
-      let pictures = Image.batch(
-        Tape.withoutGradients { vae.decode(latents / vae.scalingFactor) }, range: .signed)
+      let shown = Array(steps ? 0...last : last...last)
+      let pictures = try vae.pictures(ofStored: trajectory.cleanStates, steps: shown, model: model)
       return zip(shown, pictures).map { step, picture in
         let scores = trajectory.scores.filter { $0.step == step }.map { score in
           score.value.map { String(format: "%.3f", $0) } ?? "missing"

@@ -6,12 +6,12 @@ import Configuration
 import Diffusion
 import Engine
 import Foundation
-import Supervision
 import Imaging
 import Messages
 import Models
 import Replay
 import Rewards
+import Supervision
 
 extension ReplayCommand {
   struct Rescore: ParsableCommand {
@@ -74,7 +74,6 @@ extension ReplayCommand {
   }
 }
 
-/// Scores stored clean states.
 struct StateScorer {
   private let vae: AutoencoderKL
   private let scorers: [any Scorer]
@@ -107,7 +106,7 @@ struct StateScorer {
       cleanStates: trajectory.cleanStates, anchor: trajectory.anchorStep,
       scoredSteps: Set(trajectory.scores.map(\.step)))
     let steps = scoring.scoredSteps
-    let images = try pictures(trajectory.cleanStates, steps)
+    let images = try vae.pictures(ofStored: trajectory.cleanStates, steps: steps, model: folder.path)
     result.scores = []
     for scorer in scorers {
       let values = try scorer.scores(
@@ -122,15 +121,20 @@ struct StateScorer {
     result.denseRewards = scoring.rewards(scores: sum.byStep(result.scores)) ?? []
     return result
   }
+}
 
-  /// The clean states of some steps, decoded.
-  private func pictures(_ cleanStates: Tensor, _ steps: [Int]) throws -> [Image] {
-    guard cleanStates.shape[1] == vae.configuration.latentChannels else {
+extension AutoencoderKL {
+  /// Decodes the stored clean states of some steps.
+  ///
+  /// - Parameter model: the path of the model, for the error.
+  /// - Throws: `CommandError` when the states do not fit the autoencoder.
+  func pictures(ofStored cleanStates: Tensor, steps: [Int], model: String) throws -> [Image] {
+    guard cleanStates.shape[1] == configuration.latentChannels else {
       throw CommandError(
-        "\(folder.path): the autoencoder has \(vae.configuration.latentChannels) latent channels, but the stored "
-          + "states have \(cleanStates.shape[1]); give the model that the states were sampled from")
+        "\(model): the autoencoder has \(configuration.latentChannels) latent channels, but the stored states have "
+          + "\(cleanStates.shape[1]); give the model that the states were sampled from")
     }
     let latents = Tensor.concatenated(steps.map { cleanStates.slice(axis: 0, $0..<$0 + 1) }, axis: 0)
-    return Image.batch(Tape.withoutGradients { vae.decode(latents / vae.scalingFactor) }, range: .signed)
+    return Image.batch(Tape.withoutGradients { decode(latents / scalingFactor) }, range: .signed)
   }
 }

@@ -3,8 +3,8 @@
 import ArgumentParser
 import Configuration
 import Foundation
-import Supervision
 import Replay
+import Supervision
 
 extension ReplayCommand {
   struct Export: ParsableCommand {

@@ -19,7 +19,6 @@ struct KeysCommand: ParsableCommand {
 
   static func list(_ folder: String) -> String { "\(folder)/\(Keyring.allowListName)" }
 
-  /// Creates a key pair, and adds its public key to the list.
   static func make(_ role: Role, _ name: String, in folder: String, _ list: inout AllowList) throws {
     let pair = try KeyPair()
     try list.add(AllowedKey(role: role, publicKey: pair.publicKey, name: name))

@@ -1,4 +1,4 @@
-// A run whose programs are all on this machine: its configuration with endpoints of its own, its folder, its programs.
+// A run whose programs are all on this machine: its configuration with private endpoints, its folder, and its programs.
 
 import Configuration
 import Foundation

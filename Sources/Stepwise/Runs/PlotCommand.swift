@@ -1,9 +1,10 @@
 // `stepwise plot`: curves from the metrics.jsonl of a run, or lines from a JSON file.
 
 import ArgumentParser
+import Durable
 import Foundation
-import Supervision
 import Imaging
+import Supervision
 import Telemetry
 
 struct PlotCommand: ParsableCommand {
@@ -53,7 +54,6 @@ struct PlotCommand: ParsableCommand {
   }
 }
 
-/// A chart as a JSON file describes it.
 struct ChartDescription: Decodable {
   struct Line: Decodable {
     let name: String
@@ -64,7 +64,6 @@ struct ChartDescription: Decodable {
   let title, horizontalTitle: String
   let lines: [Line]
 
-  /// - Throws: `CommandError` that names the file and the part that is wrong.
   init(file: URL) throws {
     do {
       self = try JSONDecoder().decode(ChartDescription.self, from: try Data(contentsOf: file))
@@ -97,19 +96,15 @@ extension LineChart {
 
   static func color(_ index: Int) -> Image.Color { colors[index % colors.count] }
 
-  /// Writes SVG where the name of the file ends in .svg, and PNG elsewhere.
+  /// Writes SVG when the file name ends in .svg, otherwise PNG.
   func write(to file: URL) throws {
-    if file.pathExtension == "svg" {
-      try Data(svg().utf8).write(to: file, options: .atomic)
-    } else {
+    if file.pathExtension == "svg" { try Disk.writeWhole(svg().utf8, to: file.path) } else {
       try rendered().writePNG(to: file)
     }
   }
 }
 
-/// Metrics drawn over epochs.
 enum MetricsCurve {
-  /// Whether a metric is the mean of a reward.
   static func isReward(_ name: String) -> Bool {
     name.hasPrefix("reward/") && name.hasSuffix("/mean")
   }

@@ -4,6 +4,7 @@ import ArgumentParser
 import Configuration
 import Engine
 import Foundation
+import Programs
 import Rewards
 import Supervision
 import Telemetry
@@ -25,16 +26,17 @@ struct QuickstartCommand: ParsableCommand {
   @Option(help: "Denoising steps.") var steps = 4
   @Option(help: "Name of the run's folder in runs/. (default: quickstart-REWARD, with a number where that exists)")
   var name: String?
-  @Option(name: .customLong("set"), help: "Override a key of the preset, as training.learningRate=1e-4; may be repeated.")
+  @Option(name: .customLong("set"), help: "Override a key of the preset, as training.epochs=3; may be repeated.")
   var overrides: [String] = []
   @Flag(help: "Continue the newest quickstart with this reward, or the one given by --name.") var resume = false
 
   func validate() throws {
-    guard ScorerRegistry.names.contains(reward) else {
-      throw ValidationError("--reward: expected one of \(ScorerRegistry.names.joined(separator: ", ")), found \(reward)")
+    let names = ScorerRegistry.names
+    guard names.contains(reward) else {
+      throw ValidationError("--reward: expected one of \(names.joined(separator: ", ")), found \(reward)")
     }
-    if let minutes, !(minutes > 0) { throw ValidationError("--minutes: expected a positive number, found \(minutes)") }
-    guard actors > 0 else { throw ValidationError("--actors: expected a positive number, found \(actors)") }
+    try requirePositive(["minutes": minutes ?? 1])
+    try requirePositive(["actors": actors])
     guard (1...50).contains(steps) else { throw ValidationError("--steps: expected 1 to 50, found \(steps)") }
     if let name, name.isEmpty || name.contains("/") || name.hasPrefix(".") {
       throw ValidationError("--name: expected the name of a folder, found \"\(name)\"")
@@ -105,12 +107,11 @@ struct QuickstartCommand: ParsableCommand {
     return runs.appending(path: found)
   }
 
-  /// The settings that a reward trains with.
   struct Preset {
     private let name: String
     let minutes: Double
 
-    /// A reward without settings of its own uses those of `colourfulness`.
+    /// A reward without a preset uses those of `colourfulness`.
     init(reward: String) {
       switch reward {
       case "alignment": (name, minutes) = ("emoji-sdpo-alignment", 5.5)

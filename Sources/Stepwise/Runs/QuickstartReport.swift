@@ -1,12 +1,11 @@
 // The results of a quickstart: a table on the terminal, a sheet, a curve, the adapter, and the numbers as JSON.
 
+import Durable
 import Foundation
-import Supervision
 import Imaging
 import Telemetry
 
 struct QuickstartReport {
-  /// The reward that was trained with.
   let reward: String
   let files: RunFiles
   /// The adapter of the newest checkpoint.
@@ -15,17 +14,17 @@ struct QuickstartReport {
   let seeds: Int
   let before, after: Evaluation.Result
 
-  /// Writes the files and prints the table.
   func write() throws {
     let folder = files.folder, lora = folder.appending(path: "pytorch_lora_weights.safetensors")
     let sheet = folder.appending(path: "before-after.png"), curve = folder.appending(path: "reward.png")
-    try write(try Data(contentsOf: adapter), to: lora)
+    try Disk.writeWhole(Disk.read(adapter.path), to: lora.path)
     try contactSheet().writePNG(to: sheet)
     try MetricsCurve.write(
       MetricsRecord.read(files.metrics), names: ["reward/\(reward)/mean"], title: "\(reward) of each epoch's pictures",
       to: curve)
-    try write(try before.report.json(), to: folder.appending(path: "evaluation-before.json"))
-    try write(try after.report.json(), to: folder.appending(path: "evaluation-after.json"))
+    for (name, result) in [("before", before), ("after", after)] {
+      try Disk.writeWhole(result.report.json(), to: folder.appending(path: "evaluation-\(name).json").path)
+    }
     print("\n" + table())
     print(
       """
@@ -77,13 +76,5 @@ struct QuickstartReport {
       title: "\(reward): held-out prompts, the same noise before and after training",
       columnTitles: ["before"] + blank + ["after"] + blank, rows: rows, cellSide: 96
     ).rendered()
-  }
-
-  private func write(_ data: Data, to file: URL) throws {
-    do {
-      try data.write(to: file, options: .atomic)
-    } catch {
-      throw CommandError("could not write \(file.path): \(error.localizedDescription)")
-    }
   }
 }

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Programs
 import Supervision
 
 struct RunCommand: ParsableCommand {
@@ -21,13 +22,8 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Continue from the newest checkpoint of the run folder.") var resume = false
 
   func validate() throws {
-    guard actors > 0 else { throw ValidationError("--actors: expected a positive number, found \(actors)") }
-    guard rewardServers > 0 else {
-      throw ValidationError("--reward-servers: expected a positive number, found \(rewardServers)")
-    }
-    if let minutes, !(minutes > 0) {
-      throw ValidationError("--minutes: expected a positive number, found \(minutes)")
-    }
+    try requirePositive(["actors": actors, "reward-servers": rewardServers])
+    try requirePositive(["minutes": minutes ?? 1])
   }
 
   func run() throws {

@@ -1,10 +1,9 @@
-// Progress of a run, from its metrics.jsonl: one line that replaces itself on a terminal, one line per epoch elsewhere.
+// Progress of a run, from its metrics.jsonl: on a terminal one line that replaces itself, otherwise one line per epoch.
 
 import Configuration
 import Foundation
 import Telemetry
 
-/// Shows a run's progress on standard output.
 final class RunDisplay {
   private let metrics: URL
   private let epochs: Int
@@ -24,10 +23,8 @@ final class RunDisplay {
 
   private var isTerminal: Bool { line.columns != nil }
 
-  /// Prints a line that stays.
   func say(_ text: String) { line.say(text) }
 
-  /// Reads the metrics, and shows the newest epoch.
   func update() {
     // The learner creates the file when it is ready. A broken last line is one that is being written.
     let records = (try? MetricsRecord.read(metrics)) ?? []
@@ -41,7 +38,6 @@ final class RunDisplay {
     line.show(text(last, updates: records.reduce(0) { $0 + ($1.values["epoch/updates"] ?? 0) }))
   }
 
-  /// Shows the newest epoch, and leaves the line as it is.
   func finish() {
     update()
     line.finish()

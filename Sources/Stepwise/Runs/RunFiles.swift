@@ -1,5 +1,6 @@
 // The folder of a run as `stepwise run` and `stepwise quickstart` use it; the learner writes most of what is in it.
 
+import Durable
 import Foundation
 import Supervision
 
@@ -28,11 +29,7 @@ struct RunFiles {
           + "--set run.folder=PATH")
     }
     if resumes && !holdsRun { throw CommandError("\(folder.path) holds no run to resume; start one without --resume") }
-    do {
-      try FileManager.default.createDirectory(at: logs, withIntermediateDirectories: true)
-    } catch {
-      throw CommandError("could not create \(logs.path): \(error.localizedDescription)")
-    }
+    try Disk.createFolder(logs.path)
   }
 
   /// Runs `body`. When it fails before the learner has started, only logs/ stays, so that the folder can be used again.

@@ -1,4 +1,4 @@
-// The configured method and the configured sampling process.
+// Creates the configured method and the configured sampling process.
 
 package import Algorithms
 package import Configuration
@@ -6,18 +6,14 @@ package import Diffusion
 internal import Foundation
 
 extension Configuration {
-  /// The configured method, without its state.
-  ///
-  /// - Throws: `TrainingError` naming the settings that it cannot work with.
+  /// - Throws: `TrainingError` that names the settings that the method cannot work with.
   package func algorithm() throws -> any Algorithm {
     do { return try AlgorithmRegistry.make(method) } catch let error as AlgorithmError {
       throw TrainingError("training.algorithm \(training.algorithm): \(error)")
     }
   }
 
-  /// Whether the configured method follows gradients of reward servers.
-  ///
-  /// - Throws: `TrainingError`, like `algorithm`.
+  /// Whether the method needs reward servers that compute gradients.
   package var asksServersForGradients: Bool {
     get throws {
       let algorithm = try algorithm()

@@ -1,20 +1,18 @@
-// The groups of an epoch in the order of their numbers, so that it does not matter which actor sampled them or when they
-// arrived, without those that lack a score.
+// The groups of an epoch that have all scores, in the order of their numbers, so that it does not matter which actor
+// sampled them or when they arrived.
 
 internal import Algorithms
 internal import Engine
 internal import Messages
 
-/// The groups of one epoch that are trained on.
 struct EpochBatch {
-  /// The scored groups in the order of their numbers.
   let groups: [TrajectoryGroup]
   /// Groups that were left out because they have no dense rewards.
   let unscored: Int
   /// Why groups were left out, for the log; nil where none was.
   let reasonLeftOut: String?
 
-  /// - Parameter received: groups in any order, judged by `SamplingTerms`.
+  /// - Parameter received: groups in any order, checked with `SamplingTerms`.
   init(_ received: [TrajectoryGroup]) {
     groups = received.filter(\.isScored).sorted { $0.number < $1.number }
     unscored = received.count - groups.count
@@ -33,21 +31,20 @@ struct EpochBatch {
       + "reward.weights names the rewards that the groups were scored with"
   }
 
-  /// All trajectories, those of a group side by side.
+  /// All trajectories, in the order of `groups`.
   var trajectories: [Trajectory] { groups.flatMap(\.trajectories) }
 
-  /// What a method chooses from.
   var rewards: [GroupRewards] {
     groups.map { GroupRewards(prompt: $0.prompt, dense: $0.trajectories.map(\.denseRewards)) }
   }
 }
 
-/// The units of an epoch that a method chose, and tensors of their steps.
+/// The chosen units of an epoch, and tensors of their steps. Rows of `[G * M, ...]` tensors are ordered by member of a
+/// unit, then by entry, where M is the number of entries.
 struct UnitBatch {
   let groups: [TrajectoryGroup]
-  /// All of one size.
   let units: [TrainingUnit]
-  /// Trajectories a unit, G.
+  /// Trajectories per unit, G; equal for all units.
   let unitSize: Int
 
   /// - Parameter units: at least one.
@@ -57,13 +54,12 @@ struct UnitBatch {
     unitSize = units[0].members.count
   }
 
-  /// One prompt a trajectory, in the order of `states`.
+  /// One prompt per row, in the order of `states`.
   func prompts(_ entries: [UnitStep]) -> [String] { each(entries) { unit, _, _ in groups[unit.group].prompt } }
 
-  /// The states that some units' steps begin or end in: member by member, the units of each side by side,
-  /// `[G * M, C, H, W]`.
+  /// States before or after the steps, `[G * M, C, H, W]`.
   ///
-  /// - Parameter offset: 0 for the states that the steps begin in, 1 for those they lead to.
+  /// - Parameter offset: 0 for the states before the steps, 1 for the states after them.
   func states(_ entries: [UnitStep], offset: Int) -> Tensor {
     Tensor.concatenated(
       each(entries) { unit, member, step in
@@ -71,8 +67,8 @@ struct UnitBatch {
       }, axis: 0)
   }
 
-  /// For each row of `states(_:offset:)` with offset 0, the first row with the same state, step and prompt: a group's
-  /// trajectories begin in one state, and share more where they branch later.
+  /// For each row of `states(_:offset:)` with offset 0, the first row with the same state, step and prompt. The
+  /// trajectories of a group share the initial state, and further states where they branch later.
   func firstAlike(_ entries: [UnitStep]) -> [Int] {
     (0..<unitSize).flatMap { member in
       entries.enumerated().map { index, entry in
@@ -83,7 +79,7 @@ struct UnitBatch {
     }
   }
 
-  /// The behaviour policy's log-probabilities of some units' steps, `[G, M]`.
+  /// Log-probabilities of the steps under the policy that sampled them, `[G, M]`.
   func behaviour(_ entries: [UnitStep]) -> Tensor {
     Tensor(
       each(entries) { unit, member, step in
@@ -91,7 +87,7 @@ struct UnitBatch {
       }, shape: [unitSize, entries.count])
   }
 
-  /// Advantages of some units' steps, `[G, M]`.
+  /// Advantages of the steps, `[G, M]`.
   func advantages(_ entries: [UnitStep]) -> Tensor {
     Tensor(each(entries) { unit, member, step in unit.advantages[member][step] }, shape: [unitSize, entries.count])
   }

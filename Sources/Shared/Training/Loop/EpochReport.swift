@@ -7,20 +7,17 @@ internal import Messages
 
 package struct EpochReport {
   var epoch = 0
-  /// Groups that were trained on.
   var groups = 0
   /// Groups that were left out because they have no dense rewards, and why.
   var unscored = 0
   var reasonLeftOut: String?
   /// Units that the method chose: pairs, trajectories or draws from the replay.
   var units = 0
-  /// Optimizer steps.
   var updates = 0
   /// Pictures for which reward servers computed a score or a gradient of a reward with a weight.
   var queries = 0
   /// Reward of the last clean states.
   var rewardMean = 0.0, rewardStd = 0.0, rewardStandardError = 0.0
-  /// Mean of the dense rewards.
   var denseRewardMean = 0.0
   var advantageStd = 0.0
   /// Metrics of each reward (`EpochBatch.rewardMetrics`).
@@ -31,17 +28,15 @@ package struct EpochReport {
   var freshRatioError: Double?
   var losses: [LossMetrics] = []
   var gradientNorms: [Float] = []
-  /// Seconds waited for groups, and spent on training.
   var waitSeconds = 0.0, trainSeconds = 0.0
 
   /// `training.maximumStaleness`.
   var stalenessLimit = 0
-  /// Metrics of the intake.
   var ofIntake: [String: Double] = [:]
   /// Metrics that only some methods have.
   var ofMethod: [String: Double] = [:]
 
-  /// Takes what is known before the first update.
+  /// Fills in the metrics that are known before the first update.
   init(_ batch: EpochBatch, epoch: Int) {
     self.epoch = epoch
     groups = batch.groups.count
@@ -86,7 +81,6 @@ package struct EpochReport {
     return values
   }
 
-  /// One line for the log.
   var summary: String {
     func short(_ value: Double) -> String { String((value * 10000).rounded() / 10000) }
     let leftOut = unscored > 0 ? "\(unscored) left out: \(reasonLeftOut ?? "")" : ""

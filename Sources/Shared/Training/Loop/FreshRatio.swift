@@ -1,4 +1,5 @@
-// Whether actor and learner compute alike: the ratio of fresh data is 1 before any update, whatever the method.
+// Checks that actor and learner compute the same probabilities: the ratio of fresh data is 1 before any update, with
+// every method.
 
 internal import Algorithms
 internal import Configuration
@@ -7,8 +8,8 @@ internal import Engine
 internal import Messages
 
 extension TrainableModel {
-  /// Log-probabilities of some units' steps under the policy as it is, `[G, M]`. Trajectories that are in one state
-  /// share the network's output, and it is computed once.
+  /// Log-probabilities of the steps under the current policy, `[G, M]`. Trajectories in the same state share one
+  /// evaluation of the network.
   func logProbabilities(_ entries: [UnitStep], _ units: UnitBatch, _ conditioning: Conditioning) -> Tensor {
     let timesteps = (0..<units.unitSize).flatMap { _ in entries.map { process.timesteps[$0.step] } }
     let sample = units.states(entries, offset: 0)
@@ -24,8 +25,8 @@ extension TrainableModel {
     ).reshaped([units.unitSize, entries.count])
   }
 
-  /// The largest |ratio - 1| of the first fresh group before any update, over every step: it is 0 when actor and
-  /// learner compute alike. Nil without fresh groups.
+  /// The largest |ratio - 1| over all steps of the first fresh group, before any update; nil without fresh groups. It
+  /// is 0 when actor and learner compute the same probabilities.
   func freshRatioError(_ batch: EpochBatch, version: Int) throws -> Double? {
     let fresh = batch.groups.indices.filter { batch.groups[$0].policyVersion == version }
       .prefix(1)

@@ -1,5 +1,4 @@
-// The model whose adapter is trained, with its optimiser: what every method needs to turn gradients into the next
-// policy.
+// The model whose adapter is trained, and its optimizer.
 
 internal import Algorithms
 package import Configuration
@@ -9,29 +8,28 @@ internal import Foundation
 package import Layers
 package import Models
 
-/// An epoch is given up because the run is being stopped; it is trained again when the run goes on.
+/// The current epoch is abandoned because the run is being stopped; it is trained again when the run continues.
 package struct Interruption: Error {}
 
-/// The model under training. Not Sendable: it belongs to the training thread.
+/// Not Sendable: it belongs to the training thread.
 package final class TrainableModel {
   package let model: TextToImageModel
   package let process: DDIM
   package let optimizer: AdamW
   package let settings: TrainingSettings
-  /// The run's random numbers.
+  /// All random numbers of training are forked from this stream.
   package let seed: RandomStream
   private let guidanceScale: Float
   /// The text encoder's states of prompts, `[1, S, D]`; 77 x 1024 of them are 300 kB per prompt.
   private var promptStates = PromptCache<Tensor>(limit: 2_000)
-  /// The run is being stopped.
   package var isStopping: () -> Bool = { false }
 
-  /// Loads the model and gives it a new adapter that changes nothing yet.
+  /// Loads the model, and adds a new adapter that does not change its output.
   ///
   /// - Parameters:
-  ///   - loaded: the model, where it is in memory already; nil loads the configured one.
-  ///   - unitSize: samples of what the method trains on at once.
-  /// - Throws: when the model cannot be loaded or the settings do not go together.
+  ///   - loaded: a model in memory; nil loads the configured model.
+  ///   - unitSize: samples per unit, to estimate the memory.
+  /// - Throws: when the model cannot be loaded or the settings contradict each other.
   package init(_ configuration: Configuration, model loaded: TextToImageModel?, unitSize: Int) throws {
     settings = configuration.training
     seed = RandomStream(seed: configuration.run.seed)
@@ -52,10 +50,10 @@ package final class TrainableModel {
       beta2: settings.beta2, epsilon: settings.epsilon, weightDecay: settings.weightDecay)
   }
 
-  /// The text states of prompts, one a sample, and the guidance that sampling has too.
+  /// The text states of one prompt per sample, and the guidance of sampling.
   ///
-  /// - Throws: when a prompt has more tokens than the model takes; `Interruption` when the run is being stopped, since
-  ///   every minibatch begins here.
+  /// - Throws: when a prompt has too many tokens; `Interruption` when the run is being stopped, because every minibatch
+  ///   starts here.
   package func conditioning(_ texts: [String]) throws -> Conditioning {
     if isStopping() { throw Interruption() }
     return Conditioning(
@@ -74,16 +72,16 @@ package final class TrainableModel {
     model.unet(sample, timesteps: timesteps, encoderHiddenStates: text)
   }
 
-  /// One optimiser step, the gradient's norm limited as configured.
+  /// Makes one update with clipped gradients.
   ///
-  /// - Throws: `TrainingError` when the gradient is not finite; nothing is changed then.
+  /// - Throws: `TrainingError` when a gradient is not finite; the policy is unchanged then.
   package func update(_ gradients: Gradients, _ report: inout EpochReport) throws {
     if isStopping() { throw Interruption() }
     let (clipped, norm) = gradients.clipped(toNorm: settings.maximumGradientNorm, over: optimizer.parameters)
     guard norm.isFinite else {
       throw TrainingError(
-        "epoch \(report.epoch), update \(report.updates): the gradient's norm is \(norm); expected a finite number. "
-          + "Lower training.learningRate and resume from the last checkpoint.")
+        "epoch \(report.epoch), update \(report.updates): expected a finite gradient norm, found \(norm). Lower "
+          + "training.learningRate and resume from the last checkpoint.")
     }
     optimizer.update(clipped)
     report.gradientNorms.append(norm)

@@ -1,5 +1,5 @@
-// One policy and what updates it. An epoch's update is a function of the state, the groups and the run's seed: the same
-// three give the same weights to the bit.
+// A policy and its training method. The weights after an epoch are a function of the weights before it, the groups and
+// the seed of the run, to the bit.
 
 internal import Algorithms
 package import Configuration
@@ -10,24 +10,21 @@ internal import Layers
 package import Messages
 package import Models
 
-/// The policy under training. Not Sendable: it belongs to the training thread.
+/// Not Sendable: it belongs to the training thread.
 package final class Trainer {
   let policy: TrainableModel
   let method: any TrainingMethod
-  /// Epochs trained; the version of the policy that the weights now are.
+  /// The policy version of the current weights, which is the number of trained epochs.
   var version = 0
-  /// Since the beginning of the run.
+  /// Since the start of the run.
   var groupsTrained = 0, groupsUnscored = 0
-  /// What groups must have been sampled with.
   let terms: SamplingTerms
   var learnedReward: LearnedReward
 
-  /// Loads the model and gives it a new adapter that changes nothing yet.
+  /// Loads the model, and adds a new adapter that does not change its output.
   ///
-  /// - Parameters:
-  ///   - loaded: the model, where it is in memory already; nil loads the configured one.
-  ///   - sources: rewards with gradients and stored groups, for methods that need them.
-  /// - Throws: when the model cannot be loaded or the settings do not go together.
+  /// - Parameter loaded: a model in memory; nil loads the configured model.
+  /// - Throws: when the model cannot be loaded or the settings contradict each other.
   package init(
     _ configuration: Configuration, model loaded: TextToImageModel? = nil, sources: TrainingSources = .none
   ) throws {
@@ -41,7 +38,6 @@ package final class Trainer {
     learnedReward = try LearnedReward(configuration.reward)
   }
 
-  /// The way that a method trains.
   private static func method(
     _ algorithm: any Algorithm, _ policy: TrainableModel, _ configuration: Configuration,
     _ sources: TrainingSources
@@ -55,39 +51,34 @@ package final class Trainer {
     }
   }
 
-  /// What a method differentiates.
-  ///
-  /// - Throws: `TrainingError` when it is the servers' reward and there is none.
+  /// The reward that a method differentiates.
   private static func reward(
     _ algorithm: any RewardGradientAlgorithm, _ policy: TrainableModel, _ configuration: Configuration,
     _ sources: TrainingSources
   ) throws -> any DifferentiableReward {
     if algorithm is LaSRO { return try SurrogateReward(policy, configuration, openArchive: sources.openArchive) }
-    // Pictures are those that the actors have scored.
+    // Rewards must see pictures of the same decoder as those that the actors sent to be scored.
     let decoder = configuration.sampling.rewardDecoder
     if !decoder.isEmpty { try policy.model.useTinyDecoder(URL(filePath: decoder)) }
     if configuration.gradient.source == .proxy { return try ProxyReward(policy, configuration) }
     guard let gradients = sources.gradients else {
       throw TrainingError(
-        "training.algorithm \(algorithm.name): expected rewards with gradients, found none to ask; start "
-          + "reward servers for reward.weights, or set gradient.source to proxy")
+        "training.algorithm \(algorithm.name) needs gradients, but there are no reward servers; start reward "
+          + "servers for reward.weights, or set gradient.source to proxy")
     }
     return ServedReward(policy, gradients, rescalesPixelsTwice: configuration.gradient.rescalesPixelsTwice)
   }
 
-  /// The policy as it travels: a LoRA file's bytes, and its number of tensors.
+  /// The bytes of a LoRA file, and the number of its tensors.
   func encodedPolicy() -> (bytes: [UInt8], tensorCount: Int) {
     (policy.model.unet.loraWriter().encoded(), policy.model.unet.loraParameters.count)
   }
 
-  /// Trains on one epoch's groups; the next version is made even where no group could be used.
+  /// Trains on the groups of one epoch. The version increases even if no group could be used.
   ///
-  /// - Parameter stored: gives groups to methods that use them again.
   /// - Throws: `TrainingError` when a gradient is not finite.
   @discardableResult
-  package func train(
-    _ received: [TrajectoryGroup], stored: StoredGroups = { _ in [] }
-  ) throws -> EpochReport {
+  package func train(_ received: [TrajectoryGroup], stored: StoredGroups = { _ in [] }) throws -> EpochReport {
     let batch = EpochBatch(learnedReward(received))
     var report = EpochReport(batch, epoch: version)
     report.ofRewards = batch.rewardMetrics

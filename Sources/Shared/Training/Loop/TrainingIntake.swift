@@ -1,47 +1,44 @@
-// Where training meets the network: it waits for an epoch's groups, and hands out policies. Everything beyond is the
-// intake's, and training runs the same over sockets, over stored trajectories and in a test.
+// The interface between training and its groups: it waits for the groups of an epoch, and publishes policies. Training
+// runs the same over sockets, on stored trajectories and in tests.
 
 package import Messages
 
-/// Gives training its groups and takes its policies. Called from the training thread only.
+/// Gives groups to training and takes its policies. Called on the training thread only.
 package protocol TrainingIntake: AnyObject {
-  /// Waits until every group of an epoch is durable.
+  /// Waits until every group of an epoch is stored.
   ///
-  /// - Returns: the groups, in any order, judged by the worker's `objection`; nil when the run is being stopped.
-  /// - Throws: when groups can no longer be had, as on a disk error.
+  /// - Returns: the groups in any order, checked with `TrainingWorker.objection`; nil when the run is being stopped.
+  /// - Throws: when the groups cannot be read, for example because the disk fails.
   func groups(ofEpoch epoch: Int) throws -> [TrajectoryGroup]?
 
-  /// Stored groups of the epoch that is trained and of earlier ones, in the order of the numbers.
+  /// Reads groups of the current epoch and of earlier ones, in the order of `numbers`.
   ///
-  /// - Throws: when one is not kept any more, or the disk fails.
+  /// - Throws: when a group is no longer stored or the disk fails.
   func stored(_ numbers: [Int]) throws -> [TrajectoryGroup]
 
-  /// Makes a policy the one in force; epoch `version` is sampled from it (with no lag).
+  /// Publishes a policy. Without staleness, the groups of epoch `version` are sampled from it.
   ///
   /// - Parameters:
-  ///   - version: 0 for the first policy; one more with every epoch trained.
+  ///   - version: 0 for the first policy; each epoch adds one.
   ///   - bytes: a safetensors file.
-  ///   - tensorCount: tensors in it, all of which an actor must bind.
+  ///   - tensorCount: the number of tensors in the file, all of which an actor must bind.
   func publish(version: Int, bytes: [UInt8], tensorCount: Int) throws
 
-  /// Groups that training has taken since the beginning of the run, one as often as it was taken.
+  /// Groups that training has taken since the start of the run; a group that was taken twice counts twice.
   var groupsSampled: Int { get }
-  /// Numbers of its own, by name, that are logged with every epoch.
+  /// Metrics of the intake that are logged with every epoch, by name.
   var metrics: [String: Double] { get }
-  /// The run is being stopped; an epoch in training is given up, to be trained again when the run goes on.
+  /// Whether the run is being stopped. The current epoch is then abandoned, and trained again when the run continues.
   var isStopping: Bool { get }
 }
 
 extension TrainingIntake {
-  /// Not counted.
   package var groupsSampled: Int { 0 }
-  /// None.
   package var metrics: [String: Double] { [:] }
-  /// Never.
   package var isStopping: Bool { false }
 }
 
-/// Training cannot go on, in words.
+/// Training cannot continue; the description says why and what to do.
 package struct TrainingError: Error, CustomStringConvertible, Equatable {
   package let description: String
 

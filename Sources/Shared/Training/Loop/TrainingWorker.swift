@@ -1,4 +1,5 @@
-// The learner's compute thread: wait for an epoch's groups, train, publish, log, checkpoint. It knows no sockets.
+// The compute thread of the learner: waits for the groups of an epoch, trains, publishes the policy, logs, and saves
+// checkpoints. It uses no sockets.
 
 internal import Basics
 package import Configuration
@@ -11,9 +12,7 @@ package import Messages
 internal import Models
 internal import Telemetry
 
-/// Trains one run from its beginning or its newest checkpoint to its end.
-///
-/// Not Sendable: make and run it on one thread, as a whole model takes part.
+/// Trains one run from its start or its newest checkpoint to its end. Not Sendable: create and run it on one thread.
 package final class TrainingWorker {
   private let configuration: Configuration
   private let log: Logger
@@ -22,22 +21,20 @@ package final class TrainingWorker {
   private let checkpoints: Checkpoints
   private let metrics: MetricsLog
   private let events: EventFile
-  /// Version of the newest checkpoint.
+  /// The policy version of the newest checkpoint.
   private var saved: Int?
-  /// Makes sure that the folder is still this learner's.
   private var beforeSaving: () throws -> Void = {}
-  /// Groups that training had taken when the run's folder was opened.
+  /// The number in the checkpoint that the run was resumed from (`TrainingIntake.groupsSampled`).
   package private(set) var groupsSampled = 0
 
-  /// Loads the model, and the newest checkpoint of the run's folder where there is one.
+  /// Loads the model, and the newest checkpoint of the run folder if it has one.
   ///
-  /// - Parameter sources: rewards with gradients and stored groups, for methods that need them.
-  /// - Throws: when a part cannot be loaded, the checkpoint belongs to another run, or the folder cannot be written.
+  /// - Throws: when a file cannot be loaded, the checkpoint belongs to another run, or the folder cannot be written.
   package init(_ configuration: Configuration, log: Logger, sources: TrainingSources = .none) throws {
     self.configuration = configuration
     self.log = log
     folder = URL(filePath: configuration.run.folder)
-    // A model that cannot be loaded leaves no folder behind.
+    // First, so that a model that cannot be loaded leaves no folder behind.
     trainer = try Trainer(configuration, sources: sources)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     checkpoints = try Checkpoints(runFolder: folder, keep: configuration.checkpoint.keep)
@@ -51,27 +48,25 @@ package final class TrainingWorker {
     events = try EventFile(folder: folder)
   }
 
-  /// Epochs trained; the version of the policy.
   package var version: Int { trainer.version }
-  /// What actors must have loaded too.
+  /// Actors must have loaded a model with the same fingerprint.
   package var modelFingerprint: String { trainer.policy.model.fingerprint }
 
-  /// Why a group cannot be trained on; nil when it can. Ask it before a group is stored.
+  /// The reason why a group cannot be trained on; nil when it can. Call it before a group is stored.
   package var objection: @Sendable (TrajectoryGroup) -> String? {
     let terms = trainer.terms
     return { terms.objection(to: $0) }
   }
 
-  /// Runs until all epochs are trained or the intake says stop; a checkpoint is there at the end in both cases.
+  /// Runs until all epochs are trained or the intake stops the run, and saves a checkpoint in both cases.
   ///
-  /// - Throws: when training cannot go on; the last checkpoint stays.
-  package func run(_ intake: any TrainingIntake) throws { try run(intake, heldOut: nil, beforeSaving: {}) }
-
   /// - Parameters:
-  ///   - heldOut: measures the policy at every checkpoint, so that the best is kept.
-  ///   - beforeSaving: what it throws ends the training instead of saving.
+  ///   - heldOut: measures the policy at every checkpoint, so that the best one is kept.
+  ///   - beforeSaving: throws when this process may no longer write to the run folder; the error ends the training.
+  /// - Throws: when training cannot continue; the last checkpoint stays.
   package func run(
-    _ intake: any TrainingIntake, heldOut: (any HeldOutMeasure)?, beforeSaving: @escaping () throws -> Void
+    _ intake: any TrainingIntake, heldOut: (any HeldOutMeasure)? = nil,
+    beforeSaving: @escaping () throws -> Void = {}
   ) throws {
     self.beforeSaving = beforeSaving
     trainer.policy.isStopping = { intake.isStopping }
@@ -79,13 +74,13 @@ package final class TrainingWorker {
     try publish(to: intake)
     while trainer.version < configuration.training.epochs {
       let began = ContinuousClock.now
-      // Before the epoch's groups are taken: this is what is saved when the epoch is given up.
+      // Taken before the groups are: this state is saved when the epoch is abandoned.
       let image = try image(intake)
       guard let groups = try intake.groups(ofEpoch: trainer.version) else { break }
       let came = ContinuousClock.now
       var report: EpochReport
       do { report = try trainer.train(groups, stored: intake.stored) } catch is Interruption {
-        log.info("epoch \(image.state.version) is given up; it is trained again when the run goes on")
+        log.info("epoch \(image.state.version) is abandoned; it is trained again when the run continues")
         return try save(image)
       }
       (report.waitSeconds, report.trainSeconds) = ((came - began).seconds, (.now - came).seconds)
@@ -97,7 +92,7 @@ package final class TrainingWorker {
       if let score {
         report.ofIntake.merge(["held_out/mean": score.mean, "held_out/standard_error": score.standardError]) { $1 }
       }
-      try tellWhileTraining(report, groups)
+      try recordWhileTraining(report, groups)
       if saves { try saveWhileTraining(intake, score) }
     }
     try save(image(intake))
@@ -111,24 +106,26 @@ package final class TrainingWorker {
   private func measured(_ heldOut: (any HeldOutMeasure)?) throws -> HeldOutScore? {
     do {
       let score = try heldOut?.measure(trainer.policy)
-      if let score { log.info("held-out prompts: \(score.mean) ± \(score.standardError) over \(score.pictures) pictures") }
+      if let score {
+        log.info("held-out prompts: \(score.mean) ± \(score.standardError) over \(score.pictures) pictures")
+      }
       return score
     } catch is Interruption { return nil }
   }
 
-  /// Saves, and goes on without where there is no room: the checkpoint before it stays, and the next is tried in turn.
+  /// Saves a checkpoint. On a full disk training continues with the previous checkpoint.
   private func saveWhileTraining(_ intake: any TrainingIntake, _ score: HeldOutScore?) throws {
     var image = try image(intake)
     image.heldOut = score
     do { try save(image) } catch let error where isOutOfSpace(error) {
-      log.error("checkpoint of epoch \(trainer.version): \(error); training goes on, free some room")
+      log.error("the checkpoint after epoch \(trainer.version - 1) was not saved: \(error); training continues")
     }
   }
 
-  /// Tells, and goes on without where there is no room: the metrics of this epoch are lost, the run is not.
-  private func tellWhileTraining(_ report: EpochReport, _ groups: [TrajectoryGroup]) throws {
-    do { try tell(report, groups) } catch let error where isOutOfSpace(error) {
-      log.error("metrics of epoch \(report.epoch): \(error); training goes on without them, free some room")
+  /// Logs an epoch. On a full disk its metrics are lost, and training continues.
+  private func recordWhileTraining(_ report: EpochReport, _ groups: [TrajectoryGroup]) throws {
+    do { try record(report, groups) } catch let error where isOutOfSpace(error) {
+      log.error("the metrics of epoch \(report.epoch) were not written: \(error); training continues")
     }
   }
 
@@ -140,15 +137,15 @@ package final class TrainingWorker {
   private func save(_ image: CheckpointImage) throws {
     guard saved != image.state.version else { return }
     try beforeSaving()
-    let place = try checkpoints.save(image)
+    let checkpoint = try checkpoints.save(image)
     saved = image.state.version
-    log.info("checkpoint \(place.path)")
+    log.info("saved the checkpoint \(checkpoint.path)")
   }
 
-  /// Ratios of fresh data further from 1 than this mean that actor and learner do not compute alike.
+  /// Larger errors mean that actor and learner compute different probabilities.
   private static let freshRatioTolerance = 1e-4
 
-  private func tell(_ report: EpochReport, _ groups: [TrajectoryGroup]) throws {
+  private func record(_ report: EpochReport, _ groups: [TrajectoryGroup]) throws {
     log.info("\(report.summary)")
     if report.groups == 0 {
       log.warning(
@@ -160,9 +157,9 @@ package final class TrainingWorker {
     if let error = report.freshRatioError, !(error <= Self.freshRatioTolerance) {
       log.warning(
         """
-        epoch \(report.epoch): before any update the ratio of fresh data is off 1 by \(error), \
-        expected at most \(Self.freshRatioTolerance): actors and learner do not compute alike; \
-        check that they run one version with one model
+        epoch \(report.epoch): expected ratios of fresh data within \(Self.freshRatioTolerance) of 1 before the first \
+        update, found an error of \(error): actors and learner compute different probabilities; check that they run \
+        the same version of stepwise with the same model
         """)
     }
     try metrics.append(step: report.epoch, report.metrics)
@@ -171,7 +168,7 @@ package final class TrainingWorker {
     if every > 0, report.epoch % every == 0 { try drawSamples(report.epoch, groups) }
   }
 
-  /// Pictures of the first groups' last clean states, in the order of their numbers.
+  /// Draws the last clean states of the eight groups with the lowest numbers.
   private func drawSamples(_ epoch: Int, _ groups: [TrajectoryGroup]) throws {
     let shown = groups.sorted { $0.number < $1.number }.prefix(8)
     let cells = shown.flatMap { group in

@@ -1,5 +1,5 @@
-// Training by the log-probabilities of steps that were taken: the method chooses units and their order, this computes
-// their gradients.
+// Trains with the log-probabilities of the sampled steps: the method chooses units and their order, and this file
+// computes their gradients.
 
 internal import Algorithms
 internal import Configuration
@@ -9,7 +9,6 @@ internal import Foundation
 internal import Layers
 internal import Messages
 
-/// Trains with a policy-gradient method.
 final class PolicyGradientTraining: TrainingMethod {
   private let policy: TrainableModel
   private var algorithm: any PolicyGradientAlgorithm
@@ -46,7 +45,7 @@ final class PolicyGradientTraining: TrainingMethod {
     }
   }
 
-  /// Gradients of one minibatch's mean loss times its share of the optimiser step.
+  /// Gradients of the mean loss of one minibatch, times its share of the update.
   private func minibatchGradients(
     _ entries: [UnitStep], share: Float, _ units: UnitBatch
   ) throws -> (Gradients, LossMetrics) {

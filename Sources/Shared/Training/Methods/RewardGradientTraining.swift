@@ -1,5 +1,5 @@
-// Training by a reward's gradient: an epoch's trajectories join the replay's table, starting states are drawn from it,
-// and the method's objective is differentiated.
+// Trains with the gradient of a reward: the trajectories of an epoch are added to the table of the replay, starting
+// states are drawn from it, and the objective of the method is differentiated.
 
 internal import Algorithms
 internal import Basics
@@ -11,9 +11,7 @@ internal import Layers
 internal import Messages
 internal import Models
 
-/// Trains with a method that follows a reward's gradient.
 final class RewardGradientTraining: TrainingMethod {
-  /// What a checkpoint keeps beside weights.
   private struct State: Codable {
     var table: ReplayTable
     var ofReward: Data
@@ -26,7 +24,7 @@ final class RewardGradientTraining: TrainingMethod {
   private let models: RolloutModels
   private var table = ReplayTable()
 
-  /// - Throws: when the consistency model cannot be loaded or does not fit.
+  /// - Throws: when the consistency model cannot be loaded or does not fit the policy.
   init(
     _ policy: TrainableModel, _ algorithm: any RewardGradientAlgorithm, _ reward: any DifferentiableReward,
     _ configuration: Configuration
@@ -44,7 +42,6 @@ final class RewardGradientTraining: TrainingMethod {
       reward: { [reward] in try reward.scores($0, prompts: $1, conditioning: $2) })
   }
 
-  /// The consistency model that the configuration names; nil when it names none.
   private static func consistency(
     _ configuration: Configuration, _ policy: TrainableModel
   ) throws -> (lcm: LCM, denoiser: Denoiser)? {
@@ -57,9 +54,9 @@ final class RewardGradientTraining: TrainingMethod {
     let (found, expected) = (unet.configuration, policy.model.unet.configuration)
     guard found.inChannels == expected.inChannels, found.crossAttentionWidth == expected.crossAttentionWidth else {
       throw TrainingError(
-        "\(folder.path): expected a consistency model of \(expected.inChannels) latent channels and text states of "
-          + "width \(expected.crossAttentionWidth), found \(found.inChannels) and \(found.crossAttentionWidth); correct "
-          + "gradient.consistencyModel")
+        "\(folder.path): expected a consistency model with \(expected.inChannels) latent channels and text states of "
+          + "width \(expected.crossAttentionWidth), found \(found.inChannels) and \(found.crossAttentionWidth); "
+          + "correct gradient.consistencyModel")
     }
     let lcm = try LCM(schedule: policy.process.schedule, steps: policy.process.timesteps.count)
     return (lcm, { unet($0, timesteps: $1, encoderHiddenStates: $2) })
@@ -105,14 +102,14 @@ final class RewardGradientTraining: TrainingMethod {
         gradients.add(part)
         metrics.append(found)
       }
-      // Where no score came there is nothing to follow, and the optimiser must not move by its momentum alone.
+      // Without any score there is no gradient, and the optimizer must not move by its momentum alone.
       if !gradients.isEmpty { try policy.update(gradients, &report) }
     }
     report.queries += reward.queries - asked
     report.describe(metrics)
   }
 
-  /// The groups of some numbers, those of earlier epochs from the replay.
+  /// Groups by number; those of earlier epochs are read from the replay.
   private static func groups(
     _ numbers: Set<Int>, _ batch: EpochBatch, _ stored: StoredGroups
   ) throws -> [Int: TrajectoryGroup] {
@@ -126,7 +123,9 @@ final class RewardGradientTraining: TrainingMethod {
       Tensor.concatenated(
         try draws.map { draw in
           guard let group = groups[draw.number], group.trajectories.indices.contains(draw.member) else {
-            throw TrainingError("the replay gave no trajectory \(draw.member) of group \(draw.number); resume the run")
+            throw TrainingError(
+              "trajectory \(draw.member) of group \(draw.number) is missing in the replay; resume the run from its "
+                + "last checkpoint")
           }
           return group.trajectories[draw.member][keyPath: states].slice(axis: 0, draw.step..<draw.step + 1)
         }, axis: 0)
@@ -137,7 +136,7 @@ final class RewardGradientTraining: TrainingMethod {
       conditioning: try policy.conditioning(prompts))
   }
 
-  /// Gradients of one minibatch's objective times its share of the optimiser step.
+  /// Gradients of the objective of one minibatch, times its share of the update.
   private func objectiveGradients(
     _ rollout: Rollout, share: Float, random: RandomStream
   ) throws -> (Gradients, ObjectiveMetrics) {
@@ -152,7 +151,7 @@ final class RewardGradientTraining: TrainingMethod {
 }
 
 extension EpochBatch {
-  /// The epoch's trajectories as the replay's table keeps them.
+  /// The trajectories of the epoch as rows of the replay table; their reward is that of the last clean state.
   var rows: [ReplayTable.Row] {
     groups.flatMap { group in
       group.trajectories.enumerated().compactMap { member, trajectory in
@@ -166,7 +165,6 @@ extension EpochBatch {
 }
 
 extension EpochReport {
-  /// What the objectives of an epoch say.
   fileprivate mutating func describe(_ metrics: [ObjectiveMetrics]) {
     let rewards = metrics.flatMap(\.rewards), divergences = metrics.flatMap(\.divergences)
     ofMethod["gradient/loss"] = Moments(metrics.map(\.loss)).mean

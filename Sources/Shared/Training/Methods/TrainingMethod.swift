@@ -1,48 +1,39 @@
-// How an epoch's groups change the policy: one way for methods by log-probabilities, one for those by a reward's
-// gradient.
+// How the groups of an epoch change the policy: PolicyGradientTraining does it with log-probabilities,
+// RewardGradientTraining with the gradient of a reward.
 
 internal import Engine
 internal import Foundation
 internal import Layers
 package import Messages
 
-/// Groups of the epoch that is trained and of earlier ones, by number, in the order of the numbers.
-///
-/// - Throws: when one is not kept any more, or the disk fails.
+/// Reads groups of the current epoch and of earlier ones, in the order of `numbers`. Throws when a group is no longer
+/// stored or the disk fails.
 package typealias StoredGroups = (_ numbers: [Int]) throws -> [TrajectoryGroup]
 
-/// Trains a model with a method. Belongs to the training thread.
+/// Trains a model with a method, on the training thread.
 protocol TrainingMethod: AnyObject {
-  /// The method's name in configurations.
   var name: String { get }
 
-  /// Trains on an epoch's groups; they are at least one.
+  /// Trains on the groups of an epoch.
   ///
   /// - Parameters:
-  ///   - batch: groups with all their scores.
-  ///   - stored: gives groups of this and earlier epochs.
-  ///   - report: has its epoch and counts; updates, losses and what else there is are added.
-  /// - Throws: `TrainingError` when a gradient is not finite, or what the reward throws.
+  ///   - batch: at least one group; all groups are scored.
+  ///   - report: has the epoch and the counts of groups; this function adds updates, losses and other metrics.
+  /// - Throws: `TrainingError` when a gradient is not finite, or the error of the reward.
   func train(_ batch: EpochBatch, _ stored: StoredGroups, _ report: inout EpochReport) throws
 
-  /// Numbers and texts between epochs, for a checkpoint.
+  /// The state between epochs except for tensors, for a checkpoint.
   func state() throws -> Data
-  /// Takes up the state of a checkpoint.
-  ///
-  /// - Throws: when it was made with other settings.
+  /// - Throws: when the state was saved with other settings.
   func restore(_ state: Data) throws
 
-  /// Weights of its own between epochs, by name; for a checkpoint.
+  /// Tensors of the state that are not part of the policy, by name, for a checkpoint.
   var tensors: [(name: String, value: Tensor)] { get }
-  /// Takes up the weights of a checkpoint.
-  ///
-  /// - Throws: when a tensor is missing or of another shape.
+  /// - Throws: when a tensor is missing or has another shape.
   func restore(tensors: SafetensorsFile) throws
 }
 
 extension TrainingMethod {
-  /// No weights of its own.
   var tensors: [(name: String, value: Tensor)] { [] }
-  /// No weights of its own.
   func restore(tensors: SafetensorsFile) throws {}
 }

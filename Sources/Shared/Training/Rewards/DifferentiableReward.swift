@@ -1,5 +1,5 @@
-// The reward that a method differentiates, as a function of clean states: what people see scored by servers, or what
-// was learned from scores.
+// The reward that a method differentiates, as a function of clean states: computed by reward servers, or learned from
+// scores.
 
 internal import Algorithms
 internal import Diffusion
@@ -8,44 +8,39 @@ internal import Foundation
 internal import Layers
 internal import Models
 
-/// A differentiable reward. Belongs to the training thread.
+/// Used on the training thread only.
 protocol DifferentiableReward: AnyObject {
-  /// Learns from the newest groups, before the policy is trained on them.
+  /// Learns from the groups of an epoch, before the policy is trained on them.
   ///
   /// - Parameters:
-  ///   - batch: an epoch's groups with all their scores.
-  ///   - table: what is stored of this and earlier epochs.
-  ///   - stored: gives the groups that the table names.
-  /// - Returns: whether it is good enough for the policy to follow.
-  /// - Throws: when stored groups cannot be had, or numbers are not finite.
+  ///   - batch: the groups of the epoch, all scored.
+  ///   - table: the stored trajectories of this and earlier epochs.
+  /// - Returns: whether the reward is good enough to train the policy with.
+  /// - Throws: when stored groups cannot be read, or a loss is not finite.
   func learn(
     _ batch: EpochBatch, _ table: ReplayTable, _ stored: StoredGroups, _ report: inout EpochReport
   ) throws -> Bool
 
-  /// Scores of clean states `[B, C, H, W]`, differentiable, `[B]`; NaN where one is missing.
+  /// Differentiable scores `[B]` of clean states `[B, C, H, W]`; NaN where one is missing.
   ///
-  /// - Throws: when there can be none at all.
+  /// - Throws: when no state can be scored.
   func scores(_ cleanStates: Tensor, prompts: [String], conditioning: Conditioning) throws -> Tensor
 
-  /// Gradients at pictures that reward servers were asked for since this was made.
+  /// The number of pictures for which gradients were requested from reward servers.
   var queries: Int { get }
 
-  /// Numbers between epochs, for a checkpoint.
+  // As in `TrainingMethod`.
   func state() throws -> Data
-  /// Takes up the state of a checkpoint.
   func restore(_ state: Data) throws
-  /// Weights between epochs, by name, for a checkpoint.
   var tensors: [(name: String, value: Tensor)] { get }
-  /// Takes up the weights of a checkpoint.
   func restore(tensors: SafetensorsFile) throws
 }
 
 extension DifferentiableReward {
-  /// What was learned here asks nobody.
   var queries: Int { 0 }
 }
 
-/// Scores by servers: nothing is learned.
+/// Scores and gradients of reward servers; nothing is learned.
 final class ServedReward: DifferentiableReward {
   private(set) var queries = 0
   private let policy: TrainableModel
@@ -63,13 +58,13 @@ final class ServedReward: DifferentiableReward {
     _ batch: EpochBatch, _ table: ReplayTable, _ stored: StoredGroups, _ report: inout EpochReport
   ) throws -> Bool { true }
 
-  /// The servers' scores; their gradient with respect to the pixels goes on through the decoder.
   func scores(_ cleanStates: Tensor, prompts: [String], conditioning: Conditioning) throws -> Tensor {
     var pixels = policy.model.pixels(cleanStates)
     if rescalesPixelsTwice { pixels = pixels / 2 + 0.5 }
     queries += prompts.count
     let (values, gradient) = try source.scores(of: pixels.detached, prompts: prompts)
-    // Its value is the servers', its derivative with respect to the pixels the gradient they gave.
+    // The value is the scores; the derivative with respect to the pixels is the gradient of the servers, which then
+    // passes through the decoder.
     let change = ((pixels - pixels.detached) * gradient.detached).sum(axes: [1, 2, 3])
     return change + Tensor(values.map { $0 ?? .nan }, shape: [values.count])
   }

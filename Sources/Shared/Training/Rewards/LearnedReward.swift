@@ -1,6 +1,6 @@
-// What is learned of several rewards. Actors add them up as they are; where each is to be normalised by what the run
-// has seen of it, only the learner can do it: it sees all scores, and in the order of the groups' numbers, so that it
-// makes no difference who made them.
+// Combines several rewards into dense rewards. Actors add up raw scores. Only the learner can normalize each reward by
+// its latest scores, because it has the scores of all actors; it takes them in the order of the group numbers, so that
+// the result does not depend on which actor sampled which group.
 
 internal import Algorithms
 internal import Configuration
@@ -8,10 +8,9 @@ internal import Diffusion
 internal import Engine
 internal import Messages
 
-/// Dense rewards from the scores that groups carry.
 struct LearnedReward {
   private let sum: RewardSum
-  /// nil: rewards are learned as they are.
+  /// Nil when rewards are not normalized.
   var normalization: RewardNormalization?
 
   /// - Throws: `AlgorithmError` when the window is too small.
@@ -20,7 +19,7 @@ struct LearnedReward {
     normalization = reward.normalizationWindow == 0 ? nil : try RewardNormalization(window: reward.normalizationWindow)
   }
 
-  /// The groups of an epoch, their dense rewards made of normalised scores. Groups that miss one stay as they are.
+  /// The groups of an epoch with dense rewards from normalized scores. Groups without all scores are not changed.
   mutating func callAsFunction(_ received: [TrajectoryGroup]) -> [TrajectoryGroup] {
     guard var windows = normalization else { return received }
     var groups = received.sorted { $0.number < $1.number }
@@ -37,10 +36,10 @@ struct LearnedReward {
     return groups
   }
 
-  /// Scores of these rewards that some groups were made with, those that are missing among them. A picture that the
-  /// trajectories of a group share counts once: it is scored once.
+  /// The number of requested scores of rewards with a weight, including missing ones. A picture that the trajectories
+  /// of a group share is scored, and counted, once.
   ///
-  /// - Parameter branchStep: the step up to which the trajectories of an epoch's groups share all states.
+  /// - Parameter branchStep: the step up to which the trajectories of a group share all states.
   func queries(_ groups: [TrajectoryGroup], branchStep: (_ epoch: Int) -> Int) -> Int {
     groups.reduce(0) { count, group in
       let shared = branchStep(group.epoch)
@@ -60,8 +59,8 @@ struct LearnedReward {
 }
 
 extension EpochBatch {
-  /// Mean and population standard deviation of each reward's scores of the last clean states, and how many of these
-  /// scores are missing; shadow rewards are included.
+  /// Mean and population standard deviation of the scores of the last clean states for each reward, including shadow
+  /// rewards, and the number of missing scores.
   var rewardMetrics: [String: Double] {
     var metrics: [String: Double] = [:]
     let last = trajectories.flatMap { trajectory in trajectory.scores.filter { $0.step == trajectory.stepCount - 1 } }

@@ -1,12 +1,10 @@
-// Pairs of pictures of one prompt, one better than the other by enough to tell: what a ranking is learned from, and
-// held against. Draws follow from the table and a stream alone.
+// Pairs of pictures of one prompt whose rewards differ clearly. The surrogate reward is fitted to some and measured on
+// others. Draws depend on the table and the random stream only.
 
 internal import Algorithms
 internal import Engine
 
-/// Rows of a replay table, as pairs.
 struct PreferencePairs {
-  /// The better and the worse picture.
   struct Pair {
     let preferred: ReplayTable.Row
     let rejected: ReplayTable.Row
@@ -17,7 +15,7 @@ struct PreferencePairs {
   private let byPrompt: [String: [Int]]
   private let threshold: Float
 
-  /// - Parameter threshold: rewards that differ by less than so many of the rows' standard deviations make no pair.
+  /// - Parameter threshold: the least difference of the rewards of a pair, in standard deviations of all rewards.
   init(_ rows: [ReplayTable.Row], threshold: Float) {
     self.rows = rows
     byPrompt = Dictionary(grouping: rows.indices, by: { rows[$0].prompt })
@@ -31,7 +29,7 @@ struct PreferencePairs {
       ? Pair(preferred: rows[a], rejected: rows[b]) : Pair(preferred: rows[b], rejected: rows[a])
   }
 
-  /// Draws pairs; fewer where hardly any can be made.
+  /// Draws up to `count` pairs with replacement; fewer when few rows form pairs.
   func draw(_ count: Int, random: inout RandomStream) -> [Pair] {
     guard !rows.isEmpty else { return [] }
     var found: [Pair] = []
@@ -42,7 +40,7 @@ struct PreferencePairs {
     return found
   }
 
-  /// All pairs, at most so many, in the order of the rows.
+  /// The first `most` pairs, in the order of the rows.
   func all(atMost most: Int) -> [Pair] {
     var found: [Pair] = []
     for a in rows.indices {

@@ -1,22 +1,18 @@
-// The network of a learned reward: linear layers without activations on an image embedding, with dropout while it is
-// fitted, as the aesthetic predictor has them (SQDF's published online setting).
+// The network of the proxy reward: linear layers without activations on an image embedding, with dropout during
+// fitting, like the aesthetic predictor (the published online setting of SQDF, arXiv 2512.04559).
 
 internal import Engine
 internal import Layers
 
-/// D to 1024, 128, 64, 16 and 1.
 final class ProxyNetwork {
   private static let widths = [1024, 128, 64, 16, 1]
-  /// Dropout after each layer while fitting.
+  /// Dropout probability after each layer.
   private static let dropout: [Float] = [0.2, 0.2, 0.1, 0, 0]
 
   private let layers: [Linear]
   let parameters: [Parameter]
 
-  /// New weights.
-  ///
-  /// - Parameter inputs: D.
-  /// - Throws: never; new weights always fit.
+  /// - Parameter inputs: D, the size of an embedding.
   init(inputs: Int, name: String, random: RandomStream) throws {
     let source = ParameterSource(random: random)
     var width = inputs
@@ -27,7 +23,7 @@ final class ProxyNetwork {
     parameters = source.parameters
   }
 
-  /// Embeddings `[B, D]` to the last layer's inputs, `[B, 16]`.
+  /// Embeddings `[B, D]` to the inputs of the last layer, `[B, 16]`.
   func features(_ embeddings: Tensor) -> Tensor { layers.dropLast().reduce(embeddings) { $1($0) } }
 
   /// Embeddings `[B, D]` to rewards, `[B]`.
@@ -35,15 +31,15 @@ final class ProxyNetwork {
     layers.reduce(embeddings) { $1($0) }.reshaped([-1])
   }
 
-  /// As above, with dropout.
+  /// Embeddings `[B, D]` to rewards, `[B]`, with dropout.
   func fitted(_ embeddings: Tensor, random: inout RandomStream) -> Tensor {
     var x = embeddings
-    for (layer, share) in zip(layers, Self.dropout) {
+    for (layer, probability) in zip(layers, Self.dropout) {
       x = layer(x)
-      if share > 0 {
-        // 1 where the number is above the share, 0 elsewhere.
-        let kept = ((random.uniform(x.shape) - share) * 1e30).clamped(0, 1)
-        x = x * kept / (1 - share)
+      if probability > 0 {
+        // 1 where the random number is above the probability, otherwise 0.
+        let kept = ((random.uniform(x.shape) - probability) * 1e30).clamped(0, 1)
+        x = x * kept / (1 - probability)
       }
     }
     return x.reshaped([-1])

@@ -1,6 +1,6 @@
-// A reward learned from scores, for rewards without a gradient (SQDF's online black-box setting, arXiv 2512.04559).
-// Every epoch is a round in which pictures are labelled, the proxy is fitted again to all labels, and the policy
-// follows it.
+// A reward that is learned from scores, for rewards without a gradient (the online black-box setting of SQDF, arXiv
+// 2512.04559). In every epoch the scores of its pictures become labels, the proxy is fitted to all labels, and the
+// policy is trained with the gradient of the proxy.
 
 internal import Algorithms
 internal import Basics
@@ -13,19 +13,17 @@ internal import Layers
 internal import Messages
 internal import Models
 
-/// A learned reward on image embeddings, optimistic where it knows little.
 final class ProxyReward: DifferentiableReward {
   private let policy: TrainableModel
   private let settings: ProxySettings
   private let vision: CLIPVision
   private let preprocessing: CLIPPreprocessing
   private let heads: [ProxyNetwork]
-  /// What was labelled, the newest last: `[n, D]`.
+  /// Embeddings of the labelled pictures, `[n, D]`, newest last.
   private var embeddings: Tensor
   private var labels: [Float] = []
   private var bonus: OptimismBonus?
 
-  /// - Throws: when the embedding model cannot be loaded.
   init(_ policy: TrainableModel, _ configuration: Configuration) throws {
     self.policy = policy
     settings = configuration.proxy
@@ -56,10 +54,10 @@ final class ProxyReward: DifferentiableReward {
     let disturbance = noise.normal([new.shape[0]]).values
     let rewards = batch.trajectories.compactMap(\.denseRewards.last)
     let found = zip(rewards, disturbance).map { $0 + settings.labelNoise * $1 }
-    // How well the proxy foresees what it has not seen.
+    // The error on pictures that the proxy has not been fitted to.
     if !labels.isEmpty {
-      let foreseen = Tape.withoutGradients { heads[0](new) }.values
-      let errors = zip(foreseen, rewards).map { abs($0 - $1) }
+      let predicted = Tape.withoutGradients { heads[0](new) }.values
+      let errors = zip(predicted, rewards).map { abs($0 - $1) }
       report.ofMethod["proxy/error"] = Moments(errors).mean
     }
     let first = max(0, labels.count + found.count - settings.capacity)
@@ -98,7 +96,7 @@ final class ProxyReward: DifferentiableReward {
       last = Moments(losses).mean
       guard last.isFinite else {
         throw TrainingError(
-          "epoch \(report.epoch): the proxy's squared error is \(last); expected a finite number. Lower "
+          "epoch \(report.epoch): expected a finite squared error of the proxy, found \(last). Lower "
             + "proxy.learningRate and resume from the last checkpoint.")
       }
     }
@@ -131,7 +129,7 @@ final class ProxyReward: DifferentiableReward {
     return found
   }
 
-  /// Unit embeddings of the pictures of clean states, `[B, D]`; differentiable.
+  /// Embeddings of length 1 of the pictures of clean states, `[B, D]`; differentiable.
   private func embedding(_ cleanStates: Tensor) -> Tensor {
     vision(preprocessing(pixels: policy.model.pixels(cleanStates))).unitLength
   }
@@ -147,20 +145,12 @@ final class ProxyReward: DifferentiableReward {
   }
 
   func restore(tensors: SafetensorsFile) throws {
+    let hint = "were the settings of proxy changed?"
     for parameter in heads.flatMap(\.parameters) {
-      guard tensors.shape(of: parameter.name) == parameter.value.shape else {
-        throw TrainingError(
-          "\(tensors.path): \(parameter.name): expected shape \(parameter.value.shape), found "
-            + "\(tensors.shape(of: parameter.name).map { "\($0)" } ?? "nothing"); were proxy's settings changed?")
-      }
-      parameter.value = try tensors.tensor(parameter.name)
+      parameter.value = try tensors.tensor(parameter.name, shape: parameter.value.shape, hint: hint)
     }
-    embeddings = try tensors.tensor("proxy.embeddings")
-    guard embeddings.shape == [labels.count, vision.configuration.projectionWidth] else {
-      throw TrainingError(
-        "\(tensors.path): proxy.embeddings: expected shape \([labels.count, vision.configuration.projectionWidth]), "
-          + "found \(embeddings.shape)")
-    }
+    embeddings = try tensors.tensor(
+      "proxy.embeddings", shape: [labels.count, vision.configuration.projectionWidth], hint: hint)
     bonus = nil
   }
 }

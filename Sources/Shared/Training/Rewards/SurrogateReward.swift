@@ -1,6 +1,6 @@
-// LaSRO's surrogate in training (arXiv 2411.15247): fitted to rankings before the policy moves, and again beside it,
-// so that it cannot be over-optimised; a surrogate that no longer ranks held-out pairs is fitted on, and until it ranks
-// the policy stays where it is.
+// The surrogate reward of LaSRO (arXiv 2411.15247): a reward on latents that is fitted to rankings before the policy is
+// trained, and again in every epoch, so that the policy cannot over-optimize it. While it does not rank held-out pairs
+// well enough, it is fitted again and the policy is not trained.
 
 internal import Algorithms
 internal import Basics
@@ -12,22 +12,20 @@ internal import Layers
 internal import Messages
 internal import Models
 
-/// A reward on latents, learned from rankings.
 final class SurrogateReward: DifferentiableReward {
   private let policy: TrainableModel
   private let settings: LasroSettings
   private let openArchive: OpenArchive
   private let surrogate: LatentSurrogate
   private let optimizer: AdamW
-  /// Optimiser step of a restored state, until its moments are there.
+  /// The optimizer step of a restored state, until its moments are restored.
   private var restoredStep = 0
 
-  /// Pairs held against the surrogate at most, and at least where older epochs have them.
+  /// Limits of the number of held-out pairs; older epochs are included until the lower limit is reached.
   private static let mostHeldOut = 256, leastHeldOut = 16
-  /// Clean states that the surrogate sees at once when it is held against pairs.
+  /// Held-out pairs per evaluation of the surrogate.
   private static let evaluationBatch = 32
 
-  /// - Throws: when the surrogate cannot be made.
   init(_ policy: TrainableModel, _ configuration: Configuration, openArchive: @escaping OpenArchive) throws {
     self.policy = policy
     self.openArchive = openArchive
@@ -40,7 +38,7 @@ final class SurrogateReward: DifferentiableReward {
   }
 
   func scores(_ cleanStates: Tensor, prompts: [String], conditioning: Conditioning) throws -> Tensor {
-    // The policy's loss has no business with the surrogate's weights.
+    // The loss of the policy must not change the surrogate.
     for parameter in surrogate.parameters { parameter.isTrainable = false }
     defer { for parameter in surrogate.parameters { parameter.isTrainable = true } }
     return surrogate(cleanStates, encoderHiddenStates: conditioning.text)
@@ -54,14 +52,14 @@ final class SurrogateReward: DifferentiableReward {
     let epoch = report.epoch
     if epoch == 0, !settings.offlineReplay.isEmpty { try fitOffline(&report) }
     let isFirstStage = epoch < settings.warmupEpochs
-    // What was read once in an epoch is not read again.
+    // A group is read at most once per epoch.
     var known = Dictionary(uniqueKeysWithValues: batch.groups.map { ($0.number, $0) })
     let fetch = { (numbers: [Int]) throws -> [TrajectoryGroup] in
       for group in try stored(numbers.filter { known[$0] == nil }) { known[group.number] = group }
       return numbers.compactMap { known[$0] }
     }
     let held = table.rows.filter { isHeldOut($0.number) }
-    // Fresh groups are judged before anything is learned from them.
+    // Measured on fresh groups before the surrogate is fitted to them.
     report.ofMethod["surrogate/accuracy_before"] = try accuracy(held, fetch)
     var random = policy.seed.fork("surrogate fits", epoch), rounds = 0
     var found: Double?
@@ -79,10 +77,10 @@ final class SurrogateReward: DifferentiableReward {
     return ranks && !isFirstStage
   }
 
-  /// Every so manyth group is never learned from.
+  /// Every n-th group is held out from fitting.
   private func isHeldOut(_ number: Int) -> Bool { number % settings.heldOutEvery == 0 }
 
-  /// Stage 1 on another run's scored trajectories.
+  /// Stage 1, on scored trajectories of another run.
   private func fitOffline(_ report: inout EpochReport) throws {
     let archive = try openArchive(URL(filePath: settings.offlineReplay))
     var offline = ReplayTable()
@@ -91,8 +89,8 @@ final class SurrogateReward: DifferentiableReward {
       let expected = policy.model.latentShape, found = Array(group.trajectories[0].states.shape.dropFirst())
       guard found == expected else {
         throw TrainingError(
-          "\(settings.offlineReplay): group \(group.number): expected states \(expected), found \(found); name a "
-            + "replay of this run's model in lasro.offlineReplay")
+          "\(settings.offlineReplay): group \(group.number): expected states \(expected), found \(found); set "
+            + "lasro.offlineReplay to a replay of the same model")
       }
       offline.add(EpochBatch([group]).rows, oldest: .min)
     }
@@ -123,7 +121,7 @@ final class SurrogateReward: DifferentiableReward {
       }
       guard result.loss.item.isFinite else {
         throw TrainingError(
-          "epoch \(report.epoch): the surrogate's loss is \(result.loss.item); expected a finite number. Lower "
+          "epoch \(report.epoch): expected a finite loss of the surrogate, found \(result.loss.item). Lower "
             + "lasro.learningRate and resume from the last checkpoint.")
       }
       optimizer.update(result.parameters.clipped(toNorm: 1, over: optimizer.parameters).0)
@@ -132,9 +130,8 @@ final class SurrogateReward: DifferentiableReward {
     if !losses.isEmpty { report.ofMethod["surrogate/loss"] = Moments(losses).mean }
   }
 
-  /// The part of held-out pairs that are ranked right: those of the newest epoch, and of older ones where it has few.
-  ///
-  /// - Returns: nil when there is no pair.
+  /// Share of held-out pairs that are ranked correctly; nil without pairs. Pairs of the newest epoch are used, and of
+  /// older epochs if it has few.
   private func accuracy(
     _ held: [ReplayTable.Row], _ fetch: ([Int]) throws -> [TrajectoryGroup]
   ) throws -> Double? {
@@ -161,7 +158,7 @@ final class SurrogateReward: DifferentiableReward {
     return Double(right) / Double(pairs.count)
   }
 
-  /// The final clean states of pairs, `[P, C, H, W]` each.
+  /// The last clean states of pairs, `[P, C, H, W]` each.
   private func states(
     _ pairs: [PreferencePairs.Pair], _ fetch: ([Int]) throws -> [TrajectoryGroup]
   ) throws -> (preferred: Tensor, rejected: Tensor) {
@@ -169,7 +166,7 @@ final class SurrogateReward: DifferentiableReward {
     let groups = Dictionary(uniqueKeysWithValues: try fetch(numbers).map { ($0.number, $0) })
     func final(_ row: ReplayTable.Row) throws -> Tensor {
       guard let trajectory = groups[row.number]?.trajectories[row.member] else {
-        throw TrainingError("the replay gave no group \(row.number); resume the run")
+        throw TrainingError("group \(row.number) is missing in the replay; resume the run from its last checkpoint")
       }
       return trajectory.cleanStates.slice(axis: 0, trajectory.stepCount - 1..<trajectory.stepCount)
     }
@@ -186,25 +183,12 @@ final class SurrogateReward: DifferentiableReward {
   func restore(_ state: Data) throws { restoredStep = try JSONDecoder().decode(Int.self, from: state) }
 
   var tensors: [(name: String, value: Tensor)] {
-    optimizer.parameters.enumerated().flatMap { index, parameter in
-      let (first, second) = optimizer.moments(at: index)
-      return [
-        (parameter.name, parameter.value), ("first." + parameter.name, first), ("second." + parameter.name, second),
-      ]
-    }
+    optimizer.parameters.map { ($0.name, $0.value) } + optimizer.namedMoments
   }
 
   func restore(tensors: SafetensorsFile) throws {
-    for (name, value) in self.tensors where tensors.shape(of: name) != value.shape {
-      throw TrainingError(
-        "\(tensors.path): \(name): expected shape \(value.shape), found "
-          + "\(tensors.shape(of: name).map { "\($0)" } ?? "nothing"); was lasro.trainsBackbone changed?")
-    }
-    for parameter in optimizer.parameters { parameter.value = try tensors.tensor(parameter.name) }
-    optimizer.restore(
-      step: restoredStep,
-      moments: try optimizer.parameters.map {
-        (try tensors.tensor("first." + $0.name), try tensors.tensor("second." + $0.name))
-      })
+    let hint = "was lasro.trainsBackbone changed?"
+    try optimizer.restoreParameters(from: tensors, hint: hint)
+    try optimizer.restoreMoments(step: restoredStep, from: tensors, hint: hint)
   }
 }
