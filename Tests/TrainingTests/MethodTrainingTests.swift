@@ -5,6 +5,7 @@ import Configuration
 import Engine
 import Fixtures
 import Foundation
+import Logging
 import Messages
 import Telemetry
 import Testing
@@ -83,7 +84,12 @@ final class Brightness: PixelGradients {
   @Test func `groups that branch at the wrong step are refused`() throws {
     let run = try SmallRun(.b2DiffuRL)
     defer { run.remove() }
-    let error = #expect(throws: TrainingError.self) { try run.train { $0.branchStep = { _ in 0 } } }
-    #expect(error?.description.contains("states shared up to step 1") == true)
+    let objection = try TrainingWorker(
+      run.configuration, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }).objection
+    let intake = try SamplingIntake(run.configuration)
+    #expect(try intake.groups(ofEpoch: 0)?.compactMap(objection).isEmpty == true)
+    intake.branchStep = { _ in 0 }
+    let group = try #require(try intake.groups(ofEpoch: 0)?.first)
+    #expect(objection(group)?.contains("states shared up to step 1") == true)
   }
 }
