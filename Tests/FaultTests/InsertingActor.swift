@@ -107,6 +107,7 @@ struct InsertingActor: Sendable {
       case .refusal(let refusal) where refusal.reason.contains("expected a Hello"):
         try send(.hello(Hello(role: .actor, name: name, incarnation: 1)))
       case .refusal(let refusal): account.note { $0.surprises.append(refusal.reason) }
+      case .runFinished: try send(.goodbye(Goodbye(reason: "the run has finished")))
       default: break
       }
     }

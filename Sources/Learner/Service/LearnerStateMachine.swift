@@ -210,7 +210,9 @@ package struct LearnerStateMachine {
       + "times that training uses a group, or raise replay.errorBuffer"
   }
 
-  package mutating func publish(version: Int, bytes: [UInt8], tensorCount: Int, now: Duration) -> (PolicyNotice, [Effect]) {
+  package mutating func publish(
+    version: Int, bytes: [UInt8], tensorCount: Int, now: Duration
+  ) -> (PolicyNotice, [Effect]) {
     let notice = policies.publish(version: version, bytes: bytes, tensorCount: tensorCount)
     plan.published(version)
     return (notice, offerWork(now: now))
@@ -236,7 +238,7 @@ package struct LearnerStateMachine {
     finished.map { .send(.runFinished(RunFinished(reason: $0.reason)), to: peer) }
   }
 
-  /// Whether the run has ended and the sockets may close: all actors have said goodbye, or the silence limit has passed.
+  /// Whether the run has ended and the sockets may close: all actors have said goodbye or the silence limit has passed.
   ///
   /// A message alone is not enough. If a socket closes with unread input, TCP resets the connection and the peer may
   /// lose the last message; the actor would then wait for the learner to return.
