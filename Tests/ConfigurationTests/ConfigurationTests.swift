@@ -169,7 +169,6 @@ private func expectRefusal(_ yaml: String, _ parts: [String]) throws {
         branches: {base: sdpo, shortestInterval: 2, longestInterval: 4, history: 0, positiveThreshold: 0.8}}
         """
       ),
-      ("lasro.warmupEpochs", "not trained", "{training: {algorithm: lasro, epochs: 5}}"),
       (
         "lasro.heldOutEvery", "no held-out group",
         "{training: {algorithm: lasro}, sampling: {groupsPerEpoch: 2}, gradient: {replayEpochs: 1}}"

@@ -113,10 +113,6 @@ package struct MethodSettings: Sendable, Equatable {
   }
 
   private func checkLasro(_ problems: inout SettingProblems) {
-    problems.require(
-      lasro.warmupEpochs < training.epochs, "lasro.warmupEpochs",
-      "less than training.epochs (\(training.epochs)), because the policy is not trained in the warm-up epochs",
-      lasro.warmupEpochs)
     let groups = gradient.replayEpochs * sampling.groupsPerEpoch
     problems.require(
       lasro.heldOutEvery <= groups, "lasro.heldOutEvery",
