@@ -47,6 +47,15 @@ func worstError(_ a: [Float], _ b: [Float]) -> Float {
     #expect(worstError(y.values, expected.values) < 1e-3)
   }
 
+  @Test func `streams of different labels and numbers differ`() {
+    let seed = RandomStream(seed: 9)
+    let streams = [
+      seed, seed.fork(""), seed.fork("ab"), seed.fork("a").fork("b"), seed.fork("a"), seed.fork("a", 98),
+      seed.fork("a", 0), seed.fork("a", 0, 0), seed.fork("a", 0).fork(""), seed.fork("a", -1), seed.fork("a\0"),
+    ]
+    #expect(Set(streams).count == streams.count)
+  }
+
   @Test func `random streams are reproducible and independent, and have the right mean and standard deviation`() {
     var a = RandomStream(seed: 9).fork("x", 1), b = RandomStream(seed: 9).fork("x", 1)
     var c = RandomStream(seed: 9).fork("x", 2)

@@ -13,13 +13,17 @@ package struct RandomStream: Sendable, Hashable, Codable {
 
   /// A stream for one purpose, named by a label and numbers; it begins at its first number.
   ///
-  /// Labels and numbers are mixed into the 64-bit key one after the other, and different sequences collide with a
-  /// probability of 2^-64. Labels have no terminator: `fork("a").fork("b")` equals `fork("ab")`, so the labels of a
-  /// stream and of its forks must differ when they are joined.
+  /// The bytes of the label, its end, and the numbers are mixed into the 64-bit key one after the other. The end of a
+  /// label and the beginning of a number are marked by values that no byte has, so different sequences of labels and
+  /// numbers give different streams, but for a probability of 2^-64: `fork("a").fork("b")` is not `fork("ab")`.
   package func fork(_ label: String, _ numbers: Int...) -> RandomStream {
     var stream = self
-    for byte in label.utf8 { stream.key = RandomStream.mixed(stream.key ^ UInt64(byte)) }
-    for number in numbers { stream.key = RandomStream.mixed(stream.key &+ UInt64(bitPattern: Int64(number)) &+ 1) }
+    for byte in label.utf8 { stream.key = RandomStream.mixed(stream.key &+ UInt64(byte)) }
+    stream.key = RandomStream.mixed(stream.key &+ 0x100)
+    for number in numbers {
+      stream.key = RandomStream.mixed(stream.key &+ 0x101)
+      stream.key = RandomStream.mixed(stream.key &+ UInt64(bitPattern: Int64(number)))
+    }
     stream.counter = 0
     return stream
   }
