@@ -43,7 +43,8 @@ struct DeclaredTarget {
 
 /// The rows of the table in docs/architecture.md: a target's name and its dependencies.
 func documentedTargets() throws -> [String: Set<String>] {
-  let text = try String(contentsOf: root.appending(path: "docs/architecture.md"), encoding: .utf8)
+  let page = try String(contentsOf: root.appending(path: "docs/architecture.md"), encoding: .utf8)
+  let text = try #require(page.firstMatch(of: /<!-- targets -->[\s\S]*<!-- end of targets -->/)).0
   var rows: [String: Set<String>] = [:]
   for match in text.matches(of: /(?m)^\| `([\w-]+)` \| ([^|]*) \|/) {
     #expect(rows[String(match.1)] == nil, "docs/architecture.md lists \(match.1) twice")

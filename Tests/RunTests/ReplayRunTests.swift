@@ -35,7 +35,7 @@ struct ReplayRunTests {
       let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
       let second = LearnerRun(try .init(), online.configuration, resumes: true, logger: logger)
       #expect { try second.join() } throws: {
-        "\($0)".contains(online.configuration.run.folder) && "\($0)".contains("one at work (process ")
+        "\($0)".contains(online.configuration.run.folder) && "\($0)".contains("another learner works on this run (process ")
       }
     }
     let folder = URL(filePath: online.configuration.run.folder)
