@@ -71,12 +71,12 @@ private func expectRefusal(_ yaml: String, _ parts: [String]) throws {
 
   @Test(
     arguments: [
-      ("training.epochs: 3\n", "x.yaml:1: expected epochs: inside the section training:"),
+      ("training.epochs: 3\n", "x.yaml:1: the key training.epochs cannot be written in one line. Write `epochs:` below"),
       (
         "sampling:\n  training:\n    epochs: 3\n",
         "expected the section training at the top level, found it inside sampling"
       ),
-      ("training:\n  training.epochs: 3\n", "expected epochs: inside the section training:"),
+      ("training:\n  training.epochs: 3\n", "Write `epochs:` below the section `training:`"),
       ("training:\n  epochs: 3\ntraining:\n  lambda: 1\n", "training: the key occurs more than once"),
     ])
   func `the error for a known key in the wrong place says where it belongs`(yaml: String, part: String) throws {

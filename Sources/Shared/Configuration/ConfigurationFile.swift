@@ -131,8 +131,8 @@ extension Configuration {
     let keys = try keys, sections = Configuration().sections.map(\.name)
     let full = (path + [key]).joined(separator: "."), parts = key.split(separator: ".").map(String.init)
     if keys.contains(key) {
-      return "expected \(parts[1]): inside the section \(parts[0]):, found the key \(key). Write the section and "
-        + "the key on lines of their own, or use --set \(key)=VALUE."
+      return "the key \(key) cannot be written in one line. Write `\(parts[1]):` below the section `\(parts[0]):`, or "
+        + "use --set \(key)=VALUE."
     }
     if let section = path.last, sections.contains(key) {
       return "expected the section \(key) at the top level, found it inside \(section). Correct its indentation."
