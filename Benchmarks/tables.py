@@ -122,7 +122,7 @@ def rates(found, **wanted):
     return [run["items_per_second"] for run in found if all(run.get(key) == value for key, value in wanted.items())]
 
 
-def beside(ours, other, share=False):
+def compared(ours, other, share=False):
     """The median of the other, and the median of the ratios per round; blank where it was not measured."""
     if not other:
         return ["", ""]
@@ -146,7 +146,7 @@ def replay():
         size = f"{kind['bytes'] >> 10} KiB"
         if kind["operation"] == "sample":
             peer = rates(reverb, operation="sample", bytes=kind["bytes"], samplers=1)
-            rows.append(["sample", size, f"from {kind['source']}", "", told, *beside(found, peer), "", ""])
+            rows.append(["sample", size, f"from {kind['source']}", "", told, *compared(found, peer), "", ""])
             continue
         if kind["operation"] == "recover":
             seconds = statistics.median(run["seconds"] for run in ours if all(run.get(k) == v for k, v in kind.items()))
@@ -160,7 +160,7 @@ def replay():
         rows.append(
             ["insert", size, f"{kind['connection']}, {kind['acknowledged']}"]
             + [f"{kind['writers']} x {kind['in_flight']}", told]
-            + [*beside(found, peer), *beside(found, ceiling, share=True)]
+            + [*compared(found, peer), *compared(found, ceiling, share=True)]
         )
     head = [
         "work", "item", "how", "writers x in flight", "Stepwise /s", "Reverb /s", "times", "ZeroMQ alone /s", "of it",
